@@ -1,0 +1,23 @@
+"""ModernBERT: encoder with local and global layers."""
+
+import torch
+from transformers import ModernBertConfig, ModernBertForMaskedLM
+
+
+def build_model() -> torch.nn.Module:
+    torch.manual_seed(0)
+    config = ModernBertConfig(
+        vocab_size=99,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        pad_token_id=0,
+    )
+    model = ModernBertForMaskedLM(config)
+    return model.eval()
+
+
+def example_inputs() -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    return {"input_ids": torch.randint(3, 99, (2, 16))}

@@ -1,0 +1,24 @@
+"""Qwen3: decoder with normalised queries and keys."""
+
+import torch
+from transformers import Qwen3Config, Qwen3ForCausalLM
+
+
+def build_model() -> torch.nn.Module:
+    torch.manual_seed(0)
+    config = Qwen3Config(
+        vocab_size=99,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        num_key_value_heads=2,
+        head_dim=8,
+    )
+    model = Qwen3ForCausalLM(config)
+    return model.eval()
+
+
+def example_inputs() -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    return {"input_ids": torch.randint(3, 99, (2, 16))}

@@ -1,0 +1,199 @@
+"""Turns torch's structured trace (`TORCH_TRACE`) into evidence: compilations, breaks, recompile reasons."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from compile_doctor.evidence import Break, Compilation, Frame
+from compile_doctor.trace_kinds import IGNORED, IGNORED_PATTERN, WANTED
+from compile_doctor.trace_stream import Record, records
+
+_SITE = re.compile(r"\s*Graph break in user code at (.*):(\d+)\nGraph Break Reason: ", re.DOTALL)
+_UPSTREAM = re.compile(r"/gb/gb(\d{4})\.html")
+_FRAME = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
+_RESUMED = re.compile(r"^torch_dynamo_resume_in_(.+)_at_\d+$")
+_LOOP = re.compile(r"graph break in (?:a )?(?:for/while )?loop")
+_SECTIONS = ("\n\nUser code traceback:\n", "\n\nStack variable source attribution:\n", "\n\nfrom user code:\n")
+TORCH_FRAMES = ("/torch/_dynamo/", "/torch/_compile.py")
+"""Frames of the tracer itself, which are nobody's code."""
+
+Key = tuple[str, Any, Any, Any]
+
+
+def function_name(name: str) -> str:
+    """The user's name of a function: a resume function is the function that it continues."""
+    match = _RESUMED.match(name)
+    return match[1] if match else name
+
+
+@dataclass
+class Trace:
+    """What one or more trace files said; `compilations[i]` is what `Break.compilation == i` points to."""
+
+    compilations: list[Compilation] = field(default_factory=list)
+    breaks: list[Break] = field(default_factory=list)
+    beyond_limit: dict[str, int] = field(default_factory=dict)
+    """Frame label to recompilations that torch refused: it logged the guard and then did not compile."""
+    unknown: Counter[str] = field(default_factory=Counter)
+    torch_version: str | None = None
+
+
+def read_trace(files: Iterable[Path]) -> Trace:
+    """Reads trace files in the given order; a file that cannot be read to its end yields what it has."""
+    trace = Trace()
+    for path in files:
+        with path.open("rb") as stream:
+            read_stream(stream, trace)
+    return trace
+
+
+def read_stream(stream: BinaryIO, trace: Trace) -> None:
+    reader = _Reader(trace)
+    for record in records(stream, WANTED):
+        reader.take(record)
+    reader.finish()
+
+
+class _Reader:
+    """The state of one file: torch interns file names per process, and compile ids start again after a reset."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.names: dict[tuple[str, int], str] = {}
+        self.current: dict[Key, int] = {}
+        self.pending: dict[Key, tuple[str, ...]] = {}
+        self.broken: set[int] = set()
+        self.stacks: dict[tuple[Frame, ...], tuple[Frame, ...]] = {}
+
+    def take(self, record: Record) -> None:
+        if record.kind not in WANTED:
+            if record.kind not in IGNORED and not IGNORED_PATTERN.search(record.kind):
+                self.trace.unknown[record.kind] += 1
+            return
+        try:
+            header = json.loads(record.json)
+            getattr(self, "_" + record.kind.removeprefix("artifact:"))(record, header)
+        except (ValueError, KeyError, TypeError, IndexError):
+            self.trace.unknown["malformed"] += 1
+
+    def finish(self) -> None:
+        for (pid, frame, _, _), _reasons in self.pending.items():
+            label = f"{pid}:{frame}"
+            self.trace.beyond_limit[label] = self.trace.beyond_limit.get(label, 0) + 1
+
+    def _key(self, record: Record, header: dict[str, Any]) -> Key:
+        autograd = header.get("compiled_autograd_id")
+        return record.pid, header.get("frame_id"), header.get("frame_compile_id"), autograd
+
+    def _change(self, key: Key, **values: Any) -> int:
+        index = self.current.get(key, -1)
+        if index >= 0:
+            self.trace.compilations[index] = replace(self.trace.compilations[index], **values)
+        return index
+
+    def _stack(self, frames: Iterable[Frame]) -> tuple[Frame, ...]:
+        stack = tuple(frame for frame in frames if not any(part in frame.file for part in TORCH_FRAMES))
+        return self.stacks.setdefault(stack, stack)
+
+    def _str(self, record: Record, header: dict[str, Any]) -> None:
+        name, number = header["str"]
+        self.names[record.pid, number] = name
+
+    def _dynamo_start(self, record: Record, header: dict[str, Any]) -> None:
+        key = self._key(record, header)
+        frames = [
+            Frame(
+                self.names.get((record.pid, entry["filename"]), "?"),
+                entry["line"],
+                entry["name"],
+                entry.get("loc") or "",
+            )
+            for entry in header["dynamo_start"].get("stack") or ()
+        ]
+        own = frames[-1] if frames else Frame("?", 0, "?")
+        self.current[key] = len(self.trace.compilations)
+        self.trace.compilations.append(
+            Compilation(
+                process=record.pid,
+                frame_id=int(key[1]) if key[1] is not None else -1,
+                frame_compile_id=int(key[2]) if key[2] is not None else -1,
+                function=own.function,
+                file=own.file,
+                line=own.line,
+                stack=self._stack(frames),
+                recompile_reasons=self.pending.pop(key, ()),
+            )
+        )
+
+    def _dynamo_output_graph(self, record: Record, header: dict[str, Any]) -> None:
+        # A restarted attempt hands over its graph again, so a frame has at most one.
+        self._change(self._key(record, header), graphs=1)
+
+    def _compilation_metrics(self, record: Record, header: dict[str, Any]) -> None:
+        metrics = header["compilation_metrics"]
+        reason = metrics.get("fail_reason")
+        at = metrics.get("fail_user_frame_filename"), metrics.get("fail_user_frame_lineno")
+        self._change(
+            self._key(record, header),
+            ops=metrics.get("graph_op_count") or 0,
+            seconds=metrics.get("entire_frame_compile_time_s"),
+            guarded=metrics.get("guard_count") is not None,
+            fail_type=metrics.get("fail_type"),
+            fail_reason=reason[:4000] if reason else None,
+            fail_at=(str(at[0]), int(at[1])) if at[0] and at[1] else None,
+        )
+
+    def _recompile_reasons(self, record: Record, header: dict[str, Any]) -> None:
+        reasons = json.loads(record.payload) if record.payload.lstrip()[:1] in (b"[", b'"') else record.payload.decode()
+        # A bare string where there is one reason, from torch 2.11 on.
+        listed = [reasons] if isinstance(reasons, str) else reasons
+        self.pending[self._key(record, header)] = tuple(str(reason).strip() for reason in listed)
+
+    def _dynamo_graph_break_reason(self, record: Record, header: dict[str, Any]) -> None:
+        text = record.payload.decode(errors="replace")
+        match = _SITE.match(text)
+        if match is None:
+            raise ValueError("no site")
+        reason, _, rest = text[match.end() :].partition("\n\nUser code traceback:\n")
+        user, _, _ = rest.partition("\n\nTraceback (most recent call last):\n")
+        self._add_break(record, header, reason, user, (match[1], int(match[2])))
+
+    def _dynamo_error(self, record: Record, header: dict[str, Any]) -> None:
+        text = record.payload.decode(errors="replace")
+        index = self._change(self._key(record, header), error=text[-4000:])
+        head, _, user = text.partition("\n\nfrom user code:\n")
+        exceptions = list(re.finditer(r"^torch\._dynamo\.exc\.Unsupported: ", head, re.MULTILINE))
+        if index in self.broken or not exceptions:
+            return
+        # torch 2.8 writes no break record for a break inside `try` or `with`: this is the only trace of it.
+        at = next(iter(_FRAME.finditer(user)), None)
+        site = (at[1], int(at[2])) if at else ("?", 0)
+        self._add_break(record, header, head[exceptions[-1].end() :], user, site)
+
+    def _torch_version(self, record: Record, header: dict[str, Any]) -> None:
+        self.trace.torch_version = json.loads(record.payload).get("pytorch_version")
+
+    def _add_break(self, record: Record, header: dict[str, Any], reason: str, user: str, at: tuple[str, int]) -> None:
+        index = self.current.get(self._key(record, header), -1)
+        self.broken.add(index)
+        for section in _SECTIONS:
+            reason = reason.partition(section)[0]
+        upstream = _UPSTREAM.search(reason)
+        frames = (Frame(m[1], int(m[2]), function_name(m[3].strip()), (m[4] or "").strip()) for m in _FRAME.finditer(user))
+        self.trace.breaks.append(
+            Break(
+                compilation=index,
+                reason=reason.strip()[:4000],
+                upstream=f"GB{upstream[1]}" if upstream else None,
+                stack=self._stack(frames),
+                recorded_at=at,
+                in_loop=bool(_LOOP.search(reason)),
+                source=record.kind.removeprefix("artifact:"),
+            )
+        )
