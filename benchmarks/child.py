@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--dynamic", choices=["auto", "true", "false"], default="auto")
     parser.add_argument("--repeat", type=int, default=1, help="calls with each input")
     parser.add_argument("--grad", action="store_true")
+    parser.add_argument("--as-is", action="store_true", help="the target compiles by itself")
     options = parser.parse_args()
     function, calls = load(options.target)
     torch.set_grad_enabled(options.grad)
@@ -38,12 +39,14 @@ def main() -> None:
             result = explained(function, calls[0])
         else:
             dynamic = {"auto": None, "true": True, "false": False}[options.dynamic]
-            compiled = function if is_compiled(function) else torch.compile(function, backend=options.backend, dynamic=dynamic)
+            by_itself = options.as_is or is_compiled(function)
+            compiled = function if by_itself else torch.compile(function, backend=options.backend, dynamic=dynamic)
             for args, kwargs in calls:
                 for _ in range(options.repeat):
                     compiled(*args, **kwargs)
             metrics = torch._dynamo.utils.counters
-            result = {"counters": {name: dict(metrics[name]) for name in ("graph_break", "frames", "stats")}}
+            counted = {name: dict(metrics[name]) for name in ("frames", "stats")}
+            result = {"counters": {**counted, "graph_breaks": sum(metrics["graph_break"].values())}}
     except Exception as error:
         result["error"] = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:300]
     result["seconds"] = round(time.perf_counter() - started, 2)

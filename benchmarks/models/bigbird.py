@@ -12,7 +12,7 @@ def build_model() -> torch.nn.Module:
         num_hidden_layers=2,
         num_attention_heads=4,
         intermediate_size=64,
-        attention_type='block_sparse',
+        attention_type="block_sparse",
         block_size=4,
         num_random_blocks=2,
         max_position_embeddings=128,

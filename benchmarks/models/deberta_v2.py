@@ -14,9 +14,9 @@ def build_model() -> torch.nn.Module:
         intermediate_size=64,
         relative_attention=True,
         position_buckets=8,
-        norm_rel_ebd='layer_norm',
+        norm_rel_ebd="layer_norm",
         share_att_key=True,
-        pos_att_type=['p2c'],
+        pos_att_type=["p2c"],
     )
     model = DebertaV2ForMaskedLM(config)
     return model.eval()

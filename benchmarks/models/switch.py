@@ -15,6 +15,8 @@ def build_model() -> torch.nn.Module:
         num_decoder_layers=2,
         num_heads=4,
         num_experts=4,
+        num_sparse_encoder_layers=1,
+        num_sparse_decoder_layers=1,
         decoder_start_token_id=0,
     )
     model = SwitchTransformersForConditionalGeneration(config)

@@ -1,0 +1,62 @@
+# One command for each habit. Everything lives in .venv; PYTHON= and TORCH= choose what it is made of.
+PYTHON ?= python3
+TORCH ?= 2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+VERSIONS := 2.8.0 2.9.1 2.10.0 2.11.0 2.12.1 2.13.0 2.14.1 2.15.0
+RECORDERS ?= $(HOME)/.cache/compile-doctor/torch
+
+.PHONY: help install demo test check bench record registry build clean
+
+help:
+	@echo "make demo       set everything up and diagnose a shipped example"
+	@echo "make test       set everything up and run the tests"
+	@echo "make check      ruff, mypy --strict, import-linter, README against --help"
+	@echo "make bench      the three tables of benchmarks/README.md (most of an hour)"
+	@echo "make record TORCH=2.15.0   run the examples and programs on another torch, into tests/evidence"
+	@echo "make registry VENVS=...    merge the graph-break registries of installed torches"
+	@echo "make build      wheel and sdist into dist/"
+
+# torch comes first and with its version: nothing later may bring another one.
+$(BIN)/compile-doctor: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install --quiet "torch==$(TORCH)"
+	$(BIN)/python -m pip install --quiet --group test --group check --editable .
+	@touch $@
+
+install: $(BIN)/compile-doctor
+
+demo: install
+	@echo; echo '$$ compile-doctor diagnose example:four-breaks'; echo
+	@$(BIN)/compile-doctor diagnose example:four-breaks; code=$$?; echo; \
+	 echo "(exit code $$code: the example has errors, and 1 is what says so)"; test $$code -eq 1
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_readme.py
+
+bench: install
+	$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/python -m benchmarks.run --write
+
+# A venv per torch version, outside of the repository: 5 to 7 GB each, hard-linked between versions by uv.
+record:
+	uv venv --quiet --allow-existing --python 3.11 $(RECORDERS)/$(TORCH)
+	uv pip install --quiet --python $(RECORDERS)/$(TORCH)/bin/python "torch==$(TORCH)" numpy setuptools click depyf packaging pyyaml rich
+	$(RECORDERS)/$(TORCH)/bin/python tests/record.py $(ONLY)
+
+registry:
+	$(PYTHON) tools/graph_break_registry.py $(or $(VENVS),$(addprefix $(RECORDERS)/,$(VERSIONS))) > compile_doctor/data/graph_breaks.json
+
+build: install
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,122 @@
+"""Reads what a labelled program in tests/programs/ says compile-doctor should find in it.
+
+    print(x.mean())            # expect CD101 print
+    y = f(x); g(y)             # expect CD101 item; expect CD102 [<2.12] if-tensor
+    # expect CD105             (alone on a line: the finding has no location)
+    # summary graph_breaks=2 recompiles=0 verdict=unhealthy exit=1
+    # backend inductor
+    # option --no-dynamic
+    # labels-in lib_metrics.py (expectations that stand in another file)
+
+A PEP 440 specifier in brackets limits an expectation, or a summary line, to some versions of torch.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+COMMENT = re.compile(r"#\s*(expect|summary|backend|option|labels-in)\b\s*(.*)")
+SCOPE = re.compile(r"\[([^\]]*)\]")
+BREAK_CODES = frozenset({"CD101", "CD102", "CD103"})
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One finding that should be reported; `line` is None where the finding has no location."""
+
+    code: str
+    file: Path
+    line: int | None
+    label: str = ""
+    scope: SpecifierSet = field(default_factory=SpecifierSet)
+
+    def applies(self, torch_version: str) -> bool:
+        return within(self.scope, torch_version)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """All that one program says about itself."""
+
+    program: Path
+    expectations: tuple[Expectation, ...]
+    summaries: tuple[tuple[SpecifierSet, dict[str, str]], ...] = ()
+    backend: str | None = None
+    options: tuple[str, ...] = ()
+
+    def expected(self, torch_version: str) -> list[Expectation]:
+        return [one for one in self.expectations if one.applies(torch_version)]
+
+    def summary(self, torch_version: str) -> dict[str, str]:
+        """Later lines win, so that a scoped one can follow the general one."""
+        merged: dict[str, str] = {}
+        for scope, values in self.summaries:
+            if within(scope, torch_version):
+                merged.update(values)
+        return merged
+
+    def graph_breaks(self, torch_version: str) -> int:
+        """The true number of break sites: as stated, else the distinct lines that carry a break label."""
+        stated = self.summary(torch_version).get("graph_breaks")
+        if stated is not None:
+            return int(stated)
+        return len({(one.file, one.line) for one in self.expected(torch_version) if one.code in BREAK_CODES})
+
+
+def read(program: Path) -> Labels:
+    expectations: list[Expectation] = []
+    summaries: list[tuple[SpecifierSet, dict[str, str]]] = []
+    options: list[str] = []
+    backend: str | None = None
+    for line, alone, keyword, text in comments(program):
+        if keyword == "expect":
+            expectations += expectations_of(text, program.resolve(), None if alone else line)
+        elif keyword == "summary":
+            scope, rest = split_scope(text)
+            summaries.append((scope, dict(word.split("=", 1) for word in rest.split() if "=" in word)))
+        elif keyword == "backend":
+            backend = text.split()[0]
+        elif keyword == "option":
+            options += text.split()
+        else:
+            expectations += read(program.parent / text.split()[0]).expectations
+    return Labels(program, tuple(expectations), tuple(summaries), backend, tuple(options))
+
+
+def programs(directory: Path) -> list[Path]:
+    """The programs that are targets themselves: helper modules among them say nothing about a summary or a model."""
+    marks = ("def build_model", "def get_inputs", "class Model", "# summary")
+    return [path for path in sorted(directory.glob("*.py")) if any(mark in path.read_text() for mark in marks)]
+
+
+def comments(program: Path) -> Iterator[tuple[int, bool, str, str]]:
+    """Real comments only, so that a label quoted in a docstring is not one."""
+    for token in tokenize.generate_tokens(io.StringIO(program.read_text()).readline):
+        if token.type == tokenize.COMMENT and (found := COMMENT.match(token.string)):
+            yield token.start[0], not token.line[: token.start[1]].strip(), found[1], found[2].strip()
+
+
+def expectations_of(text: str, file: Path, line: int | None) -> Iterator[Expectation]:
+    for part in text.split(";"):
+        scope, rest = split_scope(part)
+        words = rest.removeprefix("expect").split()
+        if not words or not re.fullmatch(r"CD\d{3}", words[0]):
+            raise ValueError(f"{file}:{line}: cannot read the expectation {part.strip()!r}")
+        yield Expectation(words[0], file, line, " ".join(words[1:]), scope)
+
+
+def split_scope(text: str) -> tuple[SpecifierSet, str]:
+    found = SCOPE.search(text)
+    return SpecifierSet(found[1] if found else ""), SCOPE.sub(" ", text).strip()
+
+
+def within(scope: SpecifierSet, torch_version: str) -> bool:
+    return scope.contains(Version(torch_version).base_version, prereleases=True)

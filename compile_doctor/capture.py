@@ -1,0 +1,179 @@
+"""A capture on disk: what one diagnosis saw, written as it happens and read again by `report`, with no torch.
+
+    capture.json         what was asked for, and how the child processes ended
+    process-PID.jsonl    the probe's events, one file per process
+    trace/*.log          torch's structured trace, one file per process
+    sources.json         the text of the files that findings point to
+    bytecode/*.py        what depyf made of the frames that broke (only with --capture)
+
+A directory, or the same in a .zip. A directory of TORCH_TRACE files alone is read too.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from compile_doctor import places
+from compile_doctor.errors import CaptureError
+from compile_doctor.events import EventReader
+from compile_doctor.evidence import Evidence
+from compile_doctor.trace import Trace, read_stream
+
+SCHEMA = "compile-doctor/capture/1"
+LARGEST_SOURCE = 1_000_000
+
+
+class CaptureDirectory:
+    """The writing side: a directory that is filled while the children run."""
+
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+        """Raises CaptureError where the directory cannot be made, or holds something else."""
+        self.path = path
+        self.manifest = {"schema": SCHEMA, **manifest}
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            _clear(path)
+            (path / "trace").mkdir(exist_ok=True)
+            self._write("capture.json", self.manifest)
+        except OSError as error:
+            raise CaptureError(f"The capture {path} cannot be written: {error.strerror}.", hint="Choose another --capture DIR.") from error
+
+    def finish(self, children: list[dict[str, Any]]) -> Evidence:
+        """Writes how the children ended and the sources that findings may point to, and reads everything back."""
+        self.manifest["children"] = children
+        self._write("capture.json", self.manifest)
+        evidence = load_capture(self.path)
+        sources = read_sources(evidence)
+        self._write("sources.json", sources)
+        return replace(evidence, sources=sources)
+
+    def _write(self, name: str, value: Any) -> None:
+        temporary = self.path / (name + ".part")
+        temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        os.replace(temporary, self.path / name)
+
+
+def _clear(path: Path) -> None:
+    """An earlier capture in the same place is replaced; anything else is left alone and refused."""
+    held = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+    if not held:
+        return
+    if not (path / "capture.json").exists():
+        raise CaptureError(f"{path} exists and is no capture.", hint="Choose a new or empty directory for --capture.")
+    for pattern in ("process-*.jsonl", "trace/*.log", "bytecode/*.py", "sources.json", "capture.json*"):
+        for entry in path.glob(pattern):
+            entry.unlink()
+
+
+def read_sources(evidence: Evidence) -> dict[str, str]:
+    """The files on disk that the evidence names and that are not torch's."""
+    names: dict[str, None] = {}
+    root = evidence.environment.get("torch_root")
+    stacks = [item.stack for item in evidence.breaks]
+    stacks += [link.stack for failure in evidence.failures for link in failure.chain]
+    for stack in stacks:
+        names.update(dict.fromkeys(frame.file for frame in stack))
+    for compilation in evidence.compilations:
+        names[compilation.file] = None
+        names.update(dict.fromkeys(frame.file for frame in compilation.stack[-4:]))
+    found = {}
+    for name in sorted(names):
+        if places.owner(name, root) != "torch" and not places.is_stdlib(name):
+            text = _text(Path(name))
+            if text is not None:
+                found[name] = text
+    return found
+
+
+def _text(path: Path) -> str | None:
+    try:
+        if path.stat().st_size <= LARGEST_SOURCE:
+            return path.read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+class _Files:
+    """The reading side: the same few calls for a directory and for a zip file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.zip = zipfile.ZipFile(path) if path.is_file() else None
+
+    def names(self) -> list[str]:
+        if self.zip:
+            return sorted(self.zip.namelist())
+        return sorted(entry.relative_to(self.path).as_posix() for entry in self.path.rglob("*") if entry.is_file())
+
+    def open(self, name: str) -> BinaryIO:
+        return io.BufferedReader(self.zip.open(name)) if self.zip else (self.path / name).open("rb")  # type: ignore[arg-type]
+
+    def read(self, name: str) -> str:
+        with self.open(name) as stream:
+            return stream.read().decode(errors="replace")
+
+
+def load_capture(path: Path) -> Evidence:
+    """Reads a capture, or what is left of one. Raises CaptureError where there is nothing to read."""
+    if not path.exists():
+        raise CaptureError(f"{path} does not exist.", hint="Make a capture with: compile-doctor diagnose TARGET --capture DIR")
+    try:
+        return _load(_Files(path))
+    except zipfile.BadZipFile as error:
+        raise CaptureError(f"{path} is neither a directory nor a readable .zip: {error}.", hint="Was it copied whole?") from error
+    except OSError as error:
+        raise CaptureError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _load(files: _Files) -> Evidence:
+    names = files.names()
+    notes: list[str] = []
+    manifest = _json(files, "capture.json", names, notes)
+    schema = str(manifest.get("schema", SCHEMA))
+    if schema != SCHEMA:
+        raise CaptureError(
+            f"{files.path} was written with schema {schema}; this compile-doctor reads {SCHEMA}.",
+            hint="Upgrade: pip install --upgrade compile-doctor",
+        )
+    traces = [name for name in names if name.endswith(".log") and (name.startswith("trace/") or "torch_trace" in name)]
+    if not traces and not manifest:
+        raise CaptureError(f"{files.path} holds no capture and no torch trace.", hint="A capture has a capture.json; a trace, files from TORCH_TRACE.")
+    trace = Trace()
+    for name in traces:
+        with files.open(name) as stream:
+            read_stream(stream, trace)
+    events = EventReader(notes)
+    for name in names:
+        if name.startswith("process-") and name.endswith(".jsonl"):
+            events.read(name, files.read(name))
+    sources = _json(files, "sources.json", names, notes)
+    evidence = events.evidence(manifest, trace)
+    # A bare trace has no sources of its own: the files may still be where they were.
+    return replace(evidence, sources=sources or (read_sources(evidence) if not manifest else {}), bytecode=dict(_bytecode(files, names, events)))
+
+
+def _bytecode(files: _Files, names: list[str], events: EventReader) -> Iterator[tuple[str, Any]]:
+    for entry in events.bytecode:
+        name = f"bytecode/{entry.get('text')}"
+        text = files.read(name) if name in names else None
+        key = f"{entry.get('file')}:{entry.get('function')}:{entry.get('line')}"
+        yield key, {"text": text, "note": entry.get("note"), "path": name if text else None}
+
+
+def _json(files: _Files, name: str, names: list[str], notes: list[str]) -> dict[str, Any]:
+    if name not in names:
+        return {}
+    try:
+        value = json.loads(files.read(name))
+        return value if isinstance(value, dict) else {}
+    except ValueError:
+        notes.append(f"{name} is cut off or damaged and was left out")
+        return {}

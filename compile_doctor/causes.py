@@ -1,0 +1,240 @@
+"""Say why the graph broke and what to type instead, from torch's reason text, without torch.
+
+The knowledge lies in two data files: `causes.yaml`, written by hand, and `graph_breaks.json`, merged from the registries
+of many torch versions by tools/graph_break_registry.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+UPSTREAM_PAGE = "https://meta-pytorch.github.io/compile-graph-break-site/gb/{}.html"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One reason for graph breaks. `key` is its name in baselines and never changes."""
+
+    key: str
+    title: str
+    why: str
+    fix: str
+    before: str | None
+    after: str | None
+    deliberate: bool
+    data_dependent_branch: bool
+    gb_ids: tuple[str, ...]
+    patterns: tuple[re.Pattern[str], ...]
+
+
+@dataclass(frozen=True)
+class RegistryEntry:
+    """What torch itself says about one graph break id."""
+
+    gb_id: str
+    names: Mapping[str, tuple[str, ...]]
+    """Each name that the id has had, with the torch versions that used it, oldest first."""
+    context: str
+    explanation: str
+    hints: tuple[str, ...]
+    first: str
+    last: str
+    gone: bool
+    """The newest torch in the map does not have it any more."""
+
+    @property
+    def name(self) -> str:
+        """The newest of its names."""
+        return list(self.names)[-1]
+
+
+def find_cause(reason: str, gb_id: str | None) -> Cause:
+    """The cause of a break. Where nothing known matches, one made from the reason, with torch's own hints as its fix."""
+    text = root_reason(reason)
+    # An id in the first part is the root cause's. The caller's may stem from a break that followed from it.
+    found = _id_in(text) or gb_id or _id_by_name(text)
+    for rule in _rules():
+        match = next(filter(None, (pattern.search(text) for pattern in rule.cause.patterns)), None)
+        if match or found in rule.cause.gb_ids:
+            return rule.told(match.groupdict() if match else {})
+    return _other(text, found)
+
+
+def causes() -> tuple[Cause, ...]:
+    """All the causes that were written down, in the order in which they are tried."""
+    return tuple(rule.told({}) for rule in _rules())
+
+
+@cache
+def registry() -> dict[str, RegistryEntry]:
+    """Torch's graph break ids, of every version that was merged."""
+    data = json.loads(_data("graph_breaks.json"))
+    return {
+        gb_id: RegistryEntry(
+            gb_id=gb_id,
+            names={name: tuple(versions) for name, versions in entry["names"].items()},
+            context=entry["context"],
+            explanation=entry["explanation"],
+            hints=tuple(entry["hints"]),
+            first=entry["torch"]["first"],
+            last=entry["torch"]["last"],
+            gone=entry["torch"]["gone"],
+        )
+        for gb_id, entry in data["graph_breaks"].items()
+    }
+
+
+def explain_upstream(gb_id: str) -> str:
+    """The page of a graph break id. Raises KeyError for an id that no torch in the map has."""
+    entry = registry()[gb_id.upper()]
+    if entry.gone:
+        seen = f"torch {entry.first} to {entry.last}; newer torch does not have it"
+    else:
+        seen = f"since torch {entry.first}" if entry.first != "2.8.0" else "torch 2.8 and later"
+    parts = [f"{entry.gb_id}: {entry.name}", f"Seen in: {seen}"]
+    if len(entry.names) > 1:
+        old = (f"  {name} ({versions[0]} to {versions[-1]})" for name, versions in entry.names.items())
+        parts.append("\n".join(["Names over time:", *old]))
+    if entry.explanation:
+        parts.append(f"Torch says: {entry.explanation}")
+    known = [cause for cause in causes() if entry.gb_id in cause.gb_ids]
+    # Ids such as GB0007 have many causes; the one that names the id is the general one.
+    parts += [f"Why: {cause.why}\n\nFix ({cause.key}):\n\n{_indent(cause.fix)}" for cause in known]
+    if entry.hints:
+        parts.append("\n".join(["Torch's hints:", *(f"  - {hint}" for hint in entry.hints)]))
+    parts.append(UPSTREAM_PAGE.format(entry.gb_id.lower()))
+    return "\n\n".join(parts)
+
+
+# What comes before the reason proper: "Encountered graph break when attempting to trace CALL: ...:" and its like.
+_PREFIX = re.compile(r"\A(?:Encountered graph break|Failed to handle graph break)[^\n]*:\s*\n\s*")
+# What comes after it, from the trace, from an exception, or from a break that this one caused.
+_SUFFIX = re.compile(
+    r"\n\s*(?:\*\*\* While handling this graph break|from user code:|User code traceback:|Stack variable source attribution"
+    r"|Set TORCHDYNAMO_VERBOSE|The above exception was the direct cause|Traceback \(most recent call last\))"
+)
+
+
+def root_reason(reason: str) -> str:
+    """The part of a reason that names the root cause: no preamble, no stacks, no breaks that followed from it."""
+    text = reason.split("Graph Break Reason: ", 1)[-1].strip()
+    # An exception's text begins with its type, and `[0/1]`-style prefixes were stripped by whoever read the log.
+    text = re.sub(r"\A(?:torch\.\S+\.)?(?:Unsupported|UserError|UncapturedHigherOrderOpError): ", "", text)
+    text = _PREFIX.sub("", text)
+    end = _SUFFIX.search(text)
+    return (text[: end.start()] if end else text).strip()
+
+
+@dataclass(frozen=True)
+class _Rule:
+    cause: Cause
+    unknown: Mapping[str, str]
+
+    def told(self, groups: Mapping[str, str | None]) -> Cause:
+        """The cause with its `{name}` filled in from what the pattern found."""
+        words = {**self.unknown, **{name: word for name, word in groups.items() if word}}
+        if not words:
+            return self.cause
+        cause = self.cause
+        return replace(cause, title=_fill(cause.title, words), why=_fill(cause.why, words), fix=_fill(cause.fix, words))
+
+
+def _fill(text: str, words: Mapping[str, str]) -> str:
+    # Not str.format: a fix is code, and may hold braces of its own.
+    return re.sub(r"\{(\w+)\}", lambda found: words.get(found[1], found[0]), text)
+
+
+@cache
+def _rules() -> tuple[_Rule, ...]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return tuple(map(_rule, yaml.load(_data("causes.yaml"), Loader=loader)))
+
+
+def _rule(entry: Mapping[str, Any]) -> _Rule:
+    ids = tuple(item for item in entry["match"] if re.fullmatch(r"GB\d{4}", item))
+    cause = Cause(
+        key=entry["key"],
+        title=entry["title"],
+        why=entry["why"].strip(),
+        fix=entry["fix"].rstrip(),
+        before=entry.get("before"),
+        after=entry.get("after"),
+        deliberate=entry.get("deliberate", False),
+        data_dependent_branch=entry.get("data_dependent_branch", False),
+        gb_ids=ids,
+        patterns=tuple(re.compile(item, re.MULTILINE) for item in entry["match"] if item not in ids),
+    )
+    return _Rule(cause, entry.get("unknown", {}))
+
+
+def _other(text: str, gb_id: str | None) -> Cause:
+    """A cause for a reason that nobody wrote one for: torch's own words."""
+    entry = registry().get(gb_id or "")
+    # Names change between torch versions and ids do not: the same break has the same key on all of them.
+    title = entry.name if entry else normalise(text.split("\n", 1)[0]) or "unknown reason"
+    explanation = re.search(r"^\s*Explanation: (.+)", text, re.MULTILINE)
+    hints = re.findall(r"^\s*Hint: (.+)", text, re.MULTILINE) or (list(entry.hints) if entry else [])
+    return Cause(
+        key=f"other-{_slug(normalise(title))}",
+        title=title,
+        why=explanation[1].strip() if explanation else (entry.explanation if entry else "") or title,
+        fix="\n".join(hints),
+        before=None,
+        after=None,
+        deliberate=False,
+        data_dependent_branch=False,
+        gb_ids=(gb_id,) if gb_id else (),
+        patterns=(),
+    )
+
+
+# What differs between two runs of the same program, in the order in which it has to go.
+_VOLATILE = (
+    re.compile(r"\b0x[0-9a-fA-F]+\b"),
+    re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`"),
+    re.compile(r"(?:[A-Za-z]:)?(?:[/\\][\w.+-]+){2,}"),
+    re.compile(r"\b[usz]+\d+\b"),
+    re.compile(r"-?\b\d+(?:\.\d+)*\b"),
+)
+
+
+def normalise(line: str) -> str:
+    """`line` without addresses, quoted values, paths and numbers."""
+    for pattern in _VOLATILE:
+        line = pattern.sub(" ", line)
+    return " ".join(line.split()).strip(" :,.")
+
+
+def _slug(text: str) -> str:
+    return "-".join(re.findall(r"[a-z0-9_]+", text.lower())[:10]) or "unknown"
+
+
+def _id_in(text: str) -> str | None:
+    found = re.search(r"/gb/(gb\d{4})\.html", text)
+    return found[1].upper() if found else None
+
+
+def _id_by_name(text: str) -> str | None:
+    """Torch 2.8 prints a registered break's name, but not its id."""
+    return _ids_by_name().get(text.split("\n", 1)[0].strip())
+
+
+@cache
+def _ids_by_name() -> dict[str, str]:
+    return {name: entry.gb_id for entry in registry().values() for name in entry.names}
+
+
+def _data(name: str) -> str:
+    return (files("compile_doctor") / "data" / name).read_text(encoding="utf-8")
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())

@@ -1,0 +1,73 @@
+"""CD001: the target could not be imported or built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.base import Check
+from compile_doctor.findings import Finding
+from compile_doctor.rootcause import root_cause
+
+BEFORE_RUNNING = ("import", "build", "inputs")
+_WORDS = {"import": "importing it", "build": "building the model", "inputs": "making its inputs"}
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    for phase in BEFORE_RUNNING:
+        failure = seen.evidence.failure(phase)
+        if failure:
+            cause = root_cause(failure, seen.torch_root)
+            yield CHECK.finding(
+                f"The target fails while {_WORDS[phase]}",
+                f"{cause.type}: {cause.message}",
+                location=seen.location(cause.frame.file, cause.frame.line, cause.frame.function) if cause.frame else None,
+                cause=f"{phase}:{cause.type}",
+                fix="Run `python -c 'import …'` on the file until it works without the doctor.",
+                evidence=tuple(failure.text.rstrip().splitlines()),
+            )
+            return
+        died = next((child for child in seen.evidence.children if child.mode == "diagnose" and child.signal), None)
+        if died and seen.evidence.phases.get(phase) == "begun":
+            yield CHECK.finding(
+                f"The process died while {_WORDS[phase]}",
+                f"It was ended by {died.signal} before anything was compiled.",
+                cause=f"{phase}:died",
+                fix="Run the file by itself: nothing of this comes from torch.compile.",
+            )
+            return
+
+
+CHECK = Check(
+    code="CD001",
+    name="target-error",
+    severity="",
+    summary="The target cannot be imported or built (exit code 2).",
+    explanation="""\
+Nothing was compiled, because the target failed before: while it was imported, while `build_model()` ran, or while
+`example_inputs()` did. The traceback is your own, with the doctor's frames left out.
+""",
+    detect=detect,
+    fires='''\
+import torch
+
+
+def build_model():
+    return torch.nn.Linear(8, 8)
+
+
+def example_inputs():
+    raise FileNotFoundError("calibration.pt: run scripts/calibrate.py first")
+''',
+    silent='''\
+import torch
+
+
+def build_model():
+    return torch.nn.Linear(8, 8)
+
+
+def example_inputs():
+    return (torch.randn(4, 8),)
+''',
+)

@@ -1,0 +1,89 @@
+"""CD002: the target fails without torch.compile too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.base import Check
+from compile_doctor.findings import Finding
+from compile_doctor.rootcause import root_cause
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    failure = seen.evidence.failure("eager")
+    if failure:
+        cause = root_cause(failure, seen.torch_root)
+        yield CHECK.finding(
+            "The target fails in eager mode",
+            f"{cause.type}: {cause.message}",
+            location=seen.location(cause.frame.file, cause.frame.line, cause.frame.function) if cause.frame else None,
+            cause=f"eager:{cause.type}",
+            fix="Mend this first: run the model on its inputs without torch.compile.",
+            evidence=tuple(failure.text.rstrip().splitlines()),
+        )
+        return
+    for child in seen.evidence.children:
+        if child.mode == "control" and child.signal and seen.evidence.phases.get("eager") == "begun":
+            yield CHECK.finding(
+                f"The target dies in eager mode ({child.signal})",
+                f"Without torch.compile, too, the process was ended by {child.signal}.",
+                cause="eager:died",
+                fix="Run the model on its inputs without torch.compile, under `python -X faulthandler`.",
+                evidence=("a second process ran the target in eager mode only, and died",),
+            )
+
+
+CHECK = Check(
+    code="CD002",
+    name="fails-in-eager",
+    severity="",
+    summary="The target raises, or dies, without torch.compile too (exit code 3).",
+    explanation="""\
+Every diagnosis runs the target once more in eager mode. It failed there as well, so what was seen under
+torch.compile says nothing about torch.compile: shapes that do not fit, a missing key, a bug of the model.
+""",
+    detect=detect,
+    fires='''\
+import torch
+
+
+class Classifier(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = torch.nn.Linear(8, 16)
+        self.head = torch.nn.Linear(32, 4)
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+
+def build_model():
+    return Classifier()
+
+
+def example_inputs():
+    return (torch.randn(2, 8),)
+''',
+    silent='''\
+import torch
+
+
+class Classifier(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = torch.nn.Linear(8, 16)
+        self.head = torch.nn.Linear(16, 4)
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+
+def build_model():
+    return Classifier()
+
+
+def example_inputs():
+    return (torch.randn(2, 8),)
+''',
+)

@@ -1,0 +1,68 @@
+"""CD102: Python control flow on a tensor's value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.base import Check, site_values
+from compile_doctor.findings import Finding
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    for site in seen.sites:
+        if site.cause.data_dependent_branch:
+            folded = f" {site.callers} calling frame{'s' * (site.callers != 1)} broke with it." if site.callers else ""
+            loop = " It lies in a loop, so the whole frame was given up (CD104)." if site.loop else ""
+            yield CHECK.finding("Data-dependent branch", site.cause.why + folded + loop, **site_values(seen, site))
+
+
+CHECK = Check(
+    code="CD102",
+    name="data-dependent-branch",
+    severity="error",
+    summary="The break is Python control flow (if, while, assert, bool()) on a tensor's value.",
+    explanation="""\
+Python has to know which way to go, and the value is not there until the graph has run: so the graph ends at the
+branch, the tensor is read back (on a GPU: the queue is drained), and each way gets a graph of its own.
+
+These breaks do not restart the tracing, so counts built on restarts (tlparse's failures page) leave them out.
+""",
+    detect=detect,
+    fires='''\
+import torch
+
+
+class ClippedAttention(torch.nn.Module):
+    def forward(self, q, k, v):
+        scores = q @ k.transpose(-1, -2)
+        if scores.max() > 30.0:
+            scores = scores.clamp(max=30.0)
+        return scores.softmax(-1) @ v
+
+
+def build_model():
+    return ClippedAttention()
+
+
+def example_inputs():
+    return tuple(torch.randn(2, 8, 16) for _ in range(3))
+''',
+    silent='''\
+import torch
+
+
+class ClippedAttention(torch.nn.Module):
+    def forward(self, q, k, v):
+        scores = (q @ k.transpose(-1, -2)).clamp(max=30.0)
+        return scores.softmax(-1) @ v
+
+
+def build_model():
+    return ClippedAttention()
+
+
+def example_inputs():
+    return tuple(torch.randn(2, 8, 16) for _ in range(3))
+''',
+)

@@ -1,0 +1,85 @@
+"""CD103: a break inside a loop, which makes Dynamo skip the whole frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.base import Check, site_values
+from compile_doctor.findings import Finding
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    for site in seen.sites:
+        if site.loop and not site.cause.data_dependent_branch:
+            yield CHECK.finding(
+                f"Break in a loop: {site.cause.title}",
+                f"{site.cause.why} Dynamo cannot resume in the middle of a loop, so it runs all of "
+                f"{site.frame.function} in plain Python (CD104).",
+                **site_values(seen, site),
+            )
+
+
+CHECK = Check(
+    code="CD103",
+    name="break-in-loop",
+    severity="error",
+    summary="A break inside a loop of the same frame, which makes Dynamo skip the whole frame.",
+    explanation="""\
+After an ordinary break Dynamo goes on behind the line. Inside a `for` or `while` it cannot: it gives up the function
+that holds the loop and runs it in plain Python. Functions that the loop calls are still compiled, each into graphs of
+its own. So one print in the loop over the layers turns one graph into one per layer, and the loop body itself runs
+uncompiled.
+
+Mend the break. If it has to stay, move the loop's body into a function of its own: then only that function breaks.
+""",
+    detect=detect,
+    fires='''\
+import torch
+
+
+class Encoder(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.ModuleList([torch.nn.Linear(8, 8) for _ in range(3)])
+
+    def forward(self, x):
+        norms = []
+        for layer in self.layers:
+            x = layer(x).relu()
+            norms.append(x.norm().item())
+        return x, norms
+
+
+def build_model():
+    return Encoder()
+
+
+def example_inputs():
+    return (torch.randn(4, 8),)
+''',
+    silent='''\
+import torch
+
+
+class Encoder(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.ModuleList([torch.nn.Linear(8, 8) for _ in range(3)])
+
+    def forward(self, x):
+        norms = []
+        for layer in self.layers:
+            x = layer(x).relu()
+            norms.append(x.norm())
+        return x, torch.stack(norms)
+
+
+def build_model():
+    return Encoder()
+
+
+def example_inputs():
+    return (torch.randn(4, 8),)
+''',
+)

@@ -1,0 +1,97 @@
+"""CD105: no graph was compiled at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.base import Check
+from compile_doctor.findings import Finding
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    evidence = seen.evidence
+    if any(compilation.graphs for compilation in evidence.compilations) or seen.failure:
+        return
+    if evidence.phases.get("compiled") != "done":
+        return  # it did not get to the end: something else says why
+    tried = len(evidence.compilations)
+    message = (
+        f"Dynamo looked at {tried} frame{'s' * (tried != 1)} and put no operator of them into a graph."
+        if tried
+        else "The target ran, and Dynamo was never asked to compile a frame of it."
+    )
+    yield CHECK.finding(
+        "Nothing was compiled",
+        message,
+        cause="nothing-compiled",
+        fix=_fix(seen),
+        evidence=(f"{tried} frames begun, 0 graphs in the structured trace",),
+    )
+
+
+def _fix(seen: Seen) -> str:
+    disabled = [name for name in ("TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE") if seen.evidence.environment.get(name)]
+    if disabled:
+        return f"Unset {disabled[0]}: it switches torch.compile off."
+    if seen.skipped:
+        return "Mend the breaks below: every frame that holds tensor operators was given up."
+    return (
+        "Look whether the model is under torch.compiler.disable, whether its forward holds tensor operators at all, "
+        "and whether TORCHDYNAMO_DISABLE or a force_eager stance is set."
+    )
+
+
+CHECK = Check(
+    code="CD105",
+    name="nothing-compiled",
+    severity="error",
+    summary="No graph was compiled at all; the verdict is inconclusive (exit code 3).",
+    explanation="""\
+The program ran, but not one graph was made: torch.compile did nothing. That is not a pass. Common causes: the model
+is under `torch.compiler.disable`, `TORCHDYNAMO_DISABLE=1` is set, the outermost frame was skipped and held all the
+operators, or the target computes nothing with tensors. `fullgraph=True` says nothing either up to torch 2.11.
+""",
+    detect=detect,
+    fires='''\
+import torch
+
+
+class Pipeline(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = torch.nn.Linear(8, 8)
+
+    @torch.compiler.disable
+    def forward(self, x):
+        return self.proj(x).relu()
+
+
+def build_model():
+    return Pipeline()
+
+
+def example_inputs():
+    return (torch.randn(4, 8),)
+''',
+    silent='''\
+import torch
+
+
+class Pipeline(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = torch.nn.Linear(8, 8)
+
+    def forward(self, x):
+        return self.proj(x).relu()
+
+
+def build_model():
+    return Pipeline()
+
+
+def example_inputs():
+    return (torch.randn(4, 8),)
+''',
+)

@@ -1,0 +1,99 @@
+"""CD106: an exception under torch.compile, while eager works."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.base import Check
+from compile_doctor.checks.cd701_no_compiler import is_missing_compiler
+from compile_doctor.findings import Finding
+from compile_doctor.rootcause import COMPILE_ERRORS, root_cause
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    failure = seen.failure
+    if failure is None or is_missing_compiler(failure):
+        return
+    eager = seen.evidence.phases.get("eager")
+    known = any(COMPILE_ERRORS.search(link.type) for link in failure.chain)
+    if eager == "failed" or (eager != "done" and not known):
+        return
+    cause = root_cause(failure, seen.torch_root)
+    control = "the same inputs work in eager mode" if eager == "done" else "eager mode was not tried: the type is a compiler's"
+    types = " > ".join(link.type for link in failure.chain)
+    place = cause.frame
+    yield CHECK.finding(
+        "Fails under torch.compile only",
+        f"{cause.type.rsplit('.', 1)[-1]}: {cause.message}",
+        location=seen.location(place.file, place.line, place.function) if place else None,
+        owner=seen.owner(place.file) if place else "torch",
+        cause=f"error:{cause.type.rsplit('.', 1)[-1]}:{_normal(cause.message)}",
+        fix="Change this line, or keep it out of the graph: put it into a function under @torch.compiler.disable.",
+        evidence=(control, f"exceptions, outermost first: {types}"),
+    )
+
+
+def _normal(message: str) -> str:
+    """The message without values and paths, so that the same error keeps its identity."""
+    return re.sub(r"/\S+|0x[0-9a-f]+|\d+", "N", message)[:80]
+
+
+CHECK = Check(
+    code="CD106",
+    name="compile-error",
+    severity="error",
+    summary="A compile-time exception (Dynamo, AOTAutograd, Inductor, C++ or Triton compiler), while eager works.",
+    explanation="""\
+torch.compile raised, and the same model with the same inputs works in eager mode. torch wraps the exception several
+times; the finding shows the innermost one (for a C++ or Triton compiler its first error line) and the line of your
+code that was being compiled.
+
+Usual causes: `fullgraph=True` with a graph break, an operator without a meta (fake tensor) implementation, a data
+type or layout that Inductor cannot lower, a defect of this torch version.
+""",
+    detect=detect,
+    fires='''\
+import torch
+
+
+class Scorer(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = torch.nn.Linear(8, 8)
+
+    def forward(self, x):
+        y = self.proj(x)
+        print("scores", y.shape)
+        return y.softmax(-1)
+
+
+def build_model():
+    return torch.compile(Scorer(), fullgraph=True, backend="eager")
+
+
+def example_inputs():
+    return (torch.randn(4, 8),)
+''',
+    silent='''\
+import torch
+
+
+class Scorer(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = torch.nn.Linear(8, 8)
+
+    def forward(self, x):
+        return self.proj(x).softmax(-1)
+
+
+def build_model():
+    return torch.compile(Scorer(), fullgraph=True, backend="eager")
+
+
+def example_inputs():
+    return (torch.randn(4, 8),)
+''',
+)

@@ -1,0 +1,107 @@
+"""CD201: a frame was compiled again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Recompiled, Seen
+from compile_doctor.checks import cd204_new_closure, cd205_growing_shape
+from compile_doctor.checks.base import Check, recompile_values
+from compile_doctor.findings import Finding
+
+_SHAPES = (
+    "Expected when shapes vary: torch makes the dimension dynamic at the second shape, and stops there. If it goes on, "
+    "torch._dynamo.mark_dynamic(tensor, dim), or pad to a few sizes."
+)
+_FIXES = {
+    "size": _SHAPES,
+    "shape-range": "A branch on this size makes a graph per way. Drop the branch, or accept one graph for each.",
+    "stride": "Make the layout the same for every call: .contiguous() before the call.",
+    "rank": "Give every call the same number of dimensions: x[None] or .reshape before the call.",
+    "dtype": "Convert to one dtype before the call.",
+    "requires_grad": "Call it in one mode: detach the input, or always require gradients.",
+    "device": "Move inputs to one device before the call.",
+    "type": "Pass the same type each time: torch.tensor(value) instead of a Python number, or the other way round.",
+    "none": "Two graphs, one with and one without the argument, are all there will be. Split the function to make that explicit.",
+    "length": "A list is unrolled, so each length is a graph. Stack it into one tensor, or pad it to one length.",
+    "keys": "Pass the same keys in the same order each time.",
+    "identity": "Pass the same object each time: make it once, outside of the loop.",
+    "value": "A Python value that is read inside is part of the graph. Pass it as a tensor: torch.tensor(value).",
+    "alias": "Pass distinct tensors, or the same one every time.",
+}
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    for group in seen.recompiled:
+        if group.guard.kind in ("state", "module-int") or cd204_new_closure.fits(seen, group) or cd205_growing_shape.fits(group):
+            continue
+        follows = " The value came out of a graph break: mend that, and this goes with it." if group.follows_break else ""
+        yield CHECK.finding(
+            f"Recompiled: {group.function}",
+            f"{_sentence(group)}.{follows}",
+            fix=_FIXES.get(group.guard.kind, "Make what the guard reads the same for every call."),
+            **recompile_values(seen, group),
+        )
+
+
+def _sentence(group: Recompiled) -> str:
+    words = group.guard.words
+    return words if words.startswith("`") else words[:1].upper() + words[1:]
+
+
+CHECK = Check(
+    code="CD201",
+    name="recompile",
+    severity="warning",
+    summary="A frame was compiled again; names the failed guard, its cause and the source line.",
+    explanation="""\
+A compiled frame is valid while its guards hold: shapes, dtypes, the Python values that it read. When one fails, the
+frame is compiled again, which takes as long as the first time; after `recompile_limit` (8) entries it runs in plain
+Python (CD202). The finding names the guard in words and the line that reads what varies.
+
+Guards on ints of modules, on functions, on growing shapes and on global state have codes of their own: CD203 to CD206.
+""",
+    detect=detect,
+    fires='''\
+import torch
+
+
+class Head(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = torch.nn.Linear(8, 8)
+
+    def forward(self, x, reduction):
+        y = self.proj(x)
+        return y.mean() if reduction == "mean" else y.sum()
+
+
+def build_model():
+    return Head()
+
+
+def example_input_sets():
+    x = torch.randn(4, 8)
+    return [(x, "mean"), (x, "sum")]
+''',
+    silent='''\
+import torch
+
+
+class Head(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = torch.nn.Linear(8, 8)
+
+    def forward(self, x):
+        return self.proj(x)
+
+
+def build_model():
+    return Head()
+
+
+def example_input_sets():
+    return [(torch.randn(4, 8),), (torch.randn(4, 8),)]
+''',
+)

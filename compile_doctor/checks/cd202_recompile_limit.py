@@ -1,0 +1,103 @@
+"""CD202: the recompile limit was hit and the frame runs eagerly from then on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from compile_doctor import places
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.base import Check
+from compile_doctor.evidence import Frame, LogRecord
+from compile_doctor.findings import Finding, Location
+from compile_doctor.trace import function_name
+
+_HIT = re.compile(r"hit config\.(\w+) \((\d+)\)\s+function: '(.+?)' \((.+?):(\d+)\)(?:\s+last reason: (.*))?")
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    told = set()
+    for record in seen.evidence.logs:
+        match = _HIT.search(record.message) if record.kind == "limit" else None
+        if match and (match[4], match[5]) not in told:
+            told.add((match[4], match[5]))
+            yield _finding(seen, record, match)
+
+
+def _finding(seen: Seen, record: LogRecord, match: re.Match[str]) -> Finding:
+    setting, limit, file = match[1], match[2], match[4]
+    function = function_name(match[3])
+    sources = seen.evidence.sources
+    line = places.definition_line(sources, file, int(match[5]), function)
+    qualified = places.qualified(sources, file, line, function)
+    causes = [group for group in seen.recompiled if group.file == file and group.function == qualified]
+    varied = max(causes, key=lambda group: len(group.compilations), default=None)
+    because = f" What varied: {varied.guard.words}." if varied else ""
+    stack = next((c.stack for c in reversed(seen.evidence.compilations) if c.file == file), ())
+    return CHECK.finding(
+        f"Recompile limit hit: {qualified}",
+        f"It was compiled {limit} times and then given up: it runs in plain Python from then on.{because}",
+        location=Location(file, line, qualified, seen.snippet(file, line)),
+        owner=seen.owner(file),
+        cause=f"limit:{setting}",
+        fix="Mend the recompilations of this function (CD201 to CD206). Raising "
+        f"torch._dynamo.config.{setting} only helps where the number of variants is known and small.",
+        evidence=(f"torch: {record.message.splitlines()[0].strip()}",),
+        via=seen.via(stack, Frame(file, line, function)),
+    )
+
+
+CHECK = Check(
+    code="CD202",
+    name="recompile-limit",
+    severity="error",
+    summary="recompile_limit was hit, and the frame runs eagerly from then on.",
+    explanation="""\
+torch keeps at most `torch._dynamo.config.recompile_limit` (8) compiled versions of a frame. At the next one it stops
+compiling that frame for good and runs it in plain Python. The program goes on, slower, and with flex_attention in it
+also with the dense math. torch says so in one warning.
+""",
+    detect=detect,
+    fires='''\
+import torch
+
+
+class Scheduler(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = torch.nn.Linear(8, 8)
+
+    def forward(self, x, stage):
+        return self.proj(x) * len(stage)
+
+
+def build_model():
+    return Scheduler()
+
+
+def example_input_sets():
+    x = torch.randn(4, 8)
+    return [(x, "s" * count) for count in range(1, 12)]
+''',
+    silent='''\
+import torch
+
+
+class Scheduler(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = torch.nn.Linear(8, 8)
+
+    def forward(self, x, stage):
+        return self.proj(x) * stage
+
+
+def build_model():
+    return Scheduler()
+
+
+def example_input_sets():
+    x = torch.randn(4, 8)
+    return [(x, torch.tensor(float(count))) for count in range(1, 12)]
+''',
+)

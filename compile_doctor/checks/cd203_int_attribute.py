@@ -1,0 +1,82 @@
+"""CD203: the failed guard is an int attribute of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.base import Check, recompile_values
+from compile_doctor.findings import Finding
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    for group in seen.recompiled:
+        if group.guard.kind == "module-int":
+            attribute = group.guard.source.rsplit(".", 1)[-1]
+            yield CHECK.finding(
+                f"Recompiled for an int attribute: {attribute}",
+                f"torch treats ints of a module as constants: `{group.guard.source}` was {group.guard.was}, and each "
+                f"other value compiles {group.function} again.",
+                fix=f"Do not read self.{attribute} inside the compiled code; keep it as a buffer (torch.tensor), or set "
+                "torch._dynamo.config.allow_unspec_int_on_nn_module = True. A counter belongs outside of forward.",
+                **recompile_values(seen, group),
+            )
+
+
+CHECK = Check(
+    code="CD203",
+    name="int-attribute-recompile",
+    severity="warning",
+    summary="The failed guard is an int attribute of a module (layer_idx, a step counter).",
+    explanation="""\
+Dynamo takes int attributes of an nn.Module for constants and guards on their value. Layers that share code but differ
+in `layer_idx`, compiled one by one, are recompiled once per layer; a step counter that `forward` counts up is
+recompiled at every call. At `recompile_limit` (8) the frame falls back to plain Python (CD202).
+See pytorch/pytorch issues 128319 and 142829.
+""",
+    detect=detect,
+    fires='''\
+import torch
+
+
+class StepScaled(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = torch.nn.Linear(8, 8)
+        self.step = 0
+
+    def forward(self, x):
+        self.step += 1
+        return self.proj(x) * self.step
+
+
+def build_model():
+    return StepScaled()
+
+
+def example_input_sets():
+    return [(torch.randn(4, 8),)] * 4
+''',
+    silent='''\
+import torch
+
+
+class StepScaled(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = torch.nn.Linear(8, 8)
+        self.register_buffer("step", torch.zeros(()))
+
+    def forward(self, x):
+        self.step += 1
+        return self.proj(x) * self.step
+
+
+def build_model():
+    return StepScaled()
+
+
+def example_input_sets():
+    return [(torch.randn(4, 8),)] * 4
+''',
+)

@@ -1,0 +1,102 @@
+"""CD204: a callable argument is a new function, or carries a new closure or default value, on each call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Recompiled, Seen
+from compile_doctor.checks.base import Check, recompile_values
+from compile_doctor.findings import Finding
+
+_CALLABLE = re.compile(r"function|method|partial|builtin|lambda")
+
+
+def fits(seen: Seen, group: Recompiled) -> bool:
+    """Whether what varied is a function: by the guard, or (torch 2.8 does not say) because the frame calls it."""
+    if group.guard.kind == "closure":
+        return True
+    if group.guard.kind != "identity":
+        return False
+    source = group.guard.source
+    if source.endswith(".__code__") or (group.guard.was and _CALLABLE.search(group.guard.was)):
+        return True
+    name = source.rsplit(".", 1)[-1]
+    text = seen.evidence.sources.get(group.file, "")
+    return group.guard.was is None and bool(re.search(rf"\b{re.escape(name)}\(|_mod\s*=\s*{re.escape(name)}\b", text))
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    for group in seen.recompiled:
+        if fits(seen, group):
+            name = group.guard.source.removesuffix(".__code__")
+            words = group.guard.words
+            yield CHECK.finding(
+                f"Recompiled for a new function: {name}",
+                (words if words.startswith("`") else words[:1].upper() + words[1:]) + ": each one is compiled for by itself.",
+                fix="Make the function once, outside of the loop. Let it capture a tensor, and change that tensor in place "
+                "(value.fill_(…)), instead of a Python value or a default argument.",
+                **recompile_values(seen, group),
+            )
+
+
+CHECK = Check(
+    code="CD204",
+    name="new-closure-recompile",
+    severity="warning",
+    summary="A mask_mod, score_mod or other callable argument is a new function, or carries a new value, on each call.",
+    explanation="""\
+A function that is passed in is inlined, together with what it carries: closure cells, default values, the keywords of
+a functools.partial. A Python value among these is a constant of the graph, so a `mask_mod` made anew for each step
+(`lambda b, h, q, k: q + step >= k`) compiles anew for each step. A captured *tensor* is an input of the graph: its
+value may change.
+""",
+    detect=detect,
+    fires='''\
+import torch
+
+
+class Biased(torch.nn.Module):
+    def forward(self, scores, score_mod):
+        return score_mod(scores).softmax(-1)
+
+
+def build_model():
+    return Biased()
+
+
+def make_score_mod(slope):
+    def score_mod(scores):
+        return scores * slope
+
+    return score_mod
+
+
+def example_input_sets():
+    scores = torch.randn(2, 4, 4)
+    return [(scores, make_score_mod(slope)) for slope in (0.5, 0.25, 0.125)]
+''',
+    silent='''\
+import torch
+
+SLOPE = torch.ones(())
+
+
+class Biased(torch.nn.Module):
+    def forward(self, scores, score_mod):
+        return score_mod(scores).softmax(-1)
+
+
+def build_model():
+    return Biased()
+
+
+def score_mod(scores):
+    return scores * SLOPE
+
+
+def example_input_sets():
+    scores = torch.randn(2, 4, 4)
+    return [(scores, score_mod)] * 3
+''',
+)

@@ -1,0 +1,76 @@
+"""CD205: one dimension grows call by call under static shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Recompiled, Seen
+from compile_doctor.checks.base import Check, recompile_values
+from compile_doctor.findings import Finding
+
+
+def fits(group: Recompiled) -> bool:
+    """At least two recompilations, each for a larger size of the same dimension."""
+    sizes = [int(guard.now) for guard in group.guards if guard.kind == "size" and guard.now and guard.now.isdigit()]
+    return len(sizes) >= 2 and all(small < large for small, large in zip(sizes, sizes[1:]))
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    for group in seen.recompiled:
+        if group.guard.kind == "size" and fits(group):
+            guard = group.guard
+            sizes = [guard.was or "?", *(found.now or "?" for found in group.guards)]
+            yield CHECK.finding(
+                f"Recompiled for a growing shape: {guard.source}",
+                f"Dimension {guard.dimension} of `{guard.source}` grows from call to call "
+                f"({', '.join(sizes[:5])}{', …' if len(sizes) > 5 else ''}), and each size compiles {group.function} again.",
+                fix="Compile decoding with dynamic=True, or leave `dynamic` out; or give the cache its full size at once "
+                "and mask what is not filled. (Prefill may stay dynamic=False.)",
+                **recompile_values(seen, group),
+            )
+
+
+CHECK = Check(
+    code="CD205",
+    name="growing-shape-recompile",
+    severity="warning",
+    summary="One dimension grows call by call (a KV cache in decode) under static shapes.",
+    explanation="""\
+With `dynamic=False` every size is a graph of its own. A cache that is grown with torch.cat during decoding has a new
+size at every token: every token compiles, until the recompile limit (CD202). With dynamic shapes one graph serves
+all sizes; a cache that has its full size from the start needs no dynamic shapes at all.
+""",
+    detect=detect,
+    fires='''\
+import torch
+
+
+class Decoder(torch.nn.Module):
+    def forward(self, query, cache):
+        return (query @ cache.transpose(-1, -2)).softmax(-1) @ cache
+
+
+def build_model():
+    return torch.compile(Decoder(), backend="eager", dynamic=False)
+
+
+def example_input_sets():
+    return [(torch.randn(1, 1, 8), torch.randn(1, tokens, 8)) for tokens in (4, 5, 6, 7)]
+''',
+    silent='''\
+import torch
+
+
+class Decoder(torch.nn.Module):
+    def forward(self, query, cache):
+        return (query @ cache.transpose(-1, -2)).softmax(-1) @ cache
+
+
+def build_model():
+    return torch.compile(Decoder(), backend="eager", dynamic=True)
+
+
+def example_input_sets():
+    return [(torch.randn(1, 1, 8), torch.randn(1, tokens, 8)) for tokens in (4, 5, 6, 7)]
+''',
+)

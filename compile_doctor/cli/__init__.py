@@ -1,0 +1,74 @@
+"""The command line: one thin file per command. Nothing here, or imported here, imports torch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+import compile_doctor
+from compile_doctor.errors import DoctorError
+
+COMMANDS = ("diagnose", "run", "report", "explain", "env", "examples")
+
+
+class Commands(click.Group):
+    """Imports a command's file only when it is called: `--help` has to be quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"compile_doctor.cli.{cmd_name}").command
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(compile_doctor.__version__, prog_name="compile-doctor")
+def group() -> None:
+    """What went wrong under torch.compile, where, why, and what to change.
+
+    \b
+    Start here:  compile-doctor diagnose model.py
+                 compile-doctor diagnose example:four-breaks
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The one error boundary: a user's mistake is a message, and a mistake of ours asks for a report."""
+    try:
+        code: Any = group.main(args=arguments, prog_name="compile-doctor", standalone_mode=False)
+        _exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Abort:
+        _exit(130)
+    except click.ClickException as error:
+        error.show()
+        _exit(2)
+    except DoctorError as error:
+        print(f"compile-doctor: {error}", file=sys.stderr)
+        if error.hint:
+            print(error.hint.rstrip(), file=sys.stderr)
+        _exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _exit(0)
+    except KeyboardInterrupt:
+        _exit(130)
+    except Exception as error:  # ours: no traceback, but enough to report it
+        from compile_doctor.cli.crash import report_crash
+
+        report_crash(error)
+        _exit(3)
+
+
+def _exit(code: int) -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(code)

@@ -1,0 +1,25 @@
+"""When the doctor itself fails: a file to attach to an issue, and one line that says where it is."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tempfile
+import traceback
+
+import compile_doctor
+
+ISSUES = "https://github.com/compile-doctor/compile-doctor/issues"
+
+
+def report_crash(error: Exception) -> None:
+    """Writes the traceback to a temporary file; prints it nowhere."""
+    text = "".join(traceback.format_exception(error))
+    head = f"compile-doctor {compile_doctor.__version__}, Python {platform.python_version()}, {platform.platform()}\n{' '.join(sys.argv)}\n\n"
+    print(f"compile-doctor: this is a mistake of compile-doctor's own ({type(error).__name__}: {error}).", file=sys.stderr)
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="compile-doctor-crash-", suffix=".txt", delete=False, encoding="utf-8") as file:
+            file.write(head + text)
+        print(f"Please report it with the file {file.name} at {ISSUES}", file=sys.stderr)
+    except OSError:
+        print(f"Please report it at {ISSUES}", file=sys.stderr)

@@ -1,0 +1,86 @@
+"""`compile-doctor diagnose TARGET`."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from compile_doctor.cli.output import check_outputs, finish, report_options
+from compile_doctor.errors import UsageError
+
+
+def parse_size(text: str | None) -> int | None:
+    """`8GB`, `512M` or plain bytes; raises UsageError."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", text.strip(), re.IGNORECASE)
+    if not match:
+        raise UsageError(f"--memory-limit {text}: give a size such as 8GB.")
+    return int(float(match[1]) * 1024 ** ["", "k", "m", "g", "t"].index(match[2].lower()))
+
+
+@click.command(name="diagnose", short_help="Run a model under torch.compile and say what went wrong.")
+@click.argument("target")
+@click.option("--device", metavar="NAME", help="Move model and inputs there first (cpu, cuda, …).")
+@click.option("--tokens", type=click.IntRange(1), metavar="N", help="Passed to example_inputs(tokens=N).")
+@click.option("--backend", metavar="NAME", help="torch.compile's backend [inductor]. eager sees breaks and recompiles, not kernels, and is quick.")
+@click.option("--mode", metavar="NAME", help="torch.compile's mode (reduce-overhead, max-autotune, …).")
+@click.option("--dynamic/--no-dynamic", default=None, help="torch.compile's dynamic= [let torch decide].")
+@click.option("--grad", is_flag=True, help="Run forward and backward; without it, forward under torch.no_grad().")
+@click.option("--as-is", is_flag=True, help="Do not compile the target: it does so itself.")
+@click.option("--repeat", type=click.IntRange(1), default=2, show_default=True, help="Calls, where the target has one set of inputs.")
+@click.option("--capture", type=click.Path(path_type=Path), metavar="DIR", help="Keep the evidence there, for `report`.")
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=900.0, show_default=True, metavar="SECONDS", help="Stop the target then.")
+@click.option("--memory-limit", metavar="SIZE", help="Private memory that the target may use, such as 8GB.")
+@report_options
+def command(
+    target: str,
+    device: str | None,
+    tokens: int | None,
+    backend: str | None,
+    mode: str | None,
+    dynamic: bool | None,
+    grad: bool,
+    as_is: bool,
+    repeat: int,
+    capture: Path | None,
+    timeout: float,
+    memory_limit: str | None,
+    format_: str,
+    output: tuple[str, ...],
+    fail_on: str,
+    verbose: int,
+    quiet: bool,
+) -> int:
+    """Runs TARGET in a child process under torch.compile, once more in eager mode, and reports what was seen.
+
+    \b
+    TARGET is one of
+      model.py           with build_model() and example_inputs(), or Model and get_inputs()
+      model.py:attr      a module, a callable or a factory; package.module:attr too
+      example:NAME       see `compile-doctor examples`
+
+    \b
+    Examples:
+      compile-doctor diagnose model.py
+      compile-doctor diagnose model.py --grad --capture run1 -v
+      compile-doctor diagnose mypackage.vit:build --backend eager --format json
+    """
+    from compile_doctor.launch import Settings, diagnose
+    from compile_doctor.progress import Progress
+    from compile_doctor.targets import not_a_target, parse_target
+
+    check_outputs(output)
+    parsed = parse_target(target)
+    settings = Settings(device, tokens, backend, mode, dynamic, grad, as_is, repeat, timeout, parse_size(memory_limit))
+    with ExitStack() as stack:
+        folder = capture or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compile-doctor-")))
+        evidence = diagnose(parsed, settings, folder.resolve(), capture is not None, Progress(quiet))
+        message = evidence.manifest.get("not_a_target")
+        if message:
+            raise UsageError(str(message), hint=not_a_target())
+        return finish(evidence, format_, output, fail_on, verbose, quiet)

@@ -1,0 +1,21 @@
+"""`compile-doctor explain CODE`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(name="explain", short_help="What a code means and how to fix it.")
+@click.argument("code")
+def command(code: str) -> int:
+    """Explains CODE: one of ours (CD101, or its name graph-break), or one of torch's (GB0170).
+
+    \b
+    Examples:
+      compile-doctor explain CD102
+      compile-doctor explain GB0170
+    """
+    from compile_doctor.explain import explain
+
+    click.echo(explain(code), nl=False)
+    return 0

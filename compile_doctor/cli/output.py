@@ -1,0 +1,60 @@
+"""The options and the writing that every command with a report shares."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from compile_doctor.errors import UsageError
+
+FORMATS = ("text", "json")
+
+
+def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--format, -o, --fail-on, -v and -q."""
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="No progress on stderr; print the report only where something fails."),
+        click.option("-v", "--verbose", count=True, help="All findings, what was seen, and what could not be checked."),
+        click.option("--fail-on", type=click.Choice(["error", "warning", "never"]), default="error", show_default=True, help="Exit 1 at this severity."),
+        click.option("-o", "--output", multiple=True, metavar="FORMAT:PATH", help="Also write the report to a file; may be repeated."),
+        click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True, help="What to print on stdout."),
+    ):
+        function = option(function)
+    return function
+
+
+def check_outputs(output: tuple[str, ...]) -> list[tuple[str, Path]]:
+    """Splits FORMAT:PATH; raises UsageError before anything runs."""
+    found = []
+    for item in output:
+        name, colon, path = item.partition(":")
+        if not colon or name not in FORMATS or not path:
+            raise UsageError(f"-o {item}: give FORMAT:PATH, with FORMAT one of {', '.join(FORMATS)}.")
+        if not Path(path).resolve().parent.is_dir():
+            raise UsageError(f"-o {item}: {Path(path).resolve().parent} is no directory.")
+        found.append((name, Path(path)))
+    return found
+
+
+def finish(evidence: Any, format_: str, output: tuple[str, ...], fail_on: str, verbose: int, quiet: bool) -> int:
+    """Makes the report, writes it everywhere it was asked for, and returns the exit code."""
+    from compile_doctor.render import renderer
+    from compile_doctor.report import exit_code, make_report
+
+    report = make_report(evidence)
+    code = exit_code(report, fail_on)
+    for name, path in check_outputs(output):
+        try:
+            path.write_text(renderer(name)(report, max(verbose, 1)), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"-o {name}:{path}: {error.strerror}.") from error
+    if format_ != "text" or not quiet or code:
+        sys.stdout.write(renderer(format_)(report, verbose))
+        sys.stdout.flush()
+    if report.command_exit:
+        return report.command_exit if report.command_exit > 0 else 128 - report.command_exit
+    return code

@@ -1,0 +1,50 @@
+"""`compile-doctor run -- CMD…`."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from compile_doctor.cli.output import check_outputs, finish, report_options
+
+
+@click.command(
+    name="run",
+    short_help="Observe a program that compiles by itself.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.option("--capture", type=click.Path(path_type=Path), metavar="DIR", help="Keep the evidence there, for `report`.")
+@click.option("--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Stop the command then [never].")
+@report_options
+@click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD…")
+def command(
+    cmd: tuple[str, ...],
+    capture: Path | None,
+    timeout: float | None,
+    format_: str,
+    output: tuple[str, ...],
+    fail_on: str,
+    verbose: int,
+    quiet: bool,
+) -> int:
+    """Runs CMD as it is and reports what torch.compile did in it and in every process that it starts.
+
+    The command's output goes to stderr, the report to stdout. Where the command fails, its exit status is passed on.
+
+    \b
+    Examples:
+      compile-doctor run -- python train.py --steps 10
+      compile-doctor run --capture run1 -- torchrun --nproc-per-node 2 train.py
+      compile-doctor run -- pytest tests/test_model.py
+    """
+    from compile_doctor.launch import run_command
+    from compile_doctor.progress import Progress
+
+    check_outputs(output)
+    with ExitStack() as stack:
+        folder = capture or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compile-doctor-")))
+        evidence = run_command(cmd, timeout, folder.resolve(), Progress(quiet))
+        return finish(evidence, format_, output, fail_on, verbose, quiet)

@@ -1,0 +1,111 @@
+"""Reads the probe's event files into evidence; a line that was cut off by the process' death is noted, not fatal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from compile_doctor.evidence import Child, Counts, ErrorLink, Evidence, Failure, Frame, LogRecord
+from compile_doctor.trace import Trace
+
+PHASES = ("import", "build", "inputs", "compiled", "eager")
+
+
+class EventReader:
+    """Gathers the events of all processes of a capture."""
+
+    def __init__(self, notes: list[str]) -> None:
+        self.notes = notes
+        self.environment: dict[str, Any] = {}
+        self.logs: list[LogRecord] = []
+        self.counts: dict[str, Counts] = {}
+        self.failures: list[Failure] = []
+        self.phases: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+        self.bytecode: list[dict[str, Any]] = []
+        self.facts: dict[str, Any] = {}
+        self.difference: float | None = None
+
+    def read(self, name: str, text: str) -> None:
+        process = name.removeprefix("process-").removesuffix(".jsonl")
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                event = json.loads(line)
+                getattr(self, "_" + event["event"].replace("-", "_"), self._other)(process, event)
+            except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+                self.notes.append(f"{name}: line {number} is cut off or unknown and was left out")
+
+    def evidence(self, manifest: dict[str, Any], trace: Trace) -> Evidence:
+        environment = dict(self.environment)
+        environment.setdefault("torch", trace.torch_version)
+        children = tuple(
+            Child(child["mode"], child.get("exit_code"), child.get("signal"), child.get("ended", "exited"))
+            for child in manifest.get("children", ())
+        )
+        return Evidence(
+            target=str(manifest.get("target", "trace")),
+            manifest={**manifest, **self.facts, "beyond_limit": trace.beyond_limit},
+            environment=environment,
+            compilations=tuple(trace.compilations),
+            breaks=tuple(trace.breaks),
+            logs=tuple(self.logs),
+            counts=tuple(self.counts.values()),
+            failures=tuple(self.failures),
+            children=children,
+            phases={name: self.phases[name] for name in PHASES if name in self.phases},
+            seconds=self.seconds,
+            max_difference=self.difference,
+            unknown=dict(sorted(trace.unknown.items())),
+            notes=tuple(self.notes),
+        )
+
+    def _start(self, process: str, event: dict[str, Any]) -> None:
+        self.environment.setdefault("python", event.get("python"))
+
+    def _environment(self, process: str, event: dict[str, Any]) -> None:
+        self.environment.update({key: value for key, value in event.items() if key != "event"})
+
+    def _target(self, process: str, event: dict[str, Any]) -> None:
+        self.facts["convention"] = event["convention"]
+
+    def _not_a_target(self, process: str, event: dict[str, Any]) -> None:
+        self.facts["not_a_target"] = event["message"]
+
+    def _compile(self, process: str, event: dict[str, Any]) -> None:
+        self.facts["as_is"] = event["as_is"]
+
+    def _phase(self, process: str, event: dict[str, Any]) -> None:
+        self.phases[event["name"]] = event["state"]
+        if "seconds" in event:
+            self.seconds[event["name"]] = float(event["seconds"])
+
+    def _run(self, process: str, event: dict[str, Any]) -> None:
+        self.facts["runs"] = max(self.facts.get("runs", 0), int(event["index"]) + 1)
+
+    def _failure(self, process: str, event: dict[str, Any]) -> None:
+        chain = tuple(
+            ErrorLink(link["type"], link["message"], tuple(Frame(f[0], int(f[1]), f[2], f[3]) for f in link["stack"]))
+            for link in event["chain"]
+        )
+        self.failures.append(Failure(event["phase"], chain, event["text"]))
+
+    def _log(self, process: str, event: dict[str, Any]) -> None:
+        self.logs.append(LogRecord(process, event["kind"], event["message"], event.get("compile_id")))
+
+    def _counters(self, process: str, event: dict[str, Any]) -> None:
+        self.counts[process] = Counts(process, event["counters"])
+
+    def _difference(self, process: str, event: dict[str, Any]) -> None:
+        self.difference = float(event["value"])
+
+    def _bytecode(self, process: str, event: dict[str, Any]) -> None:
+        self.bytecode.append(event)
+
+    def _note(self, process: str, event: dict[str, Any]) -> None:
+        self.notes.append(str(event["text"]))
+
+    def _probe_error(self, process: str, event: dict[str, Any]) -> None:
+        self.facts["probe_error"] = event["text"]
+
+    def _other(self, process: str, event: dict[str, Any]) -> None:
+        self.notes.append(f"event {event.get('event')!r} is of a newer compile-doctor and was left out")

@@ -1,0 +1,187 @@
+"""Reads a failed guard, as torch 2.8 to 2.15 print it, into its kind, the thing that varied, and plain words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MODULE_INT_HINT = "integer attributes of the nn.Module"
+_ENTRY = re.compile(r"^\s*(?:- )?\d+/\d+: ")
+_COMMENT = re.compile(r"\s+# (?P<code>.*?)\s+# (?P<file>[^#\n]*?):(?P<line>\d+) in (?P<function>\S+)")
+_STACK = re.compile(r'File "(.+)", line (\d+), in (\S+)')
+_CARRIED = re.compile(r"(.+?)\.((?:__closure__|__defaults__|__kwdefaults__|keywords)\[.*)")
+"""What a function object brings along: closure cells, default values, the keywords of a functools.partial."""
+_STATE_WORDS = {
+    "grad_mode": "gradients were switched on or off",
+    "autocast": "autocast was switched on or off",
+    "default_dtype": "the default dtype changed",
+    "num_threads": "the number of threads changed",
+    "deterministic_algorithms": "deterministic algorithms were switched on or off",
+    "inference_mode": "inference mode was switched on or off",
+}
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One failed guard. `key` is what stays the same when values do not: the identity of a finding."""
+
+    kind: str
+    """size, stride, rank, dtype, requires_grad, device, type, state, module-int, closure, identity, value, length, keys, …"""
+    source: str
+    """What is guarded, as the user would write it (`x`, `self.layer_idx`, `mask_mod`)."""
+    words: str
+    key: str
+    dimension: int | None = None
+    was: str | None = None
+    now: str | None = None
+    read_at: tuple[str, int] | None = None
+    """File (on some versions only its tail) and line that torch names as the first reader of the value."""
+
+
+def parse(reason: str) -> Guard:
+    """Reads one reason, with or without its `4/1: ` prefix. Never raises: what is not known becomes kind `other`."""
+    text = _ENTRY.sub("", reason.strip())
+    first = text.split("\n", 1)[0]
+    expression = re.split(r"\s+(?:# |\(HINT: )", first, maxsplit=1)[0].strip()
+    for pattern, build in _PATTERNS:
+        match = re.match(pattern, expression)
+        if match:
+            guard = build(match, text)
+            break
+    else:
+        guard = Guard("other", expression, f"the guard `{expression}` failed", re.sub(r"-?\d[\w.]*", "N", expression))
+    return _with_place(guard, text, first)
+
+
+def _with_place(guard: Guard, text: str, first: str) -> Guard:
+    frames = _STACK.findall(text.partition("User stack trace:")[2])
+    comment = _COMMENT.search(first)
+    place = None
+    if frames:
+        place = frames[-1][0], int(frames[-1][1])
+    elif comment:
+        place = comment["file"], int(comment["line"])
+    return Guard(guard.kind, guard.source, guard.words, guard.key, guard.dimension, guard.was, guard.now, place)
+
+
+def _size(match: re.Match[str], _text: str) -> Guard:
+    name, kind, dimension, was, now = match["name"], match["kind"], int(match["index"]), match["was"], match["now"]
+    words = f"{'dimension' if kind == 'size' else 'the stride of dimension'} {dimension} of `{name}` was {was}, now {now}"
+    return Guard(kind, name, words, f"{kind}:{name}:{dimension}", dimension, was, now)
+
+
+def _rank(match: re.Match[str], _text: str) -> Guard:
+    name = match["name"]
+    words = f"`{name}` had {match['was']} dimensions, now {match['now']}"
+    return Guard("rank", name, words, f"rank:{name}", None, match["was"], match["now"])
+
+
+def _dtype(match: re.Match[str], _text: str) -> Guard:
+    name = match["name"]
+    words = f"the dtype of `{name}` was {match['was']}, now {match['now']}"
+    return Guard("dtype", name, words, f"dtype:{name}", None, match["was"], match["now"])
+
+
+def _requires_grad(match: re.Match[str], _text: str) -> Guard:
+    name, expected = match["name"], match["was"] == "1"
+    words = f"`{name}` {'required' if expected else 'did not require'} a gradient, now it {'does not' if expected else 'does'}"
+    return Guard("requires_grad", name, words, f"requires_grad:{name}")
+
+
+def _device(match: re.Match[str], _text: str) -> Guard:
+    name = match["name"]
+    return Guard("device", name, f"the device or layout of `{name}` changed", f"device:{name}")
+
+
+def _tensor_type(match: re.Match[str], _text: str) -> Guard:
+    name, now = match["name"], match["now"]
+    return Guard("type", name, f"`{name}` was a tensor, now it is {_type(now)}", f"type:{name}", None, "Tensor", now)
+
+
+def _state(match: re.Match[str], _text: str) -> Guard:
+    names = match["names"].split()
+    known = [re.sub(r"\(.*?\)", "", name).removesuffix("_enabled").removesuffix("_dtype") for name in names]
+    known = ["default_dtype" if name == "default" else name for name in known]
+    words = " and ".join(dict.fromkeys(_STATE_WORDS.get(name, f"{name} changed") for name in known))
+    return Guard("state", known[0], words, f"state:{'+'.join(known)}")
+
+
+def _identity(match: re.Match[str], text: str) -> Guard:
+    name = match["name"]
+    kind = "type" if match["what"] == "type" else "identity"
+    found = re.search(r"type=<class '([^']+)'>", text)
+    what = "another type" if kind == "type" else "another object"
+    was = f" (it was {_type(found[1])})" if found and kind == "type" else ""
+    type_name = found[1] if found else None
+    return Guard(kind, name, f"`{name}` is {what} than before{was}", f"{kind}:{name}", None, type_name)
+
+
+def _equal(match: re.Match[str], text: str) -> Guard:
+    name, value = match["name"], match["value"]
+    attribute = re.fullmatch(r"(.*)\.(\w+)", name)
+    carried = _CARRIED.match(name)
+    if carried:
+        function, cell = carried[1], carried[2]
+        hint = re.search(r'HINT: guard on "(\w+)"', text)
+        held = f"`{hint[1]}`" if hint else "a value"
+        words = f"{held} that `{function}` carries was {value}, now another"
+        return Guard("closure", function, words, f"closure:{function}.{cell}", None, value)
+    if MODULE_INT_HINT in text and attribute:
+        words = f"the int attribute `{name}` was {value}, now another"
+        return Guard("module-int", name, words, f"module-int:{attribute[2]}", None, value)
+    return Guard("value", name, f"`{name}` was {value}, now something else", f"value:{name}", None, value)
+
+
+def _length(match: re.Match[str], _text: str) -> Guard:
+    name = match["name"]
+    return Guard("length", name, f"the length of `{name}` changed (it was {match['was']})", f"length:{name}")
+
+
+def _keys(match: re.Match[str], _text: str) -> Guard:
+    return Guard("keys", match["name"], f"the keys of `{match['name']}` changed", f"keys:{match['name']}")
+
+
+def _none(match: re.Match[str], _text: str) -> Guard:
+    name, negated = match["name"], bool(match["negated"])
+    words = f"`{name}` was {'not ' if negated else ''}None, now it is{'' if negated else ' not'}"
+    return Guard("none", name, words, f"none:{name}")
+
+
+def _alias(match: re.Match[str], _text: str) -> Guard:
+    return Guard("alias", match[0], "two arguments were, or became, the same tensor", "alias")
+
+
+def _shape(match: re.Match[str], _text: str) -> Guard:
+    name, number = match["name"], int(match["index"])
+    words = f"dimension {number} of `{name}` left the range it was compiled for ({match[0]})"
+    return Guard("shape-range", name, words, f"shape-range:{name}:{number}", number)
+
+
+def _gone(match: re.Match[str], _text: str) -> Guard:
+    return Guard("identity", match["name"], f"`{match['name']}` was freed since it was compiled for", f"identity:{match['name']}")
+
+
+def _type(text: str) -> str:
+    return re.sub(r"<class '([^']+)'>", r"\1", text).removeprefix("__main__.")
+
+
+_Build = Callable[[re.Match[str], str], Guard]
+_PATTERNS: tuple[tuple[str, _Build], ...] = (
+    (r"tensor '(?P<name>.+)' (?P<kind>size|stride) mismatch at index (?P<index>\d+)\. expected (?P<was>\S+), actual (?P<now>\S+)", _size),
+    (r"tensor '(?P<name>.+)' rank mismatch\. expected (?P<was>\d+), actual (?P<now>\d+)", _rank),
+    (r"tensor '(?P<name>.+)' dtype mismatch\. expected (?P<was>\S+), actual (?P<now>\S+)", _dtype),
+    (r"tensor '(?P<name>.+)' requires_grad mismatch\. expected requires_grad=(?P<was>\d)", _requires_grad),
+    (r"tensor '(?P<name>.+)' (?:dispatch key set|device|Tensor device) mismatch", _device),
+    (r"expected type of '(?P<name>.+)' to be .*but found (?P<now>.+)", _tensor_type),
+    (r"GLOBAL_STATE changed: (?P<names>.+)", _state),
+    (r"___check_(?P<what>obj|type|function_code|current_backend)_?(?:id)?\((?P<name>.+?),", _identity),
+    (r"Cache line invalidated because (?P<name>.+) got deallocated", _gone),
+    (r"(?:not )?(?:___)?(?:list\()?dict\.(?:keys|contains)\((?P<name>.+?)\)", _keys),
+    (r"(?:not )?___dict_contains\(.*?, (?P<name>.+)\)", _keys),
+    (r"len\((?P<name>.+)\) [!=]= (?P<was>\d+)", _length),
+    (r"(?P<name>.+?) is (?P<negated>not )?None$", _none),
+    (r"(?:.+ is (?:not )?.+|Duplicate tensors? found.*)$", _alias),
+    (r".*?(?P<name>[\w.\[\]'\"]+)\.size\(\)\[(?P<index>\d+)\].*", _shape),
+    (r"(?P<name>.+?) == (?P<value>.+)", _equal),
+)

@@ -1,0 +1,149 @@
+"""Starts the children and watches over them: time, memory, Ctrl-C; the doctor outlives them all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import compile_doctor
+from compile_doctor.capture import CaptureDirectory
+from compile_doctor.errors import UsageError
+from compile_doctor.evidence import Evidence
+from compile_doctor.progress import Progress
+from compile_doctor.targets import Target
+
+GRACE = 5.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `diagnose` was asked for; None leaves torch's default."""
+
+    device: str | None = None
+    tokens: int | None = None
+    backend: str | None = None
+    mode: str | None = None
+    dynamic: bool | None = None
+    grad: bool = False
+    as_is: bool = False
+    repeat: int = 2
+    timeout: float = 900.0
+    memory_limit: int | None = None
+    """Bytes."""
+
+
+def diagnose(target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress) -> Evidence:
+    """Runs the target in a child process, and once more in eager mode where it did not get that far; reads what was seen."""
+    manifest = {"target": target.text, "doctor": compile_doctor.__version__, "cwd": os.getcwd(), "options": asdict(settings)}
+    directory = CaptureDirectory(capture, manifest)
+    children = [_child("diagnose", target, settings, directory.path, keep, progress)]
+    first = children[0]
+    evidence = directory.finish(children)
+    unfinished = evidence.phases.get("compiled") in ("begun", "failed") and evidence.phases.get("eager") is None
+    if unfinished and first["ended"] in ("signal", "exited"):
+        progress.say("it died; running it in eager mode, to see whether torch.compile is to blame")
+        children.append(_child("control", target, settings, directory.path, False, progress))
+        evidence = directory.finish(children)
+    return evidence
+
+
+def _child(mode: str, target: Target, settings: Settings, directory: Path, keep: bool, progress: Progress) -> dict[str, Any]:
+    """One run of compile_doctor.probe; returns how it ended, as in `evidence.Child`."""
+    wanted = {
+        **asdict(settings),
+        "run": mode,
+        "target": target.text,
+        "path": str(target.path) if target.path else None,
+        "module": target.module,
+        "attr": target.attr,
+        "directory": str(directory),
+        "bytecode": keep,
+    }
+    file = directory / f".settings-{mode}.json"
+    file.write_text(json.dumps(wanted), encoding="utf-8")
+    environment = child_environment(os.environ, directory / "trace" if mode == "diagnose" else None)
+    try:
+        with progress.task(f"running {target.text}" if mode == "diagnose" else "eager control run"):
+            return watch(mode, [sys.executable, "-m", "compile_doctor.probe", str(file)], environment, settings.timeout, subprocess.DEVNULL)
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def child_environment(environment: Mapping[str, str], trace: Path | None) -> dict[str, str]:
+    """The child's environment: this package importable, and torch's structured trace into `trace`."""
+    root = str(Path(compile_doctor.__file__).resolve().parent.parent)
+    path = [entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    made = {**environment, "PYTHONPATH": os.pathsep.join([*path, root])}
+    if trace is not None:
+        made["TORCH_TRACE"] = str(trace)
+    return made
+
+
+def watch(
+    mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None, stdin: int | None
+) -> dict[str, Any]:
+    """Runs a command in a session of its own, its output on our stderr, and ends all of it on time-out and Ctrl-C."""
+    start = time.monotonic()
+    process = subprocess.Popen(command, env=dict(environment), stdin=stdin, stdout=sys.stderr, stderr=sys.stderr, start_new_session=True)
+    ended = "exited"
+    try:
+        code: int | None = process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        ended, code = "timeout", None
+    except KeyboardInterrupt:
+        ended, code = "interrupted", None
+    finally:
+        _end(process)
+    name = None
+    if code is not None and code < 0:
+        ended = "signal"
+        with contextlib.suppress(ValueError):
+            name = signal.Signals(-code).name
+        name = name or f"signal {-code}"
+    return {"mode": mode, "exit_code": code, "signal": name, "ended": ended, "seconds": round(time.monotonic() - start, 3)}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends the process and everything that it started: first asked, then killed."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            break
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.wait(GRACE)
+            # Its own children may still hold on: they are in the same group, and get the second signal.
+            time.sleep(0.05)
+    with contextlib.suppress(Exception):
+        process.wait(GRACE)
+
+
+def run_command(command: Sequence[str], timeout: float | None, capture: Path, progress: Progress) -> Evidence:
+    """Runs a command that compiles by itself, with every Python process in it observed; reads what was seen.
+
+    Raises UsageError where the command cannot be started.
+    """
+    text = shlex.join(command)
+    manifest = {"target": text, "command": list(command), "doctor": compile_doctor.__version__, "cwd": os.getcwd()}
+    directory = CaptureDirectory(capture, manifest)
+    site = str(Path(compile_doctor.__file__).resolve().parent / "probe" / "site")
+    environment = dict(os.environ)
+    environment["TORCH_TRACE"] = str(directory.path / "trace")
+    environment["COMPILE_DOCTOR_CAPTURE"] = str(directory.path)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [site, environment.get("PYTHONPATH", "")]))
+    try:
+        child = watch("command", command, environment, timeout, None)
+    except OSError as error:
+        raise UsageError(f"{command[0]} cannot be started: {error.strerror}.") from error
+    return directory.finish([child])

@@ -1,0 +1,126 @@
+"""Whose code a file is, and the lines around a place in it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+from compile_doctor.evidence import Frame
+
+_TORCH = re.compile(r"[/\\](?:site|dist)-packages[/\\]torch[/\\]|^<eval_with_key>")
+_PACKAGE = re.compile(r"[/\\](?:site|dist)-packages[/\\]|^<")
+_STDLIB = re.compile(r"[/\\]lib(?:64)?[/\\]python3\.\d+[/\\](?!site-packages)|^<frozen")
+_DOCTOR = re.compile(r"[/\\]compile_doctor[/\\](?:probe|cli|__main__)")
+_PLUMBING = re.compile(
+    r"[/\\]torch[/\\](?:_dynamo|_compile\.py|nn[/\\]modules[/\\](?:module|container)\.py|utils[/\\]_contextlib\.py|_higher_order_ops|fx[/\\])"
+)
+"""Lines of torch through which every call goes: never where a problem lies."""
+
+
+def owner(file: str, torch_root: str | None = None) -> str:
+    """`mine`, `dependency` or `torch`, from where the file lies; torch built from source lies under `torch_root`."""
+    if _TORCH.search(file) or (torch_root and file.startswith(torch_root)):
+        return "torch"
+    if _PACKAGE.search(file) or _STDLIB.search(file) or _DOCTOR.search(file):
+        return "dependency"
+    return "mine"
+
+
+def is_stdlib(file: str) -> bool:
+    """Whether the file is of Python itself, or no file at all (`<string>`)."""
+    return bool(_STDLIB.search(file) and not _PACKAGE.search(file)) or file.startswith("<")
+
+
+def innermost(stack: Iterable[Frame], torch_root: str | None = None) -> Frame | None:
+    """The innermost frame that a person wrote for a purpose: not torch's call plumbing, not the standard library."""
+    frames = [frame for frame in stack if not _PLUMBING.search(frame.file) and not _DOCTOR.search(frame.file)]
+    written = [frame for frame in frames if not _STDLIB.search(frame.file) or _PACKAGE.search(frame.file)]
+    return (written or frames or [None])[-1]
+
+
+def innermost_mine(stack: Iterable[Frame], torch_root: str | None = None) -> Frame | None:
+    """The innermost frame of the user's own code: where they can act when the site is in a package."""
+    return next((frame for frame in reversed(tuple(stack)) if owner(frame.file, torch_root) == "mine"), None)
+
+
+@lru_cache(maxsize=64)
+def _functions(source: str) -> tuple[tuple[int, int, str, str], ...]:
+    """(first line with decorators, last line, qualified name, name) of every function, outer before inner."""
+    found: list[tuple[int, int, str, str]] = []
+
+    def walk(node: ast.AST, path: tuple[str, ...]) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                here = (*path, child.name)
+                if not isinstance(child, ast.ClassDef):
+                    first = min([child.lineno, *(decorator.lineno for decorator in child.decorator_list)])
+                    found.append((first, child.end_lineno or child.lineno, ".".join(here), child.name))
+                walk(child, here)
+            else:
+                walk(child, path)
+
+    try:
+        walk(ast.parse(source), ())
+    except (SyntaxError, ValueError, RecursionError):
+        return ()
+    return tuple(found)
+
+
+def qualified(sources: Mapping[str, str], file: str, line: int, function: str) -> str:
+    """`Block.forward` for `forward` at this line, where the source is known; else the plain name."""
+    best = function
+    for first, last, path, name in _functions(sources.get(file, "")):
+        if first <= line <= last and (name == function or function in ("<lambda>", "<listcomp>", "<genexpr>")):
+            best = path
+    return best
+
+
+def definition_line(sources: Mapping[str, str], file: str, line: int, function: str) -> int:
+    """The line of `def` for a frame that starts at `line` (a decorator's line on some Python versions)."""
+    text = sources.get(file, "")
+    lines = text.splitlines()
+    for number in range(line, min(line + 20, len(lines)) + 1):
+        if re.match(rf"\s*(?:async\s+)?def\s+{re.escape(function)}\b", lines[number - 1] if number else ""):
+            return number
+    return line
+
+
+@lru_cache(maxsize=64)
+def _loops(source: str) -> tuple[tuple[int, int], ...]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return ()
+    loops = (ast.For, ast.While, ast.AsyncFor, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+    return tuple((node.lineno, node.end_lineno or node.lineno) for node in ast.walk(tree) if isinstance(node, loops))
+
+
+def in_loop(sources: Mapping[str, str], file: str, line: int, first: int) -> bool:
+    """Whether `line` lies in a loop that starts at or after `first`, the function's first line."""
+    return any(first <= start <= line <= end for start, end in _loops(sources.get(file, "")))
+
+
+def reader_line(sources: Mapping[str, str], file: str, first: int, function: str, name: str) -> int | None:
+    """The first line of the function that starts at `first` which reads `name`, by its syntax tree."""
+    text = sources.get(file, "")
+    for start, last, _, known in _functions(text):
+        if known == function and start <= first <= last:
+            body = text.splitlines()[start - 1 : last]
+            return _first_use(body, start, name, after=definition_line(sources, file, start, function))
+    return None
+
+
+def _first_use(body: list[str], start: int, name: str, after: int) -> int | None:
+    word = re.compile(rf"\b{re.escape(name)}\b")
+    for offset, text in enumerate(body):
+        if start + offset > after and word.search(text.split("#", 1)[0]):
+            return start + offset
+    return None
+
+
+def snippet(sources: Mapping[str, str], file: str, line: int) -> str:
+    """The line itself, as it was when the target ran; empty where the source is not known."""
+    lines = sources.get(file, "").splitlines()
+    return lines[line - 1].strip() if 0 < line <= len(lines) else ""

@@ -1,0 +1,1 @@
+"""What runs inside the target's process: the only code of the doctor that imports torch."""

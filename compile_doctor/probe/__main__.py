@@ -1,0 +1,45 @@
+"""The child process: builds the target, runs it under torch.compile, then in eager mode, and writes down what it sees.
+
+Started by compile_doctor.launch with one argument, the path of a JSON file with the settings.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from compile_doctor.probe.events import EventLog
+from compile_doctor.probe.limits import limit_memory
+
+
+def main(settings_file: str) -> int:
+    settings: dict[str, Any] = json.loads(Path(settings_file).read_text(encoding="utf-8"))
+    log = EventLog(Path(settings["directory"]))
+    log.write("start", argv=sys.argv, python=sys.version.split()[0])
+    if settings.get("memory_limit"):
+        limit_memory(log, int(settings["memory_limit"]))
+    # The target must not find the doctor's arguments in sys.argv.
+    sys.argv = [settings["target"]]
+    from compile_doctor.probe.session import Session
+
+    try:
+        Session(settings, log).run()
+    except KeyboardInterrupt:
+        return 130
+    except BaseException as error:  # every exception of the target is evidence; those of the probe itself must not vanish
+        if getattr(error, "__compile_doctor_seen__", False):
+            return 0
+        from compile_doctor.probe.failures import describe
+
+        log.write("probe-error", **describe(error))
+        return 70
+    return 0
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    sys.exit(code)

@@ -1,0 +1,55 @@
+"""Describes an exception as data: its chain, the frames of each link, and the traceback without the doctor's frames."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+LONGEST = 20_000
+"""Characters of one message: a C++ compiler prints its whole command and file."""
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """The chain from the exception that was raised down to its first cause."""
+    chain = []
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        kind = type(link)
+        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        chain.append({"type": name, "message": _message(link), "stack": _frames(link)})
+        inner = getattr(link, "inner_exception", None)  # BackendCompilerFailed and InductorError hold it there
+        cause = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+        link = inner if isinstance(inner, BaseException) else cause
+    return {"chain": chain, "text": _trimmed(error)}
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)[:LONGEST]
+    except Exception as broken:  # the target's own __str__ may fail
+        return f"(no message: {type(broken).__name__} in __str__)"
+
+
+def _frames(error: BaseException) -> list[list[Any]]:
+    return [
+        [frame.filename, frame.lineno or 0, frame.name, frame.line or ""]
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not _ours(frame.filename)
+    ]
+
+
+def _trimmed(error: BaseException) -> str:
+    """The traceback as Python prints it, beginning at the user's first frame."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _ours(frame.filename)]
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames[-30:])] if frames else []
+    try:
+        lines += traceback.format_exception_only(type(error), error)
+    except Exception:  # the target's own __str__ may fail
+        lines.append(type(error).__name__ + "\n")
+    return "".join(lines)[-LONGEST:]
+
+
+def _ours(file: str) -> bool:
+    return "/compile_doctor/probe/" in file.replace("\\", "/") or file.startswith("<frozen ")

@@ -1,0 +1,143 @@
+"""Imports a target as a real module and finds in it what to run, in the order of the contract."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+
+class NotATarget(Exception):
+    """The module holds nothing that can be run; the message says what was looked for."""
+
+
+Inputs = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run: `build` makes the model, `input_sets` the inputs, each anew at every call."""
+
+    convention: str
+    """How the target was understood, for the report's first line."""
+    build: Callable[[], Any]
+    input_sets: Callable[[], list[Inputs]]
+    rebuildable: bool
+    """Whether `build` makes a fresh model, so that the eager run starts from the same state."""
+
+
+def import_file(path: Path) -> ModuleType:
+    """Imports a file under its own name, inside its package where it has one, registered in sys.modules."""
+    parts = [path.stem]
+    root = path.parent
+    while (root / "__init__.py").exists() and root.name.isidentifier():
+        parts.insert(0, root.name)
+        root = root.parent
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    name = ".".join(parts)
+    if len(parts) > 1 and all(part.isidentifier() for part in parts):
+        return importlib.import_module(name)
+    if not name.isidentifier() or name in sys.modules or name in sys.stdlib_module_names:
+        name = "target_" + "".join(letter if letter.isalnum() else "_" for letter in path.stem)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot import {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def find_program(module: ModuleType, attr: str | None, tokens: int | None) -> Program:
+    """Raises NotATarget where nothing fits."""
+    if attr is not None:
+        return _from_attribute(module, attr, tokens)
+    if hasattr(module, "build_model") and _has_inputs(module):
+        return Program("build_model(), example_inputs()", module.build_model, _inputs_of(module, tokens), True)
+    if hasattr(module, "Model") and hasattr(module, "get_inputs"):
+        arguments = getattr(module, "get_init_inputs", list)
+        return Program("Model, get_inputs()", lambda: _kernelbench(module.Model, arguments()), _inputs_of(module, tokens), True)
+    held = [name for name in ("build_model", "Model", "example_inputs", "get_inputs") if hasattr(module, name)]
+    raise NotATarget(f"{Path(str(module.__file__)).name} is no target: it has {' and '.join(held) or 'neither a model nor inputs'}, and not the rest.")
+
+
+def _kernelbench(model: Any, arguments: Any) -> Any:
+    args, kwargs = normalise(arguments)
+    return model(*args, **kwargs)
+
+
+def _from_attribute(module: ModuleType, attr: str, tokens: int | None) -> Program:
+    value: Any = module
+    for part in attr.split("."):
+        if not hasattr(value, part):
+            raise NotATarget(f"{module.__name__} has no attribute {attr!r}.")
+        value = getattr(value, part)
+    if not _has_inputs(module):
+        raise NotATarget(f"{module.__name__} has {attr!r}, but no example_inputs() to call it with.")
+    inputs = _inputs_of(module, tokens)
+    if isinstance(value, type) and issubclass(value, torch.nn.Module):
+        arguments = getattr(module, "get_init_inputs", list)
+        return Program(f"class {attr}, its inputs", lambda: _kernelbench(value, arguments()), inputs, True)
+    if isinstance(value, torch.nn.Module):
+        return Program(f"module {attr}, its inputs", lambda: value, inputs, False)
+    if not callable(value):
+        raise NotATarget(f"{attr!r} is a {type(value).__name__}: not a module, a callable or a factory.")
+    if _needs_no_arguments(value):
+        return Program(f"{attr}(), its inputs", value, inputs, True)
+    return Program(f"callable {attr}, its inputs", lambda: value, inputs, False)
+
+
+def _needs_no_arguments(value: Callable[..., Any]) -> bool:
+    """A callable without required parameters is a factory: there would be nothing to pass inputs to."""
+    try:
+        parameters = inspect.signature(value).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return not any(p.default is p.empty and p.kind not in variable for p in parameters) and not any(
+        p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters
+    )
+
+
+def _has_inputs(module: ModuleType) -> bool:
+    return any(hasattr(module, name) for name in ("example_input_sets", "example_inputs", "get_inputs"))
+
+
+def _inputs_of(module: ModuleType, tokens: int | None) -> Callable[[], list[Inputs]]:
+    def make() -> list[Inputs]:
+        for name, several in (("example_input_sets", True), ("example_inputs", False), ("get_inputs", False)):
+            function = getattr(module, name, None)
+            if function is None:
+                continue
+            takes = "tokens" in inspect.signature(function).parameters
+            made = function(tokens=tokens) if takes and tokens is not None else function()
+            return [normalise(one) for one in made] if several else [normalise(made)]
+        raise NotATarget("the target has no inputs")
+
+    if tokens is not None and not any(
+        "tokens" in inspect.signature(getattr(module, name)).parameters
+        for name in ("example_input_sets", "example_inputs", "get_inputs")
+        if hasattr(module, name)
+    ):
+        raise NotATarget("--tokens was given, but example_inputs() has no parameter named `tokens`.")
+    return make
+
+
+def normalise(inputs: Any) -> Inputs:
+    """A tuple or list (args), a dict (kwargs), (args, kwargs), or one value."""
+    if isinstance(inputs, dict):
+        return (), inputs
+    if isinstance(inputs, (tuple, list)):
+        if len(inputs) == 2 and isinstance(inputs[0], (tuple, list)) and isinstance(inputs[1], dict):
+            return tuple(inputs[0]), inputs[1]
+        return tuple(inputs), {}
+    return (inputs,), {}

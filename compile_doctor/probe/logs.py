@@ -1,0 +1,49 @@
+"""Listens to torch's loggers for breaks, recompiles and the recompile limit, without printing anything of it."""
+
+from __future__ import annotations
+
+import logging
+
+from compile_doctor.probe import compat
+from compile_doctor.probe.events import EventLog
+
+_KINDS = {"graph_breaks": "graph_break", "recompiles": "recompile"}
+_LIMIT = "recompile_limit"
+LONGEST = 2_000
+
+
+class _Handler(logging.Handler):
+    def __init__(self, log: EventLog, kind: str) -> None:
+        super().__init__(logging.DEBUG)
+        self.log = log
+        self.kind = kind
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            message = record.getMessage()
+            kind = "limit" if self.kind == "warning" and _LIMIT in message else self.kind
+            if kind != "warning":
+                self.log.write("log", kind=kind, message=message[:LONGEST], compile_id=compat.current_compile_id())
+        except Exception as error:  # a logging handler must never break the program that logs
+            self.log.write("note", text=f"a log record could not be kept: {type(error).__name__}: {error}")
+
+
+def listen(log: EventLog) -> None:
+    """Attaches to the loggers; needs `torch._dynamo.convert_frame` to be imported. Where the user enabled an artifact, it still prints."""
+    for artifact, logger in compat.artifact_loggers(*_KINDS):
+        if any(isinstance(handler, _Handler) for handler in logger.handlers):
+            continue
+        if not compat.artifact_enabled(artifact):
+            logger.propagate = False
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(_Handler(log, _KINDS[artifact]))
+    warned = logging.getLogger("torch._dynamo.convert_frame")
+    if not any(isinstance(handler, _Handler) for handler in warned.handlers):
+        handler = _Handler(log, "warning")
+        handler.setLevel(logging.WARNING)
+        warned.addHandler(handler)
+
+
+def write_counts(log: EventLog) -> None:
+    """What Dynamo counted by itself, to be compared with the trace."""
+    log.write("counters", counters=compat.counters(), metrics=compat.metrics_count())

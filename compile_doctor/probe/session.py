@@ -1,0 +1,188 @@
+"""One diagnosis inside the child: build, compiled runs, counters, then the eager control run."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import random
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_flatten, tree_map
+
+from compile_doctor.probe import compat
+from compile_doctor.probe.environment import describe_environment
+from compile_doctor.probe.events import EventLog
+from compile_doctor.probe.load import Inputs, NotATarget, Program, find_program, import_file
+
+
+class Session:
+    """Runs what `settings` say; see `launch.Settings` for the fields."""
+
+    def __init__(self, settings: dict[str, Any], log: EventLog) -> None:
+        self.settings = settings
+        self.log = log
+
+    def run(self) -> None:
+        log = self.log
+        if self.settings["run"] == "diagnose":
+            import torch._dynamo.convert_frame  # before the target: its loggers must exist, and its import is not the target's time
+
+            from compile_doctor.probe.logs import listen
+
+            listen(log)
+        log.write("environment", **describe_environment(None))
+        with _marked(log, "import"):
+            module = self._import()
+        program = self._program(module)
+        if program is None:
+            return
+        log.write("target", convention=program.convention)
+        if self.settings["run"] == "control":
+            self._eager(program, None)
+            return
+        with _marked(log, "build"):
+            model = self._build(program)
+        with _marked(log, "inputs"):
+            inputs = self._inputs(program)
+        log.write("environment", **describe_environment(_device(model, inputs)))
+        outputs, model = self._compiled(model, inputs), None
+        del model
+        gc.collect()
+        self._eager(program, outputs)
+
+    def _import(self) -> ModuleType:
+        if self.settings.get("path"):
+            return import_file(Path(self.settings["path"]))
+        sys.path.insert(0, os.getcwd())
+        return importlib.import_module(self.settings["module"])
+
+    def _program(self, module: ModuleType) -> Program | None:
+        try:
+            return find_program(module, self.settings.get("attr"), self.settings.get("tokens"))
+        except NotATarget as error:
+            self.log.write("not-a-target", message=str(error))
+            return None
+
+    def _build(self, program: Program) -> Any:
+        _seed()
+        model = program.build()
+        if not callable(model):
+            raise TypeError(f"the target gave a {type(model).__name__}, which cannot be called")
+        device = self.settings.get("device")
+        if device and isinstance(model, torch.nn.Module):
+            model = model.to(device)
+        return model
+
+    def _inputs(self, program: Program) -> list[Inputs]:
+        _seed()
+        sets = program.input_sets()
+        if not sets:
+            raise ValueError("the target gave no inputs")
+        device = self.settings.get("device")
+        if device:
+            sets = [tree_map(lambda leaf: leaf.to(device) if isinstance(leaf, torch.Tensor) else leaf, one) for one in sets]
+        # One set runs twice: a counter, or a function made anew per call, shows only at the second call.
+        return sets * int(self.settings.get("repeat") or 2) if len(sets) == 1 else sets
+
+    def _compiled(self, model: Any, inputs: list[Inputs]) -> list[Any] | None:
+        """The outputs of each run, or None where one raised."""
+        from compile_doctor.probe.bytecode import Bytecode
+        from compile_doctor.probe.logs import write_counts
+
+        as_is = bool(self.settings.get("as_is")) or compat.is_compiled(model)
+        self.log.write("compile", as_is=as_is)
+        bytecode = Bytecode() if self.settings.get("bytecode") else None
+        try:
+            with _marked(self.log, "compiled"):
+                if not as_is:
+                    options = {key: self.settings[key] for key in ("backend", "mode", "dynamic") if self.settings.get(key) is not None}
+                    model = torch.compile(model, **options)
+                return self._calls(model, inputs, "compiled")
+        except Exception:  # recorded by the phase; the eager run must still tell whether torch.compile is to blame
+            return None
+        finally:
+            write_counts(self.log)
+            if bytecode is not None:
+                bytecode.write(self.log, Path(self.settings["directory"]))
+
+    def _eager(self, program: Program, outputs: list[Any] | None) -> None:
+        with _marked(self.log, "eager"), compat.force_eager():
+            model = self._build(program)
+            expected = self._calls(model, self._inputs(program), "eager")
+        if outputs is not None and program.rebuildable:
+            difference = _difference(outputs, expected)
+            if difference is not None:
+                self.log.write("difference", value=difference)
+
+    def _calls(self, model: Any, inputs: list[Inputs], phase: str) -> list[Any]:
+        """Calls the model on each input set; keeps the first result, to compare."""
+        _seed()
+        kept: list[Any] = []
+        for number, (args, kwargs) in enumerate(inputs):
+            self.log.write("run", phase=phase, index=number)
+            if self.settings.get("grad"):
+                output = model(*args, **kwargs)
+                _backward(output)
+            else:
+                with torch.no_grad():
+                    output = model(*args, **kwargs)
+            if number == 0:
+                kept.append(tree_map(lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf, output))
+        return kept
+
+
+class _marked:
+    """`EventLog.phase` that marks the exception as recorded, so that it is not recorded again as the probe's own."""
+
+    def __init__(self, log: EventLog, name: str) -> None:
+        self.phase = log.phase(name)
+
+    def __enter__(self) -> None:
+        self.phase.__enter__()
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if error is not None:
+            error.__compile_doctor_seen__ = True  # type: ignore[attr-defined]
+        self.phase.__exit__(kind, error, traceback)
+
+
+def _seed() -> None:
+    torch.manual_seed(0)
+    random.seed(0)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(0)
+
+
+def _backward(output: Any) -> None:
+    leaves = [leaf for leaf in tree_flatten(output)[0] if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    if leaves:
+        sum(leaf.float().sum() if leaf.is_floating_point() else leaf.abs().sum() for leaf in leaves).backward()  # type: ignore[union-attr]
+
+
+def _device(model: Any, inputs: list[Inputs]) -> str | None:
+    """Where the target computes: its first parameter's device, else its first input's."""
+    leaves = list(model.parameters()) if isinstance(model, torch.nn.Module) else []
+    leaves += [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor)]
+    return leaves[0].device.type if leaves else None
+
+
+def _difference(compiled: list[Any], eager: list[Any]) -> float | None:
+    """Largest absolute difference over the floating-point tensors of the first call; None where they cannot be compared."""
+    worst = None
+    mine, other = tree_flatten(compiled)[0], tree_flatten(eager)[0]
+    if len(mine) != len(other):
+        return None
+    for a, b in zip(mine, other):
+        if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and a.is_floating_point():
+            if a.shape != b.shape:
+                return None
+            if a.numel():
+                gap = (a.detach().double() - b.detach().double()).abs().nan_to_num(0.0).max().item()
+                worst = max(worst or 0.0, gap)
+    return worst

@@ -1,0 +1,81 @@
+"""The one sentence behind the verdict, in the user's units, and the line of figures at the end."""
+
+from __future__ import annotations
+
+from compile_doctor.findings import Finding
+from compile_doctor.report import OUTCOMES, Report
+
+
+def consequence(report: Report) -> str:
+    """What it means for the person who ran it."""
+    if report.verdict == "inconclusive":
+        return report.reason
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    if not errors:
+        return _healthy(report)
+    first = next((f for f in errors if f.code in ("CD106", "CD107", "CD701")), None)
+    if first:
+        return f"{first.title}."
+    parts = [part for part in (_breaks(report), _skipped(report), _limit(errors)) if part]
+    sentence = "; ".join(parts) or f"{errors[0].title}"
+    return sentence[:1].upper() + sentence[1:] + "."
+
+
+def _healthy(report: Report) -> str:
+    summary = report.summary
+    graphs = summary["graphs"]
+    text = f"{_number(graphs, 'graph')} compiled"
+    extra = []
+    if summary["deliberate_breaks"]:
+        extra.append(_number(summary["deliberate_breaks"], "deliberate break"))
+    warnings = sum(1 for finding in report.findings if finding.severity == "warning")
+    if summary["recompiles"]:
+        extra.append(_number(summary["recompiles"], "recompile"))
+    if warnings:
+        extra.append(_number(warnings, "warning"))
+    return f"{text}, {', '.join(extra) if extra else 'no graph breaks, no recompiles'}."
+
+
+def _breaks(report: Report) -> str:
+    sites = sum(1 for f in report.findings if f.code in ("CD101", "CD102", "CD103") and f.severity == "error")
+    if not sites:
+        return ""
+    graphs = report.summary["graphs"]
+    return f"{_number(sites, 'line')} break{'s' if sites == 1 else ''} the model into {_number(graphs, 'graph')}"
+
+
+def _skipped(report: Report) -> str:
+    names = list(dict.fromkeys(f.location.function for f in report.findings if f.code == "CD104" and f.location))
+    if not names:
+        return ""
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return f"{shown} run{'s' if len(names) == 1 else ''} in plain Python"
+
+
+def _limit(errors: list[Finding]) -> str:
+    hit = [f.location.function for f in errors if f.code == "CD202" and f.location]
+    return f"{', '.join(dict.fromkeys(hit))} hit the recompile limit and is no longer compiled" if hit else ""
+
+
+def figures(report: Report) -> list[str]:
+    """Counts, times and the comparison with eager."""
+    summary = report.summary
+    found = [_number(summary["graphs"], "graph")]
+    sites, deliberate = summary["graph_breaks"], summary["deliberate_breaks"]
+    found.append(f"{_number(sites, 'break site')}{f', {deliberate} deliberate' if deliberate else ''}")
+    found.append(_number(summary["recompiles"], "recompile"))
+    if summary["frames_skipped"]:
+        found.append(f"{_number(summary['frames_skipped'], 'frame')} skipped")
+    found.append(f"compile {summary['compile_seconds']:.1f} s")
+    if "eager" in report.timings:
+        found.append(f"eager control {report.timings['eager']:.1f} s")
+    if report.max_difference is not None and not any(f.code in OUTCOMES for f in report.findings):
+        close = report.max_difference <= 1e-2
+        found.append(f"equals eager to {report.max_difference:.0e}" if close else f"differs from eager by up to {report.max_difference:.2g}")
+    if report.unknown_events:
+        found.append(f"{_number(sum(report.unknown_events.values()), 'unknown trace record')}")
+    return found
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -1,0 +1,63 @@
+"""The report as JSON, schema compile-doctor/report/1: for machines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from compile_doctor.explain import upstream_url
+from compile_doctor.findings import Finding, Location
+from compile_doctor.report import Report, relative
+
+SCHEMA = "compile-doctor/report/1"
+
+
+def render(report: Report, verbosity: int = 0) -> str:
+    return json.dumps(as_dict(report), indent=2, ensure_ascii=False) + "\n"
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    report = relative(report)
+    return {
+        "schema": SCHEMA,
+        "target": report.target,
+        "verdict": report.verdict,
+        "reason": report.reason,
+        "environment": dict(report.environment),
+        "convention": report.convention,
+        "summary": dict(report.summary),
+        "findings": [_finding(finding) for finding in report.findings],
+        "attention": [],
+        "skipped_checks": [{"code": code, "reason": reason} for code, reason in report.skipped_checks],
+        "unknown_events": dict(report.unknown_events),
+        "disagreements": list(report.disagreements),
+        "notes": list(report.notes),
+        "timings": {f"{name}_seconds": value for name, value in report.timings.items()},
+        "max_difference": report.max_difference,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": finding.severity,
+        "title": finding.title,
+        "message": finding.message,
+        "location": _location(finding.location),
+        "via": _location(finding.via),
+        "owner": finding.owner,
+        "count": finding.count,
+        "cause": finding.cause,
+        "upstream": {"id": finding.upstream, "url": upstream_url(finding.upstream)} if finding.upstream else None,
+        "fix": finding.fix,
+        "recipe": finding.recipe,
+        "cost": {"graphs": finding.cost.graphs, "seconds": round(finding.cost.seconds, 2)},
+        "evidence": list(finding.evidence),
+    }
+
+
+def _location(location: Location | None) -> dict[str, Any] | None:
+    if location is None:
+        return None
+    return {"file": location.file, "line": location.line, "function": location.function, "snippet": location.snippet}

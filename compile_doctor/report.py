@@ -1,0 +1,179 @@
+"""Evidence to report: runs every check, sums up, and decides the verdict and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks import all_checks
+from compile_doctor.evidence import Evidence
+from compile_doctor.findings import SEVERITIES, Finding
+from compile_doctor.reconcile import disagreements
+
+OUTCOMES = {"CD001": 2, "CD002": 3, "CD003": 3, "CD105": 3}
+"""Findings that end the diagnosis without a verdict, and their exit codes."""
+_OWNERS = ("mine", "dependency", "torch")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a renderer gets; nothing in it needs computing any more."""
+
+    target: str
+    verdict: str
+    """`healthy`, `unhealthy` or `inconclusive`."""
+    reason: str
+    """Why the verdict is not `healthy`, in one sentence; empty when it is."""
+    environment: Mapping[str, Any]
+    convention: str
+    settings: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    findings: tuple[Finding, ...]
+    skipped_checks: tuple[tuple[str, str], ...]
+    unknown_events: Mapping[str, int]
+    disagreements: tuple[str, ...]
+    notes: tuple[str, ...]
+    timings: Mapping[str, float]
+    max_difference: float | None
+    bytecode: Mapping[str, Any]
+    sources: Mapping[str, str]
+    cwd: str
+    command_exit: int | None = None
+    """Exit status of the command under `run`; None for `diagnose`."""
+
+
+def make_report(evidence: Evidence) -> Report:
+    """Every check over the evidence. Raises nothing: a check that cannot read the evidence is listed as skipped."""
+    seen = Seen(evidence)
+    findings: list[Finding] = []
+    skipped: list[tuple[str, str]] = []
+    for check in all_checks():
+        try:
+            findings.extend(check.detect(seen))
+        except Exception as error:  # one check's mistake must not hide what the others found
+            skipped.append((check.code, f"it failed on this evidence: {type(error).__name__}: {error}"))
+    findings.sort(key=_order)
+    skipped += _not_checked(evidence)
+    verdict, reason = _verdict(evidence, findings)
+    return Report(
+        target=evidence.target,
+        verdict=verdict,
+        reason=reason,
+        environment=_environment(evidence),
+        convention=str(evidence.manifest.get("convention", "")),
+        settings=evidence.manifest.get("options", {}),
+        summary=_summary(seen),
+        findings=tuple(findings),
+        skipped_checks=tuple(sorted(skipped)),
+        unknown_events=evidence.unknown,
+        disagreements=disagreements(evidence),
+        notes=evidence.notes,
+        timings={name: round(value, 3) for name, value in evidence.seconds.items()},
+        max_difference=evidence.max_difference,
+        bytecode=evidence.bytecode,
+        sources=evidence.sources,
+        cwd=str(evidence.manifest.get("cwd", "")),
+        command_exit=next((child.exit_code for child in evidence.children if child.mode == "command"), None),
+    )
+
+
+def exit_code(report: Report, fail_on: str) -> int:
+    """0, 1, 2 or 3 of the contract; `fail_on` is `error`, `warning` or `never`."""
+    for finding in report.findings:
+        if finding.code in OUTCOMES and finding.code != "CD105":
+            return OUTCOMES[finding.code]
+    bad = [f for f in report.findings if fail_on != "never" and SEVERITIES.index(f.severity) <= SEVERITIES.index(fail_on)]
+    if report.verdict == "inconclusive":
+        return 3
+    return 1 if bad else 0
+
+
+def _order(finding: Finding) -> tuple[Any, ...]:
+    """Outcomes first, then the worst; of those, the user's own, and what costs most."""
+    place = (finding.location.file, finding.location.line) if finding.location else ("", 0)
+    return (
+        finding.code not in OUTCOMES,
+        SEVERITIES.index(finding.severity),
+        _OWNERS.index(finding.owner),
+        finding.code in ("CD104",),  # a consequence: after its cause
+        -finding.cost.graphs,
+        -finding.count,
+        place,
+        finding.code,
+    )
+
+
+def _verdict(evidence: Evidence, findings: list[Finding]) -> tuple[str, str]:
+    outcome = next((finding for finding in findings if finding.code in OUTCOMES), None)
+    if outcome:
+        return "inconclusive", outcome.title + "."
+    interrupted = next((child for child in evidence.children if child.ended == "interrupted"), None)
+    if interrupted:
+        return "inconclusive", "Interrupted before it was done."
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        return "unhealthy", ""
+    if evidence.phases.get("compiled") in ("begun", "failed"):
+        return "inconclusive", "The compiled run did not come to its end, and the cause could not be told."
+    if any(child.mode == "command" and child.signal for child in evidence.children):
+        return "inconclusive", "The command was ended by a signal."
+    if any(child.mode != "command" and child.exit_code not in (0, None) for child in evidence.children):
+        return "inconclusive", "The process ended early."
+    return "healthy", ""
+
+
+def _summary(seen: Seen) -> dict[str, Any]:
+    compilations = seen.evidence.compilations
+    recompiles = [c for c in compilations if c.recompile_reasons]
+    return {
+        "graphs": sum(c.graphs for c in compilations),
+        "graph_breaks": len(seen.sites),
+        "deliberate_breaks": sum(1 for s in seen.sites if s.cause.deliberate and seen.owner(s.frame.file) == "mine"),
+        "recompiles": len(recompiles),
+        "frames_compiled": sum(1 for c in compilations if c.guarded),
+        "frames_skipped": len(seen.skipped),
+        "ops_captured": sum(c.ops for c in compilations),
+        "compile_seconds": round(sum(c.seconds or 0.0 for c in compilations), 1),
+    }
+
+
+def _environment(evidence: Evidence) -> dict[str, Any]:
+    hidden = ("torch_root",)
+    found = {key: value for key, value in evidence.environment.items() if key not in hidden and value is not None}
+    options = evidence.manifest.get("options", {})
+    found.setdefault("device", options.get("device") or "cpu")
+    if evidence.manifest.get("as_is"):
+        found["backend"] = "as the target set it"
+    elif "options" in evidence.manifest:
+        found["backend"] = options.get("backend") or "inductor"
+    return found
+
+
+def _not_checked(evidence: Evidence) -> list[tuple[str, str]]:
+    """What could not be looked at, and why: never counted as a pass."""
+    found = []
+    if evidence.manifest.get("command"):
+        found.append(("CD002", "a command is not run a second time in eager mode"))
+        found.append(("CD107", "a command is not run a second time in eager mode"))
+    if not evidence.logs and not evidence.manifest:
+        found.append(("CD202", "a bare trace does not say that the recompile limit was hit"))
+    return found
+
+
+def relative(report: Report) -> Report:
+    """The same report with paths relative to the directory it was made in, where they lie inside it."""
+    prefix = report.cwd.rstrip("/") + "/"
+
+    def short(path: str) -> str:
+        return path[len(prefix) :] if len(prefix) > 1 and path.startswith(prefix) else path
+
+    def move(finding: Finding) -> Finding:
+        location = replace(finding.location, file=short(finding.location.file)) if finding.location else None
+        via = replace(finding.via, file=short(finding.via.file)) if finding.via else None
+        texts = tuple(line.replace(prefix, "") if len(prefix) > 1 else line for line in finding.evidence)
+        return replace(finding, location=location, via=via, evidence=texts)
+
+    sources = {short(path): text for path, text in report.sources.items()}
+    return replace(report, findings=tuple(move(finding) for finding in report.findings), sources=sources)
