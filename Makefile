@@ -43,7 +43,10 @@ check: install
 
 bench: install
 	$(BIN)/python -m pip install --quiet --group bench
-	$(BIN)/python -m benchmarks.run --write
+	$(BIN)/python benchmarks/suite.py --jobs 2 --write
+	$(BIN)/python benchmarks/real.py --write
+	$(BIN)/python benchmarks/trace.py --write
+	$(BIN)/python benchmarks/overhead.py --write
 
 # A venv per torch version, outside of the repository: 5 to 7 GB each, hard-linked between versions by uv.
 record:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from compile_doctor import places
 from compile_doctor.causes import Cause, find_cause
 from compile_doctor.evidence import Break, Compilation, Evidence, Failure, Frame
-from compile_doctor.findings import Cost, Location
+from compile_doctor.findings import Location
 from compile_doctor.guards import Guard, parse
 from compile_doctor.trace import function_name
+
+_DISABLED = re.compile(
+    r"<function (\S+) at 0x[0-9a-f]+>.*?(?:was|is) wrapped with `torch\.compiler\.disable`", re.DOTALL
+)
+
+
+UNKNOWN_RESTART = "Unknown fail_and_restart_analysis"
+RAISED = "observed-exception"
+COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
 @dataclass(frozen=True)
@@ -76,15 +86,73 @@ class Seen:
         groups: dict[tuple[str, int, str], list[Break]] = defaultdict(list)
         causes: dict[str, Cause] = {}
         for item in self.evidence.breaks:
+            if self.raised is not None and self.compilation(item) is self.raised:
+                continue  # fullgraph=True turned it into an error: CD106
+            if self._is_leftover(item):
+                continue
             frame = self._place(item)
             cause = find_cause(item.reason, item.upstream)
             causes[cause.key] = cause
             groups[frame.file, frame.line, cause.key].append(item)
+        for item in self._unrecorded():
+            cause = find_cause(item.reason, None)
+            causes[cause.key] = cause
+            groups[item.recorded_at[0], item.recorded_at[1], cause.key].append(item)
+        self._fold_raised(groups)
         return tuple(self._site(breaks, causes[key[2]]) for key, breaks in groups.items())
 
+    def _unrecorded(self) -> Iterator[Break]:
+        """Breaks that torch 2.8 and 2.9 know only as a restart: they name the frame, and neither line nor reason."""
+        recorded = {item.compilation for item in self.evidence.breaks}
+        for index, compilation in enumerate(self.evidence.compilations):
+            if UNKNOWN_RESTART in compilation.restarts and index not in recorded:
+                name = function_name(compilation.function)
+                line = places.definition_line(self.evidence.sources, compilation.file, compilation.line, name)
+                yield Break(index, self._only_reason(), None, (), (compilation.file, line), False, "compilation_metrics")
+
+    def _only_reason(self) -> str:
+        """What Dynamo's counters say it could not do, where that is a single thing."""
+        reasons = {reason for counts in self.evidence.counts for reason in counts.counters.get("unimplemented", {})}
+        return reasons.pop() if len(reasons) == 1 else "Break without a record"
+
+    def _fold_raised(self, groups: dict[tuple[str, int, str], list[Break]]) -> None:
+        """An exception is recorded where it leaves a `finally` or a decorator; the frame it came from has a record too."""
+        for key in [key for key in groups if key[2] == RAISED]:
+            function = self._place(groups[key][0]).function
+            for other, breaks in groups.items():
+                inside = (f for item in breaks for f in item.stack[:-1] if f.file == key[0] and f.function == function)
+                if other != key and other[2] == RAISED and next(inside, None):
+                    breaks.extend(groups.pop(key))
+                    break
+
+    def _is_leftover(self, item: Break) -> bool:
+        """A comprehension that Dynamo compiles by itself, because the function around it was given up, has no iterator."""
+        compilation = self.compilation(item)
+        return compilation is not None and compilation.function in COMPREHENSIONS and "tp_iternext" in item.reason
+
     def _place(self, item: Break) -> Frame:
+        """The innermost line that somebody wrote; for a disabled function without one, its `def`; else what torch names."""
         frame = places.innermost(item.stack, self.torch_root)
-        return frame or Frame(item.recorded_at[0], item.recorded_at[1], "?")
+        compilation = self.compilation(item)
+        if compilation and (frame is None or places.is_stdlib(frame.file)):
+            # torch 2.8 compiles logging and its like by themselves: the line that called them is the place.
+            frame = places.innermost(compilation.stack, self.torch_root) or frame
+        if frame is None or places.is_plumbing(frame.file):
+            disabled = _DISABLED.search(item.reason)
+            found = places.find_definition(self.evidence.sources, disabled[1]) if disabled else None
+            frame = Frame(found[0], found[1], disabled[1]) if found and disabled else frame
+        name = function_name(compilation.function) if compilation else "?"
+        return frame or Frame(item.recorded_at[0], item.recorded_at[1], name)
+
+    def _same_function(self, compilation: Compilation, frame: Frame) -> bool:
+        """Whether a stack's frame is the compiled one: two classes of a file may both have a `forward`."""
+        name = function_name(compilation.function)
+        if frame.file != compilation.file or frame.function != name:
+            return False
+        sources = self.evidence.sources
+        return places.qualified(sources, frame.file, frame.line, name) == places.qualified(
+            sources, frame.file, compilation.line, name
+        )
 
     def _site(self, breaks: list[Break], cause: Cause) -> Site:
         frame = self._place(breaks[0])
@@ -105,11 +173,7 @@ class Seen:
     def _is_own_frame(self, item: Break, frame: Frame) -> bool:
         """Whether the frame being compiled is the one that holds the breaking line."""
         compilation = self.compilation(item)
-        return (
-            compilation is not None
-            and compilation.file == frame.file
-            and function_name(compilation.function) == frame.function
-        )
+        return compilation is not None and self._same_function(compilation, frame)
 
     def _loop(self, item: Break) -> bool:
         """A break in a loop of its own frame, said by torch (from 2.9 on) or read from the source (2.8 does not say)."""
@@ -120,11 +184,7 @@ class Seen:
         return item.in_loop or places.in_loop(self.evidence.sources, compilation.file, at, compilation.line)
 
     def _line_in(self, compilation: Compilation, item: Break) -> int:
-        name = function_name(compilation.function)
-        for frame in item.stack:
-            if frame.file == compilation.file and frame.function == name and frame.line >= compilation.line:
-                return frame.line
-        return compilation.line
+        return next((frame.line for frame in item.stack if self._same_function(compilation, frame)), compilation.line)
 
     def compilation(self, item: Break) -> Compilation | None:
         return self.evidence.compilations[item.compilation] if item.compilation >= 0 else None
@@ -156,9 +216,13 @@ class Seen:
             by_compilation.setdefault(item.compilation, item)
         groups: dict[tuple[str, str, int], list[tuple[Compilation, Break | None]]] = defaultdict(list)
         for index, compilation in enumerate(self.evidence.compilations):
-            item = by_compilation.get(index)
-            if self._gave_up(compilation) and (item or compilation.fail_type):
-                groups[compilation.file, function_name(compilation.function), compilation.line].append((compilation, item))
+            broke = by_compilation.get(index)
+            if compilation.function in COMPREHENSIONS:
+                continue  # up to Python 3.11 a frame of its own, but nobody's function
+            if self._gave_up(compilation) and (broke or compilation.fail_type):
+                groups[compilation.file, function_name(compilation.function), compilation.line].append(
+                    (compilation, broke)
+                )
         return tuple(self._skip(members) for members in groups.values())
 
     def _skip(self, members: list[tuple[Compilation, Break | None]]) -> Skipped:
@@ -173,18 +237,36 @@ class Seen:
         for compilation in self.evidence.compilations:
             if compilation.recompile_reasons:
                 guard = decisive([parse(reason) for reason in compilation.recompile_reasons])
+                if places.is_plumbing(compilation.file) and guard.source == "fn":
+                    continue  # torch wraps every torch.nn module in the same `inner(fn)`: another module, not a recompile
                 groups[compilation.file, function_name(compilation.function), guard.key].append((compilation, guard))
         return tuple(self._recompiled(file, function, members) for (file, function, _), members in groups.items())
 
     def _recompiled(self, file: str, function: str, members: list[tuple[Compilation, Guard]]) -> Recompiled:
         compilation, guard = members[0]
-        name = guard.source.rsplit(".", 1)[-1].split("[", 1)[0]
+        name = re.sub(r"\W+$", "", guard.source.split("[", 1)[0]).rsplit(".", 1)[-1] or guard.source
         resumed = compilation.function != function
         sources = self.evidence.sources
         line = places.definition_line(sources, file, compilation.line, function)
-        if guard.kind not in ("size", "stride", "rank", "dtype", "requires_grad", "state", "device", "shape-range", "alias"):
+        if guard.kind == "closure":  # torch names the line inside of the function that was passed in
+            line = places.reader_line(sources, file, compilation.line, function, name) or line
+        elif guard.kind not in (
+            "size",
+            "stride",
+            "rank",
+            "dtype",
+            "requires_grad",
+            "state",
+            "device",
+            "shape-range",
+            "alias",
+        ):
             line = self._reader(guard, file, compilation.line, function, name) or line
-        caller = next((f for f in reversed(compilation.stack[:-1]) if places.owner(f.file, self.torch_root) == "mine"), None)
+        caller = places.innermost_mine(
+            (f for f in compilation.stack if f.file != file or f.function != function), self.torch_root
+        )
+        if places.is_plumbing(file) and caller:
+            file, line, function, caller = caller.file, caller.line, caller.function, None
         return Recompiled(
             guard=guard,
             file=file,
@@ -217,65 +299,19 @@ class Seen:
         return places.owner(file, self.torch_root)
 
     def via(self, stack: Iterable[Frame], place: Frame) -> Location | None:
-        """The user's own line that leads to a place in a package; None where the place is theirs already."""
-        if self.owner(place.file) == "mine":
+        """The line that leads to a place in a package: the user's own, or (for one in torch) another package's."""
+        whose = self.owner(place.file)
+        if whose == "mine":
             return None
         frame = places.innermost_mine(stack, self.torch_root)
+        if frame is None and whose == "torch":
+            frame = places.innermost((f for f in stack if self.owner(f.file) == "dependency"), self.torch_root)
         return self.location(frame.file, frame.line, frame.function) if frame else None
 
-    @cached_property
-    def costs(self) -> dict[int, Cost]:
-        """Cost per site, keyed by `id(site)`: each compilation is counted for one site at most."""
-        graphs: dict[int, int] = defaultdict(int)
-        seconds: dict[int, float] = defaultdict(float)
-        for index, compilation in enumerate(self.evidence.compilations):
-            site = self._blame(index, compilation)
-            if site is not None:
-                graphs[id(site)] += compilation.graphs
-                seconds[id(site)] += compilation.seconds or 0.0
-        return {key: Cost(graphs[key], seconds[key]) for key in graphs}
 
-    @cached_property
-    def _suspects(self) -> list[tuple[Site, _Stopped]]:
-        """Every distinct way in which a site stopped a frame, with the first compilation that saw it."""
-        found: dict[tuple[int, tuple[Frame, ...], str, str], tuple[Site, _Stopped]] = {}
-        for site in self.sites:
-            for item in site.breaks:
-                broken = self.compilation(item)
-                if broken is not None:
-                    stopped = _Stopped(item.compilation, item.stack, broken.file, function_name(broken.function), broken.guarded is False)
-                    found.setdefault((id(site), item.stack, stopped.file, stopped.function), (site, stopped))
-        return list(found.values())
-
-    def _blame(self, index: int, compilation: Compilation) -> Site | None:
-        """The site but for which this frame would have been part of another graph; None for a frame of its own right."""
-        return next((site for site, stopped in self._suspects if stopped.first < index and stopped.held(compilation)), None)
-
-
-@dataclass(frozen=True)
-class _Stopped:
-    """A frame in which tracing stopped, and the stack it stopped with."""
-
-    first: int
-    stack: tuple[Frame, ...]
-    file: str
-    function: str
-    gave_up: bool
-
-    def held(self, later: Compilation) -> bool:
-        """Whether `later` is a frame that this one held when it stopped, or would have gone on to hold."""
-        name = function_name(later.function)
-        if later.function != name:  # a resume function: it goes on where one of the stack's frames stopped
-            line = int(later.function.rsplit("_", 1)[-1])
-            return any(f.file == later.file and f.function == name and f.line == line for f in self.stack)
-        own = (i for i, f in enumerate(self.stack) if f.file == self.file and f.function == self.function)
-        depth = next(own, len(self.stack))
-        if any(f.file == later.file and f.function == name for f in self.stack[depth + 1 :]):
-            return True
-        return self.gave_up and any(f.file == self.file and f.function == self.function for f in later.stack[:-1])
-
-
-STATE_KINDS = frozenset({"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "none", "type", "length"})
+STATE_KINDS = frozenset(
+    {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "none", "type", "length"}
+)
 
 
 def decisive(guards: list[Guard]) -> Guard:

@@ -43,7 +43,9 @@ class CaptureDirectory:
             (path / "trace").mkdir(exist_ok=True)
             self._write("capture.json", self.manifest)
         except OSError as error:
-            raise CaptureError(f"The capture {path} cannot be written: {error.strerror}.", hint="Choose another --capture DIR.") from error
+            raise CaptureError(
+                f"The capture {path} cannot be written: {error.strerror}.", hint="Choose another --capture DIR."
+            ) from error
 
     def finish(self, children: list[dict[str, Any]]) -> Evidence:
         """Writes how the children ended and the sources that findings may point to, and reads everything back."""
@@ -114,7 +116,7 @@ class _Files:
         return sorted(entry.relative_to(self.path).as_posix() for entry in self.path.rglob("*") if entry.is_file())
 
     def open(self, name: str) -> BinaryIO:
-        return io.BufferedReader(self.zip.open(name)) if self.zip else (self.path / name).open("rb")  # type: ignore[arg-type]
+        return io.BytesIO(self.zip.read(name)) if self.zip else (self.path / name).open("rb")
 
     def read(self, name: str) -> str:
         with self.open(name) as stream:
@@ -124,11 +126,15 @@ class _Files:
 def load_capture(path: Path) -> Evidence:
     """Reads a capture, or what is left of one. Raises CaptureError where there is nothing to read."""
     if not path.exists():
-        raise CaptureError(f"{path} does not exist.", hint="Make a capture with: compile-doctor diagnose TARGET --capture DIR")
+        raise CaptureError(
+            f"{path} does not exist.", hint="Make a capture with: compile-doctor diagnose TARGET --capture DIR"
+        )
     try:
         return _load(_Files(path))
     except zipfile.BadZipFile as error:
-        raise CaptureError(f"{path} is neither a directory nor a readable .zip: {error}.", hint="Was it copied whole?") from error
+        raise CaptureError(
+            f"{path} is neither a directory nor a readable .zip: {error}.", hint="Was it copied whole?"
+        ) from error
     except OSError as error:
         raise CaptureError(f"{path} cannot be read: {error.strerror or error}.") from error
 
@@ -145,7 +151,10 @@ def _load(files: _Files) -> Evidence:
         )
     traces = [name for name in names if name.endswith(".log") and (name.startswith("trace/") or "torch_trace" in name)]
     if not traces and not manifest:
-        raise CaptureError(f"{files.path} holds no capture and no torch trace.", hint="A capture has a capture.json; a trace, files from TORCH_TRACE.")
+        raise CaptureError(
+            f"{files.path} holds no capture and no torch trace.",
+            hint="A capture has a capture.json; a trace, files from TORCH_TRACE.",
+        )
     trace = Trace()
     for name in traces:
         with files.open(name) as stream:
@@ -157,7 +166,11 @@ def _load(files: _Files) -> Evidence:
     sources = _json(files, "sources.json", names, notes)
     evidence = events.evidence(manifest, trace)
     # A bare trace has no sources of its own: the files may still be where they were.
-    return replace(evidence, sources=sources or (read_sources(evidence) if not manifest else {}), bytecode=dict(_bytecode(files, names, events)))
+    return replace(
+        evidence,
+        sources=sources or (read_sources(evidence) if not manifest else {}),
+        bytecode=dict(_bytecode(files, names, events)),
+    )
 
 
 def _bytecode(files: _Files, names: list[str], events: EventReader) -> Iterator[tuple[str, Any]]:

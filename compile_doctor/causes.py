@@ -61,8 +61,9 @@ def find_cause(reason: str, gb_id: str | None) -> Cause:
     text = root_reason(reason)
     # An id in the first part is the root cause's. The caller's may stem from a break that followed from it.
     found = _id_in(text) or gb_id or _id_by_name(text)
+    evidence = _evidence(text)
     for rule in _rules():
-        match = next(filter(None, (pattern.search(text) for pattern in rule.cause.patterns)), None)
+        match = next(filter(None, (pattern.search(evidence) for pattern in rule.cause.patterns)), None)
         if match or found in rule.cause.gb_ids:
             return rule.told(match.groupdict() if match else {})
     return _other(text, found)
@@ -131,6 +132,14 @@ def root_reason(reason: str) -> str:
     text = _PREFIX.sub("", text)
     end = _SUFFIX.search(text)
     return (text[: end.start()] if end else text).strip()
+
+
+# Torch's advice and the user's own source lines name functions that have nothing to do with the cause: "(e.g. `print`)".
+_DISTRACTION = re.compile(r"^\s*Hint: .*(?:\n {4}.*)*|^\s*# File .*|\(e\.g\. [^)\n]*\)", re.MULTILINE)
+
+
+def _evidence(text: str) -> str:
+    return _DISTRACTION.sub("", text)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,12 @@ class EventReader:
         )
         return Evidence(
             target=str(manifest.get("target", "trace")),
-            manifest={**manifest, **self.facts, "beyond_limit": trace.beyond_limit},
+            manifest={
+                **manifest,
+                **self.facts,
+                "beyond_limit": trace.beyond_limit,
+                "gave_up_records": trace.gave_up_records,
+            },
             environment=environment,
             compilations=tuple(trace.compilations),
             breaks=tuple(trace.breaks),

@@ -60,6 +60,8 @@ class Compilation:
     fail_at: tuple[str, int] | None = None
     error: str = ""
     """Dynamo's own account of the failure (`dynamo_error`), shortened."""
+    restarts: tuple[str, ...] = ()
+    """Why tracing began again, first lines; torch 2.8 and 2.9 know some breaks only as a restart."""
     recompile_reasons: tuple[str, ...] = ()
     """The failed guard per cached entry, newest first; empty for a first compilation."""
 

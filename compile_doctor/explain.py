@@ -28,8 +28,14 @@ def explain(code: str) -> str:
         try:
             return explain_upstream(gb_id)
         except KeyError:
-            raise UsageError(f"No torch from 2.8 to 2.15 has {gb_id}.", hint=f"There are {len(registry())} ids, from {min(registry())} to {max(registry())}.") from None
-    raise UsageError(f"{code!r} is no code that this version knows.", hint="Codes: " + ", ".join(check.code for check in all_checks()) + "; or GBxxxx.")
+            raise UsageError(
+                f"No torch from 2.8 to 2.15 has {gb_id}.",
+                hint=f"There are {len(registry())} ids, from {min(registry())} to {max(registry())}.",
+            ) from None
+    raise UsageError(
+        f"{code!r} is no code that this version knows.",
+        hint="Codes: " + ", ".join(check.code for check in all_checks()) + "; or GBxxxx.",
+    )
 
 
 def _check_page(check: Check) -> str:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 MODULE_INT_HINT = "integer attributes of the nn.Module"
 _ENTRY = re.compile(r"^\s*(?:- )?\d+/\d+: ")
+_MODULE = re.compile(r"\._(?:modules|parameters|buffers)\['(\w+)'\]")
+_GLOBAL = re.compile(r"\bG\['(\w+)'\]")
+"""How torch writes `self.layer` and a global `NAME`."""
 _COMMENT = re.compile(r"\s+# (?P<code>.*?)\s+# (?P<file>[^#\n]*?):(?P<line>\d+) in (?P<function>\S+)")
 _STACK = re.compile(r'File "(.+)", line (\d+), in (\S+)')
 _CARRIED = re.compile(r"(.+?)\.((?:__closure__|__defaults__|__kwdefaults__|keywords)\[.*)")
@@ -41,7 +44,7 @@ class Guard:
 
 def parse(reason: str) -> Guard:
     """Reads one reason, with or without its `4/1: ` prefix. Never raises: what is not known becomes kind `other`."""
-    text = _ENTRY.sub("", reason.strip())
+    text = _GLOBAL.sub(r"\1", _MODULE.sub(r".\1", _ENTRY.sub("", reason.strip())))
     first = text.split("\n", 1)[0]
     expression = re.split(r"\s+(?:# |\(HINT: )", first, maxsplit=1)[0].strip()
     for pattern, build in _PATTERNS:
@@ -67,7 +70,9 @@ def _with_place(guard: Guard, text: str, first: str) -> Guard:
 
 def _size(match: re.Match[str], _text: str) -> Guard:
     name, kind, dimension, was, now = match["name"], match["kind"], int(match["index"]), match["was"], match["now"]
-    words = f"{'dimension' if kind == 'size' else 'the stride of dimension'} {dimension} of `{name}` was {was}, now {now}"
+    words = (
+        f"{'dimension' if kind == 'size' else 'the stride of dimension'} {dimension} of `{name}` was {was}, now {now}"
+    )
     return Guard(kind, name, words, f"{kind}:{name}:{dimension}", dimension, was, now)
 
 
@@ -159,7 +164,9 @@ def _shape(match: re.Match[str], _text: str) -> Guard:
 
 
 def _gone(match: re.Match[str], _text: str) -> Guard:
-    return Guard("identity", match["name"], f"`{match['name']}` was freed since it was compiled for", f"identity:{match['name']}")
+    return Guard(
+        "identity", match["name"], f"`{match['name']}` was freed since it was compiled for", f"identity:{match['name']}"
+    )
 
 
 def _type(text: str) -> str:
@@ -168,7 +175,10 @@ def _type(text: str) -> str:
 
 _Build = Callable[[re.Match[str], str], Guard]
 _PATTERNS: tuple[tuple[str, _Build], ...] = (
-    (r"tensor '(?P<name>.+)' (?P<kind>size|stride) mismatch at index (?P<index>\d+)\. expected (?P<was>\S+), actual (?P<now>\S+)", _size),
+    (
+        r"tensor '(?P<name>.+)' (?P<kind>size|stride) mismatch at index (?P<index>\d+)\. expected (?P<was>\S+), actual (?P<now>\S+)",
+        _size,
+    ),
     (r"tensor '(?P<name>.+)' rank mismatch\. expected (?P<was>\d+), actual (?P<now>\d+)", _rank),
     (r"tensor '(?P<name>.+)' dtype mismatch\. expected (?P<was>\S+), actual (?P<now>\S+)", _dtype),
     (r"tensor '(?P<name>.+)' requires_grad mismatch\. expected requires_grad=(?P<was>\d)", _requires_grad),

@@ -45,7 +45,12 @@ class Settings:
 
 def diagnose(target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress) -> Evidence:
     """Runs the target in a child process, and once more in eager mode where it did not get that far; reads what was seen."""
-    manifest = {"target": target.text, "doctor": compile_doctor.__version__, "cwd": os.getcwd(), "options": asdict(settings)}
+    manifest = {
+        "target": target.text,
+        "doctor": compile_doctor.__version__,
+        "cwd": os.getcwd(),
+        "options": asdict(settings),
+    }
     directory = CaptureDirectory(capture, manifest)
     children = [_child("diagnose", target, settings, directory.path, keep, progress)]
     first = children[0]
@@ -58,7 +63,9 @@ def diagnose(target: Target, settings: Settings, capture: Path, keep: bool, prog
     return evidence
 
 
-def _child(mode: str, target: Target, settings: Settings, directory: Path, keep: bool, progress: Progress) -> dict[str, Any]:
+def _child(
+    mode: str, target: Target, settings: Settings, directory: Path, keep: bool, progress: Progress
+) -> dict[str, Any]:
     """One run of compile_doctor.probe; returns how it ended, as in `evidence.Child`."""
     wanted = {
         **asdict(settings),
@@ -75,7 +82,13 @@ def _child(mode: str, target: Target, settings: Settings, directory: Path, keep:
     environment = child_environment(os.environ, directory / "trace" if mode == "diagnose" else None)
     try:
         with progress.task(f"running {target.text}" if mode == "diagnose" else "eager control run"):
-            return watch(mode, [sys.executable, "-m", "compile_doctor.probe", str(file)], environment, settings.timeout, subprocess.DEVNULL)
+            return watch(
+                mode,
+                [sys.executable, "-m", "compile_doctor.probe", str(file)],
+                environment,
+                settings.timeout,
+                subprocess.DEVNULL,
+            )
     finally:
         file.unlink(missing_ok=True)
 
@@ -95,7 +108,9 @@ def watch(
 ) -> dict[str, Any]:
     """Runs a command in a session of its own, its output on our stderr, and ends all of it on time-out and Ctrl-C."""
     start = time.monotonic()
-    process = subprocess.Popen(command, env=dict(environment), stdin=stdin, stdout=sys.stderr, stderr=sys.stderr, start_new_session=True)
+    process = subprocess.Popen(
+        command, env=dict(environment), stdin=stdin, stdout=sys.stderr, stderr=sys.stderr, start_new_session=True
+    )
     ended = "exited"
     try:
         code: int | None = process.wait(timeout)
@@ -111,7 +126,13 @@ def watch(
         with contextlib.suppress(ValueError):
             name = signal.Signals(-code).name
         name = name or f"signal {-code}"
-    return {"mode": mode, "exit_code": code, "signal": name, "ended": ended, "seconds": round(time.monotonic() - start, 3)}
+    return {
+        "mode": mode,
+        "exit_code": code,
+        "signal": name,
+        "ended": ended,
+        "seconds": round(time.monotonic() - start, 3),
+    }
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -12,7 +12,6 @@ from compile_doctor.evidence import Frame
 _TORCH = re.compile(r"[/\\](?:site|dist)-packages[/\\]torch[/\\]|^<eval_with_key>")
 _PACKAGE = re.compile(r"[/\\](?:site|dist)-packages[/\\]|^<")
 _STDLIB = re.compile(r"[/\\]lib(?:64)?[/\\]python3\.\d+[/\\](?!site-packages)|^<frozen")
-_DOCTOR = re.compile(r"[/\\]compile_doctor[/\\](?:probe|cli|__main__)")
 _PLUMBING = re.compile(
     r"[/\\]torch[/\\](?:_dynamo|_compile\.py|nn[/\\]modules[/\\](?:module|container)\.py|utils[/\\]_contextlib\.py|_higher_order_ops|fx[/\\])"
 )
@@ -23,9 +22,14 @@ def owner(file: str, torch_root: str | None = None) -> str:
     """`mine`, `dependency` or `torch`, from where the file lies; torch built from source lies under `torch_root`."""
     if _TORCH.search(file) or (torch_root and file.startswith(torch_root)):
         return "torch"
-    if _PACKAGE.search(file) or _STDLIB.search(file) or _DOCTOR.search(file):
+    if _PACKAGE.search(file) or _STDLIB.search(file):
         return "dependency"
     return "mine"
+
+
+def short(file: str) -> str:
+    """`transformers/models/…` instead of a path through a virtual environment."""
+    return re.sub(r"^.*[/\\](?:site|dist)-packages[/\\]", "", file)
 
 
 def is_stdlib(file: str) -> bool:
@@ -33,11 +37,45 @@ def is_stdlib(file: str) -> bool:
     return bool(_STDLIB.search(file) and not _PACKAGE.search(file)) or file.startswith("<")
 
 
+def is_outer_parameter(sources: Mapping[str, str], file: str, line: int, name: str) -> bool:
+    """Whether `name`, in the function at `line`, is a parameter of the function around it and not one of its own."""
+    try:
+        tree = ast.parse(sources.get(file, ""))
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    around = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and node.lineno - len(node.decorator_list) <= line <= (node.end_lineno or 0)
+    ]
+    around.sort(key=lambda node: node.lineno)
+    takes = [{a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)} for node in around]
+    return len(takes) >= 2 and name not in takes[-1] and any(name in outer for outer in takes[:-1])
+
+
+def is_plumbing(file: str) -> bool:
+    """Whether the file is one of torch's through which every call goes."""
+    return bool(_PLUMBING.search(file))
+
+
+def find_definition(sources: Mapping[str, str], qualname: str) -> tuple[str, int] | None:
+    """(file, line of `def`) of a function by its `__qualname__`, where exactly one known file has it."""
+    path = qualname.replace(".<locals>", "")
+    found = [
+        (file, definition_line(sources, file, first, name))
+        for file, text in sources.items()
+        for first, _, known, name in _functions(text)
+        if known == path
+    ]
+    return found[0] if len(found) == 1 else None
+
+
 def innermost(stack: Iterable[Frame], torch_root: str | None = None) -> Frame | None:
     """The innermost frame that a person wrote for a purpose: not torch's call plumbing, not the standard library."""
-    frames = [frame for frame in stack if not _PLUMBING.search(frame.file) and not _DOCTOR.search(frame.file)]
+    frames = [frame for frame in stack if not _PLUMBING.search(frame.file)]
     written = [frame for frame in frames if not _STDLIB.search(frame.file) or _PACKAGE.search(frame.file)]
-    return (written or frames or [None])[-1]
+    return next(reversed(written or frames), None)
 
 
 def innermost_mine(stack: Iterable[Frame], torch_root: str | None = None) -> Frame | None:

@@ -17,11 +17,12 @@ def _compare(evidence: Evidence) -> Iterator[str]:
         return  # no process came to its end, or there was no probe: nothing to compare the trace with
     ended = {counts.process for counts in evidence.counts}
     compilations = [c for c in evidence.compilations if c.process in ended]
-    graphs = sum(c.graphs for c in compilations)
+    graphs = sum(c.graphs for c in compilations if c.guarded)
     counted = sum(counts.counters.get("stats", {}).get("unique_graphs", 0) for counts in evidence.counts)
     if graphs != counted:
         yield f"graphs: {graphs} in the structured trace, {counted} by Dynamo's counter unique_graphs"
     traced = sum(1 for b in evidence.breaks if b.source == "dynamo_graph_break_reason")
+    traced += int(evidence.manifest.get("gave_up_records", 0))
     logged = sum(1 for record in evidence.logs if record.kind == "graph_break")
     if traced != logged:
         yield f"break records: {traced} in the structured trace, {logged} from TORCH_LOGS' graph_breaks"

@@ -56,6 +56,13 @@ def make_report(evidence: Evidence) -> Report:
             skipped.append((check.code, f"it failed on this evidence: {type(error).__name__}: {error}"))
     findings.sort(key=_order)
     skipped += _not_checked(evidence)
+    if any(finding.code in ("CD001", "CD002") for finding in findings):
+        dropped = [finding for finding in findings if finding.code not in OUTCOMES]
+        findings = [finding for finding in findings if finding.code in OUTCOMES]
+        skipped += [
+            (code, "not judged: the target fails without torch.compile too")
+            for code in sorted({f.code for f in dropped})
+        ]
     verdict, reason = _verdict(evidence, findings)
     return Report(
         target=evidence.target,
@@ -84,7 +91,9 @@ def exit_code(report: Report, fail_on: str) -> int:
     for finding in report.findings:
         if finding.code in OUTCOMES and finding.code != "CD105":
             return OUTCOMES[finding.code]
-    bad = [f for f in report.findings if fail_on != "never" and SEVERITIES.index(f.severity) <= SEVERITIES.index(fail_on)]
+    bad = [
+        f for f in report.findings if fail_on != "never" and SEVERITIES.index(f.severity) <= SEVERITIES.index(fail_on)
+    ]
     if report.verdict == "inconclusive":
         return 3
     return 1 if bad else 0
@@ -126,9 +135,9 @@ def _verdict(evidence: Evidence, findings: list[Finding]) -> tuple[str, str]:
 
 def _summary(seen: Seen) -> dict[str, Any]:
     compilations = seen.evidence.compilations
-    recompiles = [c for c in compilations if c.recompile_reasons]
+    recompiles = [c for group in seen.recompiled for c in group.compilations]
     return {
-        "graphs": sum(c.graphs for c in compilations),
+        "graphs": sum(c.graphs for c in compilations if c.guarded),
         "graph_breaks": len(seen.sites),
         "deliberate_breaks": sum(1 for s in seen.sites if s.cause.deliberate and seen.owner(s.frame.file) == "mine"),
         "recompiles": len(recompiles),

@@ -45,16 +45,23 @@ def parse_target(text: str) -> Target:
         raise UsageError(f"{text} is a directory, not a target.", hint=not_a_target())
     if Path(text).exists():
         raise UsageError(f"{text} is no Python file (.py).", hint=not_a_target())
-    raise UsageError(f"{text!r} is no target: give a .py file, FILE.py:ATTR, PACKAGE.MODULE:ATTR or example:NAME.", hint=not_a_target())
+    raise UsageError(
+        f"{text!r} is no target: give a .py file, FILE.py:ATTR, PACKAGE.MODULE:ATTR or example:NAME.",
+        hint=not_a_target(),
+    )
 
 
 def _file(name: str) -> Path:
     path = Path(name)
     if not path.is_file():
-        raise UsageError(f"{name} does not exist." if not path.exists() else f"{name} is not a file.", hint=not_a_target())
+        raise UsageError(
+            f"{name} does not exist." if not path.exists() else f"{name} is not a file.", hint=not_a_target()
+        )
     return path.resolve()
 
 
 def not_a_target() -> str:
     """What to do about it: six lines to start from."""
-    return "A target file can be as short as this:\n\n" + "".join(f"    {line}\n" if line else "\n" for line in TEMPLATE.splitlines())
+    return "A target file can be as short as this:\n\n" + "".join(
+        f"    {line}\n" if line else "\n" for line in TEMPLATE.splitlines()
+    )

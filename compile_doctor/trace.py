@@ -15,13 +15,17 @@ from compile_doctor.trace_kinds import IGNORED, IGNORED_PATTERN, WANTED
 from compile_doctor.trace_stream import Record, records
 
 _SITE = re.compile(r"\s*Graph break in user code at (.*):(\d+)\nGraph Break Reason: ", re.DOTALL)
+_GAVE_UP = re.compile(r"\s*Graph break: skip: from user code at:")
+_USER_STACK = re.compile(r"\n+User code traceback:\n")
 _UPSTREAM = re.compile(r"/gb/gb(\d{4})\.html")
 _FRAME = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
 _RESUMED = re.compile(r"^torch_dynamo_resume_in_(.+)_at_\d+$")
 _LOOP = re.compile(r"graph break in (?:a )?(?:for/while )?loop")
 _SECTIONS = ("\n\nUser code traceback:\n", "\n\nStack variable source attribution:\n", "\n\nfrom user code:\n")
-TORCH_FRAMES = ("/torch/_dynamo/", "/torch/_compile.py")
-"""Frames of the tracer itself, which are nobody's code."""
+_NOBODYS = re.compile(
+    r"/torch/(?:_dynamo/|_compile\.py)|/compile_doctor/(?:probe/|launch\.py|cli/|__main__\.py)|/tests/record\.py|^<frozen "
+)
+"""Frames of the tracer and of the doctor, which are nobody's code."""
 
 Key = tuple[str, Any, Any, Any]
 
@@ -40,6 +44,8 @@ class Trace:
     breaks: list[Break] = field(default_factory=list)
     beyond_limit: dict[str, int] = field(default_factory=dict)
     """Frame label to recompilations that torch refused: it logged the guard and then did not compile."""
+    gave_up_records: int = 0
+    """Break records of torch 2.8 that only say that a frame was given up."""
     unknown: Counter[str] = field(default_factory=Counter)
     torch_version: str | None = None
 
@@ -98,7 +104,7 @@ class _Reader:
         return index
 
     def _stack(self, frames: Iterable[Frame]) -> tuple[Frame, ...]:
-        stack = tuple(frame for frame in frames if not any(part in frame.file for part in TORCH_FRAMES))
+        stack = tuple(frame for frame in frames if not _NOBODYS.search(frame.file))
         return self.stacks.setdefault(stack, stack)
 
     def _str(self, record: Record, header: dict[str, Any]) -> None:
@@ -144,6 +150,7 @@ class _Reader:
             ops=metrics.get("graph_op_count") or 0,
             seconds=metrics.get("entire_frame_compile_time_s"),
             guarded=metrics.get("guard_count") is not None,
+            restarts=tuple(str(text).split("\n", 1)[0] for text in metrics.get("restart_reasons") or ()),
             fail_type=metrics.get("fail_type"),
             fail_reason=reason[:4000] if reason else None,
             fail_at=(str(at[0]), int(at[1])) if at[0] and at[1] else None,
@@ -158,10 +165,13 @@ class _Reader:
     def _dynamo_graph_break_reason(self, record: Record, header: dict[str, Any]) -> None:
         text = record.payload.decode(errors="replace")
         match = _SITE.match(text)
+        if match is None and _GAVE_UP.match(text):
+            self.trace.gave_up_records += 1  # torch 2.8: the same frame has a dynamo_error with the reason
+            return
         if match is None:
             raise ValueError("no site")
-        reason, _, rest = text[match.end() :].partition("\n\nUser code traceback:\n")
-        user, _, _ = rest.partition("\n\nTraceback (most recent call last):\n")
+        reason, *rest = _USER_STACK.split(text[match.end() :], maxsplit=1)  # torch 2.8 leaves the blank line out
+        user = "".join(rest).partition("\n\nTraceback (most recent call last):\n")[0]
         self._add_break(record, header, reason, user, (match[1], int(match[2])))
 
     def _dynamo_error(self, record: Record, header: dict[str, Any]) -> None:
@@ -185,7 +195,9 @@ class _Reader:
         for section in _SECTIONS:
             reason = reason.partition(section)[0]
         upstream = _UPSTREAM.search(reason)
-        frames = (Frame(m[1], int(m[2]), function_name(m[3].strip()), (m[4] or "").strip()) for m in _FRAME.finditer(user))
+        frames = (
+            Frame(m[1], int(m[2]), function_name(m[3].strip()), (m[4] or "").strip()) for m in _FRAME.finditer(user)
+        )
         self.trace.breaks.append(
             Break(
                 compilation=index,

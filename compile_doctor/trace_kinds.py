@@ -22,15 +22,42 @@ WANTED = frozenset(
 )
 
 IGNORED = frozenset(
-    """
-    aot_backward_graph aot_forward_graph aot_inference_graph aot_joint_graph bwd_compilation_metrics chromium_event
-    compiled_autograd_graph create_symbol create_unbacked_symbol describe_source describe_storage describe_tensor
-    dump_file dynamo_cpp_guards_str dynamo_guards exported_program export expression_created graph_dump guard_added
-    guard_added_fast guard_on_data_dependent_error inductor_input_graph inductor_output_code inductor_post_grad_graph
-    link mismatched_fake_kernel missing_fake_kernel optimize_ddp_split_child optimize_ddp_split_graph
-    propagate_real_tensors propagate_real_tensors_provenance symbolic_shape_specialization
-    aot_autograd_backward_compilation_metrics
-    """.split()
+    [
+        "aot_backward_graph",
+        "aot_forward_graph",
+        "aot_inference_graph",
+        "aot_joint_graph",
+        "bwd_compilation_metrics",
+        "chromium_event",
+        "compiled_autograd_graph",
+        "create_symbol",
+        "create_unbacked_symbol",
+        "describe_source",
+        "describe_storage",
+        "describe_tensor",
+        "dump_file",
+        "dynamo_cpp_guards_str",
+        "dynamo_guards",
+        "exported_program",
+        "export",
+        "expression_created",
+        "graph_dump",
+        "guard_added",
+        "guard_added_fast",
+        "guard_on_data_dependent_error",
+        "inductor_input_graph",
+        "inductor_output_code",
+        "inductor_post_grad_graph",
+        "link",
+        "mismatched_fake_kernel",
+        "missing_fake_kernel",
+        "optimize_ddp_split_child",
+        "optimize_ddp_split_graph",
+        "propagate_real_tensors",
+        "propagate_real_tensors_provenance",
+        "symbolic_shape_specialization",
+        "aot_autograd_backward_compilation_metrics",
+    ]
 )
 
 IGNORED_PATTERN = re.compile(

@@ -102,4 +102,3 @@ class _Cursor:
             self.at = stop
             if found >= 0 or not self.refill():
                 return b"".join(pieces)
-

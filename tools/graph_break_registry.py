@@ -69,7 +69,7 @@ def name(gb_id: str, registry: Registry, seen: Sequence[Registry]) -> str:
     """What this torch calls the break. 2.8 has `_gb_type`, a variable's name, for GB0170: then what a later one says."""
     candidates = [registry, *seen]
     texts = [str(candidate.entries[gb_id][0]["Gb_type"]) for candidate in candidates]
-    return next((text for text in texts if not text.startswith("_")), gb_id)
+    return next((text for text in texts if text != "_gb_type"), gb_id)
 
 
 def hints(entries: Iterable[Mapping[str, Any]]) -> list[str]:

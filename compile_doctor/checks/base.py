@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compile_doctor.analysis import Recompiled, Seen, Site
+from compile_doctor.cost import site_cost
 from compile_doctor.findings import Cost, Finding, Location
 
 
@@ -39,11 +40,15 @@ def site_values(seen: Seen, site: Site) -> dict[str, Any]:
     frame = site.frame
     seen_in = [site.breaks[0].source]
     evidence = [f"torch: {headline(site.reason)}"]
-    evidence.append(f"{len(site.breaks)} record{'s' * (len(site.breaks) != 1)} of kind {seen_in[0]} in the structured trace")
+    evidence.append(
+        f"{len(site.breaks)} record{'s' * (len(site.breaks) != 1)} of kind {seen_in[0]} in the structured trace"
+    )
     if site.callers:
         evidence.append(f"{site.callers} calling frame{'s' * (site.callers != 1)} broke with it")
     if not site.told:
-        evidence.append("torch named no line of the model: this is where the break was noticed, not where it comes from")
+        evidence.append(
+            "torch names no line for it: the place is the function that was being traced, or where the break was noticed"
+        )
     return {
         "location": seen.location(frame.file, frame.line, frame.function),
         "owner": seen.owner(frame.file),
@@ -53,13 +58,17 @@ def site_values(seen: Seen, site: Site) -> dict[str, Any]:
         "fix": site.cause.fix,
         "evidence": tuple(evidence),
         "via": seen.via(site.breaks[0].stack, frame),
-        "cost": seen.costs.get(id(site), Cost()),
+        "cost": site_cost(seen, site),
     }
 
 
 def headline(reason: str) -> str:
     """The line of torch's reason that says what happened, without the wrapping that newer versions put around it."""
-    skipped = ("Encountered graph break when attempting", "Failed to handle graph break gracefully", "Graph break under ")
+    skipped = (
+        "Encountered graph break when attempting",
+        "Failed to handle graph break gracefully",
+        "Graph break under ",
+    )
     lines = [line.strip() for line in reason.splitlines() if line.strip()]
     return next((line for line in lines if not line.startswith(skipped)), lines[0] if lines else "")
 

@@ -21,7 +21,9 @@ def detect(seen: Seen) -> Iterator[Finding]:
             yield CHECK.finding(
                 f"The target fails while {_WORDS[phase]}",
                 f"{cause.type}: {cause.message}",
-                location=seen.location(cause.frame.file, cause.frame.line, cause.frame.function) if cause.frame else None,
+                location=seen.location(cause.frame.file, cause.frame.line, cause.frame.function)
+                if cause.frame
+                else None,
                 cause=f"{phase}:{cause.type}",
                 fix="Run `python -c 'import …'` on the file until it works without the doctor.",
                 evidence=tuple(failure.text.rstrip().splitlines()),
@@ -48,7 +50,7 @@ Nothing was compiled, because the target failed before: while it was imported, w
 `example_inputs()` did. The traceback is your own, with the doctor's frames left out.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import torch
 
 
@@ -58,8 +60,8 @@ def build_model():
 
 def example_inputs():
     raise FileNotFoundError("calibration.pt: run scripts/calibrate.py first")
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
@@ -69,5 +71,5 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(4, 8),)
-''',
+""",
 )

@@ -44,7 +44,7 @@ Every diagnosis runs the target once more in eager mode. It failed there as well
 torch.compile says nothing about torch.compile: shapes that do not fit, a missing key, a bug of the model.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import torch
 
 
@@ -64,8 +64,8 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(2, 8),)
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
@@ -85,5 +85,5 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(2, 8),)
-''',
+""",
 )

@@ -21,7 +21,9 @@ def detect(seen: Seen) -> Iterator[Finding]:
     for child in seen.evidence.children:
         if child.ended != "timeout":
             continue
-        phase = next((name for name, state in reversed(seen.evidence.phases.items()) if state == "begun"), "compiled")
+        phase = next(
+            (name for name, state in reversed(list(seen.evidence.phases.items())) if state == "begun"), "compiled"
+        )
         open_frames = [c for c in seen.evidence.compilations if c.guarded is None]
         evidence = []
         if open_frames:
@@ -50,7 +52,7 @@ The target did not come to an end within --timeout seconds and was stopped, with
 shows what was seen until then, and which frame was being compiled. It says nothing about what would have come after.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import time
 
 import torch
@@ -69,8 +71,8 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(4, 8),)
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
@@ -85,5 +87,5 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(4, 8),)
-''',
+""",
 )

@@ -39,7 +39,7 @@ A break that was asked for (`torch._dynamo.graph_break()`, a function of yours u
 reported as info.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import torch
 
 
@@ -61,8 +61,8 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(4, 16),)
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
@@ -82,5 +82,5 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(4, 16),)
-''',
+""",
 )

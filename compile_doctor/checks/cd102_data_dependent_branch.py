@@ -29,7 +29,7 @@ branch, the tensor is read back (on a GPU: the queue is drained), and each way g
 These breaks do not restart the tracing, so counts built on restarts (tlparse's failures page) leave them out.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import torch
 
 
@@ -47,8 +47,8 @@ def build_model():
 
 def example_inputs():
     return tuple(torch.randn(2, 8, 16) for _ in range(3))
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
@@ -64,5 +64,5 @@ def build_model():
 
 def example_inputs():
     return tuple(torch.randn(2, 8, 16) for _ in range(3))
-''',
+""",
 )

@@ -34,7 +34,7 @@ uncompiled.
 Mend the break. If it has to stay, move the loop's body into a function of its own: then only that function breaks.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import torch
 
 
@@ -57,8 +57,8 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(4, 8),)
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
@@ -81,5 +81,5 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(4, 8),)
-''',
+""",
 )

@@ -34,15 +34,25 @@ def _why(seen: Seen, skipped: Skipped, qualified: str) -> str:
     site = skipped.site
     if site is None:
         return f"Dynamo gave up on {qualified}: {headline(skipped.first.fail_reason or 'no reason given')}"
-    where = f"line {site.frame.line}" if site.frame.file == skipped.first.file else f"{site.frame.file}:{site.frame.line}"
-    lies = f"inside a loop (line {skipped.at})" if skipped.loop else "where Dynamo cannot resume (in `try`, `with` or an inlined call)"
+    where = (
+        f"line {site.frame.line}"
+        if site.frame.file == skipped.first.file
+        else f"{places.short(site.frame.file)}:{site.frame.line}"
+    )
+    lies = (
+        f"inside a loop (line {skipped.at})"
+        if skipped.loop
+        else "where Dynamo cannot resume (in `try`, `with` or an inlined call)"
+    )
     return f"It breaks at {where} ({site.cause.title}), {lies}: the whole function runs in plain Python."
 
 
 def _fix(skipped: Skipped) -> str:
     if skipped.site is None:
         return "Mend the cause that torch names."
-    return "Mend the break that causes it; or move the loop's body, or the `try`/`with` block, into a function of its own."
+    return (
+        "Mend the break that causes it; or move the loop's body, or the `try`/`with` block, into a function of its own."
+    )
 
 
 def _said(skipped: Skipped) -> tuple[str, ...]:
@@ -61,7 +71,7 @@ function and runs it in plain Python. The functions that it calls are compiled o
 function that was skipped; the break that caused it has a finding of its own.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import torch
 
 
@@ -85,8 +95,8 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(4, 8),)
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
@@ -109,5 +119,5 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(4, 8),)
-''',
+""",
 )

@@ -31,7 +31,9 @@ def detect(seen: Seen) -> Iterator[Finding]:
 
 
 def _fix(seen: Seen) -> str:
-    disabled = [name for name in ("TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE") if seen.evidence.environment.get(name)]
+    disabled = [
+        name for name in ("TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE") if seen.evidence.environment.get(name)
+    ]
     if disabled:
         return f"Unset {disabled[0]}: it switches torch.compile off."
     if seen.skipped:
@@ -53,7 +55,7 @@ is under `torch.compiler.disable`, `TORCHDYNAMO_DISABLE=1` is set, the outermost
 operators, or the target computes nothing with tensors. `fullgraph=True` says nothing either up to torch 2.11.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import torch
 
 
@@ -73,8 +75,8 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(4, 8),)
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
@@ -93,5 +95,5 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(4, 8),)
-''',
+""",
 )

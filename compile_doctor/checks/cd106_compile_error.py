@@ -21,7 +21,11 @@ def detect(seen: Seen) -> Iterator[Finding]:
     if eager == "failed" or (eager != "done" and not known):
         return
     cause = root_cause(failure, seen.torch_root)
-    control = "the same inputs work in eager mode" if eager == "done" else "eager mode was not tried: the type is a compiler's"
+    control = (
+        "the same inputs work in eager mode"
+        if eager == "done"
+        else "eager mode was not tried: the type is a compiler's"
+    )
     types = " > ".join(link.type for link in failure.chain)
     place = cause.frame
     yield CHECK.finding(
@@ -54,7 +58,7 @@ Usual causes: `fullgraph=True` with a graph break, an operator without a meta (f
 type or layout that Inductor cannot lower, a defect of this torch version.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import torch
 
 
@@ -75,8 +79,8 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(4, 8),)
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
@@ -95,5 +99,5 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(4, 8),)
-''',
+""",
 )

@@ -11,7 +11,10 @@ from compile_doctor.findings import Finding
 
 def detect(seen: Seen) -> Iterator[Finding]:
     evidence = seen.evidence
-    died = next((child for child in evidence.children if child.mode == "diagnose" and _died(child.signal, child.exit_code)), None)
+    died = next(
+        (child for child in evidence.children if child.mode == "diagnose" and _died(child.signal, child.exit_code)),
+        None,
+    )
     if died is None or evidence.phases.get("compiled") != "begun" or evidence.phases.get("eager") != "done":
         return
     open_frames = [compilation for compilation in evidence.compilations if compilation.guarded is None]
@@ -45,7 +48,7 @@ torch.compile; a second process ran the same inputs in eager mode to the end. Th
 any, is named.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import os
 
 import torch
@@ -70,8 +73,8 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(4, 8),)
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
@@ -90,5 +93,5 @@ def build_model():
 
 def example_inputs():
     return (torch.randn(4, 8),)
-''',
+""",
 )

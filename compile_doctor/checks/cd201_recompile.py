@@ -33,9 +33,20 @@ _FIXES = {
 
 def detect(seen: Seen) -> Iterator[Finding]:
     for group in seen.recompiled:
-        if group.guard.kind in ("state", "module-int") or cd204_new_closure.fits(seen, group) or cd205_growing_shape.fits(group):
+        if (
+            group.guard.kind in ("state", "module-int")
+            or cd204_new_closure.fits(seen, group)
+            or cd205_growing_shape.fits(group)
+        ):
             continue
-        follows = " The value came out of a graph break: mend that, and this goes with it." if group.follows_break else ""
+        if cd204_new_closure.shared_by_decorator(seen, group):
+            words = f"`{group.function}` is one piece of code for every function that its decorator wraps, and each gets an entry of its own"
+            fix = "Nothing, where the functions are few: all of them count towards one recompile_limit. Else do without the decorator."
+            yield CHECK.finding(f"Recompiled: {group.function}", words + ".", fix=fix, **recompile_values(seen, group))
+            continue
+        follows = (
+            " The value came out of a graph break: mend that, and this goes with it." if group.follows_break else ""
+        )
         yield CHECK.finding(
             f"Recompiled: {group.function}",
             f"{_sentence(group)}.{follows}",
@@ -62,7 +73,7 @@ Python (CD202). The finding names the guard in words and the line that reads wha
 Guards on ints of modules, on functions, on growing shapes and on global state have codes of their own: CD203 to CD206.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import torch
 
 
@@ -83,8 +94,8 @@ def build_model():
 def example_input_sets():
     x = torch.randn(4, 8)
     return [(x, "mean"), (x, "sum")]
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
@@ -103,5 +114,5 @@ def build_model():
 
 def example_input_sets():
     return [(torch.randn(4, 8),), (torch.randn(4, 8),)]
-''',
+""",
 )

@@ -58,7 +58,7 @@ compiling that frame for good and runs it in plain Python. The program goes on, 
 also with the dense math. torch says so in one warning.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import torch
 
 
@@ -78,8 +78,8 @@ def build_model():
 def example_input_sets():
     x = torch.randn(4, 8)
     return [(x, "s" * count) for count in range(1, 12)]
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
@@ -99,5 +99,5 @@ def build_model():
 def example_input_sets():
     x = torch.randn(4, 8)
     return [(x, torch.tensor(float(count))) for count in range(1, 12)]
-''',
+""",
 )

@@ -35,7 +35,7 @@ recompiled at every call. At `recompile_limit` (8) the frame falls back to plain
 See pytorch/pytorch issues 128319 and 142829.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import torch
 
 
@@ -56,8 +56,8 @@ def build_model():
 
 def example_input_sets():
     return [(torch.randn(4, 8),)] * 4
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
@@ -78,5 +78,5 @@ def build_model():
 
 def example_input_sets():
     return [(torch.randn(4, 8),)] * 4
-''',
+""",
 )

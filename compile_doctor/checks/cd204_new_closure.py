@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from compile_doctor import places
 from compile_doctor.analysis import Recompiled, Seen
 from compile_doctor.checks.base import Check, recompile_values
 from compile_doctor.findings import Finding
 
 _CALLABLE = re.compile(r"function|method|partial|builtin|lambda")
+_OWN = re.compile(r"\.(?:__code__|func)$")
 
 
 def fits(seen: Seen, group: Recompiled) -> bool:
     """Whether what varied is a function: by the guard, or (torch 2.8 does not say) because the frame calls it."""
+    if shared_by_decorator(seen, group):
+        return False
     if group.guard.kind == "closure":
         return True
     if group.guard.kind != "identity":
@@ -21,23 +25,37 @@ def fits(seen: Seen, group: Recompiled) -> bool:
     source = group.guard.source
     if source.endswith(".__code__") or (group.guard.was and _CALLABLE.search(group.guard.was)):
         return True
-    name = source.rsplit(".", 1)[-1]
+    name = _OWN.sub("", source).rsplit(".", 1)[-1]
     text = seen.evidence.sources.get(group.file, "")
-    return group.guard.was is None and bool(re.search(rf"\b{re.escape(name)}\(|_mod\s*=\s*{re.escape(name)}\b", text))
+    called = re.search(rf"\b{re.escape(name)}\(|_mod\s*=\s*{re.escape(name)}\b", text)
+    return group.guard.was is None and bool(called)
+
+
+def shared_by_decorator(seen: Seen, group: Recompiled) -> bool:
+    """The frame is a decorator's `wrapper`, one code object for all the functions it wraps, and the guard is on those."""
+    name = group.guard.source.split(".", 1)[0]
+    return group.guard.kind in ("identity", "closure") and places.is_outer_parameter(
+        seen.evidence.sources, group.file, group.compilations[0].line, name
+    )
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
+    groups: dict[tuple[str, str, str], list[Recompiled]] = {}
     for group in seen.recompiled:
         if fits(seen, group):
-            name = group.guard.source.removesuffix(".__code__")
-            words = group.guard.words
-            yield CHECK.finding(
-                f"Recompiled for a new function: {name}",
-                (words if words.startswith("`") else words[:1].upper() + words[1:]) + ": each one is compiled for by itself.",
-                fix="Make the function once, outside of the loop. Let it capture a tensor, and change that tensor in place "
-                "(value.fill_(…)), instead of a Python value or a default argument.",
-                **recompile_values(seen, group),
-            )
+            name = _OWN.sub("", group.guard.source)
+            groups.setdefault((group.file, group.function, name), []).append(group)
+    for (_, _, name), found in groups.items():
+        words = found[0].guard.words
+        values = recompile_values(seen, found[0])
+        yield CHECK.finding(
+            f"Recompiled for a new function: {name}",
+            (words if words.startswith("`") else words[:1].upper() + words[1:])
+            + ": each one is compiled for by itself.",
+            fix="Make the function once, outside of the loop. Let it capture a tensor, and change that tensor in place "
+            "(value.fill_(…)), instead of a Python value or a default argument.",
+            **{**values, "count": sum(len(group.compilations) for group in found), "cause": f"function:{name}"},
+        )
 
 
 CHECK = Check(
@@ -52,7 +70,7 @@ a functools.partial. A Python value among these is a constant of the graph, so a
 value may change.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import torch
 
 
@@ -75,8 +93,8 @@ def make_score_mod(slope):
 def example_input_sets():
     scores = torch.randn(2, 4, 4)
     return [(scores, make_score_mod(slope)) for slope in (0.5, 0.25, 0.125)]
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 SLOPE = torch.ones(())
@@ -98,5 +116,5 @@ def score_mod(scores):
 def example_input_sets():
     scores = torch.randn(2, 4, 4)
     return [(scores, score_mod)] * 3
-''',
+""",
 )

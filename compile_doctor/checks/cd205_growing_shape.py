@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from compile_doctor.analysis import Recompiled, Seen
 from compile_doctor.checks.base import Check, recompile_values
@@ -12,7 +13,7 @@ from compile_doctor.findings import Finding
 def fits(group: Recompiled) -> bool:
     """At least two recompilations, each for a larger size of the same dimension."""
     sizes = [int(guard.now) for guard in group.guards if guard.kind == "size" and guard.now and guard.now.isdigit()]
-    return len(sizes) >= 2 and all(small < large for small, large in zip(sizes, sizes[1:]))
+    return len(sizes) >= 2 and all(small < large for small, large in pairwise(sizes))
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
@@ -41,7 +42,7 @@ size at every token: every token compiles, until the recompile limit (CD202). Wi
 all sizes; a cache that has its full size from the start needs no dynamic shapes at all.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import torch
 
 
@@ -56,8 +57,8 @@ def build_model():
 
 def example_input_sets():
     return [(torch.randn(1, 1, 8), torch.randn(1, tokens, 8)) for tokens in (4, 5, 6, 7)]
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
@@ -72,5 +73,5 @@ def build_model():
 
 def example_input_sets():
     return [(torch.randn(1, 1, 8), torch.randn(1, tokens, 8)) for tokens in (4, 5, 6, 7)]
-''',
+""",
 )

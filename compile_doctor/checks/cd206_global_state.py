@@ -39,7 +39,7 @@ with gradients and then called under torch.no_grad() is compiled twice; a data l
 compiles everything again.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import torch
 
 
@@ -62,8 +62,8 @@ def build_model():
 
 def example_input_sets():
     return [(torch.randn(4, 8),)] * 3
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
@@ -84,5 +84,5 @@ def build_model():
 
 def example_input_sets():
     return [(torch.randn(4, 8),)] * 3
-''',
+""",
 )

@@ -51,7 +51,7 @@ Inductor turns graphs into C++ (CPU) or Triton (GPU) source and compiles it on t
 can be compiled; `compile-doctor env` shows what is there. Nothing of this says anything about the model.
 """,
     detect=detect,
-    fires='''\
+    fires="""\
 import os
 
 os.environ["CXX"] = "/nowhere/g++"  # a machine without a compiler
@@ -63,21 +63,21 @@ def build_model():
     from torch._inductor import config
 
     config.cpp.cxx = ("/nowhere/g++",)
-    return torch.compile(torch.nn.Linear(8, 8), backend="inductor")
+    return torch.compile(torch.nn.Softplus(), backend="inductor")
 
 
 def example_inputs():
     return (torch.randn(4, 8),)
-''',
-    silent='''\
+""",
+    silent="""\
 import torch
 
 
 def build_model():
-    return torch.compile(torch.nn.Linear(8, 8), backend="aot_eager")
+    return torch.compile(torch.nn.Softplus(), backend="aot_eager")
 
 
 def example_inputs():
     return (torch.randn(4, 8),)
-''',
+""",
 )

@@ -16,9 +16,13 @@ def report_crash(error: Exception) -> None:
     """Writes the traceback to a temporary file; prints it nowhere."""
     text = "".join(traceback.format_exception(error))
     head = f"compile-doctor {compile_doctor.__version__}, Python {platform.python_version()}, {platform.platform()}\n{' '.join(sys.argv)}\n\n"
-    print(f"compile-doctor: this is a mistake of compile-doctor's own ({type(error).__name__}: {error}).", file=sys.stderr)
+    print(
+        f"compile-doctor: this is a mistake of compile-doctor's own ({type(error).__name__}: {error}).", file=sys.stderr
+    )
     try:
-        with tempfile.NamedTemporaryFile("w", prefix="compile-doctor-crash-", suffix=".txt", delete=False, encoding="utf-8") as file:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="compile-doctor-crash-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
             file.write(head + text)
         print(f"Please report it with the file {file.name} at {ISSUES}", file=sys.stderr)
     except OSError:

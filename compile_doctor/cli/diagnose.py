@@ -27,14 +27,33 @@ def parse_size(text: str | None) -> int | None:
 @click.argument("target")
 @click.option("--device", metavar="NAME", help="Move model and inputs there first (cpu, cuda, …).")
 @click.option("--tokens", type=click.IntRange(1), metavar="N", help="Passed to example_inputs(tokens=N).")
-@click.option("--backend", metavar="NAME", help="torch.compile's backend [inductor]. eager sees breaks and recompiles, not kernels, and is quick.")
+@click.option(
+    "--backend",
+    metavar="NAME",
+    help="torch.compile's backend [inductor]. eager sees breaks and recompiles, not kernels, and is quick.",
+)
 @click.option("--mode", metavar="NAME", help="torch.compile's mode (reduce-overhead, max-autotune, …).")
 @click.option("--dynamic/--no-dynamic", default=None, help="torch.compile's dynamic= [let torch decide].")
 @click.option("--grad", is_flag=True, help="Run forward and backward; without it, forward under torch.no_grad().")
 @click.option("--as-is", is_flag=True, help="Do not compile the target: it does so itself.")
-@click.option("--repeat", type=click.IntRange(1), default=2, show_default=True, help="Calls, where the target has one set of inputs.")
-@click.option("--capture", type=click.Path(path_type=Path), metavar="DIR", help="Keep the evidence there, for `report`.")
-@click.option("--timeout", type=click.FloatRange(min=0.1), default=900.0, show_default=True, metavar="SECONDS", help="Stop the target then.")
+@click.option(
+    "--repeat",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Calls, where the target has one set of inputs.",
+)
+@click.option(
+    "--capture", type=click.Path(path_type=Path), metavar="DIR", help="Keep the evidence there, for `report`."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=900.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop the target then.",
+)
 @click.option("--memory-limit", metavar="SIZE", help="Private memory that the target may use, such as 8GB.")
 @report_options
 def command(

@@ -17,11 +17,32 @@ FORMATS = ("text", "json")
 def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """--format, -o, --fail-on, -v and -q."""
     for option in (
-        click.option("-q", "--quiet", is_flag=True, help="No progress on stderr; print the report only where something fails."),
+        click.option(
+            "-q", "--quiet", is_flag=True, help="No progress on stderr; print the report only where something fails."
+        ),
         click.option("-v", "--verbose", count=True, help="All findings, what was seen, and what could not be checked."),
-        click.option("--fail-on", type=click.Choice(["error", "warning", "never"]), default="error", show_default=True, help="Exit 1 at this severity."),
-        click.option("-o", "--output", multiple=True, metavar="FORMAT:PATH", help="Also write the report to a file; may be repeated."),
-        click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True, help="What to print on stdout."),
+        click.option(
+            "--fail-on",
+            type=click.Choice(["error", "warning", "never"]),
+            default="error",
+            show_default=True,
+            help="Exit 1 at this severity.",
+        ),
+        click.option(
+            "-o",
+            "--output",
+            multiple=True,
+            metavar="FORMAT:PATH",
+            help="Also write the report to a file; may be repeated.",
+        ),
+        click.option(
+            "--format",
+            "format_",
+            type=click.Choice(FORMATS),
+            default="text",
+            show_default=True,
+            help="What to print on stdout.",
+        ),
     ):
         function = option(function)
     return function

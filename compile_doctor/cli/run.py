@@ -16,7 +16,9 @@ from compile_doctor.cli.output import check_outputs, finish, report_options
     short_help="Observe a program that compiles by itself.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
-@click.option("--capture", type=click.Path(path_type=Path), metavar="DIR", help="Keep the evidence there, for `report`.")
+@click.option(
+    "--capture", type=click.Path(path_type=Path), metavar="DIR", help="Keep the evidence there, for `report`."
+)
 @click.option("--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Stop the command then [never].")
 @report_options
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD…")

@@ -1,8 +1,8 @@
 """A two-layer transformer encoder that compiles into one graph: nothing to mend."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
-from torch.nn import functional as F
 
 WIDTH, HEADS, TOKENS = 32, 4, 16
 

@@ -1,45 +1,43 @@
-"""A decoding step that is compiled again for each layer and for each length of its cache."""
+"""A decoding step that is compiled again at every call: it counts in an int, and takes a new function each time."""
+
+from collections.abc import Callable
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-WIDTH, LAYERS = 32, 3
-
-
-class DecoderLayer(nn.Module):
-    """Attends to its row of the cache; `layer_idx` is an int, and so a constant of the graph."""
-
-    def __init__(self, layer_idx: int) -> None:
-        super().__init__()
-        self.layer_idx = layer_idx
-        self.q = nn.Linear(WIDTH, WIDTH)
-        self.out = nn.Linear(WIDTH, WIDTH)
-
-    def forward(self, x: torch.Tensor, cache: torch.Tensor) -> torch.Tensor:
-        keys = cache[self.layer_idx]
-        return x + self.out(F.scaled_dot_product_attention(self.q(x), keys, keys))
+WIDTH, TOKENS = 32, 8
+ScoreMod = Callable[[torch.Tensor], torch.Tensor]
 
 
-class Decoder(nn.Module):
-    """Compiles its layers one by one, as many training scripts do."""
+class DecoderStep(nn.Module):
+    """One query against a cache that has its full size from the start; `position` says how much of it is filled."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([DecoderLayer(i) for i in range(LAYERS)])
-        for layer in self.layers:
-            layer.compile(dynamic=False)
+        self.query = nn.Linear(WIDTH, WIDTH)
+        self.out = nn.Linear(WIDTH, WIDTH)
+        self.position = 0
 
-    @torch.compiler.disable(recursive=False)
-    def forward(self, x: torch.Tensor, cache: torch.Tensor) -> torch.Tensor:
-        for layer in self.layers:
-            x = layer(x, cache)
-        return x
+    def forward(self, x: torch.Tensor, cache: torch.Tensor, score_mod: ScoreMod) -> torch.Tensor:
+        scores = self.query(x) @ cache.transpose(-1, -2)
+        scores = score_mod(scores)  # a new closure at every call
+        filled = torch.arange(TOKENS) <= self.position  # an int attribute: a constant of the graph
+        self.position += 1
+        weights = scores.masked_fill(~filled, float("-inf")).softmax(-1)
+        return x + self.out(weights @ cache)
+
+
+def soft_cap(cap: float) -> ScoreMod:
+    def score_mod(scores: torch.Tensor) -> torch.Tensor:
+        return cap * torch.tanh(scores / cap)
+
+    return score_mod
 
 
 def build_model() -> nn.Module:
-    return Decoder()
+    return DecoderStep()
 
 
-def example_input_sets() -> list[tuple[torch.Tensor, torch.Tensor]]:
-    return [(torch.randn(1, 1, WIDTH), torch.randn(LAYERS, 1, tokens, WIDTH)) for tokens in (8, 9, 10)]
+def example_input_sets() -> list[tuple[torch.Tensor, torch.Tensor, ScoreMod]]:
+    x, cache = torch.randn(1, 1, WIDTH), torch.randn(1, TOKENS, WIDTH)
+    return [(x, cache, soft_cap(20.0)), (x, cache, soft_cap(30.0)), (x, cache, soft_cap(30.0))]

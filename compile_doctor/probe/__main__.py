@@ -28,7 +28,9 @@ def main(settings_file: str) -> int:
         Session(settings, log).run()
     except KeyboardInterrupt:
         return 130
-    except BaseException as error:  # every exception of the target is evidence; those of the probe itself must not vanish
+    except (
+        BaseException
+    ) as error:  # every exception of the target is evidence; those of the probe itself must not vanish
         if getattr(error, "__compile_doctor_seen__", False):
             return 0
         from compile_doctor.probe.failures import describe

@@ -53,6 +53,13 @@ def artifact_enabled(name: str) -> bool:
     return bool(_internal.log_state.is_artifact_enabled(name))
 
 
+def enable_artifact(name: str) -> None:
+    """Makes torch write the artifact's records; who prints them is decided by its loggers' handlers."""
+    from torch._logging import _internal
+
+    _internal.log_state.enable_artifact(name)
+
+
 def current_compile_id() -> str | None:
     """`3/1` while frame 3 is compiled for the second time, else None."""
     current = torch._guards.CompileContext.current_compile_id()

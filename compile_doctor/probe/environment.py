@@ -10,7 +10,15 @@ from typing import Any
 
 import torch
 
-VARIABLES = ("TORCHDYNAMO_", "TORCH_COMPILE_", "TORCHINDUCTOR_", "TORCH_LOGS", "CUDA_VISIBLE_DEVICES", "CXX", "OMP_NUM_THREADS")
+VARIABLES = (
+    "TORCHDYNAMO_",
+    "TORCH_COMPILE_",
+    "TORCHINDUCTOR_",
+    "TORCH_LOGS",
+    "CUDA_VISIBLE_DEVICES",
+    "CXX",
+    "OMP_NUM_THREADS",
+)
 
 
 def describe_environment(device: str | None) -> dict[str, Any]:
@@ -27,5 +35,11 @@ def describe_environment(device: str | None) -> dict[str, Any]:
         if device == "cuda":
             found["gpu"] = torch.cuda.get_device_name()
             found["cuda"] = torch.version.cuda
-    found.update({name: value for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES) and name != "TORCHINDUCTOR_CACHE_DIR"})
+    found.update(
+        {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(VARIABLES) and name != "TORCHINDUCTOR_CACHE_DIR"
+        }
+    )
     return found

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 
-class NotATarget(Exception):
+class NotATargetError(Exception):
     """The module holds nothing that can be run; the message says what was looked for."""
 
 
@@ -58,16 +58,20 @@ def import_file(path: Path) -> ModuleType:
 
 
 def find_program(module: ModuleType, attr: str | None, tokens: int | None) -> Program:
-    """Raises NotATarget where nothing fits."""
+    """Raises NotATargetError where nothing fits."""
     if attr is not None:
         return _from_attribute(module, attr, tokens)
     if hasattr(module, "build_model") and _has_inputs(module):
         return Program("build_model(), example_inputs()", module.build_model, _inputs_of(module, tokens), True)
     if hasattr(module, "Model") and hasattr(module, "get_inputs"):
         arguments = getattr(module, "get_init_inputs", list)
-        return Program("Model, get_inputs()", lambda: _kernelbench(module.Model, arguments()), _inputs_of(module, tokens), True)
+        return Program(
+            "Model, get_inputs()", lambda: _kernelbench(module.Model, arguments()), _inputs_of(module, tokens), True
+        )
     held = [name for name in ("build_model", "Model", "example_inputs", "get_inputs") if hasattr(module, name)]
-    raise NotATarget(f"{Path(str(module.__file__)).name} is no target: it has {' and '.join(held) or 'neither a model nor inputs'}, and not the rest.")
+    raise NotATargetError(
+        f"{Path(str(module.__file__)).name} is no target: it has {' and '.join(held) or 'neither a model nor inputs'}, and not the rest."
+    )
 
 
 def _kernelbench(model: Any, arguments: Any) -> Any:
@@ -79,10 +83,10 @@ def _from_attribute(module: ModuleType, attr: str, tokens: int | None) -> Progra
     value: Any = module
     for part in attr.split("."):
         if not hasattr(value, part):
-            raise NotATarget(f"{module.__name__} has no attribute {attr!r}.")
+            raise NotATargetError(f"{module.__name__} has no attribute {attr!r}.")
         value = getattr(value, part)
     if not _has_inputs(module):
-        raise NotATarget(f"{module.__name__} has {attr!r}, but no example_inputs() to call it with.")
+        raise NotATargetError(f"{module.__name__} has {attr!r}, but no example_inputs() to call it with.")
     inputs = _inputs_of(module, tokens)
     if isinstance(value, type) and issubclass(value, torch.nn.Module):
         arguments = getattr(module, "get_init_inputs", list)
@@ -90,7 +94,7 @@ def _from_attribute(module: ModuleType, attr: str, tokens: int | None) -> Progra
     if isinstance(value, torch.nn.Module):
         return Program(f"module {attr}, its inputs", lambda: value, inputs, False)
     if not callable(value):
-        raise NotATarget(f"{attr!r} is a {type(value).__name__}: not a module, a callable or a factory.")
+        raise NotATargetError(f"{attr!r} is a {type(value).__name__}: not a module, a callable or a factory.")
     if _needs_no_arguments(value):
         return Program(f"{attr}(), its inputs", value, inputs, True)
     return Program(f"callable {attr}, its inputs", lambda: value, inputs, False)
@@ -121,14 +125,14 @@ def _inputs_of(module: ModuleType, tokens: int | None) -> Callable[[], list[Inpu
             takes = "tokens" in inspect.signature(function).parameters
             made = function(tokens=tokens) if takes and tokens is not None else function()
             return [normalise(one) for one in made] if several else [normalise(made)]
-        raise NotATarget("the target has no inputs")
+        raise NotATargetError("the target has no inputs")
 
     if tokens is not None and not any(
         "tokens" in inspect.signature(getattr(module, name)).parameters
         for name in ("example_input_sets", "example_inputs", "get_inputs")
         if hasattr(module, name)
     ):
-        raise NotATarget("--tokens was given, but example_inputs() has no parameter named `tokens`.")
+        raise NotATargetError("--tokens was given, but example_inputs() has no parameter named `tokens`.")
     return make
 
 

@@ -30,13 +30,15 @@ class _Handler(logging.Handler):
 
 def listen(log: EventLog) -> None:
     """Attaches to the loggers; needs `torch._dynamo.convert_frame` to be imported. Where the user enabled an artifact, it still prints."""
+    asked = {artifact for artifact in _KINDS if compat.artifact_enabled(artifact)}
     for artifact, logger in compat.artifact_loggers(*_KINDS):
         if any(isinstance(handler, _Handler) for handler in logger.handlers):
             continue
-        if not compat.artifact_enabled(artifact):
-            logger.propagate = False
+        logger.propagate = artifact in asked
         logger.setLevel(logging.DEBUG)
         logger.addHandler(_Handler(log, _KINDS[artifact]))
+    for artifact in _KINDS:
+        compat.enable_artifact(artifact)
     warned = logging.getLogger("torch._dynamo.convert_frame")
     if not any(isinstance(handler, _Handler) for handler in warned.handlers):
         handler = _Handler(log, "warning")

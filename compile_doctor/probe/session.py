@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 from compile_doctor.probe import compat
 from compile_doctor.probe.environment import describe_environment
 from compile_doctor.probe.events import EventLog
-from compile_doctor.probe.load import Inputs, NotATarget, Program, find_program, import_file
+from compile_doctor.probe.load import Inputs, NotATargetError, Program, find_program, import_file
 
 
 class Session:
@@ -30,13 +30,13 @@ class Session:
     def run(self) -> None:
         log = self.log
         if self.settings["run"] == "diagnose":
-            import torch._dynamo.convert_frame  # before the target: its loggers must exist, and its import is not the target's time
-
+            # Before the target: torch's loggers must exist, and the import is not the target's time.
+            importlib.import_module("torch._dynamo.convert_frame")
             from compile_doctor.probe.logs import listen
 
             listen(log)
         log.write("environment", **describe_environment(None))
-        with _marked(log, "import"):
+        with _Marked(log, "import"):
             module = self._import()
         program = self._program(module)
         if program is None:
@@ -45,9 +45,9 @@ class Session:
         if self.settings["run"] == "control":
             self._eager(program, None)
             return
-        with _marked(log, "build"):
+        with _Marked(log, "build"):
             model = self._build(program)
-        with _marked(log, "inputs"):
+        with _Marked(log, "inputs"):
             inputs = self._inputs(program)
         log.write("environment", **describe_environment(_device(model, inputs)))
         outputs, model = self._compiled(model, inputs), None
@@ -64,7 +64,7 @@ class Session:
     def _program(self, module: ModuleType) -> Program | None:
         try:
             return find_program(module, self.settings.get("attr"), self.settings.get("tokens"))
-        except NotATarget as error:
+        except NotATargetError as error:
             self.log.write("not-a-target", message=str(error))
             return None
 
@@ -85,7 +85,9 @@ class Session:
             raise ValueError("the target gave no inputs")
         device = self.settings.get("device")
         if device:
-            sets = [tree_map(lambda leaf: leaf.to(device) if isinstance(leaf, torch.Tensor) else leaf, one) for one in sets]
+            sets = [
+                tree_map(lambda leaf: leaf.to(device) if isinstance(leaf, torch.Tensor) else leaf, one) for one in sets
+            ]
         # One set runs twice: a counter, or a function made anew per call, shows only at the second call.
         return sets * int(self.settings.get("repeat") or 2) if len(sets) == 1 else sets
 
@@ -98,9 +100,13 @@ class Session:
         self.log.write("compile", as_is=as_is)
         bytecode = Bytecode() if self.settings.get("bytecode") else None
         try:
-            with _marked(self.log, "compiled"):
+            with _Marked(self.log, "compiled"):
                 if not as_is:
-                    options = {key: self.settings[key] for key in ("backend", "mode", "dynamic") if self.settings.get(key) is not None}
+                    options = {
+                        key: self.settings[key]
+                        for key in ("backend", "mode", "dynamic")
+                        if self.settings.get(key) is not None
+                    }
                     model = torch.compile(model, **options)
                 return self._calls(model, inputs, "compiled")
         except Exception:  # recorded by the phase; the eager run must still tell whether torch.compile is to blame
@@ -111,7 +117,7 @@ class Session:
                 bytecode.write(self.log, Path(self.settings["directory"]))
 
     def _eager(self, program: Program, outputs: list[Any] | None) -> None:
-        with _marked(self.log, "eager"), compat.force_eager():
+        with _Marked(self.log, "eager"), compat.force_eager():
             model = self._build(program)
             expected = self._calls(model, self._inputs(program), "eager")
         if outputs is not None and program.rebuildable:
@@ -132,11 +138,13 @@ class Session:
                 with torch.no_grad():
                     output = model(*args, **kwargs)
             if number == 0:
-                kept.append(tree_map(lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf, output))
+                kept.append(
+                    tree_map(lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf, output)
+                )
         return kept
 
 
-class _marked:
+class _Marked:
     """`EventLog.phase` that marks the exception as recorded, so that it is not recorded again as the probe's own."""
 
     def __init__(self, log: EventLog, name: str) -> None:

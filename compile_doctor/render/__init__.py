@@ -15,7 +15,13 @@ class Renderer(Protocol):
 
 def formats() -> tuple[str, ...]:
     """Names for `--format` and `-o FORMAT:PATH`."""
-    return tuple(sorted(module.name.removesuffix("_format") for module in pkgutil.iter_modules(__path__) if module.name.endswith("_format")))
+    return tuple(
+        sorted(
+            module.name.removesuffix("_format")
+            for module in pkgutil.iter_modules(__path__)
+            if module.name.endswith("_format")
+        )
+    )
 
 
 def renderer(name: str) -> Renderer:

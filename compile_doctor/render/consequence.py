@@ -71,7 +71,11 @@ def figures(report: Report) -> list[str]:
         found.append(f"eager control {report.timings['eager']:.1f} s")
     if report.max_difference is not None and not any(f.code in OUTCOMES for f in report.findings):
         close = report.max_difference <= 1e-2
-        found.append(f"equals eager to {report.max_difference:.0e}" if close else f"differs from eager by up to {report.max_difference:.2g}")
+        found.append(
+            f"equals eager to {report.max_difference:.0e}"
+            if close
+            else f"differs from eager by up to {report.max_difference:.2g}"
+        )
     if report.unknown_events:
         found.append(f"{_number(sum(report.unknown_events.values()), 'unknown trace record')}")
     return found

@@ -10,13 +10,21 @@ import sys
 from rich.console import Console
 from rich.text import Text
 
+from compile_doctor import places
 from compile_doctor.findings import Finding
 from compile_doctor.render.consequence import consequence, figures
 from compile_doctor.report import Report, relative
 
 SHOWN = 5
 """Findings in the short report."""
-_COLOURS = {"healthy": "green", "unhealthy": "red", "inconclusive": "yellow", "error": "red", "warning": "yellow", "info": "cyan"}
+_COLOURS = {
+    "healthy": "green",
+    "unhealthy": "red",
+    "inconclusive": "yellow",
+    "error": "red",
+    "warning": "yellow",
+    "info": "cyan",
+}
 _INDENT = "   "
 
 
@@ -37,7 +45,10 @@ def render(report: Report, verbosity: int = 0) -> str:
         console.print(f"torch's own sources disagree on {len(report.disagreements)} count(s): -v", style="yellow")
     console.print(" · ".join(figures(report)), highlight=False, soft_wrap=True)
     if report.findings:
-        console.print(f"Explain: compile-doctor explain {report.findings[0].code}     All of it: -v     Keep: --capture DIR", style="dim")
+        console.print(
+            f"Explain: compile-doctor explain {report.findings[0].code}     All of it: -v     Keep: --capture DIR",
+            style="dim",
+        )
     output = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in output.splitlines()) + "\n"
 
@@ -45,13 +56,26 @@ def render(report: Report, verbosity: int = 0) -> str:
 def _console() -> Console:
     """Colour on a terminal only; NO_COLOR and FORCE_COLOR are rich's to honour."""
     width = max(60, min(shutil.get_terminal_size((100, 40)).columns, 120))
-    return Console(file=io.StringIO(), width=width, force_terminal=sys.stdout.isatty() or None, highlight=False, markup=False, emoji=False)
+    return Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=sys.stdout.isatty() or None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
 
 
 def _head(console: Console, report: Report) -> None:
     env = report.environment
     torch = f"torch {env['torch']}" if env.get("torch") else ""
-    parts = [_shortened(report.target), report.convention, torch, str(env.get("gpu") or env.get("device") or ""), str(env.get("backend") or "")]
+    parts = [
+        _shortened(report.target),
+        report.convention,
+        torch,
+        str(env.get("gpu") or env.get("device") or ""),
+        str(env.get("backend") or ""),
+    ]
     console.print(" · ".join(part for part in parts if part), style="dim", soft_wrap=True)
     console.print()
     verdict = Text(f"{report.verdict.upper()}   ", style=f"bold {_COLOURS[report.verdict]}")
@@ -71,11 +95,20 @@ def _finding(console: Console, report: Report, number: int, finding: Finding, ve
         head.append(f" ({finding.severity})", style=_COLOURS[finding.severity])
     if finding.location:
         place = f"{finding.location.file}:{finding.location.line} in {finding.location.function}"
-        head.append("  " + (place if finding.owner == "mine" else f"{_package_path(finding.location.file)}:{finding.location.line} in {finding.location.function} ({finding.owner})"))
+        head.append(
+            "  "
+            + (
+                place
+                if finding.owner == "mine"
+                else f"{places.short(finding.location.file)}:{finding.location.line} in {finding.location.function} ({finding.owner})"
+            )
+        )
     console.print(head, soft_wrap=True)
     _code(console, report, finding)
     if finding.via:
-        console.print(f"{_INDENT}called from {finding.via.file}:{finding.via.line}: {finding.via.snippet}", soft_wrap=True)
+        console.print(
+            f"{_INDENT}called from {finding.via.file}:{finding.via.line}: {finding.via.snippet}", soft_wrap=True
+        )
     _wrapped(console, "", finding.message)
     if finding.fix:
         _wrapped(console, "Fix    ", finding.fix)
@@ -91,14 +124,6 @@ def _finding(console: Console, report: Report, number: int, finding: Finding, ve
     console.print()
 
 
-def _package_path(file: str) -> str:
-    """`transformers/models/…` instead of a path through a virtual environment."""
-    for marker in ("/site-packages/", "/dist-packages/"):
-        if marker in file:
-            return file.rpartition(marker)[2]
-    return file
-
-
 def _code(console: Console, report: Report, finding: Finding) -> None:
     location = finding.location
     if location is None:
@@ -111,7 +136,11 @@ def _code(console: Console, report: Report, finding: Finding) -> None:
         if number < 1 or (number != location.line and not lines[number - 1].strip()):
             continue
         mark, style = (">", "bold") if number == location.line else (" ", "dim")
-        console.print(f"{_INDENT}{mark} {number:>{width}} | {lines[number - 1].rstrip()[: console.width - 12]}", style=style, soft_wrap=True)
+        console.print(
+            f"{_INDENT}{mark} {number:>{width}} | {lines[number - 1].rstrip()[: console.width - 12]}",
+            style=style,
+            soft_wrap=True,
+        )
 
 
 def _wrapped(console: Console, label: str, text: str) -> None:
@@ -162,7 +191,10 @@ def _bytecode(console: Console, report: Report, finding: Finding) -> None:
 def around_break(source: str) -> tuple[str, ...]:
     """The lines before and behind the call of the first resume function."""
     lines = source.splitlines()
-    at = next((number for number, line in enumerate(lines) if "__resume_at" in line or "torch_dynamo_resume_in" in line), len(lines) - 1)
+    at = next(
+        (number for number, line in enumerate(lines) if "__resume_at" in line or "torch_dynamo_resume_in" in line),
+        len(lines) - 1,
+    )
     return tuple(lines[max(0, at - 7) : at + 3])
 
 
@@ -170,7 +202,11 @@ def _hidden(hidden: tuple[Finding, ...]) -> str:
     counts: dict[str, int] = {}
     for finding in hidden:
         counts[f"{finding.code} {finding.name}"] = counts.get(f"{finding.code} {finding.name}", 0) + 1
-    return f"and {len(hidden)} more: " + ", ".join(f"{count}× {name}" for name, count in counts.items()) + "   (-v shows all)"
+    return (
+        f"and {len(hidden)} more: "
+        + ", ".join(f"{count}× {name}" for name, count in counts.items())
+        + "   (-v shows all)"
+    )
 
 
 def _details(console: Console, report: Report) -> None:

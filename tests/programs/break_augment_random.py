@@ -2,7 +2,8 @@
 
 Truth: numpy.random is not traced.
 """
-# summary verdict=unhealthy exit=1
+# summary graph_breaks=1 recompiles=0 graphs=2 frames_skipped=0 verdict=unhealthy exit=1
+# requires numpy
 import numpy as np
 import torch
 from torch import nn

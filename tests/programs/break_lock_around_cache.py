@@ -18,9 +18,9 @@ class FeatureStore(nn.Module):
         self.lock = threading.Lock()
         self.register_buffer("bank", torch.zeros(dim))
 
-    def forward(self, x):
+    def forward(self, x):  # expect CD101 unrecorded-line [<2.10]
         hidden = torch.tanh(self.proj(x))
-        with self.lock:  # expect CD101 lock
+        with self.lock:  # expect CD101 lock [>=2.10]
             self.bank.mul_(0.9).add_(hidden.mean(dim=0), alpha=0.1)
         return self.out(hidden + self.bank)
 

@@ -2,7 +2,7 @@
 
 Truth: `x[:, :longest]` calls __index__ on a tensor, the same break as .item().
 """
-# summary graph_breaks=1 recompiles=0 frames_skipped=0 verdict=unhealthy exit=1
+# summary graph_breaks=1 recompiles=0 verdict=unhealthy exit=1
 import torch
 from torch import nn
 
@@ -13,10 +13,10 @@ class TrimmedEncoder(nn.Module):
         self.embed = nn.Embedding(vocab, dim, padding_idx=0)
         self.mix = nn.Linear(dim, dim)
 
-    def forward(self, ids):
+    def forward(self, ids):  # expect CD101 unrecorded-line [<2.10]
         embedded = self.embed(ids)
         longest = (ids != 0).sum(dim=1).max()
-        trimmed = embedded[:, :longest]  # expect CD101 tensor-slice-bound
+        trimmed = embedded[:, :longest]  # expect CD101 tensor-slice-bound [>=2.10]
         hidden = torch.tanh(self.mix(trimmed))
         return hidden.mean(dim=1)
 

@@ -1,8 +1,11 @@
 """Top-k sampler which hands its tokens to Python as a list.
 
-Truth: Tensor.tolist() needs the values as Python numbers.
+Truth: Tensor.tolist() needs the values as Python numbers. Up to 2.9 Dynamo traced it for integer
+tensors; from 2.10 it breaks.
 """
-# summary graph_breaks=1 recompiles=0 verdict=unhealthy exit=1
+# summary recompiles=0 frames_skipped=0
+# summary graph_breaks=1 graphs=2 verdict=unhealthy exit=1 [>=2.10]
+# summary graph_breaks=0 graphs=1 verdict=healthy exit=0 [<2.10]
 import torch
 from torch import nn
 
@@ -18,7 +21,7 @@ class TopKSampler(nn.Module):
         probabilities = values.softmax(dim=-1)
         choice = probabilities.argmax(dim=-1, keepdim=True)
         tokens = indices.gather(-1, choice).squeeze(-1)
-        picked = tokens.tolist()  # expect CD101 tolist
+        picked = tokens.tolist()  # expect CD101 tolist [>=2.10]
         return probabilities / probabilities.sum(-1, keepdim=True), picked
 
 

@@ -13,7 +13,7 @@ class Stem(nn.Module):
         super().__init__()
         self.linear = nn.Linear(dim, dim)
 
-    def forward(self, x):
+    def forward(self, x):  # expect CD101 unrecorded-line [<2.10]
         return torch.tanh(self.linear(x))
 
 
@@ -27,7 +27,7 @@ class Whitening(nn.Module):
         hidden = self.stem(x)
         covariance = hidden.T @ hidden / hidden.shape[0] + torch.eye(self.dim)
         try:
-            condition = torch.linalg.cond(covariance).item()  # expect CD101 item
+            condition = torch.linalg.cond(covariance).item()  # expect CD101 item [>=2.10]
             if condition > 1e6:
                 raise ValueError("ill-conditioned")
             factor = torch.linalg.cholesky(covariance)

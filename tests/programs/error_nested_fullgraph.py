@@ -1,4 +1,4 @@
-"""Training wrapper that calls a scorer compiled with fullgraph=True; the scorer calls .item().
+"""Training wrapper that calls a scorer compiled with fullgraph=True; the scorer branches on a tensor.
 
 Truth: as it is, the inner torch.compile(fullgraph=True) raises on its first break; eager works.
 """
@@ -15,8 +15,9 @@ class Scorer(nn.Module):
 
     def forward(self, x):
         hidden = torch.tanh(self.proj(x))
-        scale = hidden.abs().max().item()  # expect CD106 fullgraph-item
-        return self.out(hidden / scale).squeeze(-1)
+        if hidden.abs().max() > 0.5:  # expect CD106 fullgraph-branch
+            hidden = hidden * 0.5
+        return self.out(hidden).squeeze(-1)
 
 
 class Ranker(nn.Module):

@@ -1,8 +1,11 @@
 """Regression head that keeps a text with its loss for a later report.
 
-Clean: Dynamo formats a tensor into a string after the graph has run; the value is not needed before.
+Truth: from 2.12 Dynamo formats a tensor into a string after the graph has run. Before, storing such a
+string as a module attribute breaks at this line.
 """
-# summary graph_breaks=0 recompiles=0 graphs=1 frames_skipped=0 verdict=healthy exit=0
+# summary recompiles=0 frames_skipped=0
+# summary graph_breaks=0 graphs=1 verdict=healthy exit=0 [>=2.12]
+# summary graph_breaks=1 graphs=2 verdict=unhealthy exit=1 [<2.12]
 import torch
 from torch import nn
 
@@ -17,7 +20,7 @@ class ReportingHead(nn.Module):
         prediction = self.head(torch.relu(self.norm(x))).squeeze(-1)
         error = prediction - target
         loss = error.square().mean()
-        self.report = f"loss {loss:.4f} over {x.shape[0]} rows"
+        self.report = f"loss {loss:.4f} over {x.shape[0]} rows"  # expect CD101 store-attribute [<2.12]
         return loss, prediction * 2.0
 
 

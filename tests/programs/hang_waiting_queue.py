@@ -19,7 +19,7 @@ class StreamingScorer(nn.Module):
 
     def forward(self, x):
         hidden = torch.relu(self.body(x))
-        bias = self.inbox.get()
+        bias = self.inbox.get()  # expect CD101 lock
         return self.score(hidden) + bias
 
 

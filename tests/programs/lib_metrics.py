@@ -8,5 +8,5 @@ def entropy(probabilities):
 
 def track(history, name, value):
     average = value.mean()
-    history[name] = average.item()  # expect CD101 item
+    history[name] = average.item()  # expect CD101 item; expect CD201 filled-dict
     return torch.as_tensor(average)

@@ -4,19 +4,18 @@ Truth: no tensor operation is reached, so no graph is compiled at all.
 """
 # summary graphs=0 graph_breaks=0 recompiles=0 verdict=inconclusive exit=3
 # expect CD105 no-tensor-code
-from collections import Counter
 
 
 class VocabularyStatistics:
-    def __init__(self, keep=3):
+    def __init__(self, keep=2):
         self.keep = keep
 
     def __call__(self, documents):
-        counts = Counter()
+        counts = {}
         for document in documents:
-            counts.update(document.lower().split())
-        frequent = [word for word, _ in counts.most_common(self.keep)]
-        return {word: counts[word] for word in frequent}
+            for word in document.lower().split():
+                counts[word] = counts.get(word, 0) + 1
+        return {word: count for word, count in counts.items() if count >= self.keep}
 
 
 def build_model():

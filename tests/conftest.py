@@ -1,0 +1,49 @@
+"""What several test files share: the command line in a child process, and a capture to render."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+# A developer's own settings must not change what the tests see.
+for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TORCH_LOGS", "TORCH_TRACE", "TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE"):
+    os.environ.pop(name, None)
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def run_doctor(cwd: Path, *arguments: object, timeout: float = 120, env: dict[str, str | None] | None = None) -> subprocess.CompletedProcess[str]:
+    """`python -m compile_doctor ARGUMENTS` in `cwd`; a None in `env` takes a variable away."""
+    wanted = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+    made = {name: value for name, value in wanted.items() if value is not None}
+    command = [sys.executable, "-m", "compile_doctor", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, env=made, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+@pytest.fixture
+def run_cli(tmp_path: Path) -> Run:
+    """Runs the command line in an empty working directory."""
+
+    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        return run_doctor(options.pop("cwd", tmp_path), *arguments, **options)  # type: ignore[arg-type]
+
+    return run
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    """A small capture with one graph break."""
+    from helpers import write_capture
+
+    return write_capture(tmp_path / "capture")

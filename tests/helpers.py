@@ -1,0 +1,142 @@
+"""Builds trace files, evidence and captures by hand: real formats, small contents."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from compile_doctor.evidence import Break, Child, Compilation, ErrorLink, Evidence, Failure, Frame
+from compile_doctor.trace import Trace, read_stream
+
+MODEL = "/work/project/model.py"
+SOURCE = """\
+import torch
+
+
+class Model(torch.nn.Module):
+    def forward(self, x):
+        x = x * 2
+        print("seen")
+        return x + 1
+"""
+PRINT = "Failed to trace builtin operator\n  Explanation: Dynamo does not know how to trace builtin operator `print`\n  Hint: Avoid it."
+PRINT_REASON = f"Encountered graph break when attempting to trace CALL: a function call, e.g. f(x, y):\n\n{PRINT}"
+GB_LINK = "\n\n For more details about this graph break, please visit: https://meta-pytorch.github.io/compile-graph-break-site/gb/gb{}.html\n"
+
+
+def record(header: dict[str, Any], payload: str | None = None, pid: int = 7) -> bytes:
+    """One record as `TorchLogsFormatter` writes it: the header line, then the payload behind tabs."""
+    text = f"V1121 01:11:35.737000 {pid} torch/_dynamo/guards.py:5400] {json.dumps(header)}\n"
+    if payload is not None:
+        text += "".join(f"\t{line}\n" for line in payload.split("\n"))
+    return text.encode()
+
+
+def ids(frame: int, again: int = 0) -> dict[str, int]:
+    return {"frame_id": frame, "frame_compile_id": again, "attempt": 0}
+
+
+def artifact(name: str, payload: str, frame: int = 0, again: int = 0, pid: int = 7) -> bytes:
+    return record({"artifact": {"name": name, "encoding": "string"}, **ids(frame, again), "has_payload": "0"}, payload, pid)
+
+
+def interned(name: str, number: int, pid: int = 7) -> bytes:
+    return record({"str": [name, number]}, pid=pid)
+
+
+def start(frame: int = 0, again: int = 0, function: str = "forward", line: int = 5, file: int = 1, pid: int = 7) -> bytes:
+    stack = [{"line": 30, "name": "<module>", "filename": file, "loc": "m(x)"}, {"line": line, "name": function, "filename": file}]
+    return record({"dynamo_start": {"stack": stack}, **ids(frame, again)}, pid=pid)
+
+
+def graph(frame: int = 0, again: int = 0, pid: int = 7) -> bytes:
+    return record({"dynamo_output_graph": {"sizes": {}}, **ids(frame, again), "has_payload": "0"}, "class GraphModule:\n    pass", pid)
+
+
+def metrics(frame: int = 0, again: int = 0, pid: int = 7, **values: Any) -> bytes:
+    found = {"guard_count": 9, "graph_op_count": 3, "entire_frame_compile_time_s": 0.5, "fail_type": None, "fail_reason": None, **values}
+    return record({"compilation_metrics": found, **ids(frame, again)}, pid=pid)
+
+
+def break_text(reason: str = PRINT_REASON, line: int = 7, file: str = MODEL) -> str:
+    stack = f'  File "{file}", line 30, in <module>\n    m(x)\n  File "{file}", line {line}, in forward\n    print("seen")\n'
+    return f"Graph break in user code at {file}:{line}\nGraph Break Reason: {reason}{GB_LINK.format('0059')}\nUser code traceback:\n{stack}\n"
+
+
+def graph_break(frame: int = 0, again: int = 0, pid: int = 7, **values: Any) -> bytes:
+    return artifact("dynamo_graph_break_reason", break_text(**values), frame, again, pid)
+
+
+def one_break() -> bytes:
+    """A whole trace: one frame, a print in it, and the rest of the frame."""
+    resumed = "torch_dynamo_resume_in_forward_at_7"
+    return b"".join(
+        [
+            interned(MODEL, 1),
+            start(),
+            graph_break(),
+            graph(),
+            metrics(),
+            start(1, function=resumed, line=7),
+            graph(1),
+            metrics(1, graph_op_count=1),
+        ]
+    )
+
+
+def read(content: bytes) -> Trace:
+    trace = Trace()
+    read_stream(io.BytesIO(content), trace)
+    return trace
+
+
+def compilation(index: int = 0, **values: Any) -> Compilation:
+    base: dict[str, Any] = {"process": "7", "frame_id": index, "frame_compile_id": 0, "function": "forward", "file": MODEL, "line": 5}
+    base |= {"stack": (Frame(MODEL, 30, "<module>"), Frame(MODEL, 5, "forward")), "graphs": 1, "ops": 2, "seconds": 0.5, "guarded": True}
+    return Compilation(**{**base, **values})
+
+
+def a_break(index: int = 0, reason: str = PRINT, line: int = 7, file: str = MODEL, **values: Any) -> Break:
+    base: dict[str, Any] = {"compilation": index, "reason": reason, "upstream": "GB0059", "recorded_at": (file, line), "in_loop": False}
+    base |= {"stack": (Frame(file, 30, "<module>"), Frame(file, line, "forward")), "source": "dynamo_graph_break_reason"}
+    return Break(**{**base, **values})
+
+
+def failure(phase: str, kind: str = "ValueError", message: str = "boom", line: int = 6, text: str | None = None) -> Failure:
+    stack = (Frame(MODEL, line, "forward", "x = x * 2"),)
+    shown = f'Traceback (most recent call last):\n  File "{MODEL}", line {line}, in forward\n    x = x * 2\n{kind}: {message}\n'
+    return Failure(phase, (ErrorLink(kind, message, stack),), text or shown)
+
+
+DONE = {"import": "done", "build": "done", "inputs": "done", "compiled": "done", "eager": "done"}
+
+
+def evidence(**values: Any) -> Evidence:
+    """A run that went well and compiled one frame, unless `values` say otherwise."""
+    base: dict[str, Any] = {
+        "target": "model.py",
+        "manifest": {"cwd": "/work/project", "options": {"backend": "eager"}, "schema": "compile-doctor/capture/1"},
+        "environment": {"torch": "2.13.0+cpu", "python": "3.11.7", "torch_root": "/venv/site-packages/torch/"},
+        "compilations": (compilation(),),
+        "children": (Child("diagnose", 0),),
+        "phases": DONE,
+        "sources": {MODEL: SOURCE},
+    }
+    return Evidence(**{**base, **values})
+
+
+def write_capture(folder: Path, trace: bytes | None = None, events: list[dict[str, Any]] | None = None, **manifest: Any) -> Path:
+    """A capture directory as `diagnose --capture` leaves it."""
+    (folder / "trace").mkdir(parents=True, exist_ok=True)
+    children = [{"mode": "diagnose", "exit_code": 0, "signal": None, "ended": "exited"}]
+    whole = {"schema": "compile-doctor/capture/1", "target": "model.py", "cwd": "/work/project", "options": {}, "children": children, **manifest}
+    (folder / "capture.json").write_text(json.dumps(whole))
+    (folder / "sources.json").write_text(json.dumps({MODEL: SOURCE}))
+    (folder / "trace" / "dedicated_log_torch_trace_x.log").write_bytes(one_break() if trace is None else trace)
+    known = [{"event": "environment", "torch": "2.13.0+cpu", "torch_root": "/venv/site-packages/torch/", "device": "cpu"}]
+    known += [{"event": "phase", "name": name, "state": "done", "seconds": 1.0} for name in DONE]
+    lines = [json.dumps(event) for event in (known if events is None else events)]
+    (folder / "process-7.jsonl").write_text("".join(line + "\n" for line in lines))
+    return folder

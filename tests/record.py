@@ -1,0 +1,208 @@
+"""Runs every check's two programs and every labelled program under this Python's torch, and keeps what was seen.
+
+    make record TORCH=2.15.0            all of them, into tests/evidence/2.15.0/
+    python tests/record.py cd101        only those whose name contains a word
+
+The doctor's own code does the work; only the start of a child is replaced, by a fork of a process that has imported
+torch already. What is kept is a capture, with the trace records that are read and no path of the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+os.environ["TORCH_TRACE"] = tempfile.gettempdir()  # makes torch set up its handler; each child gets its own place
+
+import torch
+import torch._dynamo.convert_frame
+from torch._logging import _internal
+
+from benchmarks import labels
+from compile_doctor import launch, trace_stream
+from compile_doctor.checks import all_checks
+from compile_doctor.cli.diagnose import command as diagnose_command
+from compile_doctor.progress import Progress
+from compile_doctor.targets import parse_target
+from compile_doctor.trace_kinds import WANTED
+
+SHARDS = 2
+LOUD = os.fdopen(os.dup(2), "w")
+PROGRAMS = ROOT / "tests" / "programs"
+SHORT_TIMEOUT = {"cd003-fires": 8.0}
+MOST_OF_A_PAYLOAD = 60_000
+BULKY = (
+    "inductor_config",
+    "dynamo_config",
+    "functorch_config",
+    "stack_trace",
+    "exception_stack_trace",
+    "config_suppress_errors",
+)
+
+
+def _in_child(mode, command, environment) -> int:
+    from compile_doctor.probe.__main__ import main
+
+    os.setsid()
+    sink = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(sink, number)
+    os.environ.update(environment)
+    directory = environment.get("TORCH_TRACE") if mode == "diagnose" else None
+    handlers = [handler for handler in _internal.trace_log.handlers if hasattr(handler, "root_dir")]
+    assert handlers, "torch has set up no trace handler"
+    for handler in handlers:
+        handler.root_dir = directory or str(Path(command[-1]).parent / "eager-trace")
+    try:
+        return main(command[-1])
+    except SystemExit as error:
+        return int(error.code or 0)
+
+
+def watch(mode, command, environment, timeout, stdin):
+    """As launch.watch, by a fork."""
+    start = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        code = 70
+        try:
+            code = _in_child(mode, command, environment)
+        except BaseException as error:  # nothing of the recorder may run twice
+            print(f"{command[-1]}: {type(error).__name__}: {error}", file=LOUD, flush=True)
+        finally:
+            os._exit(code)
+    ended, status = "exited", None
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        if timeout and time.monotonic() - start > timeout:
+            ended = "timeout"
+            break
+        time.sleep(0.02)
+    if ended == "timeout":
+        os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return {"mode": mode, "exit_code": None, "signal": None, "ended": ended}
+    code = os.waitstatus_to_exitcode(status)
+    name = signal.Signals(-code).name if code < 0 else None
+    return {"mode": mode, "exit_code": code, "signal": name, "ended": "signal" if name else "exited"}
+
+
+launch.watch = watch
+
+
+def programs(folder: Path):
+    """(name, target file, settings) of everything that is recorded."""
+    for check in all_checks():
+        for kind, source in (("fires", check.fires), ("silent", check.silent)):
+            if source:
+                path = folder / f"{check.code.lower()}_{kind}.py"
+                path.write_text(source)
+                yield f"{check.code.lower()}-{kind}", path, {"backend": "eager"}
+    for path in labels.programs(PROGRAMS):
+        label = labels.read(path)
+        arguments = [str(path), *label.options]
+        options = diagnose_command.make_context("diagnose", arguments).params
+        wanted = {
+            name: options[name]
+            for name in ("device", "tokens", "mode", "dynamic", "grad", "as_is", "repeat", "timeout")
+            if options[name] is not None
+        }
+        wanted["backend"] = label.backend or options["backend"] or "eager"
+        yield path.stem.replace("_", "-"), path, wanted
+
+
+def record(name: str, path: Path, settings: dict, out: Path) -> str:
+    scratch = Path(tempfile.mkdtemp(prefix="record-"))
+    try:
+        settings = {"timeout": SHORT_TIMEOUT.get(name, 300.0), **settings}
+        capture = scratch / "capture"
+        launch.diagnose(parse_target(str(path)), launch.Settings(**settings), capture, False, Progress(quiet=True))
+        pack(capture, out / f"{name}.zip", path.parent)
+        return name
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def pack(capture: Path, target: Path, programs_at: Path) -> None:
+    """A small zip, the same bytes for the same capture, without paths of this machine."""
+    with zipfile.ZipFile(target, "w") as archive:
+        for number, file in enumerate(sorted(capture.rglob("*"))):
+            if file.is_file():
+                name = file.relative_to(capture).as_posix()
+                name = f"trace/trace-{number}.log" if name.endswith(".log") else name
+                content = slim(file) if name.endswith(".log") else file.read_bytes()
+                entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, anonymous(content, programs_at, capture))
+
+
+def slim(file: Path) -> bytes:
+    """Only the kinds that are read, without the bulk of the metrics."""
+    kept = []
+    with file.open("rb") as stream:
+        for item in trace_stream.records(stream, WANTED):
+            if not item.json:
+                continue
+            header = json.loads(item.json)
+            for bulky in BULKY:
+                header.get("compilation_metrics", {}).pop(bulky, None)
+            payload = item.payload.lstrip(b"\n")[:MOST_OF_A_PAYLOAD]
+            tail = b"\n\t" + payload.replace(b"\n", b"\n\t") if payload else b""
+            kept.append(f"V0101 00:00:00.000000 {item.pid} torch:1] {json.dumps(header)}".encode() + tail + b"\n")
+    return b"".join(kept)
+
+
+def anonymous(content: bytes, programs_at: Path, capture: Path) -> bytes:
+    torch_packages = Path(torch.__file__).resolve().parent.parent
+    places = [
+        (capture, "/capture"),
+        (programs_at, "/repo/tests/programs" if programs_at == PROGRAMS else "/repo/programs"),
+        (torch_packages, "/venv/lib/python3.11/site-packages"),
+        (Path(sys.prefix), "/venv"),
+        (ROOT, "/repo"),
+        (Path(os.__file__).resolve().parent, "/usr/lib/python3.11"),
+        (Path(sys.base_prefix).resolve(), "/usr"),
+        (Path(tempfile.gettempdir()), "/tmp"),
+        (Path.home(), "/home/user"),
+    ]
+    for place, name in places:
+        if str(place) not in ("/", ""):
+            content = content.replace(str(place).encode(), name.encode())
+    return content
+
+
+def main() -> None:
+    words = [word for word in sys.argv[1:] if not word.startswith("--shard=")]
+    shard = next((word.removeprefix("--shard=") for word in sys.argv[1:] if word.startswith("--shard=")), None)
+    if shard is None:  # one process per core, each with a single thread: a fork must not inherit somebody's lock
+        children = [
+            subprocess.Popen([sys.executable, __file__, f"--shard={number}", *words]) for number in range(SHARDS)
+        ]
+        sys.exit(max(child.wait() for child in children))
+    version = torch.__version__.split("+")[0]
+    out = ROOT / "tests" / "evidence" / version
+    out.mkdir(parents=True, exist_ok=True)
+    os.chdir(ROOT)
+    with tempfile.TemporaryDirectory(prefix="programs-") as scratch:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(scratch) / "inductor")
+        wanted = [item for item in programs(Path(scratch)) if not words or any(word in item[0] for word in words)]
+        for item in wanted[int(shard) :: SHARDS]:
+            print(version, record(*item, out), flush=True)
+
+
+if __name__ == "__main__":
+    main()

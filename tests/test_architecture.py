@@ -1,0 +1,129 @@
+"""What the design promises: who imports torch, who knows its versions, and what a check consists of."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from compile_doctor.checks import all_checks, find_check
+
+PACKAGE = ROOT / "compile_doctor"
+FILES = sorted(PACKAGE.rglob("*.py"))
+TORCH_FREE = [path for path in FILES if "probe" not in path.parts and "examples" not in path.parts[-2:-1] and path.name != "__main__.py"]
+COMPAT = PACKAGE / "probe" / "compat.py"
+
+# The published table of codes: name and severity never change (an empty severity is an outcome of the whole run).
+TABLE = """
+CD001 target-error -              | CD002 fails-in-eager -             | CD003 timed-out -
+CD101 graph-break error           | CD102 data-dependent-branch error  | CD103 break-in-loop error
+CD104 frame-skipped error         | CD105 nothing-compiled error       | CD106 compile-error error
+CD107 died-compiling error        | CD201 recompile warning            | CD202 recompile-limit error
+CD203 int-attribute-recompile warning | CD204 new-closure-recompile warning | CD205 growing-shape-recompile warning
+CD206 global-state-recompile warning  | CD301 flex-dense-fallback error     | CD302 flex-compile-disabled error
+CD303 disable-as-context-manager error | CD304 nested-options-dropped warning | CD305 flex-backend-not-lowering error
+CD306 flex-under-dispatch-mode error   | CD307 safe-softmax-untraceable error | CD308 block-mask-materialised warning
+CD309 flex-output-dtype warning        | CD401 float8-subclass-in-attention error | CD402 raw-float8-in-attention error
+CD403 mixed-dtypes-in-attention error  | CD501 fused-kernel-unverified warning | CD502 memory-above-fused-bound error
+CD503 sdpa-math-backend error          | CD504 flash-attn-package info         | CD601 numerics-differ error
+CD602 decode-prefill-mismatch error    | CD701 no-compiler error               | CD702 known-bad-version warning
+CD703 gpu-unsupported error            | CD801 ranks-diverge error             | CD901 patch-skipped warning
+CD902 patch-failed error
+"""
+CODES = {code: (name, severity.strip("-")) for code, name, severity in (cell.split() for cell in re.split(r"[|\n]", TABLE.strip()) if cell.strip())}
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def loaded(*arguments: str) -> set[str]:
+    """The modules that a fresh Python has after running some code."""
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_nothing_but_the_probe_imports_torch():
+    names = [module(path) for path in TORCH_FREE]
+    assert len(names) > 30
+    found = loaded("-c", f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\nprint(*sys.modules)")
+    assert not found & {"torch", "depyf", "numpy"}
+    assert not [name for name in found if name.startswith("compile_doctor.probe")]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["diagnose", "--help"], ["run", "--help"], ["report", "--help"], ["--version"]], ids=" ".join)
+def test_help_is_quick(arguments):
+    code = f"import sys\nfrom compile_doctor.cli import main\ntry: main({arguments!r})\nexcept SystemExit as error: print(*sys.modules, file=sys.stdout)"
+    found = loaded("-c", code)
+    assert "click" in found
+    assert not found & {"torch", "rich", "yaml", "depyf", "numpy"}
+
+
+def test_a_report_needs_no_torch(capture):
+    code = f"import sys\nsys.modules['torch'] = None\nfrom compile_doctor.cli import main\nmain(['report', {str(capture)!r}])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "CD101" in done.stdout
+
+
+def version_branches(tree: ast.AST) -> list[int]:
+    """Lines on which a torch version is compared, parsed or asked for; naming it in a report is no branch."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and "__version__" in ast.dump(node):
+            found.append(node.lineno)
+        if isinstance(node, ast.Call) and re.search(r"\bcompat\.version$|(^|\.)(TorchVersion|parse_version|Version|SpecifierSet)$", ast.unparse(node.func)):
+            found.append(node.lineno)
+        if isinstance(node, ast.ImportFrom) and node.module and (node.module.startswith("torch.torch_version") or node.module.endswith("probe.compat")):
+            found += [node.lineno for alias in node.names if alias.name in ("TorchVersion", "version")]
+    return found
+
+
+def test_the_rule_finds_what_it_is_meant_to_find():
+    for code in ("torch.__version__ >= '2.9'", "TorchVersion('2.9')", "compat.version() > (2, 9)", "from compile_doctor.probe.compat import version"):
+        assert version_branches(ast.parse(code))
+    assert not version_branches(ast.parse("found = {'torch': torch.__version__}"))
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path != COMPAT], ids=module)
+def test_only_compat_branches_on_torchs_version(path):
+    assert version_branches(ast.parse(path.read_text())) == []
+
+
+def test_probe_parts_that_run_in_any_program_do_not_import_torch_by_themselves():
+    names = ["compile_doctor.probe.program", "compile_doctor.probe.events", "compile_doctor.probe.failures", "compile_doctor.probe.limits"]
+    assert "torch" not in loaded("-c", f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\nprint(*sys.modules)")
+
+
+@pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.code)
+def test_a_check_is_whole(check):
+    assert (check.name, check.severity) == CODES[check.code]
+    assert check.summary.endswith(".") and "\n" not in check.summary
+    assert len(check.explanation.split()) > 20
+    for source in (check.fires, check.silent):
+        names = {node.name for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        assert names & {"build_model", "Model"} and names & {"example_inputs", "example_input_sets", "get_inputs"}
+    assert check.fires != check.silent
+    assert find_check(check.code.lower()) is check and find_check(check.name) is check
+
+
+def test_file_names_match_codes_and_codes_are_unique():
+    files = {path.stem for path in (PACKAGE / "checks").glob("cd*.py")}
+    assert {check.code.lower() for check in all_checks()} == {name.split("_")[0] for name in files}
+    assert len({check.code for check in all_checks()}) == len(all_checks()) == len(files)
+    assert [check.code for check in all_checks()] == sorted(check.code for check in all_checks())
+
+
+def test_every_command_shows_an_example_in_its_help(run_cli):
+    from compile_doctor.cli import COMMANDS
+
+    for name in COMMANDS:
+        done = run_cli(name, "--help")
+        assert done.returncode == 0
+        assert re.search(rf"^ +compile-doctor {name}\b", done.stdout, re.MULTILINE), name

@@ -1,0 +1,241 @@
+"""README.md, CONTRIBUTING.md and CHANGELOG.md against the command line, the checks and the tree. No torch, no child process."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+
+import compile_doctor
+from compile_doctor.causes import registry
+from compile_doctor.checks import all_checks, find_check
+from compile_doctor.cli import COMMANDS, group
+from compile_doctor.evidence import Evidence
+from compile_doctor.render.json_format import as_dict
+from compile_doctor.report import make_report
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PACKAGE = ROOT / "compile_doctor"
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_SPAN = re.compile(r"`([^`\n]+)`")
+_OPTION = re.compile(r"(?<![\w-])(--[a-z][\w-]*|-[a-zA-Z])(?![\w-])")
+
+
+def command(name: str) -> click.Command:
+    found = group.get_command(click.Context(group), name)  # type: ignore[attr-defined]
+    assert found is not None, f"there is no command {name}"
+    return found
+
+
+def options_of(found: click.Command) -> set[str]:
+    """`--dynamic`, `--no-dynamic`, `-v`, …, and the help options."""
+    context = click.Context(found, info_name=found.name, parent=click.Context(group, **group.context_settings))
+    parameters = [parameter for parameter in found.get_params(context) if isinstance(parameter, click.Option)]
+    return {name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)}
+
+
+@cache
+def all_options() -> frozenset[str]:
+    return frozenset(options_of(group).union(*(options_of(command(name)) for name in COMMANDS)))
+
+
+def help_of(name: str) -> str:
+    found = command(name)
+    return found.get_help(
+        click.Context(
+            found, info_name=name, parent=click.Context(group, info_name="compile-doctor", **group.context_settings)
+        )
+    )
+
+
+def prose(text: str) -> str:
+    return _FENCE.sub("", text)
+
+
+def spans(text: str) -> list[str]:
+    return [span.replace("\\|", "|") for span in _SPAN.findall(prose(text))]
+
+
+def example_lines(text: str) -> list[str]:
+    """Lines that begin with the command, a prompt before them or not."""
+    lines = (line.strip().removeprefix("$ ") for line in text.splitlines())
+    return [line for line in lines if line.startswith("compile-doctor ")]
+
+
+def written_commands() -> list[tuple[str, str]]:
+    """(where, line) of every example in the help pages, in fenced blocks and in the prose of the documents."""
+    found = [(f"--help of {name}", line) for name in COMMANDS for line in example_lines(help_of(name))]
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        found += [(page, line) for _, block in _FENCE.findall(text) for line in example_lines(block)]
+        found += [(page, span) for span in spans(text) if span.startswith("compile-doctor ")]
+    return list(dict.fromkeys(found))
+
+
+def table(heading: str) -> list[list[str]]:
+    """The cells of all table rows of a section, heads and rules left out."""
+    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+    rules = [number for number, row in enumerate(cells) if set("".join(row)) <= set("-: ")]
+    return [row for number, row in enumerate(cells) if number not in rules and number + 1 not in rules]
+
+
+# ---------------------------------------------------------------- commands and options
+
+
+def test_the_table_of_commands_is_the_command_line():
+    named = [cells[0].strip("`").split()[1] for cells in table("Commands") if cells[0].startswith("`compile-doctor ")]
+    assert sorted(named) == sorted(COMMANDS)
+
+
+def test_every_option_that_the_readme_names_exists():
+    named: set[str] = set()
+    for span in spans(README):
+        own = span.startswith(("compile-doctor ", "-"))
+        named.update(_OPTION.findall(span.partition(" -- ")[0]) if own else ())
+    named -= {"-I", "-E", "-S"}  # Python's
+    assert named >= {"--backend", "--fail-on", "-o"}, "the search finds nothing"
+    assert sorted(named - all_options()) == []
+
+
+def test_every_option_stands_in_the_readme():
+    named = {option for span in spans(README) for option in _OPTION.findall(span)}
+    assert sorted(all_options() - named) == []
+
+
+def test_the_table_of_options_says_which_command_has_them():
+    rows = [cells for cells in table("Commands") if len(cells) == 3 and cells[0].startswith("`-")]
+    said = {
+        (name, option)
+        for options, names, _ in rows
+        for name in names.split(", ")
+        for option in _OPTION.findall(options.replace("`", " "))
+    }
+    real = {(name, option) for name in COMMANDS for option in options_of(command(name)) - {"-h", "--help"}}
+    shared = {("env", "--format")}  # has its own --format, as the page of `env` says
+    assert sorted(said - real) == []
+    assert sorted(real - said - shared) == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_every_command_shows_an_example(name):
+    lines = example_lines(help_of(name))
+    assert lines
+    assert any(line.split()[1] == name for line in lines)
+
+
+def test_the_help_of_the_whole_says_where_to_start():
+    assert "compile-doctor diagnose" in group.get_help(click.Context(group, info_name="compile-doctor"))
+
+
+@pytest.mark.parametrize(("where", "line"), written_commands(), ids=lambda value: value)
+def test_every_written_command_can_be_parsed(where, line):
+    name, *arguments = shlex.split(re.sub(r"\[([A-Z]+)\]", r"\1", line))[1:]
+    if name.startswith("-"):
+        assert name in options_of(group)
+        return
+    assert name in COMMANDS, f"{where}: {line}"
+    context = command(name).make_context(name, arguments, parent=click.Context(group))  # parses, and runs nothing
+    code = context.params.get("code")
+    if code and code != "CODE":
+        assert find_check(code) or code in registry(), f"{where}: nothing explains {code}"
+
+
+# ---------------------------------------------------------------- codes, JSON, versions
+
+
+def test_the_table_of_codes_is_the_checks():
+    said = {cells[0]: (cells[1], cells[2]) for cells in table("Codes")}
+    assert said == {check.code: (check.name, check.severity or "outcome") for check in all_checks()}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_code_that_a_page_names_exists(page):
+    named = set(re.findall(r"\bCD\d{3}\b", (ROOT / page).read_text(encoding="utf-8")))
+    assert sorted(named - {check.code for check in all_checks()}) == []
+
+
+def test_the_readme_has_the_exit_codes():
+    assert [cells[0] for cells in table("Exit codes")] == ["0", "1", "2", "3"]
+
+
+def test_the_keys_of_the_json_example_are_the_reports():
+    block = next(text for kind, text in _FENCE.findall(README) if kind == "json")
+    said = json.loads(block)
+    real = as_dict(make_report(Evidence(target="model.py")))
+    assert said["schema"] == real["schema"]
+    assert sorted(set(said) - set(real)) == []
+    assert sorted(set(said["summary"]) ^ set(real["summary"])) == []
+
+
+def test_the_keys_of_a_finding_in_the_json_example_are_the_reports():
+    capture = pytest.importorskip("compile_doctor.capture")
+    recordings = sorted((ROOT / "tests" / "evidence").glob("*/cd102-fires.zip"))
+    if not recordings:
+        pytest.skip("no recording of CD102")
+    block = next(text for kind, text in _FENCE.findall(README) if kind == "json")
+    said = json.loads(block)["findings"][0]
+    real = as_dict(make_report(capture.load_capture(recordings[0])))["findings"][0]
+    assert sorted(set(said) ^ set(real)) == []
+    assert set(said["location"]) == set(real["location"])
+
+
+def test_the_torch_versions_are_those_of_the_makefile():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    listed = re.search(r"^VERSIONS := (.+)$", makefile, re.MULTILINE)
+    assert listed
+    section = README.partition("\n## Versions of torch\n")[2].partition("\n## ")[0]
+    recorded = [folder.name for folder in (ROOT / "tests" / "evidence").iterdir() if folder.is_dir()]
+    for version in {*listed[1].split(), *recorded}:
+        assert re.search(rf"\b{re.escape(version.rpartition('.')[0])}\b", section), f"{version} is not in the README"
+    default = re.search(r"^TORCH \?= (\S+)$", makefile, re.MULTILINE)
+    assert default
+    assert f"torch {default[1]}" in README
+
+
+def test_the_changelog_is_about_this_version():
+    latest = re.search(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert latest
+    assert latest[1] == compile_doctor.__version__
+
+
+# ---------------------------------------------------------------- the screen, links, the module map
+
+
+def test_the_lines_on_the_first_screen_are_the_examples():
+    screen = next(text for kind, text in _FENCE.findall(README) if kind == "console")
+    places = re.findall(r"^\d+ .*?(compile_doctor/examples/\w+\.py):(\d+) in ", screen, re.MULTILINE)
+    quoted = re.findall(r"^ +(?:> )?(\d+) \| (.+)$", screen, re.MULTILINE)
+    assert places
+    assert quoted
+    for file, line in places:
+        source = (ROOT / file).read_text(encoding="utf-8").splitlines()
+        assert line in {number for number, _ in quoted}
+        for number, text in quoted:
+            assert source[int(number) - 1].startswith(text.rstrip("…")), f"{file}:{number}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_relative_links_lead_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(text)):
+        if not re.match(r"[a-z]+:", target):
+            assert (ROOT / target.partition("#")[0]).exists(), target
+
+
+def test_the_module_map_has_every_module():
+    house = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## The house")[2].partition("\n## ")[0]
+    modules = [path.name for path in PACKAGE.glob("*.py") if not path.name.startswith("__")]
+    folders = [f"{path.name}/" for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"]
+    assert [name for name in sorted(modules + folders) if f"`{name}" not in house] == []
+    named = re.findall(r"`([\w/]+(?:\.py|\.yaml|\.json|/))`", house.partition("\nAround it")[0])
+    assert [name for name in named if name != "compile_doctor/" and not (PACKAGE / name).exists()] == []

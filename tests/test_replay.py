@@ -1,0 +1,77 @@
+"""Replays what eight versions of torch did with every check's programs and the labelled suite; needs no torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from benchmarks import labels
+from compile_doctor.capture import load_capture
+from compile_doctor.checks import all_checks
+from compile_doctor.report import exit_code, make_report
+
+HERE = Path(__file__).parent
+EVIDENCE = HERE / "evidence"
+VERSIONS = ("2.8.0", "2.9.1", "2.10.0", "2.11.0", "2.12.1", "2.13.0", "2.14.1", "2.15.0")
+PROGRAMS = labels.programs(HERE / "programs")
+GUARDED = ("graph_breaks", "recompiles", "graphs", "frames_skipped")
+
+
+def replay(version: str, name: str):
+    return make_report(load_capture(EVIDENCE / version / f"{name}.zip"))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_program_is_recorded(version):
+    recorded = {path.stem for path in (EVIDENCE / version).glob("*.zip")}
+    programs = {path.stem.replace("_", "-") for path in PROGRAMS}
+    checks = {f"{check.code.lower()}-{kind}" for check in all_checks() for kind in ("fires", "silent")}
+    assert recorded == programs | checks
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.code)
+def test_check_fires_and_is_silent(version, check):
+    fired = {finding.code for finding in replay(version, f"{check.code.lower()}-fires").findings}
+    silent = {finding.code for finding in replay(version, f"{check.code.lower()}-silent").findings}
+    assert check.code in fired
+    assert check.code not in silent
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
+def test_program_is_labelled_right(version, program):
+    label = labels.read(program)
+    report = replay(version, program.stem.replace("_", "-"))
+    expected = Counter((one.code, one.file.name if one.line else None, one.line) for one in label.expected(version))
+    anywhere = {code for code, _, line in expected if line is None}
+    found: Counter[tuple[str, str | None, int | None]] = Counter()
+    for finding in report.findings:
+        place = finding.location if finding.code not in anywhere else None
+        found[finding.code, Path(place.file).name if place else None, place.line if place else None] += 1
+    assert found == expected
+    stated = label.summary(version)
+    assert {key: report.summary[key] for key in GUARDED if key in stated} == {
+        key: int(stated[key]) for key in GUARDED if key in stated
+    }
+    assert stated.get("verdict", report.verdict) == report.verdict
+    assert int(stated.get("exit", exit_code(report, "error"))) == exit_code(report, "error")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_sources_of_evidence_agree(version):
+    """The trace, the loggers and Dynamo's counters say the same, and no record is unknown."""
+    for path in sorted((EVIDENCE / version).glob("*.zip")):
+        report = make_report(load_capture(path))
+        assert not report.disagreements, path.name
+        assert not report.unknown_events, path.name
+        assert not report.notes, path.name
+
+
+def test_no_recording_names_a_machine():
+    for path in EVIDENCE.rglob("*.zip"):
+        evidence = load_capture(path)
+        files = {frame.file for item in evidence.breaks for frame in item.stack} | {c.file for c in evidence.compilations}
+        assert all(file.startswith(("/repo/", "/venv/", "/usr/lib/", "<")) for file in files), (path, files)
