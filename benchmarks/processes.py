@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -66,10 +67,8 @@ def environment() -> dict[str, str]:
 def expire(pid: int, expired: threading.Event) -> None:
     """Kills the whole group, for compilers that the target started; it may have ended meanwhile."""
     expired.set()
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def text(file: IO[bytes]) -> str:

@@ -108,7 +108,9 @@ class Seen:
             if UNKNOWN_RESTART in compilation.restarts and index not in recorded:
                 name = function_name(compilation.function)
                 line = places.definition_line(self.evidence.sources, compilation.file, compilation.line, name)
-                yield Break(index, self._only_reason(), None, (), (compilation.file, line), False, "compilation_metrics")
+                yield Break(
+                    index, self._only_reason(), None, (), (compilation.file, line), False, "compilation_metrics"
+                )
 
     def _only_reason(self) -> str:
         """What Dynamo's counters say it could not do, where that is a single thing."""

@@ -26,7 +26,7 @@ def explain(code: str) -> str:
     if match:
         gb_id = f"GB{int(match[1]):04}"
         try:
-            return explain_upstream(gb_id)
+            return explain_upstream(gb_id).rstrip() + "\n"
         except KeyError:
             raise UsageError(
                 f"No torch from 2.8 to 2.15 has {gb_id}.",

@@ -46,6 +46,7 @@ class Settings:
 def diagnose(target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress) -> Evidence:
     """Runs the target in a child process, and once more in eager mode where it did not get that far; reads what was seen."""
     manifest = {
+        "temporary": not keep,
         "target": target.text,
         "doctor": compile_doctor.__version__,
         "cwd": os.getcwd(),
@@ -150,14 +151,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(GRACE)
 
 
-def run_command(command: Sequence[str], timeout: float | None, capture: Path, progress: Progress) -> Evidence:
+def run_command(command: Sequence[str], timeout: float | None, capture: Path, keep: bool) -> Evidence:
     """Runs a command that compiles by itself, with every Python process in it observed; reads what was seen.
 
     Raises UsageError where the command cannot be started.
     """
-    text = shlex.join(command)
+    text = shlex.join([Path(command[0]).name, *command[1:]])
     manifest = {"target": text, "command": list(command), "doctor": compile_doctor.__version__, "cwd": os.getcwd()}
-    directory = CaptureDirectory(capture, manifest)
+    directory = CaptureDirectory(capture, {**manifest, "temporary": not keep})
     site = str(Path(compile_doctor.__file__).resolve().parent / "probe" / "site")
     environment = dict(os.environ)
     environment["TORCH_TRACE"] = str(directory.path / "trace")

@@ -8,7 +8,7 @@ from typing import Any
 
 from compile_doctor.analysis import Seen
 from compile_doctor.checks import all_checks
-from compile_doctor.evidence import Evidence
+from compile_doctor.evidence import Child, Evidence
 from compile_doctor.findings import SEVERITIES, Finding
 from compile_doctor.reconcile import disagreements
 
@@ -40,6 +40,8 @@ class Report:
     bytecode: Mapping[str, Any]
     sources: Mapping[str, str]
     cwd: str
+    temporary: bool = False
+    """Whether the evidence goes away with this report."""
     command_exit: int | None = None
     """Exit status of the command under `run`; None for `diagnose`."""
 
@@ -82,6 +84,7 @@ def make_report(evidence: Evidence) -> Report:
         bytecode=evidence.bytecode,
         sources=evidence.sources,
         cwd=str(evidence.manifest.get("cwd", "")),
+        temporary=bool(evidence.manifest.get("temporary")),
         command_exit=next((child.exit_code for child in evidence.children if child.mode == "command"), None),
     )
 
@@ -121,16 +124,20 @@ def _verdict(evidence: Evidence, findings: list[Finding]) -> tuple[str, str]:
     interrupted = next((child for child in evidence.children if child.ended == "interrupted"), None)
     if interrupted:
         return "inconclusive", "Interrupted before it was done."
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if errors:
+    if any(finding.severity == "error" for finding in findings):
         return "unhealthy", ""
+    failed = next((child for child in evidence.children if child.mode == "command" and child.exit_code), None)
+    if failed:
+        return "inconclusive", f"The command failed ({_how(failed)}): what follows is what was seen until then."
     if evidence.phases.get("compiled") in ("begun", "failed"):
         return "inconclusive", "The compiled run did not come to its end, and the cause could not be told."
-    if any(child.mode == "command" and child.signal for child in evidence.children):
-        return "inconclusive", "The command was ended by a signal."
     if any(child.mode != "command" and child.exit_code not in (0, None) for child in evidence.children):
         return "inconclusive", "The process ended early."
     return "healthy", ""
+
+
+def _how(child: Child) -> str:
+    return child.signal or f"exit status {child.exit_code}"
 
 
 def _summary(seen: Seen) -> dict[str, Any]:
@@ -152,7 +159,8 @@ def _environment(evidence: Evidence) -> dict[str, Any]:
     hidden = ("torch_root",)
     found = {key: value for key, value in evidence.environment.items() if key not in hidden and value is not None}
     options = evidence.manifest.get("options", {})
-    found.setdefault("device", options.get("device") or "cpu")
+    if options.get("device"):
+        found.setdefault("device", options["device"])
     if evidence.manifest.get("as_is"):
         found["backend"] = "as the target set it"
     elif "options" in evidence.manifest:

@@ -15,19 +15,37 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 # A developer's own settings must not change what the tests see.
-for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TORCH_LOGS", "TORCH_TRACE", "TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE"):
+for name in (
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "COLUMNS",
+    "TORCH_LOGS",
+    "TORCH_TRACE",
+    "TORCHDYNAMO_DISABLE",
+    "TORCH_COMPILE_DISABLE",
+):
     os.environ.pop(name, None)
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def run_doctor(cwd: Path, *arguments: object, timeout: float = 120, env: dict[str, str | None] | None = None) -> subprocess.CompletedProcess[str]:
+def run_doctor(
+    cwd: Path, *arguments: object, timeout: float = 120, env: dict[str, str | None] | None = None
+) -> subprocess.CompletedProcess[str]:
     """`python -m compile_doctor ARGUMENTS` in `cwd`; a None in `env` takes a variable away."""
     wanted = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
     made = {name: value for name, value in wanted.items() if value is not None}
     command = [sys.executable, "-m", "compile_doctor", *map(str, arguments)]
     return subprocess.run(
-        command, cwd=cwd, env=made, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout, check=False, stdin=subprocess.DEVNULL
+        command,
+        cwd=cwd,
+        env=made,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=timeout,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
 
 

@@ -39,24 +39,42 @@ def ids(frame: int, again: int = 0) -> dict[str, int]:
 
 
 def artifact(name: str, payload: str, frame: int = 0, again: int = 0, pid: int = 7) -> bytes:
-    return record({"artifact": {"name": name, "encoding": "string"}, **ids(frame, again), "has_payload": "0"}, payload, pid)
+    return record(
+        {"artifact": {"name": name, "encoding": "string"}, **ids(frame, again), "has_payload": "0"}, payload, pid
+    )
 
 
 def interned(name: str, number: int, pid: int = 7) -> bytes:
     return record({"str": [name, number]}, pid=pid)
 
 
-def start(frame: int = 0, again: int = 0, function: str = "forward", line: int = 5, file: int = 1, pid: int = 7) -> bytes:
-    stack = [{"line": 30, "name": "<module>", "filename": file, "loc": "m(x)"}, {"line": line, "name": function, "filename": file}]
+def start(
+    frame: int = 0, again: int = 0, function: str = "forward", line: int = 5, file: int = 1, pid: int = 7
+) -> bytes:
+    stack = [
+        {"line": 30, "name": "<module>", "filename": file, "loc": "m(x)"},
+        {"line": line, "name": function, "filename": file},
+    ]
     return record({"dynamo_start": {"stack": stack}, **ids(frame, again)}, pid=pid)
 
 
 def graph(frame: int = 0, again: int = 0, pid: int = 7) -> bytes:
-    return record({"dynamo_output_graph": {"sizes": {}}, **ids(frame, again), "has_payload": "0"}, "class GraphModule:\n    pass", pid)
+    return record(
+        {"dynamo_output_graph": {"sizes": {}}, **ids(frame, again), "has_payload": "0"},
+        "class GraphModule:\n    pass",
+        pid,
+    )
 
 
 def metrics(frame: int = 0, again: int = 0, pid: int = 7, **values: Any) -> bytes:
-    found = {"guard_count": 9, "graph_op_count": 3, "entire_frame_compile_time_s": 0.5, "fail_type": None, "fail_reason": None, **values}
+    found = {
+        "guard_count": 9,
+        "graph_op_count": 3,
+        "entire_frame_compile_time_s": 0.5,
+        "fail_type": None,
+        "fail_reason": None,
+        **values,
+    }
     return record({"compilation_metrics": found, **ids(frame, again)}, pid=pid)
 
 
@@ -93,18 +111,42 @@ def read(content: bytes) -> Trace:
 
 
 def compilation(index: int = 0, **values: Any) -> Compilation:
-    base: dict[str, Any] = {"process": "7", "frame_id": index, "frame_compile_id": 0, "function": "forward", "file": MODEL, "line": 5}
-    base |= {"stack": (Frame(MODEL, 30, "<module>"), Frame(MODEL, 5, "forward")), "graphs": 1, "ops": 2, "seconds": 0.5, "guarded": True}
+    base: dict[str, Any] = {
+        "process": "7",
+        "frame_id": index,
+        "frame_compile_id": 0,
+        "function": "forward",
+        "file": MODEL,
+        "line": 5,
+    }
+    base |= {
+        "stack": (Frame(MODEL, 30, "<module>"), Frame(MODEL, 5, "forward")),
+        "graphs": 1,
+        "ops": 2,
+        "seconds": 0.5,
+        "guarded": True,
+    }
     return Compilation(**{**base, **values})
 
 
 def a_break(index: int = 0, reason: str = PRINT, line: int = 7, file: str = MODEL, **values: Any) -> Break:
-    base: dict[str, Any] = {"compilation": index, "reason": reason, "upstream": "GB0059", "recorded_at": (file, line), "in_loop": False}
-    base |= {"stack": (Frame(file, 30, "<module>"), Frame(file, line, "forward")), "source": "dynamo_graph_break_reason"}
+    base: dict[str, Any] = {
+        "compilation": index,
+        "reason": reason,
+        "upstream": "GB0059",
+        "recorded_at": (file, line),
+        "in_loop": False,
+    }
+    base |= {
+        "stack": (Frame(file, 30, "<module>"), Frame(file, line, "forward")),
+        "source": "dynamo_graph_break_reason",
+    }
     return Break(**{**base, **values})
 
 
-def failure(phase: str, kind: str = "ValueError", message: str = "boom", line: int = 6, text: str | None = None) -> Failure:
+def failure(
+    phase: str, kind: str = "ValueError", message: str = "boom", line: int = 6, text: str | None = None
+) -> Failure:
     stack = (Frame(MODEL, line, "forward", "x = x * 2"),)
     shown = f'Traceback (most recent call last):\n  File "{MODEL}", line {line}, in forward\n    x = x * 2\n{kind}: {message}\n'
     return Failure(phase, (ErrorLink(kind, message, stack),), text or shown)
@@ -127,15 +169,26 @@ def evidence(**values: Any) -> Evidence:
     return Evidence(**{**base, **values})
 
 
-def write_capture(folder: Path, trace: bytes | None = None, events: list[dict[str, Any]] | None = None, **manifest: Any) -> Path:
+def write_capture(
+    folder: Path, trace: bytes | None = None, events: list[dict[str, Any]] | None = None, **manifest: Any
+) -> Path:
     """A capture directory as `diagnose --capture` leaves it."""
     (folder / "trace").mkdir(parents=True, exist_ok=True)
     children = [{"mode": "diagnose", "exit_code": 0, "signal": None, "ended": "exited"}]
-    whole = {"schema": "compile-doctor/capture/1", "target": "model.py", "cwd": "/work/project", "options": {}, "children": children, **manifest}
+    whole = {
+        "schema": "compile-doctor/capture/1",
+        "target": "model.py",
+        "cwd": "/work/project",
+        "options": {},
+        "children": children,
+        **manifest,
+    }
     (folder / "capture.json").write_text(json.dumps(whole))
     (folder / "sources.json").write_text(json.dumps({MODEL: SOURCE}))
     (folder / "trace" / "dedicated_log_torch_trace_x.log").write_bytes(one_break() if trace is None else trace)
-    known = [{"event": "environment", "torch": "2.13.0+cpu", "torch_root": "/venv/site-packages/torch/", "device": "cpu"}]
+    known = [
+        {"event": "environment", "torch": "2.13.0+cpu", "torch_root": "/venv/site-packages/torch/", "device": "cpu"}
+    ]
     known += [{"event": "phase", "name": name, "state": "done", "seconds": 1.0} for name in DONE]
     lines = [json.dumps(event) for event in (known if events is None else events)]
     (folder / "process-7.jsonl").write_text("".join(line + "\n" for line in lines))

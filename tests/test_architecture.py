@@ -15,7 +15,11 @@ from compile_doctor.checks import all_checks, find_check
 
 PACKAGE = ROOT / "compile_doctor"
 FILES = sorted(PACKAGE.rglob("*.py"))
-TORCH_FREE = [path for path in FILES if "probe" not in path.parts and "examples" not in path.parts[-2:-1] and path.name != "__main__.py"]
+TORCH_FREE = [
+    path
+    for path in FILES
+    if "probe" not in path.parts and "examples" not in path.parts[-2:-1] and path.name != "__main__.py"
+]
 COMPAT = PACKAGE / "probe" / "compat.py"
 
 # The published table of codes: name and severity never change (an empty severity is an outcome of the whole run).
@@ -35,7 +39,10 @@ CD602 decode-prefill-mismatch error    | CD701 no-compiler error               |
 CD703 gpu-unsupported error            | CD801 ranks-diverge error             | CD901 patch-skipped warning
 CD902 patch-failed error
 """
-CODES = {code: (name, severity.strip("-")) for code, name, severity in (cell.split() for cell in re.split(r"[|\n]", TABLE.strip()) if cell.strip())}
+CODES = {
+    code: (name, severity.strip("-"))
+    for code, name, severity in (cell.split() for cell in re.split(r"[|\n]", TABLE.strip()) if cell.strip())
+}
 
 
 def module(path: Path) -> str:
@@ -44,7 +51,9 @@ def module(path: Path) -> str:
 
 def loaded(*arguments: str) -> set[str]:
     """The modules that a fresh Python has after running some code."""
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines()[-1].split())
 
@@ -52,12 +61,18 @@ def loaded(*arguments: str) -> set[str]:
 def test_nothing_but_the_probe_imports_torch():
     names = [module(path) for path in TORCH_FREE]
     assert len(names) > 30
-    found = loaded("-c", f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\nprint(*sys.modules)")
+    found = loaded(
+        "-c", f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\nprint(*sys.modules)"
+    )
     assert not found & {"torch", "depyf", "numpy"}
     assert not [name for name in found if name.startswith("compile_doctor.probe")]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["diagnose", "--help"], ["run", "--help"], ["report", "--help"], ["--version"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["diagnose", "--help"], ["run", "--help"], ["report", "--help"], ["--version"]],
+    ids=" ".join,
+)
 def test_help_is_quick(arguments):
     code = f"import sys\nfrom compile_doctor.cli import main\ntry: main({arguments!r})\nexcept SystemExit as error: print(*sys.modules, file=sys.stdout)"
     found = loaded("-c", code)
@@ -67,7 +82,9 @@ def test_help_is_quick(arguments):
 
 def test_a_report_needs_no_torch(capture):
     code = f"import sys\nsys.modules['torch'] = None\nfrom compile_doctor.cli import main\nmain(['report', {str(capture)!r}])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+    )
     assert (done.returncode, done.stderr) == (1, "")
     assert "CD101" in done.stdout
 
@@ -78,15 +95,26 @@ def version_branches(tree: ast.AST) -> list[int]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and "__version__" in ast.dump(node):
             found.append(node.lineno)
-        if isinstance(node, ast.Call) and re.search(r"\bcompat\.version$|(^|\.)(TorchVersion|parse_version|Version|SpecifierSet)$", ast.unparse(node.func)):
+        if isinstance(node, ast.Call) and re.search(
+            r"\bcompat\.version$|(^|\.)(TorchVersion|parse_version|Version|SpecifierSet)$", ast.unparse(node.func)
+        ):
             found.append(node.lineno)
-        if isinstance(node, ast.ImportFrom) and node.module and (node.module.startswith("torch.torch_version") or node.module.endswith("probe.compat")):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and (node.module.startswith("torch.torch_version") or node.module.endswith("probe.compat"))
+        ):
             found += [node.lineno for alias in node.names if alias.name in ("TorchVersion", "version")]
     return found
 
 
 def test_the_rule_finds_what_it_is_meant_to_find():
-    for code in ("torch.__version__ >= '2.9'", "TorchVersion('2.9')", "compat.version() > (2, 9)", "from compile_doctor.probe.compat import version"):
+    for code in (
+        "torch.__version__ >= '2.9'",
+        "TorchVersion('2.9')",
+        "compat.version() > (2, 9)",
+        "from compile_doctor.probe.compat import version",
+    ):
         assert version_branches(ast.parse(code))
     assert not version_branches(ast.parse("found = {'torch': torch.__version__}"))
 
@@ -97,8 +125,15 @@ def test_only_compat_branches_on_torchs_version(path):
 
 
 def test_probe_parts_that_run_in_any_program_do_not_import_torch_by_themselves():
-    names = ["compile_doctor.probe.program", "compile_doctor.probe.events", "compile_doctor.probe.failures", "compile_doctor.probe.limits"]
-    assert "torch" not in loaded("-c", f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\nprint(*sys.modules)")
+    names = [
+        "compile_doctor.probe.program",
+        "compile_doctor.probe.events",
+        "compile_doctor.probe.failures",
+        "compile_doctor.probe.limits",
+    ]
+    assert "torch" not in loaded(
+        "-c", f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\nprint(*sys.modules)"
+    )
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.code)

@@ -12,7 +12,13 @@ from helpers import write_capture
 
 from compile_doctor.cli import main
 
-TEMPLATE = ["import torch", "def build_model():", "    return torch.nn.Linear(16, 16)", "def example_inputs():", "    return (torch.randn(4, 16),)"]
+TEMPLATE = [
+    "import torch",
+    "def build_model():",
+    "    return torch.nn.Linear(16, 16)",
+    "def example_inputs():",
+    "    return (torch.randn(4, 16),)",
+]
 
 
 @pytest.fixture
@@ -79,7 +85,13 @@ def test_unknown_codes_name_the_known_ones(call):
 
 def test_bad_outputs_are_refused_before_anything_runs(call, tmp_path):
     capture = write_capture(tmp_path / "c")
-    cases = {"report.txt": "give FORMAT:PATH", "text:": "give FORMAT:PATH", "xml:a.xml": "one of text, json", "text:no/where.txt": "is no directory", ":": "FORMAT"}
+    cases = {
+        "report.txt": "give FORMAT:PATH",
+        "text:": "give FORMAT:PATH",
+        "xml:a.xml": "one of text, json",
+        "text:no/where.txt": "is no directory",
+        ":": "FORMAT",
+    }
     for output, message in cases.items():
         for arguments in (("diagnose", "missing.py"), ("report", capture), ("run",)):
             command = ("--", "true") if arguments == ("run",) else ()
@@ -99,7 +111,15 @@ def test_bad_memory_limits(tmp_path, size):
 
 
 def test_options_that_click_refuses(call):
-    for arguments in (("--timeout", "0"), ("--timeout", "soon"), ("--timeout", "nan"), ("--tokens", "0"), ("--repeat", "x"), ("--fail-on", "maybe"), ("--nope",)):
+    for arguments in (
+        ("--timeout", "0"),
+        ("--timeout", "soon"),
+        ("--timeout", "nan"),
+        ("--tokens", "0"),
+        ("--repeat", "x"),
+        ("--fail-on", "maybe"),
+        ("--nope",),
+    ):
         code, out, err = call("diagnose", "missing.py", *arguments)
         assert (code, out) == (2, "") and arguments[0].lstrip("-") in err, arguments
     for arguments in (("diagnose",), ("run",), ("report",), ("nonsense",)):
@@ -111,7 +131,12 @@ def test_reports_on_what_is_no_capture(call, tmp_path):
     (tmp_path / "damaged.zip").write_bytes(b"PK\x03\x04 and then nothing")
     newer = write_capture(tmp_path / "newer")
     (newer / "capture.json").write_text(json.dumps({"schema": "compile-doctor/capture/9"}))
-    cases = {"nothing": "does not exist", "empty": "holds no capture", "damaged.zip": "nor a readable .zip", "newer": "schema compile-doctor/capture/9"}
+    cases = {
+        "nothing": "does not exist",
+        "empty": "holds no capture",
+        "damaged.zip": "nor a readable .zip",
+        "newer": "schema compile-doctor/capture/9",
+    }
     for name, message in cases.items():
         for kind in ("text", "json"):
             code, out, err = call("report", name, "--format", kind)
@@ -123,7 +148,11 @@ def test_capture_directories_that_cannot_be_used(call, tmp_path):
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "thesis.tex").write_text("x")
     (tmp_path / "file").write_text("x")
-    for place, message in (("work", "is no capture"), ("file", "cannot be written"), ("file/below", "cannot be written")):
+    for place, message in (
+        ("work", "is no capture"),
+        ("file", "cannot be written"),
+        ("file/below", "cannot be written"),
+    ):
         code, out, err = call("diagnose", "model.py", "--capture", tmp_path / place)
         assert (code, out) == (2, "") and message in err and "--capture" in err
 
@@ -132,13 +161,19 @@ def test_a_report_that_nobody_reads(tmp_path):
     """`compile-doctor report … | head -1` is no error."""
     capture = write_capture(tmp_path / "c")
     command = f"{sys.executable} -m compile_doctor report {capture} -v | true; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
+    )
     assert "Traceback" not in done.stderr and "mistake" not in done.stderr
 
 
 def test_commands_that_cannot_be_started(tmp_path):
     (tmp_path / "plain.txt").write_text("no program")
-    for command, message in (("no-such-program", "cannot be started"), ("./plain.txt", "cannot be started"), (str(tmp_path), "cannot be started")):
+    for command, message in (
+        ("no-such-program", "cannot be started"),
+        ("./plain.txt", "cannot be started"),
+        (str(tmp_path), "cannot be started"),
+    ):
         done = run_doctor(tmp_path, "run", "--", command)
         assert (done.returncode, done.stdout) == (2, ""), done.stderr
         assert message in done.stderr and "Traceback" not in done.stderr
@@ -160,6 +195,8 @@ def test_the_status_of_a_command_that_fails_is_passed_on(tmp_path, program, code
 def test_a_working_directory_that_is_gone(tmp_path):
     capture = write_capture(tmp_path / "c")
     command = f"mkdir gone && cd gone && rmdir ../gone && {sys.executable} -m compile_doctor report {capture}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
+    )
     assert "Traceback" not in done.stderr and "mistake" not in done.stderr
     assert done.returncode == 1

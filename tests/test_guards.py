@@ -25,7 +25,13 @@ RANGE = (
 )
 # (torch, text, kind, what is guarded, key)
 REAL = [
-    ("2.8", "0/0: fn.__closure__[0].cell_contents == 0                   ", "closure", "fn", "closure:fn.__closure__[0].cell_contents"),
+    (
+        "2.8",
+        "0/0: fn.__closure__[0].cell_contents == 0                   ",
+        "closure",
+        "fn",
+        "closure:fn.__closure__[0].cell_contents",
+    ),
     (
         "2.13",
         '0/0: fn.__closure__[0].cell_contents == 0     # def mod(y): return y * n  # mp/x/r.py:13 in mod (HINT: guard on "n")',
@@ -33,8 +39,20 @@ REAL = [
         "fn",
         "closure:fn.__closure__[0].cell_contents",
     ),
-    ("2.8", "0/0: fn.keywords['other'] == 0.0                            ", "closure", "fn", "closure:fn.keywords['other']"),
-    ("2.15", "0/1: fn.__defaults__[0] == 1      # def mod(y, n=n): return y * n  # mp/x/r.py:18 in mod", "closure", "fn", "closure:fn.__defaults__[0]"),
+    (
+        "2.8",
+        "0/0: fn.keywords['other'] == 0.0                            ",
+        "closure",
+        "fn",
+        "closure:fn.keywords['other']",
+    ),
+    (
+        "2.15",
+        "0/1: fn.__defaults__[0] == 1      # def mod(y, n=n): return y * n  # mp/x/r.py:18 in mod",
+        "closure",
+        "fn",
+        "closure:fn.__defaults__[0]",
+    ),
     ("2.8", "0/0: ___check_obj_id(fn, 140419953496912)                   ", "identity", "fn", "identity:fn"),
     (
         "2.13",
@@ -44,35 +62,101 @@ REAL = [
         "identity:fn",
     ),
     ("2.8", "0/0: mode == 'a'                                            ", "value", "mode", "value:mode"),
-    ("2.15", '0/0: mode == \'a\'    # def g(x, mode): return x.sin() if mode == "a" else x.cos()  # mp/x/r.py:26 in g', "value", "mode", "value:mode"),
+    (
+        "2.15",
+        "0/0: mode == 'a'    # def g(x, mode): return x.sin() if mode == \"a\" else x.cos()  # mp/x/r.py:26 in g",
+        "value",
+        "mode",
+        "value:mode",
+    ),
     ("2.8", "0/0: y is None                                              ", "none", "y", "none:y"),
-    ("2.13", "0/0: y is None            # def h(x, y): return x.sin() if y is None else x + y  # mp/x/r.py:28 in h", "none", "y", "none:y"),
+    (
+        "2.13",
+        "0/0: y is None            # def h(x, y): return x.sin() if y is None else x + y  # mp/x/r.py:28 in h",
+        "none",
+        "y",
+        "none:y",
+    ),
     ("2.13", "0/0: expected type of 'y' to be a tensor type, ' but found <class 'NoneType'>", "type", "y", "type:y"),
-    ("2.15", "0/0: expected type of 'y' to be <class 'torch.Tensor'>, but found <class 'NoneType'>", "type", "y", "type:y"),
+    (
+        "2.15",
+        "0/0: expected type of 'y' to be <class 'torch.Tensor'>, but found <class 'NoneType'>",
+        "type",
+        "y",
+        "type:y",
+    ),
     ("2.8", "0/0: len(xs) == 2                                           ", "length", "xs", "length:xs"),
     ("2.8", "0/0: len(kw) != 1", "length", "kw", "length:kw"),
-    ("2.15", "0/0: len(G['lst']) == 2                    # def ll(x): return x*len(lst)  # mp/x/r.py:110 in ll", "length", "G['lst']", "length:G['lst']"),
-    ("2.13", "0/0: list(dict.keys(kw))[0] == 'a'         # def d(kw): return sum(kw.values())  # mp/x/r.py:33 in d", "keys", "kw", "keys:kw"),
+    (
+        "2.15",
+        "0/0: len(G['lst']) == 2                    # def ll(x): return x*len(lst)  # mp/x/r.py:110 in ll",
+        "length",
+        "G['lst']",
+        "length:G['lst']",
+    ),
+    (
+        "2.13",
+        "0/0: list(dict.keys(kw))[0] == 'a'         # def d(kw): return sum(kw.values())  # mp/x/r.py:33 in d",
+        "keys",
+        "kw",
+        "keys:kw",
+    ),
     ("2.8", "0/0: tensor 'x' dtype mismatch. expected Float, actual Double", "dtype", "x", "dtype:x"),
     ("2.8", "0/0: tensor 'x' rank mismatch. expected 2, actual 3", "rank", "x", "rank:x"),
     ("2.8", "0/0: tensor 'x' stride mismatch at index 0. expected 8, actual 1", "stride", "x", "stride:x:0"),
     ("2.15", "0/2: tensor 'x' size mismatch at index 1. expected 10, actual 11", "size", "x", "size:x:1"),
-    ("2.15", "1/0: tensor 'x' requires_grad mismatch. expected requires_grad=0", "requires_grad", "x", "requires_grad:x"),
+    (
+        "2.15",
+        "1/0: tensor 'x' requires_grad mismatch. expected requires_grad=0",
+        "requires_grad",
+        "x",
+        "requires_grad:x",
+    ),
     ("2.13", f"0/0: tensor 'x' dispatch key set mismatch. expected {KEYS}", "device", "x", "device:x"),
     ("2.8", "0/0: GLOBAL_STATE changed: grad_mode ", "state", "grad_mode", "state:grad_mode"),
     ("2.8", "0/0: GLOBAL_STATE changed: autocast ", "state", "autocast", "state:autocast"),
     ("2.13", "0/0: GLOBAL_STATE changed: autocast(cpu)_enabled ", "state", "autocast", "state:autocast"),
     ("2.15", "0/0: GLOBAL_STATE changed: num_threads ", "state", "num_threads", "state:num_threads"),
     ("2.8", "0/0: G['G'] == 2                                                 ", "value", "G['G']", "value:G['G']"),
-    ("2.8", f"0/1: s.n == 1                                                {HINT}", "module-int", "s.n", "module-int:n"),
-    ("2.15", f"1/1: s.layer_idx == 1        # x = s.l(x) + s.layer_idx  # mp/x/m.py:11 in forward {HINT}", "module-int", "s.layer_idx", "module-int:layer_idx"),
-    ("2.8", "0/0: s._modules['d'].training == True                       ", "value", "s._modules['d'].training", "value:s._modules['d'].training"),
+    (
+        "2.8",
+        f"0/1: s.n == 1                                                {HINT}",
+        "module-int",
+        "s.n",
+        "module-int:n",
+    ),
+    (
+        "2.15",
+        f"1/1: s.layer_idx == 1        # x = s.l(x) + s.layer_idx  # mp/x/m.py:11 in forward {HINT}",
+        "module-int",
+        "s.layer_idx",
+        "module-int:layer_idx",
+    ),
+    (
+        "2.8",
+        "0/0: s._modules['d'].training == True                       ",
+        "value",
+        "s._modules['d'].training",
+        "value:s._modules['d'].training",
+    ),
     ("2.8", RANGE, "shape-range", "x", "shape-range:x:0"),
     ("2.8", "0/1: ___check_type_id(k, 140419967308288)                   ", "type", "k", "type:k"),
-    ("2.13", "0/1: ___check_type_id(k, 140412484669952), type=<class 'float'>  # def n(x, k)  # mp/x/r.py:89 in n (HINT: type float)", "type", "k", "type:k"),
+    (
+        "2.13",
+        "0/1: ___check_type_id(k, 140412484669952), type=<class 'float'>  # def n(x, k)  # mp/x/r.py:89 in n (HINT: type float)",
+        "type",
+        "k",
+        "type:k",
+    ),
     ("2.8", "0/0: x is y                                            ", "alias", "x is y", "alias"),
     ("2.15", '0/0: Duplicate tensors found: ["x", "y"]', "alias", 'Duplicate tensors found: ["x", "y"]', "alias"),
-    ("2.15", "3/0: ___stack0 == -0.7291905879974365      # print(\"hi\", n)  # mp/x/m.py:17 in resume", "value", "___stack0", "value:___stack0"),
+    (
+        "2.15",
+        '3/0: ___stack0 == -0.7291905879974365      # print("hi", n)  # mp/x/m.py:17 in resume',
+        "value",
+        "___stack0",
+        "value:___stack0",
+    ),
 ]
 
 
@@ -106,7 +190,7 @@ def test_keys_do_not_change_with_values(template, values):
 def test_where_a_value_is_read_comes_from_the_comment_or_the_stack():
     comment = "0/0: k == 2     # def n(x, k): return x * k  # mp/x/r.py:89 in n\n    def n(x, k): return x * k"
     assert parse(comment).read_at == ("mp/x/r.py", 89)
-    stack = "3/0: n == 2   # return y * n  # mp/x/m.py:18 in f\nUser stack trace:\n  File \"/tmp/x/m.py\", line 18, in f\n    return y * n"
+    stack = '3/0: n == 2   # return y * n  # mp/x/m.py:18 in f\nUser stack trace:\n  File "/tmp/x/m.py", line 18, in f\n    return y * n'
     assert parse(stack).read_at == ("/tmp/x/m.py", 18)
     assert parse("0/0: k == 2").read_at is None
 
@@ -120,7 +204,16 @@ def test_sizes_keep_what_was_and_is():
 def test_never_raises():
     dice = random.Random(3)
     letters = string.printable + "äß²٣'\"()[]==:#\u2028\x00"
-    pieces = [row[1] for row in REAL] + [" == ", "tensor '", "size() [", "# ", "is ", "len(", "GLOBAL_STATE changed:", "File \"a\", line 1, in f"]
+    pieces = [row[1] for row in REAL] + [
+        " == ",
+        "tensor '",
+        "size() [",
+        "# ",
+        "is ",
+        "len(",
+        "GLOBAL_STATE changed:",
+        'File "a", line 1, in f',
+    ]
     for _ in range(3000):
         if dice.random() < 0.5:
             text = "".join(dice.choices(letters, k=dice.randrange(60)))

@@ -41,10 +41,17 @@ def broken(code: str = 'print("seen")', file: str = MODEL, reason: str | None = 
 def many(count: int, spread: int = 1) -> Report:
     source = "\n".join(f"print({number})" for number in range(count + 5))
     breaks = [a_break(number // spread, line=number + 1) for number in range(count)]
-    frames = [compilation(n, function=f"layer_{n}", guarded=False, fail_type="Unsupported", graphs=0) for n in range(count)]
-    limits = [f"torch._dynamo hit config.recompile_limit (8)\n   function: 'layer_{n}' ({MODEL}:{n})\n   last reason: x" for n in range(count)]
+    frames = [
+        compilation(n, function=f"layer_{n}", guarded=False, fail_type="Unsupported", graphs=0) for n in range(count)
+    ]
+    limits = [
+        f"torch._dynamo hit config.recompile_limit (8)\n   function: 'layer_{n}' ({MODEL}:{n})\n   last reason: x"
+        for n in range(count)
+    ]
     logs = tuple(LogRecord("7", "limit", message) for message in limits)
-    return make_report(evidence(breaks=tuple(breaks), compilations=(compilation(), *frames), sources={MODEL: source}, logs=logs))
+    return make_report(
+        evidence(breaks=tuple(breaks), compilations=(compilation(), *frames), sources={MODEL: source}, logs=logs)
+    )
 
 
 def test_the_short_report_of_200_breaks_stays_short():
@@ -95,7 +102,16 @@ def test_markup_is_shown_as_it_is():
 
 
 def test_hostile_names_stay_text():
-    finding = Finding("CD101", "graph-break", "error", "t\x1b[2J", "m\x1b[2J", Location("a\x1b[2J.py", 1, "f\x1b[2J"), fix="x\x1b[2J", evidence=("e\x1b[2J",))
+    finding = Finding(
+        "CD101",
+        "graph-break",
+        "error",
+        "t\x1b[2J",
+        "m\x1b[2J",
+        Location("a\x1b[2J.py", 1, "f\x1b[2J"),
+        fix="x\x1b[2J",
+        evidence=("e\x1b[2J",),
+    )
     report = Report(**{**vars(broken()), "findings": (finding,), "target": "model\x1b[2J.py", "notes": ("n\x1b[2J",)})
     assert not ESCAPE.search(text(report, 1))
 
@@ -112,7 +128,9 @@ def test_prose_keeps_to_the_width(monkeypatch, columns):
 
 
 def test_code_in_a_fix_keeps_its_lines_and_indentation():
-    finding = Finding("CD101", "graph-break", "error", "t", "m", fix="Write\n    y = torch.where(a, b, c)\n        nested\ninstead.")
+    finding = Finding(
+        "CD101", "graph-break", "error", "t", "m", fix="Write\n    y = torch.where(a, b, c)\n        nested\ninstead."
+    )
     shown = text(Report(**{**vars(broken()), "findings": (finding,)}))
     assert "Write\n" in shown and "    y = torch.where(a, b, c)\n" in shown and "        nested\n" in shown
 
@@ -125,7 +143,14 @@ def on_a_terminal(cwd: Path, *arguments: str, **env: str) -> str:
     """What the command writes when its stdout is a terminal."""
     ours, theirs = pty.openpty()
     made = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "TERM": "xterm-256color", **env}
-    child = subprocess.Popen([sys.executable, "-m", "compile_doctor", *arguments], cwd=cwd, env=made, stdout=theirs, stderr=theirs, stdin=theirs)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "compile_doctor", *arguments],
+        cwd=cwd,
+        env=made,
+        stdout=theirs,
+        stderr=theirs,
+        stdin=theirs,
+    )
     os.close(theirs)
     found = b""
     try:

@@ -30,25 +30,95 @@ COMMAND = {"manifest": {"command": ["python", "train.py"], "cwd": "/work/project
 OUTCOMES = {
     "healthy": ({}, None, "healthy", 0),
     "a break": ({"breaks": (a_break(),)}, "CD101", "unhealthy", 1),
-    "a break in a loop": ({"breaks": (LOOP_BREAK,), "compilations": (GAVE_UP, compilation(1))}, "CD103", "unhealthy", 1),
+    "a break in a loop": (
+        {"breaks": (LOOP_BREAK,), "compilations": (GAVE_UP, compilation(1))},
+        "CD103",
+        "unhealthy",
+        1,
+    ),
     "a recompilation": ({"compilations": RECOMPILED}, "CD201", "healthy", 0),
     "no graph": ({"compilations": (GRAPHLESS,)}, "CD105", "inconclusive", 3),
     "no frame": ({"compilations": ()}, "CD105", "inconclusive", 3),
-    "import fails": ({"failures": (failure("import", "ImportError"),), "phases": {"import": "failed"}, "compilations": ()}, "CD001", "inconclusive", 2),
-    "build fails": ({"failures": (failure("build"),), "phases": {"import": "done", "build": "failed"}, "compilations": ()}, "CD001", "inconclusive", 2),
-    "fails in both": ({"failures": (failure("compiled"), failure("eager")), "phases": {**COMPILE_FAILS, "eager": "failed"}}, "CD002", "inconclusive", 3),
-    "fails in eager only": ({"failures": (failure("eager"),), "phases": {**DONE, "eager": "failed"}}, "CD002", "inconclusive", 3),
+    "import fails": (
+        {"failures": (failure("import", "ImportError"),), "phases": {"import": "failed"}, "compilations": ()},
+        "CD001",
+        "inconclusive",
+        2,
+    ),
+    "build fails": (
+        {"failures": (failure("build"),), "phases": {"import": "done", "build": "failed"}, "compilations": ()},
+        "CD001",
+        "inconclusive",
+        2,
+    ),
+    "fails in both": (
+        {"failures": (failure("compiled"), failure("eager")), "phases": {**COMPILE_FAILS, "eager": "failed"}},
+        "CD002",
+        "inconclusive",
+        3,
+    ),
+    "fails in eager only": (
+        {"failures": (failure("eager"),), "phases": {**DONE, "eager": "failed"}},
+        "CD002",
+        "inconclusive",
+        3,
+    ),
     "fails compiled only": ({"failures": (BACKEND,), "phases": COMPILE_FAILS}, "CD106", "unhealthy", 1),
-    "timed out": ({"children": (Child("diagnose", None, None, "timeout"),), "phases": {"compiled": "begun"}}, "CD003", "inconclusive", 3),
-    "died compiled only": ({"children": ABORTED, "phases": {"compiled": "begun", "eager": "done"}, "compilations": (OPEN,)}, "CD107", "unhealthy", 1),
-    "died in both": ({"children": KILLED, "phases": {"compiled": "begun", "eager": "begun"}}, "CD002", "inconclusive", 3),
-    "died at import": ({"children": (Child("diagnose", -11, "SIGSEGV", "signal"),), "phases": {"import": "begun"}, "compilations": ()}, "CD001", "inconclusive", 2),
-    "interrupted": ({"children": (Child("diagnose", None, None, "interrupted"),), "phases": {"compiled": "begun"}}, None, "inconclusive", 3),
-    "ended early": ({"children": (Child("diagnose", 70),), "phases": {"import": "done"}, "compilations": ()}, None, "inconclusive", 3),
+    "timed out": (
+        {"children": (Child("diagnose", None, None, "timeout"),), "phases": {"compiled": "begun"}},
+        "CD003",
+        "inconclusive",
+        3,
+    ),
+    "died compiled only": (
+        {"children": ABORTED, "phases": {"compiled": "begun", "eager": "done"}, "compilations": (OPEN,)},
+        "CD107",
+        "unhealthy",
+        1,
+    ),
+    "died in both": (
+        {"children": KILLED, "phases": {"compiled": "begun", "eager": "begun"}},
+        "CD002",
+        "inconclusive",
+        3,
+    ),
+    "died at import": (
+        {"children": (Child("diagnose", -11, "SIGSEGV", "signal"),), "phases": {"import": "begun"}, "compilations": ()},
+        "CD001",
+        "inconclusive",
+        2,
+    ),
+    "interrupted": (
+        {"children": (Child("diagnose", None, None, "interrupted"),), "phases": {"compiled": "begun"}},
+        None,
+        "inconclusive",
+        3,
+    ),
+    "ended early": (
+        {"children": (Child("diagnose", 70),), "phases": {"import": "done"}, "compilations": ()},
+        None,
+        "inconclusive",
+        3,
+    ),
     "a command": ({**COMMAND, "children": (Child("command", 0),)}, None, "healthy", 0),
-    "a command that compiles nothing": ({**COMMAND, "children": (Child("command", 0),), "compilations": ()}, "CD105", "inconclusive", 3),
-    "a command ended by a signal": ({**COMMAND, "children": (Child("command", -9, "SIGKILL", "signal"),)}, None, "inconclusive", 3),
-    "a bare trace without a frame": ({"manifest": {}, "phases": {}, "children": (), "compilations": ()}, "CD105", "inconclusive", 3),
+    "a command that compiles nothing": (
+        {**COMMAND, "children": (Child("command", 0),), "compilations": ()},
+        "CD105",
+        "inconclusive",
+        3,
+    ),
+    "a command ended by a signal": (
+        {**COMMAND, "children": (Child("command", -9, "SIGKILL", "signal"),)},
+        None,
+        "inconclusive",
+        3,
+    ),
+    "a bare trace without a frame": (
+        {"manifest": {}, "phases": {}, "children": (), "compilations": ()},
+        "CD105",
+        "inconclusive",
+        3,
+    ),
 }
 
 
@@ -113,7 +183,12 @@ def test_a_break_in_a_package_names_the_users_line():
     package = "/venv/site-packages/lib/layer.py"
     stack = (*a_break().stack, *a_break(file=package, line=4).stack[1:])
     (finding,) = make_report(evidence(breaks=(a_break(file=package, line=4, stack=stack),))).findings
-    assert (finding.owner, finding.location.file, finding.via.line, finding.via.snippet) == ("dependency", package, 7, 'print("seen")')
+    assert (finding.owner, finding.location.file, finding.via.line, finding.via.snippet) == (
+        "dependency",
+        package,
+        7,
+        'print("seen")',
+    )
 
 
 def test_paths_are_relative_to_where_it_ran():
@@ -128,7 +203,9 @@ def test_paths_are_relative_to_where_it_ran():
 
 def test_unknown_events_and_disagreements_are_told():
     counts = Counts("7", {"stats": {"unique_graphs": 5}})
-    report = make_report(evidence(unknown={"brand_new": 3}, counts=(counts,), logs=(LogRecord("7", "graph_break", "x"),)))
+    report = make_report(
+        evidence(unknown={"brand_new": 3}, counts=(counts,), logs=(LogRecord("7", "graph_break", "x"),))
+    )
     assert report.unknown_events == {"brand_new": 3}
     assert len(report.disagreements) == 2
     text = renderer("text")(report, 1)

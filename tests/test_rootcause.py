@@ -10,8 +10,13 @@ from compile_doctor.rootcause import COMPILE_ERRORS, root_cause
 INDUCTOR = "/venv/lib/python3.11/site-packages/torch/_inductor/graph.py"
 DYNAMO = "/venv/lib/python3.11/site-packages/torch/_dynamo/exc.py"
 MINE = Frame(MODEL, 12, "forward", "y = attend(x)")
-TORCHS = (Frame("/venv/lib/python3.11/site-packages/torch/_dynamo/eval_frame.py", 1, "compile_wrapper"), Frame(INDUCTOR, 2, "run"))
-VERBOSE = "\n\nSet TORCHDYNAMO_VERBOSE=1 for the internal stack trace (please do this especially if you're reporting a bug)\n"
+TORCHS = (
+    Frame("/venv/lib/python3.11/site-packages/torch/_dynamo/eval_frame.py", 1, "compile_wrapper"),
+    Frame(INDUCTOR, 2, "run"),
+)
+VERBOSE = (
+    "\n\nSet TORCHDYNAMO_VERBOSE=1 for the internal stack trace (please do this especially if you're reporting a bug)\n"
+)
 USER_CODE = f'''
 
 from user code:
@@ -25,7 +30,11 @@ from user code:
 
 
 def made(*links: tuple[str, str], stack=()) -> Failure:
-    return Failure("compiled", tuple(ErrorLink(kind, text, stack if number == 0 else ()) for number, (kind, text) in enumerate(links)), "Traceback …")
+    return Failure(
+        "compiled",
+        tuple(ErrorLink(kind, text, stack if number == 0 else ()) for number, (kind, text) in enumerate(links)),
+        "Traceback …",
+    )
 
 
 COMPILER_SAYS = f"""\
@@ -45,29 +54,49 @@ In file included from /tmp/torchinductor_me/ab/cabc.main.cpp:1:
 
 
 def test_a_cpp_compile_error_is_its_first_error_line():
-    cause = root_cause(made(("torch._inductor.exc.InductorError", f"CppCompileError: {COMPILER_SAYS}"), ("torch._inductor.exc.CppCompileError", COMPILER_SAYS)))
+    cause = root_cause(
+        made(
+            ("torch._inductor.exc.InductorError", f"CppCompileError: {COMPILER_SAYS}"),
+            ("torch._inductor.exc.CppCompileError", COMPILER_SAYS),
+        )
+    )
     assert cause.type == "torch._inductor.exc.CppCompileError"
-    assert cause.message == "/tmp/torchinductor_me/ab/cabc.main.cpp:88:20: error: expected primary-expression before ')' token"
+    assert (
+        cause.message
+        == "/tmp/torchinductor_me/ab/cabc.main.cpp:88:20: error: expected primary-expression before ')' token"
+    )
 
 
 def test_a_cpp_compile_error_under_something_that_followed_it():
-    cause = root_cause(made(("torch._inductor.exc.CppCompileError", COMPILER_SAYS), ("subprocess.CalledProcessError", "Command '['g++']' returned 1")))
+    cause = root_cause(
+        made(
+            ("torch._inductor.exc.CppCompileError", COMPILER_SAYS),
+            ("subprocess.CalledProcessError", "Command '['g++']' returned 1"),
+        )
+    )
     assert "88:20: error:" in cause.message
 
 
 def test_a_fatal_error_of_the_compiler():
     text = "C++ compile error\n\nOutput:\n/tmp/a.cpp:1:10: fatal error: omp.h: No such file or directory\ncompilation terminated.\n"
-    assert root_cause(made(("torch._inductor.exc.CppCompileError", text))).message.endswith("fatal error: omp.h: No such file or directory")
+    assert root_cause(made(("torch._inductor.exc.CppCompileError", text))).message.endswith(
+        "fatal error: omp.h: No such file or directory"
+    )
 
 
 def test_a_lowering_exception_is_what_it_wraps():
-    inner = "ValueError: not enough values to unpack (expected 4, got 2)\n  target: flex_attention\n  args[0]: TensorBox(…)"
+    inner = (
+        "ValueError: not enough values to unpack (expected 4, got 2)\n  target: flex_attention\n  args[0]: TensorBox(…)"
+    )
     cause = root_cause(made(("torch._inductor.exc.InductorError", f"LoweringException: {inner}")))
     assert cause.message == "ValueError: not enough values to unpack (expected 4, got 2)"
 
 
 def test_a_backend_that_raises():
-    failure = made(("torch._dynamo.exc.BackendCompilerFailed", "backend='mine' raised:\nKeyError: 'placeholder'" + USER_CODE), ("KeyError", "'placeholder'"))
+    failure = made(
+        ("torch._dynamo.exc.BackendCompilerFailed", "backend='mine' raised:\nKeyError: 'placeholder'" + USER_CODE),
+        ("KeyError", "'placeholder'"),
+    )
     cause = root_cause(failure)
     assert (cause.type, cause.message) == ("KeyError", "'placeholder'")
 
@@ -81,7 +110,10 @@ def test_a_fake_tensor_error_is_what_the_operator_said():
 
 
 def test_fullgraph_says_why_it_could_not():
-    text = "Data-dependent branching\n  Explanation: Detected data-dependent branching.\n  Hint: Use `torch.cond`.\n" + USER_CODE
+    text = (
+        "Data-dependent branching\n  Explanation: Detected data-dependent branching.\n  Hint: Use `torch.cond`.\n"
+        + USER_CODE
+    )
     cause = root_cause(made(("torch._dynamo.exc.Unsupported", text)))
     assert (cause.message, cause.frame.function, cause.frame.line) == ("Data-dependent branching", "attend", 5)
 
@@ -113,7 +145,11 @@ def test_an_error_line_of_the_models_own_is_no_compiler_error():
 
 
 def test_types_that_only_a_compiler_raises():
-    for kind in ("torch._dynamo.exc.Unsupported", "torch._inductor.exc.InductorError", "triton.compiler.errors.CompilationError"):
+    for kind in (
+        "torch._dynamo.exc.Unsupported",
+        "torch._inductor.exc.InductorError",
+        "triton.compiler.errors.CompilationError",
+    ):
         assert COMPILE_ERRORS.search(kind)
     for kind in ("ValueError", "RuntimeError", "torch.OutOfMemoryError", "mymodel.ConfigError"):
         assert not COMPILE_ERRORS.search(kind)

@@ -32,13 +32,24 @@ GUARD = "0/0: tensor 'x' size mismatch at index 1. expected 8, actual 9"
 def test_a_whole_trace():
     trace = read(one_break())
     first, second = trace.compilations
-    assert (first.label, first.function, first.file, first.line, first.graphs, first.ops, first.guarded) == ("0/0", "forward", MODEL, 5, 1, 3, True)
+    assert (first.label, first.function, first.file, first.line, first.graphs, first.ops, first.guarded) == (
+        "0/0",
+        "forward",
+        MODEL,
+        5,
+        1,
+        3,
+        True,
+    )
     assert second.function == "torch_dynamo_resume_in_forward_at_7"
     (found,) = trace.breaks
     assert (found.compilation, found.upstream, found.recorded_at, found.in_loop) == (0, "GB0059", (MODEL, 7), False)
     assert found.reason.startswith("Encountered graph break when attempting to trace CALL")
     assert "User code traceback" not in found.reason
-    assert [(frame.line, frame.function, frame.code) for frame in found.stack] == [(30, "<module>", "m(x)"), (7, "forward", 'print("seen")')]
+    assert [(frame.line, frame.function, frame.code) for frame in found.stack] == [
+        (30, "<module>", "m(x)"),
+        (7, "forward", 'print("seen")'),
+    ]
     assert not trace.unknown
 
 
@@ -70,9 +81,20 @@ def test_a_start_without_an_end_is_not_guarded():
 
 
 def test_metrics_of_a_failure():
-    failed = {"guard_count": None, "fail_type": "Unsupported", "fail_reason": "why", "fail_user_frame_filename": MODEL, "fail_user_frame_lineno": 7}
+    failed = {
+        "guard_count": None,
+        "fail_type": "Unsupported",
+        "fail_reason": "why",
+        "fail_user_frame_filename": MODEL,
+        "fail_user_frame_lineno": 7,
+    }
     (found,) = read(NAMES + start() + metrics(**failed)).compilations
-    assert (found.guarded, found.fail_type, found.fail_reason, found.fail_at) == (False, "Unsupported", "why", (MODEL, 7))
+    assert (found.guarded, found.fail_type, found.fail_reason, found.fail_at) == (
+        False,
+        "Unsupported",
+        "why",
+        (MODEL, 7),
+    )
 
 
 def test_recompile_reasons_as_a_list_up_to_2_10_and_as_a_bare_string_from_2_11():
@@ -98,7 +120,16 @@ def test_compile_ids_that_start_again_after_a_reset():
 
 def test_two_processes_in_one_file():
     other = interned("/other.py", 1, pid=8)
-    mixed = NAMES + other + start(pid=7) + start(pid=8, function="step") + graph_break(pid=8) + graph(pid=7) + metrics(pid=8) + metrics(pid=7, graph_op_count=5)
+    mixed = (
+        NAMES
+        + other
+        + start(pid=7)
+        + start(pid=8, function="step")
+        + graph_break(pid=8)
+        + graph(pid=7)
+        + metrics(pid=8)
+        + metrics(pid=7, graph_op_count=5)
+    )
     trace = read(mixed)
     assert [(c.process, c.function, c.file, c.graphs, c.ops) for c in trace.compilations] == [
         ("7", "forward", MODEL, 1, 5),
@@ -114,13 +145,18 @@ def test_a_forked_child_uses_the_file_names_that_its_parent_wrote():
 
 
 def test_a_data_dependent_branch():
-    reason = "Data-dependent branching\n  Explanation: Detected data-dependent branching (e.g. `if my_tensor.sum() > 0:`).\n"
+    reason = (
+        "Data-dependent branching\n  Explanation: Detected data-dependent branching (e.g. `if my_tensor.sum() > 0:`).\n"
+    )
     (found,) = read(NAMES + start() + graph_break(reason=reason)).breaks
     assert found.reason.startswith("Data-dependent branching")
 
 
 def test_a_break_in_a_loop_is_marked():
-    loop = PRINT_REASON + "\n\n*** While handling this graph break, another graph break occurred: ***\n\ngraph break in loop\n  Explanation: …"
+    loop = (
+        PRINT_REASON
+        + "\n\n*** While handling this graph break, another graph break occurred: ***\n\ngraph break in loop\n  Explanation: …"
+    )
     (found,) = read(NAMES + start() + graph_break(reason=loop)).breaks
     assert found.in_loop
 
@@ -143,7 +179,9 @@ Set TORCHDYNAMO_VERBOSE=1 for the internal stack trace
 
 
 def test_torch_2_8_tells_of_a_break_inside_try_only_as_an_error():
-    trace = read(NAMES + start() + artifact("dynamo_error", ERROR_OF_2_8) + metrics(guard_count=None, fail_type="Unsupported"))
+    trace = read(
+        NAMES + start() + artifact("dynamo_error", ERROR_OF_2_8) + metrics(guard_count=None, fail_type="Unsupported")
+    )
     (found,) = trace.breaks
     assert found.source == "dynamo_error"
     assert found.reason.startswith("Failed to trace builtin operator")
@@ -156,8 +194,15 @@ def test_an_error_that_follows_its_break_record_is_not_a_second_break():
 
 
 def test_unknown_and_malformed_records_are_counted():
-    content = record({"brand_new": {}}) * 3 + artifact("brand_new_artifact", "x") + b"V torn\n" + artifact("dynamo_graph_break_reason", "no site")
-    known = record({"dynamo_guards": {}}) + artifact("inductor_wrapper_code", "x") + artifact("before_pre_grad_graph", "x")
+    content = (
+        record({"brand_new": {}}) * 3
+        + artifact("brand_new_artifact", "x")
+        + b"V torn\n"
+        + artifact("dynamo_graph_break_reason", "no site")
+    )
+    known = (
+        record({"dynamo_guards": {}}) + artifact("inductor_wrapper_code", "x") + artifact("before_pre_grad_graph", "x")
+    )
     assert read(content + known).unknown == {"brand_new": 3, "artifact:brand_new_artifact": 1, "malformed": 2}
 
 
@@ -168,7 +213,22 @@ def test_a_payload_that_is_no_utf8():
     assert len(trace.breaks) == 1
 
 
-SHAPES: list = [None, [], "text", 3, 1.5, {}, {"stack": None}, {"stack": [{}]}, {"stack": "x"}, {"stack": [3]}, [1], ["a", "b", "c"], [["x"], []], True]
+SHAPES: list = [
+    None,
+    [],
+    "text",
+    3,
+    1.5,
+    {},
+    {"stack": None},
+    {"stack": [{}]},
+    {"stack": "x"},
+    {"stack": [3]},
+    [1],
+    ["a", "b", "c"],
+    [["x"], []],
+    True,
+]
 
 
 @pytest.mark.parametrize("kind", ["dynamo_start", "compilation_metrics", "str", "dynamo_output_graph", "artifact"])
@@ -180,18 +240,29 @@ def test_valid_json_of_an_unexpected_shape_is_counted_not_raised(kind):
 
 def test_frame_ids_of_an_unexpected_shape():
     for value in (None, "x", [], {}, 1e999, 2**70):
-        trace = read(NAMES + record({"dynamo_start": {"stack": []}, "frame_id": value, "frame_compile_id": 0}) + start(1) + graph(1) + metrics(1))
+        trace = read(
+            NAMES
+            + record({"dynamo_start": {"stack": []}, "frame_id": value, "frame_compile_id": 0})
+            + start(1)
+            + graph(1)
+            + metrics(1)
+        )
         assert trace.compilations[-1].graphs == 1
 
 
 @pytest.mark.parametrize("name", ["recompile_reasons", "torch_version", "dynamo_error", "dynamo_graph_break_reason"])
 def test_artifacts_with_an_unexpected_payload(name):
     for payload in ("[]", "3", "null", "{}", '"x"', "", "[[1, 2], null]", '{"pytorch_version": 3}', "[" * 100_000):
-        assert len(read(NAMES + start() + artifact(name, payload, 0, 1) + start(0, 1) + metrics(0, 1)).compilations) == 2
+        assert (
+            len(read(NAMES + start() + artifact(name, payload, 0, 1) + start(0, 1) + metrics(0, 1)).compilations) == 2
+        )
 
 
 def test_random_damage_never_raises():
-    dice, content = random.Random(11), one_break() + artifact("recompile_reasons", GUARD, 0, 1) + artifact("dynamo_error", ERROR_OF_2_8)
+    dice, content = (
+        random.Random(11),
+        one_break() + artifact("recompile_reasons", GUARD, 0, 1) + artifact("dynamo_error", ERROR_OF_2_8),
+    )
     for _ in range(400):
         damaged = bytearray(content)
         for _ in range(dice.randrange(1, 6)):

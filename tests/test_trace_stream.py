@@ -28,7 +28,13 @@ def read_all(content: bytes, wanted=WANTED):
 
 def test_every_record_in_order_with_content_only_where_wanted():
     found = read_all(WHOLE)
-    assert [item.kind for item in found][:5] == ["str", "dynamo_start", "artifact:dynamo_graph_break_reason", "dynamo_output_graph", "compilation_metrics"]
+    assert [item.kind for item in found][:5] == [
+        "str",
+        "dynamo_start",
+        "artifact:dynamo_graph_break_reason",
+        "dynamo_output_graph",
+        "compilation_metrics",
+    ]
     chromium = next(item for item in found if item.kind == "chromium_event")
     assert (chromium.pid, chromium.json, chromium.payload) == ("", b"", b"")
     assert all(item.pid == "7" and item.json.startswith(b"{") for item in found if item.kind in WANTED)
@@ -46,7 +52,16 @@ def test_block_size_changes_nothing(monkeypatch, size):
 
 def test_random_traces_and_block_sizes(monkeypatch):
     dice = random.Random(4)
-    pieces = [interned("/a.py", 1), start(), graph_break(), metrics(), record({"link": {}}), artifact("dynamo_error", "V\n\nV\n"), b"", b"\n"]
+    pieces = [
+        interned("/a.py", 1),
+        start(),
+        graph_break(),
+        metrics(),
+        record({"link": {}}),
+        artifact("dynamo_error", "V\n\nV\n"),
+        b"",
+        b"\n",
+    ]
     for _ in range(60):
         content = b"".join(dice.choices(pieces, k=dice.randrange(1, 9)))[dice.randrange(50) :]
         monkeypatch.setattr(trace_stream, "BLOCK", 1 << 20)
@@ -85,7 +100,12 @@ def test_cut_in_the_middle_of_a_header_is_no_record_of_content(cut):
 
 
 def test_a_header_that_cannot_be_read_is_malformed():
-    for line in (b"V nothing of it\n", b"V1121 01:11 7 a.py:1] not json\n", b'V1121 01:11 7 a.py:1] {"artifact": {}}\n', b"V\n"):
+    for line in (
+        b"V nothing of it\n",
+        b"V1121 01:11 7 a.py:1] not json\n",
+        b'V1121 01:11 7 a.py:1] {"artifact": {}}\n',
+        b"V\n",
+    ):
         assert [item.kind for item in read_all(line)] == ["malformed"]
     wanted_but_torn = b'V1121 broken ] {"dynamo_start": {"stack": []}}\n'
     assert [item.kind for item in read_all(wanted_but_torn)] == ["malformed"]
@@ -117,7 +137,11 @@ def test_a_header_longer_than_torch_allows_does_not_fill_the_memory(monkeypatch)
 def test_memory_stays_constant(tmp_path):
     path = tmp_path / "trace.log"
     code = "\n".join(f"buf{number} = empty_strided((4, 8), (8, 1))" for number in range(8000))
-    one = one_break() + record({"inductor_output_code": {}, "has_payload": "x"}, code) + artifact("dynamo_error", code[:20_000])
+    one = (
+        one_break()
+        + record({"inductor_output_code": {}, "has_payload": "x"}, code)
+        + artifact("dynamo_error", code[:20_000])
+    )
     with path.open("wb") as file:
         while file.tell() < 30_000_000:
             file.write(one)

@@ -43,8 +43,6 @@ def site_values(seen: Seen, site: Site) -> dict[str, Any]:
     evidence.append(
         f"{len(site.breaks)} record{'s' * (len(site.breaks) != 1)} of kind {seen_in[0]} in the structured trace"
     )
-    if site.callers:
-        evidence.append(f"{site.callers} calling frame{'s' * (site.callers != 1)} broke with it")
     if not site.told:
         evidence.append(
             "torch names no line for it: the place is the function that was being traced, or where the break was noticed"

@@ -13,7 +13,8 @@ def detect(seen: Seen) -> Iterator[Finding]:
     evidence = seen.evidence
     if any(compilation.graphs for compilation in evidence.compilations) or seen.failure:
         return
-    if evidence.phases.get("compiled") != "done":
+    command = any(child.mode == "command" and child.ended == "exited" for child in evidence.children)
+    if evidence.phases.get("compiled") != "done" and not command:
         return  # it did not get to the end: something else says why
     tried = len(evidence.compilations)
     message = (

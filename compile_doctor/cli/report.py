@@ -13,7 +13,7 @@ from compile_doctor.cli.output import check_outputs, finish, report_options
 @click.argument("capture", type=click.Path(path_type=Path))
 @report_options
 def command(capture: Path, format_: str, output: tuple[str, ...], fail_on: str, verbose: int, quiet: bool) -> int:
-    """Renders CAPTURE (a directory or .zip from --capture, or a directory of TORCH_TRACE files) without torch.
+    """Renders CAPTURE (a directory from --capture, zipped or not, or one of TORCH_TRACE files) without torch.
 
     \b
     Examples:

@@ -43,10 +43,9 @@ def command(
       compile-doctor run -- pytest tests/test_model.py
     """
     from compile_doctor.launch import run_command
-    from compile_doctor.progress import Progress
 
     check_outputs(output)
     with ExitStack() as stack:
         folder = capture or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compile-doctor-")))
-        evidence = run_command(cmd, timeout, folder.resolve(), Progress(quiet))
+        evidence = run_command(cmd, timeout, folder.resolve(), capture is not None)
         return finish(evidence, format_, output, fail_on, verbose, quiet)

@@ -60,7 +60,7 @@ def decompile(code: CodeType) -> tuple[str | None, str | None]:
     except BaseException as error:  # depyf asserts, recurses and exits; a note on this frame is all that it may cost
         if isinstance(error, KeyboardInterrupt):
             raise
-        first = str(error).strip().split("\n", 1)[0]
+        first = str(error).strip().split("\n", 1)[0][:120]
         return None, f"depyf could not decompile it: {type(error).__name__}{': ' + first if first else ''}"
     if not isinstance(result, str) or not result.strip():
         return None, "depyf gave no source"

@@ -68,10 +68,14 @@ def find_program(module: ModuleType, attr: str | None, tokens: int | None) -> Pr
         return Program(
             "Model, get_inputs()", lambda: _kernelbench(module.Model, arguments()), _inputs_of(module, tokens), True
         )
-    held = [name for name in ("build_model", "Model", "example_inputs", "get_inputs") if hasattr(module, name)]
-    raise NotATargetError(
-        f"{Path(str(module.__file__)).name} is no target: it has {' and '.join(held) or 'neither a model nor inputs'}, and not the rest."
-    )
+    missing = _missing(module)
+    raise NotATargetError(f"{Path(str(module.__file__)).name} is no target: it has no {missing}.")
+
+
+def _missing(module: ModuleType) -> str:
+    if hasattr(module, "build_model") or hasattr(module, "Model"):
+        return "example_inputs() (or get_inputs())"
+    return "build_model() (or class Model)" if _has_inputs(module) else "build_model() and no example_inputs()"
 
 
 def _kernelbench(model: Any, arguments: Any) -> Any:

@@ -35,12 +35,22 @@ def observe(directory: str) -> None:
 
 def _begin(log: EventLog) -> None:
     from compile_doctor.probe.environment import describe_environment
-    from compile_doctor.probe.logs import listen, write_counts
+    from compile_doctor.probe.logs import listen
 
     log.write("start", argv=sys.argv, python=sys.version.split()[0], rank=os.environ.get("RANK"))
     log.write("environment", **describe_environment(None))
     listen(log)
-    atexit.register(write_counts, log)
+    atexit.register(_end, log)
+
+
+def _end(log: EventLog) -> None:
+    import torch
+
+    from compile_doctor.probe.environment import describe_environment
+    from compile_doctor.probe.logs import write_counts
+
+    log.write("environment", **describe_environment("cuda" if torch.cuda.is_initialized() else "cpu"))
+    write_counts(log)
 
 
 class _AfterDynamo(importlib.abc.MetaPathFinder):

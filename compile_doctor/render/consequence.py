@@ -37,7 +37,8 @@ def _healthy(report: Report) -> str:
 
 
 def _breaks(report: Report) -> str:
-    sites = sum(1 for f in report.findings if f.code in ("CD101", "CD102", "CD103") and f.severity == "error")
+    broken = [f for f in report.findings if f.code in ("CD101", "CD102", "CD103") and f.severity == "error"]
+    sites = len({(f.location.file, f.location.line) if f.location else id(f) for f in broken})
     if not sites:
         return ""
     graphs = report.summary["graphs"]
@@ -54,7 +55,9 @@ def _skipped(report: Report) -> str:
 
 def _limit(errors: list[Finding]) -> str:
     hit = [f.location.function for f in errors if f.code == "CD202" and f.location]
-    return f"{', '.join(dict.fromkeys(hit))} hit the recompile limit and is no longer compiled" if hit else ""
+    names = list(dict.fromkeys(hit))
+    verb = "is" if len(names) == 1 else "are"
+    return f"{', '.join(names)} hit the recompile limit and {verb} no longer compiled" if names else ""
 
 
 def figures(report: Report) -> list[str]:
@@ -70,15 +73,18 @@ def figures(report: Report) -> list[str]:
     if "eager" in report.timings:
         found.append(f"eager control {report.timings['eager']:.1f} s")
     if report.max_difference is not None and not any(f.code in OUTCOMES for f in report.findings):
-        close = report.max_difference <= 1e-2
-        found.append(
-            f"equals eager to {report.max_difference:.0e}"
-            if close
-            else f"differs from eager by up to {report.max_difference:.2g}"
-        )
+        found.append(_compared(report.max_difference))
     if report.unknown_events:
         found.append(f"{_number(sum(report.unknown_events.values()), 'unknown trace record')}")
     return found
+
+
+def _compared(difference: float) -> str:
+    if difference == 0.0:
+        return "same output as eager"
+    return (
+        f"equals eager to {difference:.0e}" if difference <= 1e-2 else f"differs from eager by up to {difference:.2g}"
+    )
 
 
 def _number(count: int, noun: str) -> str:

@@ -14,6 +14,7 @@ from compile_doctor import places
 from compile_doctor.findings import Finding
 from compile_doctor.render.consequence import consequence, figures
 from compile_doctor.report import Report, relative
+from compile_doctor.trace import function_name
 
 SHOWN = 5
 """Findings in the short report."""
@@ -33,8 +34,9 @@ def render(report: Report, verbosity: int = 0) -> str:
     console = _console()
     _head(console, report)
     shown = report.findings if verbosity else report.findings[:SHOWN]
+    fixes: dict[str, int] = {}
     for number, finding in enumerate(shown, 1):
-        _finding(console, report, number, finding, verbosity)
+        _finding(console, report, number, finding, verbosity, fixes.setdefault(finding.fix, number))
     hidden = report.findings[len(shown) :]
     if hidden:
         console.print(_hidden(hidden), highlight=False)
@@ -42,13 +44,13 @@ def render(report: Report, verbosity: int = 0) -> str:
     if verbosity:
         _details(console, report)
     elif report.disagreements:
-        console.print(f"torch's own sources disagree on {len(report.disagreements)} count(s): -v", style="yellow")
+        console.print("torch's own sources disagree on a count: -v shows which", style="yellow")
     console.print(" · ".join(figures(report)), highlight=False, soft_wrap=True)
     if report.findings:
-        console.print(
-            f"Explain: compile-doctor explain {report.findings[0].code}     All of it: -v     Keep: --capture DIR",
-            style="dim",
-        )
+        hints = [f"Explain: compile-doctor explain {report.findings[0].code}"]
+        hints += [] if verbosity else ["All of it: -v"]
+        hints += ["Keep: --capture DIR"] if report.temporary else []
+        console.print("     ".join(hints), style="dim")
     output = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in output.splitlines()) + "\n"
 
@@ -88,7 +90,7 @@ def _shortened(target: str) -> str:
     return target if relative_path.startswith("..") else relative_path
 
 
-def _finding(console: Console, report: Report, number: int, finding: Finding, verbosity: int) -> None:
+def _finding(console: Console, report: Report, number: int, finding: Finding, verbosity: int, fix_at: int) -> None:
     head = Text(f"{number:<3}")
     head.append(f"{finding.code} {finding.name}", style=f"bold {_COLOURS[finding.severity]}")
     if finding.severity != "error":
@@ -111,7 +113,7 @@ def _finding(console: Console, report: Report, number: int, finding: Finding, ve
         )
     _wrapped(console, "", finding.message)
     if finding.fix:
-        _wrapped(console, "Fix    ", finding.fix)
+        _wrapped(console, "Fix    ", finding.fix if fix_at == number else f"as for {fix_at}")
     cost = _cost(finding)
     if cost:
         _wrapped(console, "Cost   ", cost)
@@ -144,15 +146,13 @@ def _code(console: Console, report: Report, finding: Finding) -> None:
 
 
 def _wrapped(console: Console, label: str, text: str) -> None:
-    """Text behind a label, wrapped; lines of code in it (indented) are kept as they are."""
+    """Text behind a label: a paragraph is wrapped, several lines are code and stay as they are."""
     pad = _INDENT + " " * len(label)
-    first = True
-    for line in text.rstrip().splitlines():
-        body = Text(line.rstrip())
-        kept = line.startswith(" ")
-        for piece in [body] if kept else body.wrap(console, console.width - len(pad) - 1) or [body]:
-            console.print((_INDENT + label if first else pad) + piece.plain.rstrip(), soft_wrap=True)
-            first = False
+    lines = text.rstrip().splitlines() or [""]
+    if len(lines) == 1:
+        lines = [piece.plain.rstrip() for piece in Text(lines[0]).wrap(console, console.width - len(pad) - 1)] or [""]
+    for number, line in enumerate(lines):
+        console.print((pad if number else _INDENT + label) + line.rstrip(), soft_wrap=True)
 
 
 def _cost(finding: Finding) -> str:
@@ -175,17 +175,28 @@ def _bytecode(console: Console, report: Report, finding: Finding) -> None:
     """The decompiled part around the break, where there is a capture that has it."""
     if finding.code not in ("CD101", "CD102") or finding.location is None:
         return
-    name = finding.location.function.rsplit(".", 1)[-1]
-    for key, entry in report.bytecode.items():
-        file, function, _ = key.rsplit(":", 2)
-        if not file.endswith(finding.location.file) or function != name:
-            continue
-        if entry["text"] is None:
-            console.print(f"{_INDENT}Bytecode of {function}: {entry['note']}", style="dim", soft_wrap=True)
-            continue
-        console.print(f"{_INDENT}Bytecode of {function}, decompiled by depyf ({entry['path']}):", style="dim")
-        _block(console, around_break(entry["text"]))
+    best: tuple[int, str] | None = None
+    for key in report.bytecode:
+        file, function, first = key.rsplit(":", 2)
+        known = next((path for path in report.sources if file.endswith(path)), file)
+        inside = (
+            places.qualified(report.sources, known, int(first), function_name(function)) == finding.location.function
+        )
+        # The frame that broke: the function, or the resume function that begins nearest before the line.
+        if (
+            known == finding.location.file
+            and inside
+            and (best[0] if best else 0) <= int(first) <= finding.location.line
+        ):
+            best = int(first), key
+    if best is None:
         return
+    entry, function = report.bytecode[best[1]], best[1].rsplit(":", 2)[1]
+    if entry["text"] is None:
+        console.print(f"{_INDENT}Bytecode of {function}: {entry['note']}", style="dim", soft_wrap=True)
+        return
+    console.print(f"{_INDENT}Bytecode of {function}, decompiled ({entry['path']}):", style="dim", soft_wrap=True)
+    _block(console, around_break(entry["text"]))
 
 
 def around_break(source: str) -> tuple[str, ...]:
