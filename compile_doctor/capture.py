@@ -15,6 +15,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -109,14 +110,19 @@ class _Files:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.zip = zipfile.ZipFile(path) if path.is_file() else None
+        # `zip -r run1.zip run1` puts everything below `run1/`.
+        held = self.zip.namelist() if self.zip else []
+        inside = [name for name in held if name.endswith("/capture.json")]
+        self.prefix = inside[0].removesuffix("capture.json") if "capture.json" not in held and inside else ""
 
     def names(self) -> list[str]:
         if self.zip:
-            return sorted(self.zip.namelist())
+            below = (name for name in self.zip.namelist() if name.startswith(self.prefix) and not name.endswith("/"))
+            return sorted(name.removeprefix(self.prefix) for name in below)
         return sorted(entry.relative_to(self.path).as_posix() for entry in self.path.rglob("*") if entry.is_file())
 
     def open(self, name: str) -> BinaryIO:
-        return io.BytesIO(self.zip.read(name)) if self.zip else (self.path / name).open("rb")
+        return io.BytesIO(self.zip.read(self.prefix + name)) if self.zip else (self.path / name).open("rb")
 
     def read(self, name: str) -> str:
         with self.open(name) as stream:
@@ -134,6 +140,10 @@ def load_capture(path: Path) -> Evidence:
     except zipfile.BadZipFile as error:
         raise CaptureError(
             f"{path} is neither a directory nor a readable .zip: {error}.", hint="Was it copied whole?"
+        ) from error
+    except (zlib.error, EOFError, RuntimeError, NotImplementedError, KeyError) as error:
+        raise CaptureError(
+            f"{path} is damaged: {error}.", hint="Was it copied whole, and is it not encrypted?"
         ) from error
     except OSError as error:
         raise CaptureError(f"{path} cannot be read: {error.strerror or error}.") from error

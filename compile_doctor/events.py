@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from compile_doctor.evidence import Child, Counts, ErrorLink, Evidence, Failure, Frame, LogRecord
@@ -38,10 +39,7 @@ class EventReader:
     def evidence(self, manifest: dict[str, Any], trace: Trace) -> Evidence:
         environment = dict(self.environment)
         environment.setdefault("torch", trace.torch_version)
-        children = tuple(
-            Child(child["mode"], child.get("exit_code"), child.get("signal"), child.get("ended", "exited"))
-            for child in manifest.get("children", ())
-        )
+        children = tuple(self._children(manifest.get("children") or ()))
         return Evidence(
             target=str(manifest.get("target", "trace")),
             manifest={
@@ -63,6 +61,13 @@ class EventReader:
             unknown=dict(sorted(trace.unknown.items())),
             notes=tuple(self.notes),
         )
+
+    def _children(self, listed: Any) -> Iterator[Child]:
+        for child in listed if isinstance(listed, (list, tuple)) else [listed]:
+            try:
+                yield Child(child["mode"], child.get("exit_code"), child.get("signal"), child.get("ended", "exited"))
+            except (KeyError, TypeError, AttributeError):
+                self.notes.append("capture.json: how a child process ended is damaged and was left out")
 
     def _start(self, process: str, event: dict[str, Any]) -> None:
         self.environment.setdefault("python", event.get("python"))

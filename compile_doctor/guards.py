@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+LONGEST = 1_000
+"""Characters of a guard that are looked at: one that compares a long string holds all of it."""
 MODULE_INT_HINT = "integer attributes of the nn.Module"
 _ENTRY = re.compile(r"^\s*(?:- )?\d+/\d+: ")
 _MODULE = re.compile(r"\._(?:modules|parameters|buffers)\['(\w+)'\]")
@@ -46,7 +48,7 @@ def parse(reason: str) -> Guard:
     """Reads one reason, with or without its `4/1: ` prefix. Never raises: what is not known becomes kind `other`."""
     text = _GLOBAL.sub(r"\1", _MODULE.sub(r".\1", _ENTRY.sub("", reason.strip())))
     first = text.split("\n", 1)[0]
-    expression = re.split(r"\s+(?:# |\(HINT: )", first, maxsplit=1)[0].strip()
+    expression = re.split(r"\s+(?:# |\(HINT: )", first[:LONGEST], maxsplit=1)[0].strip()
     for pattern, build in _PATTERNS:
         match = re.match(pattern, expression)
         if match:
@@ -176,7 +178,7 @@ def _type(text: str) -> str:
 _Build = Callable[[re.Match[str], str], Guard]
 _PATTERNS: tuple[tuple[str, _Build], ...] = (
     (
-        r"tensor '(?P<name>.+)' (?P<kind>size|stride) mismatch at index (?P<index>\d+)\. expected (?P<was>\S+), actual (?P<now>\S+)",
+        r"tensor '(?P<name>.+)' (?P<kind>size|stride) mismatch at index (?P<index>\d{1,3})\. expected (?P<was>\S+), actual (?P<now>\S+)",
         _size,
     ),
     (r"tensor '(?P<name>.+)' rank mismatch\. expected (?P<was>\d+), actual (?P<now>\d+)", _rank),
@@ -191,7 +193,7 @@ _PATTERNS: tuple[tuple[str, _Build], ...] = (
     (r"(?:not )?___dict_contains\(.*?, (?P<name>.+)\)", _keys),
     (r"len\((?P<name>.+)\) [!=]= (?P<was>\d+)", _length),
     (r"(?P<name>.+?) is (?P<negated>not )?None$", _none),
-    (r"(?:.+ is (?:not )?.+|Duplicate tensors? found.*)$", _alias),
-    (r".*?(?P<name>[\w.\[\]'\"]+)\.size\(\)\[(?P<index>\d+)\].*", _shape),
+    (r".*?(?P<name>[\w.\[\]'\"]+)\.size\(\)\[(?P<index>\d{1,3})\].*", _shape),
     (r"(?P<name>.+?) == (?P<value>.+)", _equal),
+    (r"(?:.+ is (?:not )?.+|Duplicate tensors? found.*)$", _alias),
 )

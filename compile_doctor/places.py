@@ -83,6 +83,11 @@ def innermost_mine(stack: Iterable[Frame], torch_root: str | None = None) -> Fra
     return next((frame for frame in reversed(tuple(stack)) if owner(frame.file, torch_root) == "mine"), None)
 
 
+def lines_of(source: str) -> list[str]:
+    """The lines as Python and its tracebacks count them: str.splitlines() knows more line ends than the language."""
+    return re.split(r"\r\n|\r|\n", source)
+
+
 @lru_cache(maxsize=64)
 def _functions(source: str) -> tuple[tuple[int, int, str, str], ...]:
     """(first line with decorators, last line, qualified name, name) of every function, outer before inner."""
@@ -100,7 +105,7 @@ def _functions(source: str) -> tuple[tuple[int, int, str, str], ...]:
                 walk(child, path)
 
     try:
-        walk(ast.parse(source), ())
+        walk(ast.parse(source.lstrip("\ufeff")), ())
     except (SyntaxError, ValueError, RecursionError):
         return ()
     return tuple(found)
@@ -118,7 +123,7 @@ def qualified(sources: Mapping[str, str], file: str, line: int, function: str) -
 def definition_line(sources: Mapping[str, str], file: str, line: int, function: str) -> int:
     """The line of `def` for a frame that starts at `line` (a decorator's line on some Python versions)."""
     text = sources.get(file, "")
-    lines = text.splitlines()
+    lines = lines_of(text)
     for number in range(line, min(line + 20, len(lines)) + 1):
         if re.match(rf"\s*(?:async\s+)?def\s+{re.escape(function)}\b", lines[number - 1] if number else ""):
             return number
@@ -128,7 +133,7 @@ def definition_line(sources: Mapping[str, str], file: str, line: int, function: 
 @lru_cache(maxsize=64)
 def _loops(source: str) -> tuple[tuple[int, int], ...]:
     try:
-        tree = ast.parse(source)
+        tree = ast.parse(source.lstrip("\ufeff"))
     except (SyntaxError, ValueError, RecursionError):
         return ()
     loops = (ast.For, ast.While, ast.AsyncFor, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -145,7 +150,7 @@ def reader_line(sources: Mapping[str, str], file: str, first: int, function: str
     text = sources.get(file, "")
     for start, last, _, known in _functions(text):
         if known == function and start <= first <= last:
-            body = text.splitlines()[start - 1 : last]
+            body = lines_of(text)[start - 1 : last]
             return _first_use(body, start, name, after=definition_line(sources, file, start, function))
     return None
 
@@ -160,5 +165,5 @@ def _first_use(body: list[str], start: int, name: str, after: int) -> int | None
 
 def snippet(sources: Mapping[str, str], file: str, line: int) -> str:
     """The line itself, as it was when the target ran; empty where the source is not known."""
-    lines = sources.get(file, "").splitlines()
+    lines = lines_of(sources.get(file, ""))
     return lines[line - 1].strip() if 0 < line <= len(lines) else ""

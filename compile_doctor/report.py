@@ -174,7 +174,7 @@ def _not_checked(evidence: Evidence) -> list[tuple[str, str]]:
     if evidence.manifest.get("command"):
         found.append(("CD002", "a command is not run a second time in eager mode"))
         found.append(("CD107", "a command is not run a second time in eager mode"))
-    if not evidence.logs and not evidence.manifest:
+    if not evidence.logs and not evidence.children:
         found.append(("CD202", "a bare trace does not say that the recompile limit was hit"))
     return found
 

@@ -41,9 +41,9 @@ def parse_target(text: str) -> Target:
             return Target(text, module=name, attr=attr)
     if text.endswith(".py"):
         return Target(text, path=_file(text))
-    if Path(text).is_dir():
+    if text and Path(text).is_dir():
         raise UsageError(f"{text} is a directory, not a target.", hint=not_a_target())
-    if Path(text).exists():
+    if text and Path(text).exists():
         raise UsageError(f"{text} is no Python file (.py).", hint=not_a_target())
     raise UsageError(
         f"{text!r} is no target: give a .py file, FILE.py:ATTR, PACKAGE.MODULE:ATTR or example:NAME.",

@@ -85,7 +85,7 @@ class _Reader:
         try:
             header = json.loads(record.json)
             getattr(self, "_" + record.kind.removeprefix("artifact:"))(record, header)
-        except (ValueError, KeyError, TypeError, IndexError):
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
             self.trace.unknown["malformed"] += 1
 
     def finish(self) -> None:
@@ -110,12 +110,17 @@ class _Reader:
     def _str(self, record: Record, header: dict[str, Any]) -> None:
         name, number = header["str"]
         self.names[record.pid, number] = name
+        self.names.setdefault(("", number), name)
+
+    def _name(self, pid: str, number: int) -> str:
+        """A forked child goes on with the names that its parent wrote before."""
+        return self.names.get((pid, number)) or self.names.get(("", number), "?")
 
     def _dynamo_start(self, record: Record, header: dict[str, Any]) -> None:
         key = self._key(record, header)
         frames = [
             Frame(
-                self.names.get((record.pid, entry["filename"]), "?"),
+                self._name(record.pid, entry["filename"]),
                 entry["line"],
                 entry["name"],
                 entry.get("loc") or "",

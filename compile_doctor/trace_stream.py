@@ -100,5 +100,7 @@ class _Cursor:
                 pieces.append(self.buffer[self.at : stop])
                 size += stop - self.at
             self.at = stop
-            if found >= 0 or not self.refill():
+            if found >= 0:
                 return b"".join(pieces)
+            if not self.refill():
+                return b"".join([*pieces, self.buffer[self.at :]])

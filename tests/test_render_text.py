@@ -58,7 +58,7 @@ def test_the_short_report_of_200_breaks_stays_short():
     shown = text(many(200))
     assert len(shown.splitlines()) < 60
     assert re.search(r"and \d+ more: ", shown)
-    assert "-v shows all" in shown
+    assert "-v" in shown.splitlines()[-1]
 
 
 def test_no_line_of_the_short_report_of_200_breaks_is_endless():

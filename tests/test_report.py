@@ -24,7 +24,10 @@ COMPILE_FAILS = {**DONE, "compiled": "failed"}
 BACKEND = failure("compiled", "torch._dynamo.exc.BackendCompilerFailed", "backend='x' raised:\nKeyError: 'a'")
 ABORTED = (Child("diagnose", -6, "SIGABRT", "signal"), Child("control", 0))
 KILLED = (Child("diagnose", -9, "SIGKILL", "signal"), Child("control", -9, "SIGKILL", "signal"))
-COMMAND = {"manifest": {"command": ["python", "train.py"], "cwd": "/work/project"}, "phases": {}}
+COMMAND = {
+    "manifest": {"schema": "compile-doctor/capture/1", "command": ["python", "train.py"], "cwd": "/work/project"},
+    "phases": {},
+}
 
 # what was seen, the first code, the verdict, the exit code
 OUTCOMES = {

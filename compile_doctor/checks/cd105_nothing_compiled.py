@@ -14,7 +14,8 @@ def detect(seen: Seen) -> Iterator[Finding]:
     if any(compilation.graphs for compilation in evidence.compilations) or seen.failure:
         return
     command = any(child.mode == "command" and child.ended == "exited" for child in evidence.children)
-    if evidence.phases.get("compiled") != "done" and not command:
+    bare = not evidence.children  # a trace without a capture: nothing else can say why it is empty
+    if evidence.phases.get("compiled") != "done" and not command and not bare:
         return  # it did not get to the end: something else says why
     tried = len(evidence.compilations)
     message = (

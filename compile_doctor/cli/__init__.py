@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from difflib import get_close_matches
@@ -50,6 +51,9 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The one error boundary: a user's mistake is a message, and a mistake of ours asks for a report."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal in latin-1 gets a ? instead of nothing at all
     try:
         code: Any = group.main(args=arguments, prog_name="compile-doctor", standalone_mode=False)
         _exit(code if isinstance(code, int) else 0)

@@ -9,18 +9,19 @@ from pathlib import Path
 
 import click
 
-from compile_doctor.cli.output import check_outputs, finish, report_options
+from compile_doctor.cli.output import Seconds, check_outputs, finish, report_options
 from compile_doctor.errors import UsageError
 
 
-def parse_size(text: str | None) -> int | None:
-    """`8GB`, `512M` or plain bytes; raises UsageError."""
+def parse_size(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    """`8GB`, `512M` or plain bytes."""
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", text.strip(), re.IGNORECASE)
-    if not match:
-        raise UsageError(f"--memory-limit {text}: give a size such as 8GB.")
-    return int(float(match[1]) * 1024 ** ["", "k", "m", "g", "t"].index(match[2].lower()))
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*([kmgt]?)i?b?", text.strip(), re.IGNORECASE)
+    size = int(float(match[1]) * 1024 ** ["", "k", "m", "g", "t"].index(match[2].lower())) if match else 0
+    if not 0 < size < 2**60:
+        raise click.BadParameter(f"{text!r} is no size such as 8GB.")
+    return size
 
 
 @click.command(name="diagnose", short_help="Run a model under torch.compile and say what went wrong.")
@@ -48,13 +49,15 @@ def parse_size(text: str | None) -> int | None:
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0.1),
+    type=Seconds(),
     default=900.0,
     show_default=True,
     metavar="SECONDS",
     help="Stop the target then.",
 )
-@click.option("--memory-limit", metavar="SIZE", help="Private memory that the target may use, such as 8GB.")
+@click.option(
+    "--memory-limit", metavar="SIZE", callback=parse_size, help="Private memory that the target may use, such as 8GB."
+)
 @report_options
 def command(
     target: str,
@@ -68,7 +71,7 @@ def command(
     repeat: int,
     capture: Path | None,
     timeout: float,
-    memory_limit: str | None,
+    memory_limit: int | None,
     format_: str,
     output: tuple[str, ...],
     fail_on: str,
@@ -95,7 +98,7 @@ def command(
 
     check_outputs(output)
     parsed = parse_target(target)
-    settings = Settings(device, tokens, backend, mode, dynamic, grad, as_is, repeat, timeout, parse_size(memory_limit))
+    settings = Settings(device, tokens, backend, mode, dynamic, grad, as_is, repeat, timeout, memory_limit)
     with ExitStack() as stack:
         folder = capture or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compile-doctor-")))
         evidence = diagnose(parsed, settings, folder.resolve(), capture is not None, Progress(quiet))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,21 @@ import click
 from compile_doctor.errors import UsageError
 
 FORMATS = ("text", "json")
+
+
+class Seconds(click.FloatRange):
+    """A positive, finite number of seconds."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(min=0.1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return number
 
 
 def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,7 +91,8 @@ def finish(evidence: Any, format_: str, output: tuple[str, ...], fail_on: str, v
         except OSError as error:
             raise UsageError(f"-o {name}:{path}: {error.strerror}.") from error
     if format_ != "text" or not quiet or code:
-        sys.stdout.write(renderer(format_)(report, verbose))
+        colour = (sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
+        sys.stdout.write(renderer(format_)(report, verbose, colour))
         sys.stdout.flush()
     if report.command_exit:
         return report.command_exit if report.command_exit > 0 else 128 - report.command_exit

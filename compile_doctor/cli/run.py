@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from compile_doctor.cli.output import check_outputs, finish, report_options
+from compile_doctor.cli.output import Seconds, check_outputs, finish, report_options
 
 
 @click.command(
@@ -19,7 +19,7 @@ from compile_doctor.cli.output import check_outputs, finish, report_options
 @click.option(
     "--capture", type=click.Path(path_type=Path), metavar="DIR", help="Keep the evidence there, for `report`."
 )
-@click.option("--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Stop the command then [never].")
+@click.option("--timeout", type=Seconds(), metavar="SECONDS", help="Stop the command then [never].")
 @report_options
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD…")
 def command(

@@ -10,7 +10,7 @@ from compile_doctor.report import Report
 
 
 class Renderer(Protocol):
-    def __call__(self, report: Report, verbosity: int = 0) -> str: ...
+    def __call__(self, report: Report, verbosity: int = 0, colour: bool = False) -> str: ...
 
 
 def formats() -> tuple[str, ...]:

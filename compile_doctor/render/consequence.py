@@ -49,15 +49,18 @@ def _skipped(report: Report) -> str:
     names = list(dict.fromkeys(f.location.function for f in report.findings if f.code == "CD104" and f.location))
     if not names:
         return ""
-    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    return f"{shown} run{'s' if len(names) == 1 else ''} in plain Python"
+    return f"{_listed(names)} run{'s' if len(names) == 1 else ''} in plain Python"
 
 
 def _limit(errors: list[Finding]) -> str:
     hit = [f.location.function for f in errors if f.code == "CD202" and f.location]
     names = list(dict.fromkeys(hit))
     verb = "is" if len(names) == 1 else "are"
-    return f"{', '.join(names)} hit the recompile limit and {verb} no longer compiled" if names else ""
+    return f"{_listed(names)} hit the recompile limit and {verb} no longer compiled" if names else ""
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def figures(report: Report) -> list[str]:

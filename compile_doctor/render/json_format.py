@@ -12,7 +12,7 @@ from compile_doctor.report import Report, relative
 SCHEMA = "compile-doctor/report/1"
 
 
-def render(report: Report, verbosity: int = 0) -> str:
+def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     return json.dumps(as_dict(report), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import sys
 
 from rich.console import Console
 from rich.text import Text
 
 from compile_doctor import places
 from compile_doctor.findings import Finding
+from compile_doctor.render.clean import without_controls
 from compile_doctor.render.consequence import consequence, figures
 from compile_doctor.report import Report, relative
 from compile_doctor.trace import function_name
@@ -29,9 +29,9 @@ _COLOURS = {
 _INDENT = "   "
 
 
-def render(report: Report, verbosity: int = 0) -> str:
-    report = relative(report)
-    console = _console()
+def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
+    report = without_controls(relative(report))
+    console = _console(colour)
     _head(console, report)
     shown = report.findings if verbosity else report.findings[:SHOWN]
     fixes: dict[str, int] = {}
@@ -55,13 +55,13 @@ def render(report: Report, verbosity: int = 0) -> str:
     return "\n".join(line.rstrip() for line in output.splitlines()) + "\n"
 
 
-def _console() -> Console:
-    """Colour on a terminal only; NO_COLOR and FORCE_COLOR are rich's to honour."""
+def _console(colour: bool) -> Console:
     width = max(60, min(shutil.get_terminal_size((100, 40)).columns, 120))
     return Console(
         file=io.StringIO(),
         width=width,
-        force_terminal=sys.stdout.isatty() or None,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
         highlight=False,
         markup=False,
         emoji=False,
@@ -130,7 +130,7 @@ def _code(console: Console, report: Report, finding: Finding) -> None:
     location = finding.location
     if location is None:
         return
-    lines = report.sources.get(location.file, "").splitlines()
+    lines = places.lines_of(report.sources.get(location.file, ""))
     if not 0 < location.line <= len(lines):
         return
     width = len(str(location.line))
