@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from helpers import MODEL, SOURCE, one_break, write_capture
+from helpers import MODEL, SOURCE, interned, one_break, start, write_capture
 
 from compile_doctor.capture import CaptureDirectory, load_capture
 from compile_doctor.errors import CaptureError
@@ -179,3 +179,12 @@ def test_a_capture_that_moved_still_reads(capture, tmp_path):
 def test_an_empty_trace_directory_in_a_whole_capture(tmp_path):
     evidence = load_capture(write_capture(tmp_path / "c", trace=b""))
     assert codes(evidence) == ["CD105"]
+
+
+@pytest.mark.parametrize("names", [("a.log", "b.log"), ("b.log", "a.log")])
+def test_a_forked_child_writes_a_trace_of_its_own_with_its_parents_file_names(tmp_path, names):
+    """torch 2.13: one file per process, but the table of file names is copied by the fork and not written again."""
+    parent, child = (tmp_path / f"dedicated_log_torch_trace_{name}" for name in names)
+    parent.write_bytes(interned(MODEL, 1, pid=7) + start(pid=7))
+    child.write_bytes(start(0, 1, pid=8).replace(b"01:11:35", b"01:11:36"))
+    assert [(item.process, item.file) for item in load_capture(tmp_path).compilations] == [("7", MODEL), ("8", MODEL)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import types
 import warnings
@@ -17,6 +18,7 @@ torch = pytest.importorskip("torch")
 
 TORCH = tuple(int(number) for number in torch.__version__.split(".")[:2])
 
+NUMBERS = itertools.count()
 SHOWN = [cause for cause in causes() if cause.before is not None]
 
 
@@ -45,8 +47,8 @@ def reasons(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def snippet(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    """A module to run a snippet in: Dynamo up to 2.12 imports the module that a function says it is from."""
-    module = types.ModuleType("compile_doctor_snippet")
+    """A module to run a snippet in: Dynamo up to 2.12 imports the module that a function says it is from, and keeps it."""
+    module = types.ModuleType(f"compile_doctor_snippet_{next(NUMBERS)}")
     vars(module).update(torch=torch, nn=torch.nn, F=torch.nn.functional)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return module
