@@ -60,7 +60,7 @@ def call(fn: Callable[..., Any], **options: Any) -> None:
         torch.compile(fn, backend="eager", **options)(torch.linspace(-1, 1, 32).reshape(4, 8))
 
 
-@pytest.mark.skipif(TORCH != (2, 13), reason="older torch breaks on more, newer torch on less: the snippets are torch 2.13's")
+@pytest.mark.skipif(TORCH > (2, 13), reason="newer torch traces some of it")
 @pytest.mark.parametrize("cause", SHOWN, ids=lambda cause: cause.key)
 def test_before_breaks_with_its_cause(cause: Cause, snippet: types.ModuleType, reasons: list[str]) -> None:
     if "numpy" in (cause.before or ""):
@@ -70,9 +70,10 @@ def test_before_breaks_with_its_cause(cause: Cause, snippet: types.ModuleType, r
     assert [find_cause(reason, None).key for reason in reasons[:1]] == [cause.key], "\n".join(reasons)
 
 
-@pytest.mark.skipif(TORCH < (2, 13), reason="some of it compiles only in newer torch")
 @pytest.mark.parametrize("cause", [cause for cause in SHOWN if cause.after], ids=lambda cause: cause.key)
 def test_after_is_one_graph(cause: Cause, snippet: types.ModuleType, reasons: list[str]) -> None:
+    if cause.key == "hook" and TORCH < (2, 11):
+        pytest.skip("hooks on intermediate tensors are traced from torch 2.11 on")
     exec(cause.after or "", vars(snippet))
     call(snippet.forward, fullgraph=True)
     # fullgraph=True traces some things that plain torch.compile breaks on (.item(), nonzero): hence a second look.

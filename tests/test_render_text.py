@@ -182,3 +182,11 @@ def test_an_output_that_cannot_hold_every_letter(tmp_path, run_cli, encoding):
         done = run_cli("report", folder, "--format", kind, env={"PYTHONIOENCODING": encoding})
         assert done.returncode == 1, done.stderr
         assert "mistake" not in done.stderr
+
+
+def test_a_file_gets_a_report_whatever_letters_a_path_has(tmp_path, run_cli):
+    """A file name that is no UTF-8 reaches the trace, and so the report, as a lone surrogate."""
+    folder = write_capture(tmp_path / "c", target="a\udc80.py")
+    done = run_cli("report", folder, "-o", "json:report.json", "-o", "text:report.txt")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert json.loads((tmp_path / "report.json").read_text())["target"].startswith("a")
