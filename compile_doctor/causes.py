@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -56,6 +56,7 @@ class RegistryEntry:
         return list(self.names)[-1]
 
 
+@lru_cache(maxsize=1024)
 def find_cause(reason: str, gb_id: str | None) -> Cause:
     """The cause of a break. Where nothing known matches, one made from the reason, with torch's own hints as its fix."""
     text = root_reason(reason)

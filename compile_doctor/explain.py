@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 from compile_doctor.causes import explain_upstream, registry
 from compile_doctor.checks import all_checks, find_check
 from compile_doctor.checks.base import Check
 from compile_doctor.errors import UsageError
 
+WIDTH = 100
 URL = "https://meta-pytorch.github.io/compile-graph-break-site/gb/{}.html"
 
 
@@ -26,7 +28,7 @@ def explain(code: str) -> str:
     if match:
         gb_id = f"GB{int(match[1]):04}"
         try:
-            return explain_upstream(gb_id).rstrip() + "\n"
+            return _wrapped(explain_upstream(gb_id).rstrip()) + "\n"
         except KeyError:
             raise UsageError(
                 f"No torch from 2.8 to 2.15 has {gb_id}.",
@@ -46,6 +48,20 @@ def _check_page(check: Check) -> str:
     if check.silent:
         parts += ["", "Does not fire on", "", _indented(check.silent)]
     return "\n".join(parts) + "\n"
+
+
+def _wrapped(text: str) -> str:
+    """Prose at a width that can be read; code (indented) stays as it is."""
+    lines = []
+    for line in text.splitlines():
+        bullet = "    " if line.startswith("  - ") else ""
+        code = line.startswith("    ")
+        lines += (
+            [line]
+            if code or len(line) <= WIDTH
+            else textwrap.wrap(line, WIDTH, subsequent_indent=bullet, break_long_words=False)
+        )
+    return "\n".join(lines)
 
 
 def _indented(text: str) -> str:

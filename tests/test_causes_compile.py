@@ -37,7 +37,9 @@ def reasons(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The break reasons as they go into the structured trace, which has them all: counters miss branches."""
     seen: list[str] = []
 
-    def record(_name: str, metadata_fn: Callable[[], Any] = dict, *, payload_fn: Callable[[], Any] = str, **_: Any) -> None:
+    def record(
+        _name: str, metadata_fn: Callable[[], Any] = dict, *, payload_fn: Callable[[], Any] = str, **_: Any
+    ) -> None:
         if metadata_fn().get("name") == "dynamo_graph_break_reason":
             seen.append(payload_fn())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from compile_doctor.cli.output import Seconds, check_outputs, finish, report_options
+from compile_doctor.cli.output import Seconds, check_outputs, finish, prepare, report_options
 from compile_doctor.errors import UsageError
 
 
@@ -99,6 +99,7 @@ def command(
     check_outputs(output)
     parsed = parse_target(target)
     settings = Settings(device, tokens, backend, mode, dynamic, grad, as_is, repeat, timeout, memory_limit)
+    prepare()
     with ExitStack() as stack:
         folder = capture or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compile-doctor-")))
         evidence = diagnose(parsed, settings, folder.resolve(), capture is not None, Progress(quiet))

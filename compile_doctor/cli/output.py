@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,22 @@ def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = option(function)
     return function
+
+
+def prepare() -> None:
+    """Loads what the report needs while the target runs, so that it is ready when the target is."""
+
+    def load() -> None:
+        from compile_doctor.causes import causes
+        from compile_doctor.checks import all_checks
+        from compile_doctor.render import formats, renderer
+
+        causes()
+        all_checks()
+        for name in formats():
+            renderer(name)
+
+    threading.Thread(target=load, daemon=True).start()
 
 
 def check_outputs(output: tuple[str, ...]) -> list[tuple[str, Path]]:

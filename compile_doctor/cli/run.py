@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from compile_doctor.cli.output import Seconds, check_outputs, finish, report_options
+from compile_doctor.cli.output import Seconds, check_outputs, finish, prepare, report_options
 
 
 @click.command(
@@ -45,6 +45,7 @@ def command(
     from compile_doctor.launch import run_command
 
     check_outputs(output)
+    prepare()
     with ExitStack() as stack:
         folder = capture or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compile-doctor-")))
         evidence = run_command(cmd, timeout, folder.resolve(), capture is not None)
