@@ -11,7 +11,6 @@ A directory, or the same in a .zip. A directory of TORCH_TRACE files alone is re
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import zipfile
@@ -19,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from compile_doctor import places
 from compile_doctor.errors import CaptureError
@@ -122,7 +121,12 @@ class _Files:
         return sorted(entry.relative_to(self.path).as_posix() for entry in self.path.rglob("*") if entry.is_file())
 
     def open(self, name: str) -> BinaryIO:
-        return io.BytesIO(self.zip.read(self.prefix + name)) if self.zip else (self.path / name).open("rb")
+        return cast(BinaryIO, self.zip.open(self.prefix + name)) if self.zip else (self.path / name).open("rb")
+
+    def first_bytes(self, name: str) -> bytes:
+        """Of a trace: `V<date> <time>` of its first record."""
+        with self.open(name) as stream:
+            return stream.read(21)
 
     def read(self, name: str) -> str:
         with self.open(name) as stream:
@@ -166,7 +170,7 @@ def _load(files: _Files) -> Evidence:
             hint="A capture has a capture.json; a trace, files from TORCH_TRACE.",
         )
     trace = Trace()
-    for name in traces:
+    for name in sorted(traces, key=lambda name: (files.first_bytes(name), name)):  # by time: parents before their forks
         with files.open(name) as stream:
             read_stream(stream, trace)
     events = EventReader(notes)

@@ -100,7 +100,7 @@ def explain_upstream(gb_id: str) -> str:
     if entry.gone:
         seen = f"torch {entry.first} to {entry.last}; newer torch does not have it"
     else:
-        seen = f"since torch {entry.first}" if entry.first != "2.8.0" else "torch 2.8 and later"
+        seen = f"torch {entry.first} and later"
     parts = [f"{entry.gb_id}: {entry.name}", f"Seen in: {seen}"]
     if len(entry.names) > 1:
         old = (f"  {name} ({versions[0]} to {versions[-1]})" for name, versions in entry.names.items())

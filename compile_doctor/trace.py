@@ -48,6 +48,8 @@ class Trace:
     """Break records of torch 2.8 that only say that a frame was given up."""
     unknown: Counter[str] = field(default_factory=Counter)
     torch_version: str | None = None
+    names: dict[int, set[str]] = field(default_factory=dict)
+    """File names by torch's number, of all processes: a forked child goes on with the table of its parent."""
 
 
 def read_trace(files: Iterable[Path]) -> Trace:
@@ -110,11 +112,13 @@ class _Reader:
     def _str(self, record: Record, header: dict[str, Any]) -> None:
         name, number = header["str"]
         self.names[record.pid, number] = name
-        self.names.setdefault(("", number), name)
+        self.trace.names.setdefault(number, set()).add(name)
 
     def _name(self, pid: str, number: int) -> str:
-        """A forked child goes on with the names that its parent wrote before."""
-        return self.names.get((pid, number)) or self.names.get(("", number), "?")
+        """A forked child goes on with the names that its parent wrote before, in this file or (torch 2.13) in another."""
+        own = self.names.get((pid, number))
+        others = self.trace.names.get(number, set())
+        return own or (next(iter(others)) if len(others) == 1 else "?")
 
     def _dynamo_start(self, record: Record, header: dict[str, Any]) -> None:
         key = self._key(record, header)
@@ -128,19 +132,18 @@ class _Reader:
             for entry in header["dynamo_start"].get("stack") or ()
         ]
         own = frames[-1] if frames else Frame("?", 0, "?")
-        self.current[key] = len(self.trace.compilations)
-        self.trace.compilations.append(
-            Compilation(
-                process=record.pid,
-                frame_id=int(key[1]) if key[1] is not None else -1,
-                frame_compile_id=int(key[2]) if key[2] is not None else -1,
-                function=own.function,
-                file=own.file,
-                line=own.line,
-                stack=self._stack(frames),
-                recompile_reasons=self.pending.pop(key, ()),
-            )
+        started = Compilation(
+            process=record.pid,
+            frame_id=int(key[1]) if key[1] is not None else -1,
+            frame_compile_id=int(key[2]) if key[2] is not None else -1,
+            function=own.function,
+            file=own.file,
+            line=own.line,
+            stack=self._stack(frames),
+            recompile_reasons=self.pending.pop(key, ()),
         )
+        self.current[key] = len(self.trace.compilations)
+        self.trace.compilations.append(started)
 
     def _dynamo_output_graph(self, record: Record, header: dict[str, Any]) -> None:
         # A restarted attempt hands over its graph again, so a frame has at most one.

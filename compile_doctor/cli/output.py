@@ -104,7 +104,7 @@ def finish(evidence: Any, format_: str, output: tuple[str, ...], fail_on: str, v
     code = exit_code(report, fail_on)
     for name, path in check_outputs(output):
         try:
-            path.write_text(renderer(name)(report, max(verbose, 1)), encoding="utf-8")
+            path.write_text(renderer(name)(report, max(verbose, 1)), encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise UsageError(f"-o {name}:{path}: {error.strerror}.") from error
     if format_ != "text" or not quiet or code:

@@ -13,7 +13,7 @@ SCHEMA = "compile-doctor/report/1"
 
 
 def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
-    return json.dumps(as_dict(report), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(as_dict(report), indent=2) + "\n"
 
 
 def as_dict(report: Report) -> dict[str, Any]:
