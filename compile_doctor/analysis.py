@@ -122,10 +122,16 @@ class Seen:
         for key in [key for key in groups if key[2] == RAISED]:
             function = self._place(groups[key][0]).function
             for other, breaks in groups.items():
-                inside = (f for item in breaks for f in item.stack[:-1] if f.file == key[0] and f.function == function)
+                outer = (f for item in breaks for f in self._outer_frames(item))
+                inside = (f for f in outer if f.file == key[0] and f.function == function)
                 if other != key and other[2] == RAISED and next(inside, None):
                     breaks.extend(groups.pop(key))
                     break
+
+    def _outer_frames(self, item: Break) -> tuple[Frame, ...]:
+        """Who led to the break: a `dynamo_error` has only the frames below the compiled one."""
+        compilation = self.compilation(item)
+        return (compilation.stack[:-1] if compilation else ()) + item.stack[:-1]
 
     def _is_leftover(self, item: Break) -> bool:
         """A comprehension that Dynamo compiles by itself, because the function around it was given up, has no iterator."""
@@ -246,7 +252,10 @@ class Seen:
 
     def _recompiled(self, file: str, function: str, members: list[tuple[Compilation, Guard]]) -> Recompiled:
         compilation, guard = members[0]
-        name = re.sub(r"\W+$", "", guard.source.split("[", 1)[0]).rsplit(".", 1)[-1] or guard.source
+        name = (
+            re.sub(r"\W+$", "", re.split(r"\[|\.__|\.func\b", guard.source, maxsplit=1)[0]).rsplit(".", 1)[-1]
+            or guard.source
+        )
         resumed = compilation.function != function
         sources = self.evidence.sources
         line = places.definition_line(sources, file, compilation.line, function)

@@ -42,12 +42,7 @@ class EventReader:
         children = tuple(self._children(manifest.get("children") or ()))
         return Evidence(
             target=str(manifest.get("target", "trace")),
-            manifest={
-                **manifest,
-                **self.facts,
-                "beyond_limit": trace.beyond_limit,
-                "gave_up_records": trace.gave_up_records,
-            },
+            manifest={**manifest, **self.facts, "beyond_limit": trace.beyond_limit},
             environment=environment,
             compilations=tuple(trace.compilations),
             breaks=tuple(trace.breaks),

@@ -15,7 +15,7 @@ from compile_doctor.trace_kinds import IGNORED, IGNORED_PATTERN, WANTED
 from compile_doctor.trace_stream import Record, records
 
 _SITE = re.compile(r"\s*Graph break in user code at (.*):(\d+)\nGraph Break Reason: ", re.DOTALL)
-_GAVE_UP = re.compile(r"\s*Graph break: skip: from user code at:")
+_GAVE_UP = re.compile(r"\s*Graph break: (?:skip: from user code at:|torch\.compile cannot properly resume)")
 _USER_STACK = re.compile(r"\n+User code traceback:\n")
 _UPSTREAM = re.compile(r"/gb/gb(\d{4})\.html")
 _FRAME = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
@@ -44,8 +44,6 @@ class Trace:
     breaks: list[Break] = field(default_factory=list)
     beyond_limit: dict[str, int] = field(default_factory=dict)
     """Frame label to recompilations that torch refused: it logged the guard and then did not compile."""
-    gave_up_records: int = 0
-    """Break records of torch 2.8 that only say that a frame was given up."""
     unknown: Counter[str] = field(default_factory=Counter)
     torch_version: str | None = None
     names: dict[int, set[str]] = field(default_factory=dict)
@@ -174,8 +172,7 @@ class _Reader:
         text = record.payload.decode(errors="replace")
         match = _SITE.match(text)
         if match is None and _GAVE_UP.match(text):
-            self.trace.gave_up_records += 1  # torch 2.8: the same frame has a dynamo_error with the reason
-            return
+            return  # torch 2.8 to 2.10: the same frame has a dynamo_error, with the reason in full
         if match is None:
             raise ValueError("no site")
         reason, *rest = _USER_STACK.split(text[match.end() :], maxsplit=1)  # torch 2.8 leaves the blank line out
