@@ -12,7 +12,7 @@ from compile_doctor import places
 from compile_doctor.causes import Cause, find_cause
 from compile_doctor.evidence import Break, Compilation, Evidence, Failure, Frame
 from compile_doctor.findings import Location
-from compile_doctor.guards import Guard, parse
+from compile_doctor.recompiled import Recompiled, group_recompilations
 from compile_doctor.trace import function_name
 
 _DISABLED = re.compile(
@@ -54,24 +54,6 @@ class Skipped:
     @property
     def first(self) -> Compilation:
         return self.compilations[0]
-
-
-@dataclass(frozen=True)
-class Recompiled:
-    """One frame that was compiled again for one cause."""
-
-    guard: Guard
-    file: str
-    function: str
-    line: int
-    """Where the thing that varies is read, or the function's first line."""
-    compilations: tuple[Compilation, ...]
-    guards: tuple[Guard, ...]
-    """The failed guard of each recompilation, in order."""
-    caller: Frame | None
-    """The line of the user's that called the frame."""
-    follows_break: bool
-    """The value that varies came out of a graph break."""
 
 
 class Seen:
@@ -124,7 +106,9 @@ class Seen:
             for other, breaks in groups.items():
                 outer = (f for item in breaks for f in self._outer_frames(item))
                 inside = (f for f in outer if f.file == key[0] and f.function == function)
-                if other != key and other[2] == RAISED and next(inside, None):
+                passed = places.in_finally(self.evidence.sources, key[0], key[1])
+                later = passed and breaks[0].compilation > groups[key][0].compilation
+                if other != key and other[2] == RAISED and (later or next(inside, None)):
                     breaks.extend(groups.pop(key))
                     break
 
@@ -174,7 +158,8 @@ class Seen:
             reason=breaks[0].reason,
             breaks=tuple(breaks),
             callers=len(callers),
-            told=bool(breaks[0].stack),
+            told=bool(breaks[0].stack)
+            and not (cause.key == RAISED and places.in_finally(self.evidence.sources, frame.file, frame.line)),
             loop=loop,
         )
 
@@ -241,63 +226,7 @@ class Seen:
 
     @cached_property
     def recompiled(self) -> tuple[Recompiled, ...]:
-        groups: dict[tuple[str, str, str], list[tuple[Compilation, Guard]]] = defaultdict(list)
-        for compilation in self.evidence.compilations:
-            if compilation.recompile_reasons:
-                guard = decisive([parse(reason) for reason in compilation.recompile_reasons])
-                if places.is_plumbing(compilation.file) and guard.source == "fn":
-                    continue  # torch wraps every torch.nn module in the same `inner(fn)`: another module, not a recompile
-                groups[compilation.file, function_name(compilation.function), guard.key].append((compilation, guard))
-        return tuple(self._recompiled(file, function, members) for (file, function, _), members in groups.items())
-
-    def _recompiled(self, file: str, function: str, members: list[tuple[Compilation, Guard]]) -> Recompiled:
-        compilation, guard = members[0]
-        name = (
-            re.sub(r"\W+$", "", re.split(r"\[|\.__|\.func\b", guard.source, maxsplit=1)[0]).rsplit(".", 1)[-1]
-            or guard.source
-        )
-        resumed = compilation.function != function
-        sources = self.evidence.sources
-        line = places.definition_line(sources, file, compilation.line, function)
-        if guard.kind == "closure":  # torch names the line inside of the function that was passed in
-            line = places.reader_line(sources, file, compilation.line, function, name) or line
-        elif guard.kind not in (
-            "size",
-            "stride",
-            "rank",
-            "dtype",
-            "requires_grad",
-            "state",
-            "device",
-            "shape-range",
-            "alias",
-        ):
-            line = self._reader(guard, file, compilation.line, function, name) or line
-        caller = places.innermost_mine(
-            (f for f in compilation.stack if f.file != file or f.function != function), self.torch_root
-        )
-        if places.is_plumbing(file) and caller:
-            file, line, function, caller = caller.file, caller.line, caller.function, None
-        return Recompiled(
-            guard=guard,
-            file=file,
-            function=places.qualified(sources, file, line, function),
-            line=line,
-            compilations=tuple(member for member, _ in members),
-            guards=tuple(found for _, found in members),
-            caller=caller,
-            follows_break=guard.source.startswith("___stack") or (resumed and self._from_break(file, function, name)),
-        )
-
-    def _reader(self, guard: Guard, file: str, first: int, function: str, name: str) -> int | None:
-        if guard.read_at and file.endswith(guard.read_at[0]):
-            return guard.read_at[1]
-        return places.reader_line(self.evidence.sources, file, first, function, name)
-
-    def _from_break(self, file: str, function: str, name: str) -> bool:
-        """Whether a break site of this function assigns `name`: `n = x.item()` and then a guard on `n`."""
-        lines = [site.frame for site in self.sites if site.frame.file == file and site.frame.function == function]
-        return any(self.snippet(frame.file, frame.line).startswith((f"{name} =", f"{name}:")) for frame in lines)
+        return group_recompilations(self.evidence, self.torch_root, [site.frame for site in self.sites])
 
     def snippet(self, file: str, line: int) -> str:
         return places.snippet(self.evidence.sources, file, line)
@@ -318,17 +247,3 @@ class Seen:
         if frame is None and whose == "torch":
             frame = places.innermost((f for f in stack if self.owner(f.file) == "dependency"), self.torch_root)
         return self.location(frame.file, frame.line, frame.function) if frame else None
-
-
-STATE_KINDS = frozenset(
-    {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "none", "type", "length"}
-)
-
-
-def decisive(guards: list[Guard]) -> Guard:
-    """The guard that explains a recompilation: there is one per cached entry, the newest first.
-
-    An entry that failed only because it belongs to another layer (an int attribute, another function) says nothing
-    about why the entry of *this* layer failed; where any entry failed by shape, dtype or global state, that is why.
-    """
-    return next((guard for guard in guards if guard.kind in STATE_KINDS), guards[0])

@@ -145,6 +145,16 @@ def in_loop(sources: Mapping[str, str], file: str, line: int, first: int) -> boo
     return any(first <= start <= line <= end for start, end in _loops(sources.get(file, "")))
 
 
+def in_finally(sources: Mapping[str, str], file: str, line: int) -> bool:
+    """Whether the line lies in a `finally:` block: an exception passes through there, and does not begin there."""
+    try:
+        tree = ast.parse(sources.get(file, "").lstrip("\ufeff"))
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    blocks = (node.finalbody for node in ast.walk(tree) if isinstance(node, ast.Try) and node.finalbody)
+    return any(block[0].lineno <= line <= (block[-1].end_lineno or 0) for block in blocks)
+
+
 def reader_line(sources: Mapping[str, str], file: str, first: int, function: str, name: str) -> int | None:
     """The first line of the function that starts at `first` which reads `name`, by its syntax tree."""
     text = sources.get(file, "")

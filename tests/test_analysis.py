@@ -1,10 +1,11 @@
 """Folds that real models asked for, each from the records that they left."""
 
-from compile_doctor.analysis import Seen, decisive
+from compile_doctor.analysis import Seen
 from compile_doctor.checks import find_check
 from compile_doctor.cost import site_cost
 from compile_doctor.evidence import Break, Compilation, Evidence, Frame
 from compile_doctor.guards import parse
+from compile_doctor.recompiled import decisive
 
 FILE = "/work/model.py"
 SOURCE = """\

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 from compile_doctor import places
-from compile_doctor.analysis import Recompiled, Seen
+from compile_doctor.analysis import Seen
 from compile_doctor.checks.base import Check, recompile_values
 from compile_doctor.findings import Finding
+from compile_doctor.recompiled import Recompiled
 
 _CALLABLE = re.compile(r"function|method|partial|builtin|lambda")
 _OWN = re.compile(r"\.(?:__code__|func)$")

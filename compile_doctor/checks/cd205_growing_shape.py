@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from compile_doctor.analysis import Recompiled, Seen
+from compile_doctor.analysis import Seen
 from compile_doctor.checks.base import Check, recompile_values
 from compile_doctor.findings import Finding
+from compile_doctor.recompiled import Recompiled
 
 
 def fits(group: Recompiled) -> bool:

@@ -1,0 +1,115 @@
+"""Groups recompilations by frame and cause, and finds the line that reads what varies."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from compile_doctor import places
+from compile_doctor.evidence import Compilation, Evidence, Frame
+from compile_doctor.guards import Guard, parse
+from compile_doctor.trace import function_name
+
+STATE_KINDS = frozenset(
+    {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "none", "type", "length"}
+)
+UNREAD_KINDS = frozenset(
+    {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "shape-range", "alias"}
+)
+"""Guards on a whole argument or setting: no single line reads them, so the place is the function."""
+
+
+@dataclass(frozen=True)
+class Recompiled:
+    """One frame that was compiled again for one cause."""
+
+    guard: Guard
+    file: str
+    function: str
+    line: int
+    """Where the thing that varies is read, or the function's first line."""
+    compilations: tuple[Compilation, ...]
+    guards: tuple[Guard, ...]
+    """The failed guard of each recompilation, in order."""
+    caller: Frame | None
+    """The line of the user's that called the frame."""
+    follows_break: bool
+    """The value that varies came out of a graph break."""
+
+
+def group_recompilations(evidence: Evidence, torch_root: str | None, broken: Sequence[Frame]) -> tuple[Recompiled, ...]:
+    """One entry per frame and cause; `broken` are the places of break sites, out of which values may come."""
+    groups: dict[tuple[str, str, str], list[tuple[Compilation, Guard]]] = defaultdict(list)
+    for compilation in evidence.compilations:
+        if compilation.recompile_reasons:
+            guard = decisive([parse(reason) for reason in compilation.recompile_reasons])
+            if places.is_plumbing(compilation.file) and guard.source == "fn":
+                continue  # torch wraps every torch.nn module in the same `inner(fn)`: another module, not a recompile
+            groups[compilation.file, function_name(compilation.function), guard.key].append((compilation, guard))
+    return tuple(
+        _group(evidence, torch_root, broken, file, function, members) for (file, function, _), members in groups.items()
+    )
+
+
+def decisive(guards: list[Guard]) -> Guard:
+    """The guard that explains a recompilation: there is one per cached entry, the newest first.
+
+    An entry that failed only because it belongs to another layer (an int attribute, another function) says nothing
+    about why the entry of *this* layer failed; where any entry failed by shape, dtype or global state, that is why.
+    """
+    return next((guard for guard in guards if guard.kind in STATE_KINDS), guards[0])
+
+
+def _group(
+    evidence: Evidence,
+    torch_root: str | None,
+    broken: Sequence[Frame],
+    file: str,
+    function: str,
+    members: list[tuple[Compilation, Guard]],
+) -> Recompiled:
+    compilation, guard = members[0]
+    name = _base_name(guard.source)
+    line = _line(evidence, guard, compilation, function, name)
+    around = (frame for frame in compilation.stack if frame.file != file or frame.function != function)
+    caller = places.innermost_mine(around, torch_root)
+    resumed = compilation.function != function
+    follows = guard.source.startswith("___stack") or (resumed and _from_break(evidence, broken, file, function, name))
+    if places.is_plumbing(file) and caller:
+        file, line, function, caller = caller.file, caller.line, caller.function, None
+    return Recompiled(
+        guard=guard,
+        file=file,
+        function=places.qualified(evidence.sources, file, line, function),
+        line=line,
+        compilations=tuple(member for member, _ in members),
+        guards=tuple(found for _, found in members),
+        caller=caller,
+        follows_break=follows,
+    )
+
+
+def _base_name(source: str) -> str:
+    """The identifier that the user wrote: `score_mod` of `score_mod.__closure__[0]`, `layer_idx` of `self.layer_idx`."""
+    head = re.split(r"\[|\.__|\.func\b", source, maxsplit=1)[0]
+    return re.sub(r"\W+$", "", head).rsplit(".", 1)[-1] or source
+
+
+def _line(evidence: Evidence, guard: Guard, compilation: Compilation, function: str, name: str) -> int:
+    file, first, sources = compilation.file, compilation.line, evidence.sources
+    definition = places.definition_line(sources, file, first, function)
+    if guard.kind in UNREAD_KINDS:
+        return definition
+    # For a closure torch names a line inside of the function that was passed in, which may be anywhere.
+    if guard.kind != "closure" and guard.read_at and file.endswith(guard.read_at[0]):
+        return guard.read_at[1]
+    return places.reader_line(sources, file, first, function, name) or definition
+
+
+def _from_break(evidence: Evidence, broken: Sequence[Frame], file: str, function: str, name: str) -> bool:
+    """Whether a break site of this function assigns `name`: `n = x.item()` and then a guard on `n`."""
+    lines = [frame.line for frame in broken if frame.file == file and frame.function == function]
+    texts = (places.snippet(evidence.sources, file, line) for line in lines)
+    return any(text.startswith((f"{name} =", f"{name}:")) for text in texts)
