@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", nargs="?", default="tests/programs/clean_vit_patch_embed.py", help="a file, or example:NAME")
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--repeat", type=int, default=1, help="calls of the plain script with each input: as many as diagnose makes")
+    parser.add_argument("--repeat", type=int, default=2, help="calls of the plain script with each input: as many as diagnose makes")
     parser.add_argument("--backend", default="inductor")
     parser.add_argument("--starts", type=int, default=40)
     parser.add_argument("--timeout", type=float, default=600)

@@ -63,8 +63,14 @@ def judge(path: Path, kept: dict[str, Any], options: argparse.Namespace, version
     if options.only == "doctor" or options.captures:
         result["others"] = kept.get("others", {})
     else:
-        result["others"] = others.measure(path, label.backend or "eager", label.options, options.timeout)
+        result["others"] = others.measure(path, label.backend or "eager", label.options, patience(label, options.timeout))
     return result
+
+
+def patience(label: labels.Labels, timeout: float) -> float:
+    """A program that is known to hang says how long to wait for it."""
+    given = [float(value) for name, value in zip(label.options, label.options[1:], strict=False) if name == "--timeout"]
+    return min([timeout, *given])
 
 
 def diagnose(path: Path, label: labels.Labels, timeout: float) -> dict[str, Any]:
