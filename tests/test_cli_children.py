@@ -233,7 +233,7 @@ def test_run_with_a_program_that_forks_after_it_has_compiled(tmp_path):
     done = run_doctor(tmp_path, "run", "--format", "json", "--fail-on", "never", "--", sys.executable, "forks.py")
     report = found(done)
     assert done.returncode == 0, done.stderr
-    assert "rank 0" in done.stderr and "rank 1" in done.stderr
+    assert done.stderr.count("rank") == 2  # two processes write at once: their words may mix
     recompiled = [finding for finding in report["findings"] if finding["code"] == "CD201"]
     assert (
         sum(finding["count"] for finding in recompiled) == 2
