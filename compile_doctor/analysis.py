@@ -212,7 +212,7 @@ class Seen:
             broke = by_compilation.get(index)
             if compilation.function in COMPREHENSIONS:
                 continue  # up to Python 3.11 a frame of its own, but nobody's function
-            if self._gave_up(compilation) and (broke or compilation.fail_type):
+            if self._gave_up(compilation) and (broke or compilation.fail_type == "Unsupported"):
                 groups[compilation.file, function_name(compilation.function), compilation.line].append(
                     (compilation, broke)
                 )

@@ -76,6 +76,9 @@ class EventReader:
     def _not_a_target(self, process: str, event: dict[str, Any]) -> None:
         self.facts["not_a_target"] = event["message"]
 
+    def _usage(self, process: str, event: dict[str, Any]) -> None:
+        self.facts["usage"] = event["message"]
+
     def _compile(self, process: str, event: dict[str, Any]) -> None:
         self.facts["as_is"] = event["as_is"]
 
@@ -101,7 +104,8 @@ class EventReader:
         self.counts[process] = Counts(process, event["counters"])
 
     def _difference(self, process: str, event: dict[str, Any]) -> None:
-        self.difference = float(event["value"])
+        self.difference = None if event["value"] is None else float(event["value"])
+        self.facts["not_compared"] = event.get("reason")
 
     def _bytecode(self, process: str, event: dict[str, Any]) -> None:
         self.bytecode.append(event)

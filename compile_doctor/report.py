@@ -37,6 +37,8 @@ class Report:
     notes: tuple[str, ...]
     timings: Mapping[str, float]
     max_difference: float | None
+    not_compared: str | None
+    """Why compiled and eager output give no number, where both ran."""
     bytecode: Mapping[str, Any]
     sources: Mapping[str, str]
     cwd: str
@@ -81,6 +83,7 @@ def make_report(evidence: Evidence) -> Report:
         notes=evidence.notes,
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
         max_difference=evidence.max_difference,
+        not_compared=evidence.manifest.get("not_compared"),
         bytecode=evidence.bytecode,
         sources=evidence.sources,
         cwd=str(evidence.manifest.get("cwd", "")),
@@ -119,20 +122,24 @@ def _order(finding: Finding) -> tuple[Any, ...]:
 
 def _verdict(evidence: Evidence, findings: list[Finding]) -> tuple[str, str]:
     outcome = next((finding for finding in findings if finding.code in OUTCOMES), None)
+    failed = next(
+        (child for child in evidence.children if child.mode == "command" and (child.exit_code or child.signal)), None
+    )
     if outcome:
-        return "inconclusive", outcome.title + "."
+        return "inconclusive", outcome.title + (f"; the command failed ({_how(failed)})." if failed else ".")
     interrupted = next((child for child in evidence.children if child.ended == "interrupted"), None)
     if interrupted:
         return "inconclusive", "Interrupted before it was done."
     if any(finding.severity == "error" for finding in findings):
         return "unhealthy", ""
-    failed = next((child for child in evidence.children if child.mode == "command" and child.exit_code), None)
     if failed:
         return "inconclusive", f"The command failed ({_how(failed)}): what follows is what was seen until then."
     if evidence.phases.get("compiled") in ("begun", "failed"):
         return "inconclusive", "The compiled run did not come to its end, and the cause could not be told."
     if any(child.mode != "command" and child.exit_code not in (0, None) for child in evidence.children):
-        return "inconclusive", "The process ended early."
+        limit = evidence.manifest.get("options", {}).get("memory_limit")
+        allowed = f" It was allowed {limit:,} bytes (--memory-limit)." if limit else ""
+        return "inconclusive", "The process ended early." + allowed
     return "healthy", ""
 
 

@@ -73,7 +73,7 @@ def test_verbose_shows_them_all():
 def test_verdict_first_then_findings_then_figures():
     lines = [line for line in text(broken()).splitlines() if line]
     assert lines[0].startswith("model.py · torch 2.13.0+cpu")
-    assert lines[1].startswith("UNHEALTHY   1 line breaks the model into 1 graph")
+    assert lines[1].startswith("UNHEALTHY   1 line breaks the graph")
     assert lines[2].startswith("1  CD101 graph-break  model.py:2 in forward")
     assert '> 2 |     print("seen")' in lines[4]
     assert lines[-2].startswith("1 graph · 1 break site · 0 recompiles")

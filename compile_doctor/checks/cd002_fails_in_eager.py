@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
@@ -9,11 +10,23 @@ from compile_doctor.checks.base import Check
 from compile_doctor.findings import Finding
 from compile_doctor.rootcause import root_cause
 
+_NO_GRAD = re.compile(r"does not require grad|does not have a grad_fn")
+
 
 def detect(seen: Seen) -> Iterator[Finding]:
     failure = seen.evidence.failure("eager")
     if failure:
         cause = root_cause(failure, seen.torch_root)
+        options = seen.evidence.manifest.get("options", {})
+        if _NO_GRAD.search(cause.message) and not options.get("grad"):
+            yield CHECK.finding(
+                "The target needs gradients",
+                f"{cause.type}: {cause.message}. The doctor calls it under torch.no_grad() unless told otherwise.",
+                cause="eager:no-grad",
+                fix="Add --grad.",
+                evidence=tuple(failure.text.rstrip().splitlines()),
+            )
+            return
         yield CHECK.finding(
             "The target fails in eager mode",
             f"{cause.type}: {cause.message}",

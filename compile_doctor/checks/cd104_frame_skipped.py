@@ -34,17 +34,12 @@ def _why(seen: Seen, skipped: Skipped, qualified: str) -> str:
     site = skipped.site
     if site is None:
         return f"Dynamo gave up on {qualified}: {headline(skipped.first.fail_reason or 'no reason given')}"
-    where = (
-        f"line {site.frame.line}"
-        if site.frame.file == skipped.first.file
-        else f"{places.short(site.frame.file)}:{site.frame.line}"
-    )
-    lies = (
-        f"inside a loop (line {skipped.at})"
-        if skipped.loop
-        else "where Dynamo cannot resume (in `try`, `with` or an inlined call)"
-    )
-    return f"It breaks at {where} ({site.cause.title}), {lies}: the whole function runs in plain Python."
+    same = site.frame.file == skipped.first.file and site.frame.function == function_name(skipped.first.function)
+    where = f"line {site.frame.line}" if same else f"{places.short(site.frame.file)}:{site.frame.line}"
+    lies = "in a loop, where" if skipped.loop else "where"
+    resumed = skipped.first.function != function_name(skipped.first.function)
+    rest = "what is left of the function" if resumed else "the whole function"
+    return f"It breaks at {where} ({site.cause.title}), {lies} Dynamo cannot resume: {rest} runs in plain Python."
 
 
 def _fix(skipped: Skipped) -> str:

@@ -17,6 +17,15 @@ def detect(seen: Seen) -> Iterator[Finding]:
     bare = not evidence.children  # a trace without a capture: nothing else can say why it is empty
     if evidence.phases.get("compiled") != "done" and not command and not bare:
         return  # it did not get to the end: something else says why
+    counted = sum(counts.counters.get("stats", {}).get("unique_graphs", 0) for counts in evidence.counts)
+    if counted:
+        yield CHECK.finding(
+            "The trace is missing",
+            f"Dynamo counted {counted} graphs, and the structured trace holds none of them: it was lost or cut off.",
+            cause="trace-missing",
+            fix="Make the capture again, and copy all of it.",
+        )
+        return
     tried = len(evidence.compilations)
     message = (
         f"Dynamo looked at {tried} frame{'s' * (tried != 1)} and put no operator of them into a graph."

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
+from compile_doctor.causes import find_cause
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.cd701_no_compiler import is_missing_compiler
 from compile_doctor.findings import Finding
@@ -28,13 +29,19 @@ def detect(seen: Seen) -> Iterator[Finding]:
     )
     types = " > ".join(link.type for link in failure.chain)
     place = cause.frame
+    message = f"{cause.type.rsplit('.', 1)[-1]}: {cause.message}"
+    fix = "Change this line, or keep it out of the graph: put it into a function under @torch.compiler.disable."
+    if cause.type.endswith("exc.Unsupported"):
+        broke = find_cause(failure.chain[-1].message, None)
+        message = f"fullgraph=True makes an error of a graph break ({broke.title}). {broke.why}"
+        fix = broke.fix
     yield CHECK.finding(
-        "Fails under torch.compile only",
-        f"{cause.type.rsplit('.', 1)[-1]}: {cause.message}",
+        "Fails under torch.compile only" if eager == "done" else "Raised while compiling; eager mode was not tried",
+        message,
         location=seen.location(place.file, place.line, place.function) if place else None,
         owner=seen.owner(place.file) if place else "torch",
         cause=f"error:{cause.type.rsplit('.', 1)[-1]}:{_normal(cause.message)}",
-        fix="Change this line, or keep it out of the graph: put it into a function under @torch.compiler.disable.",
+        fix=fix,
         evidence=(control, f"exceptions, outermost first: {types}"),
     )
 

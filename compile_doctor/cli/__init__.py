@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Any
@@ -52,6 +54,9 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The one error boundary: a user's mistake is a message, and a mistake of ours asks for a report."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        with contextlib.suppress(ValueError):  # only the main thread may, and only it has to
+            signal.signal(number, signal.default_int_handler)  # as Ctrl-C: no child may outlive the doctor
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal in latin-1 gets a ? instead of nothing at all

@@ -103,6 +103,8 @@ def command(
     with ExitStack() as stack:
         folder = capture or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compile-doctor-")))
         evidence = diagnose(parsed, settings, folder.resolve(), capture is not None, Progress(quiet))
+        if evidence.manifest.get("usage"):
+            raise UsageError(f"torch.compile refuses these options: {evidence.manifest['usage']}")
         message = evidence.manifest.get("not_a_target")
         if message:
             raise UsageError(str(message), hint=not_a_target())

@@ -109,8 +109,13 @@ def finish(evidence: Any, format_: str, output: tuple[str, ...], fail_on: str, v
             raise UsageError(f"-o {name}:{path}: {error.strerror}.") from error
     if format_ != "text" or not quiet or code:
         colour = (sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
-        sys.stdout.write(renderer(format_)(report, verbose, colour))
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(renderer(format_)(report, verbose, colour))
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise UsageError(f"The report cannot be written to stdout: {error.strerror}.") from error
     if report.command_exit:
         return report.command_exit if report.command_exit > 0 else 128 - report.command_exit
     return code

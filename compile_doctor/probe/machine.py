@@ -46,7 +46,8 @@ def facts() -> dict[str, Any]:
 
 def _cpp_compiler() -> str | None:
     """The compiler that Inductor would take (`CXX`, then its own search), if it runs."""
-    for name in filter(None, (os.environ.get("CXX"), "clang++" if sys.platform == "darwin" else "g++", "clang++")):
+    usual = ("clang++",) if sys.platform == "darwin" else ("g++", "clang++")
+    for name in (os.environ["CXX"],) if os.environ.get("CXX") else usual:
         path = shutil.which(name)
         if path is None:
             continue

@@ -107,7 +107,7 @@ class Session:
                         for key in ("backend", "mode", "dynamic")
                         if self.settings.get(key) is not None
                     }
-                    model = torch.compile(model, **options)
+                    model = self._compile(model, options)
                 return self._calls(model, inputs, "compiled")
         except Exception:  # recorded by the phase; the eager run must still tell whether torch.compile is to blame
             return None
@@ -116,14 +116,26 @@ class Session:
             if bytecode is not None:
                 bytecode.write(self.log, Path(self.settings["directory"]))
 
+    def _compile(self, model: Any, options: dict[str, Any]) -> Any:
+        """torch.compile; a backend or mode that it does not know is the user's mistake, not the model's."""
+        try:
+            return torch.compile(model, **options)
+        except Exception as error:
+            if type(error).__name__ == "InvalidBackend" or isinstance(error, (RuntimeError, ValueError, TypeError)):
+                self.log.write("usage", message=str(error).strip().split("\n", 1)[0])
+            raise
+
     def _eager(self, program: Program, outputs: list[Any] | None) -> None:
         with _Marked(self.log, "eager"), compat.force_eager():
             model = self._build(program)
             expected = self._calls(model, self._inputs(program), "eager")
-        if outputs is not None and program.rebuildable:
-            difference = _difference(outputs, expected)
-            if difference is not None:
-                self.log.write("difference", value=difference)
+        if outputs is None:
+            return
+        if program.rebuildable:
+            difference, reason = _compare(outputs, expected)
+        else:
+            difference, reason = None, "the target cannot be built anew, so that its state may have changed"
+        self.log.write("difference", value=difference, reason=reason)
 
     def _calls(self, model: Any, inputs: list[Inputs], phase: str) -> list[Any]:
         """Calls the model on each input set; keeps the first result, to compare."""
@@ -180,17 +192,25 @@ def _device(model: Any, inputs: list[Inputs]) -> str | None:
     return leaves[0].device.type if leaves else None
 
 
-def _difference(compiled: list[Any], eager: list[Any]) -> float | None:
-    """Largest absolute difference over the floating-point tensors of the first call; None where they cannot be compared."""
-    worst = None
+def _compare(compiled: list[Any], eager: list[Any]) -> tuple[float | None, str | None]:
+    """(largest absolute difference, None) over the tensors of the first call, or (None, why there is no such number)."""
     mine, other = tree_flatten(compiled)[0], tree_flatten(eager)[0]
     if len(mine) != len(other):
-        return None
+        return None, "compiled and eager return different structures"
+    worst: float | None = None
     for a, b in zip(mine, other):
-        if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and a.is_floating_point():
-            if a.shape != b.shape:
-                return None
-            if a.numel():
-                gap = (a.detach().double() - b.detach().double()).abs().nan_to_num(0.0).max().item()
-                worst = max(worst or 0.0, gap)
-    return worst
+        if not (isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor)):
+            continue
+        if a.shape != b.shape:
+            return None, f"compiled returns shape {list(a.shape)}, eager {list(b.shape)}"
+        if a.numel() == 0 or a.is_meta or a.is_quantized or a.layout is not torch.strided:
+            continue
+        kind = torch.complex128 if a.is_complex() or b.is_complex() else torch.float64
+        left, right = a.detach().to("cpu", kind), b.detach().to("cpu", kind)
+        if not torch.equal(left.isnan(), right.isnan()):
+            return None, "NaN in one of compiled and eager only"
+        gap = torch.where(left == right, 0.0, (left - right).abs()).nan_to_num(0.0, posinf=float("inf"))
+        worst = max(worst or 0.0, gap.max().item())
+    if worst is None:
+        return None, "no tensors to compare"
+    return (worst, None) if worst != float("inf") else (None, "infinite in one of compiled and eager only")

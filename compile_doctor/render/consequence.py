@@ -41,8 +41,11 @@ def _breaks(report: Report) -> str:
     sites = len({(f.location.file, f.location.line) if f.location else id(f) for f in broken})
     if not sites:
         return ""
+    verb = f"{_number(sites, 'line')} break{'s' if sites == 1 else ''}"
     graphs = report.summary["graphs"]
-    return f"{_number(sites, 'line')} break{'s' if sites == 1 else ''} the model into {_number(graphs, 'graph')}"
+    # Recompilations, and the processes of a command, make graphs too: then the number would say something else.
+    alone = not report.summary["recompiles"] and report.command_exit is None and graphs > 1
+    return f"{verb} the model into {_number(graphs, 'graph')}" if alone else f"{verb} the graph"
 
 
 def _skipped(report: Report) -> str:
@@ -77,6 +80,10 @@ def figures(report: Report) -> list[str]:
         found.append(f"eager control {report.timings['eager']:.1f} s")
     if report.max_difference is not None and not any(f.code in OUTCOMES for f in report.findings):
         found.append(_compared(report.max_difference))
+    if report.not_compared:
+        found.append(f"not compared with eager: {report.not_compared}")
+    if report.command_exit:
+        found.append(f"the command ended with status {report.command_exit}")
     if report.unknown_events:
         found.append(f"{_number(sum(report.unknown_events.values()), 'unknown trace record')}")
     return found

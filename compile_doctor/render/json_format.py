@@ -34,6 +34,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "notes": list(report.notes),
         "timings": {f"{name}_seconds": value for name, value in report.timings.items()},
         "max_difference": report.max_difference,
+        "not_compared": report.not_compared,
     }
 
 

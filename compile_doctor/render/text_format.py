@@ -139,10 +139,14 @@ def _code(console: Console, report: Report, finding: Finding) -> None:
             continue
         mark, style = (">", "bold") if number == location.line else (" ", "dim")
         console.print(
-            f"{_INDENT}{mark} {number:>{width}} | {lines[number - 1].rstrip()[: console.width - 12]}",
+            f"{_INDENT}{mark} {number:>{width}} | {_cut(lines[number - 1].rstrip(), console.width - 12)}",
             style=style,
             soft_wrap=True,
         )
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def _wrapped(console: Console, label: str, text: str) -> None:
