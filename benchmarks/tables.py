@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,13 @@ def cell(value: object) -> str:
 
 def save(name: str, document: Any) -> None:
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    (RESULTS / f"{name}.json").write_text(anonymous(json.dumps(document, indent=1, sort_keys=True)) + "\n")
+
+
+def anonymous(text: str) -> str:
+    """Results are committed: they name files of the checkout and of packages, not where those lie on a machine."""
+    text = text.replace(f"{RESULTS.parent.parent}/", "")
+    return re.sub(r"/[^\s\"':]*?/(?:site-packages|lib/python3\.\d+)/", "", text)
 
 
 def load(name: str) -> Any:
