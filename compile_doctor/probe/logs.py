@@ -12,6 +12,11 @@ _LIMIT = "recompile_limit"
 LONGEST = 2_000
 
 
+def _cut(message: str) -> str:
+    """At most LONGEST characters, and whole lines."""
+    return message if len(message) <= LONGEST else message[:LONGEST].rpartition("\n")[0]
+
+
 class _Handler(logging.Handler):
     def __init__(self, log: EventLog, kind: str) -> None:
         super().__init__(logging.DEBUG)
@@ -23,7 +28,7 @@ class _Handler(logging.Handler):
             message = record.getMessage()
             kind = "limit" if self.kind == "warning" and _LIMIT in message else self.kind
             if kind != "warning":
-                self.log.write("log", kind=kind, message=message[:LONGEST], compile_id=compat.current_compile_id())
+                self.log.write("log", kind=kind, message=_cut(message), compile_id=compat.current_compile_id())
         except Exception as error:  # a logging handler must never break the program that logs
             self.log.write("note", text=f"a log record could not be kept: {type(error).__name__}: {error}")
 
