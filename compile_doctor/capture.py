@@ -5,6 +5,7 @@
     trace/*.log          torch's structured trace, one file per process
     sources.json         the text of the files that findings point to
     bytecode/*.py        what depyf made of the frames that broke (only with --capture)
+    rung-TOKENS/         with --tokens: the same again for each size that was run
 
 A directory, or the same in a .zip. A directory of TORCH_TRACE files alone is read too.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ from typing import Any, BinaryIO, cast
 from compile_doctor import places
 from compile_doctor.errors import CaptureError
 from compile_doctor.events import EventReader
-from compile_doctor.evidence import Evidence
+from compile_doctor.evidence import Evidence, Rung
 from compile_doctor.trace import Trace, read_stream
 
 SCHEMA = "compile-doctor/capture/1"
@@ -56,6 +58,13 @@ class CaptureDirectory:
         self._write("sources.json", sources)
         return replace(evidence, sources=sources)
 
+    def finish_rungs(self, rungs: list[dict[str, Any]]) -> Evidence:
+        """Writes which sizes were run, each a capture in a directory of its own, and reads all of them back."""
+        self.manifest["rungs"] = rungs
+        self._write("capture.json", self.manifest)
+        (self.path / "trace").rmdir()
+        return load_capture(self.path)
+
     def _write(self, name: str, value: Any) -> None:
         temporary = self.path / (name + ".part")
         temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -72,11 +81,14 @@ def _clear(path: Path) -> None:
     for pattern in ("process-*.jsonl", "trace/*.log", "bytecode/*.py", "sources.json", "capture.json*"):
         for entry in path.glob(pattern):
             entry.unlink()
+    for entry in path.glob("rung-*"):
+        if (entry / "capture.json").exists():
+            shutil.rmtree(entry)
 
 
 def read_sources(evidence: Evidence) -> dict[str, str]:
     """The files on disk that the evidence names and that are not torch's."""
-    names: dict[str, None] = {}
+    names: dict[str, None] = dict.fromkeys(evidence.manifest.get("files") or ())
     root = evidence.environment.get("torch_root")
     stacks = [item.stack for item in evidence.breaks]
     stacks += [link.stack for failure in evidence.failures for link in failure.chain]
@@ -109,10 +121,19 @@ class _Files:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.zip = zipfile.ZipFile(path) if path.is_file() else None
+        self.prefix = self._prefix()
+
+    def below(self, folder: str) -> _Files:
+        """The files of a folder, as a capture of its own."""
+        found = _Files(self.path if self.zip else self.path / folder)
+        found.prefix = f"{self.prefix}{folder}/" if self.zip else ""
+        return found
+
+    def _prefix(self) -> str:
         # `zip -r run1.zip run1` puts everything below `run1/`.
         held = self.zip.namelist() if self.zip else []
-        inside = [name for name in held if name.endswith("/capture.json")]
-        self.prefix = inside[0].removesuffix("capture.json") if "capture.json" not in held and inside else ""
+        inside = sorted((name for name in held if name.endswith("/capture.json")), key=len)
+        return inside[0].removesuffix("capture.json") if "capture.json" not in held and inside else ""
 
     def names(self) -> list[str]:
         if self.zip:
@@ -163,6 +184,8 @@ def _load(files: _Files) -> Evidence:
             f"{files.path} was written with schema {schema}; this compile-doctor reads {SCHEMA}.",
             hint="Upgrade: pip install --upgrade compile-doctor",
         )
+    if manifest.get("rungs"):
+        return _load_rungs(files, manifest, notes)
     traces = [name for name in names if name.endswith(".log") and (name.startswith("trace/") or "torch_trace" in name)]
     if not traces and not manifest:
         raise CaptureError(
@@ -184,6 +207,35 @@ def _load(files: _Files) -> Evidence:
         evidence,
         sources=sources or (read_sources(evidence) if not manifest else {}),
         bytecode=dict(_bytecode(files, names, events)),
+    )
+
+
+def _load_rungs(files: _Files, manifest: dict[str, Any], notes: list[str]) -> Evidence:
+    """The evidence of the largest size that was run, with that of all sizes in `rungs`."""
+    rungs = []
+    for listed in manifest["rungs"]:
+        evidence = _load(files.below(listed["directory"])) if listed.get("directory") else None
+        rungs.append(Rung(int(listed["tokens"]), evidence, str(listed.get("reason") or ""), listed.get("predicted")))
+    ran = [rung for rung in rungs if rung.evidence is not None]
+    if not ran or ran[0].evidence is None or ran[-1].evidence is None:
+        raise CaptureError(f"{files.path} holds no size that was run.", hint="Was it copied whole?")
+    first, last = ran[0].evidence, ran[-1].evidence
+    if first is last:
+        return replace(last, rungs=tuple(rungs), manifest={**last.manifest, "options": manifest["options"]})
+    # The eager control is dense by nature: it runs at the smallest size only.
+    return replace(
+        last,
+        rungs=tuple(rungs),
+        manifest={
+            **last.manifest,
+            "options": manifest.get("options", {}),
+            "compared_at": ran[0].tokens,
+            "not_compared": first.manifest.get("not_compared"),
+        },
+        phases={**first.phases, **last.phases},
+        seconds={**{name: value for name, value in first.seconds.items() if name == "eager"}, **last.seconds},
+        max_difference=first.max_difference,
+        notes=(*notes, *last.notes),
     )
 
 

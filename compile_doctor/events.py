@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from compile_doctor.evidence import Child, Counts, ErrorLink, Evidence, Failure, Frame, LogRecord
+from compile_doctor.read_attention import AttentionReader
 from compile_doctor.trace import Trace
 
 PHASES = ("import", "build", "inputs", "compiled", "eager")
@@ -26,12 +27,15 @@ class EventReader:
         self.bytecode: list[dict[str, Any]] = []
         self.facts: dict[str, Any] = {}
         self.difference: float | None = None
+        self.attention = AttentionReader()
 
     def read(self, name: str, text: str) -> None:
         process = name.removeprefix("process-").removesuffix(".jsonl")
         for number, line in enumerate(text.splitlines(), 1):
             try:
                 event = json.loads(line)
+                if self.attention.take(process, event):
+                    continue
                 getattr(self, "_" + event["event"].replace("-", "_"), self._other)(process, event)
             except (ValueError, KeyError, TypeError, IndexError, AttributeError):
                 self.notes.append(f"{name}: line {number} is cut off or unknown and was left out")
@@ -54,6 +58,7 @@ class EventReader:
             seconds=self.seconds,
             max_difference=self.difference,
             unknown=dict(sorted(trace.unknown.items())),
+            attention=self.attention.evidence(),
             notes=tuple(self.notes),
         )
 
@@ -109,6 +114,12 @@ class EventReader:
 
     def _bytecode(self, process: str, event: dict[str, Any]) -> None:
         self.bytecode.append(event)
+
+    def _modules(self, process: str, event: dict[str, Any]) -> None:
+        self.facts["files"] = [str(file) for file in event["files"]]
+
+    def _memory_left(self, process: str, event: dict[str, Any]) -> None:
+        self.facts["memory_left"] = event["bytes"]
 
     def _note(self, process: str, event: dict[str, Any]) -> None:
         self.notes.append(str(event["text"]))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from compile_doctor.kernels import Kernel
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -15,6 +17,178 @@ class Frame:
     line: int
     function: str
     code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """What is known of one of attention's inputs."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    device: str
+    type: str
+    """The class: `Tensor`, or a subclass such as `Float8TrainingTensor`."""
+    made_by: str = ""
+    """The operation that computed it, behind views and transpositions; empty where it is not known."""
+    module: str = ""
+    """The module that this operation belongs to (`blocks.0.attn.q_proj`), where there is one."""
+    made_at: Frame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionNode:
+    """One attention call in a graph that Dynamo handed to a backend."""
+
+    api: str
+    """`flex_attention` or `sdpa`."""
+    node: str
+    """Its name in the graph."""
+    stack: tuple[Frame, ...]
+    inputs: tuple[Tensor | None, ...]
+    """Query, key and value."""
+    output_dtype: str | None
+    key: str = ""
+    """Of SDPA's inputs, to find torch's choice of a backend for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledFunction:
+    """A function with a torch.compile of its own whose options are not torch's defaults."""
+
+    function: str
+    stack: tuple[Frame, ...]
+    """Who called torch.compile."""
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A graph that holds attention, or a function that was compiled with other options."""
+
+    number: int
+    """Counts within one process; the probe's events name the graph by it."""
+    backend: str
+    attention: tuple[AttentionNode, ...]
+    inlined: tuple[CompiledFunction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """A `torch.compiler.disable` wrapper that a call went through."""
+
+    function: str
+    module: str
+    recursive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DenseCall:
+    """flex_attention's dense path was executed: seen at the operator."""
+
+    process: str
+    graph: int | None
+    """The graph that was running, None outside of one."""
+    index: int | None
+    """Which of the graph's dense calls it was."""
+    stack: tuple[Frame, ...]
+    wrappers: tuple[Wrapper, ...]
+    modes: tuple[str, ...]
+    """Active TorchDispatchModes, outermost first."""
+    state: Mapping[str, Any]
+    inputs: tuple[Tensor | None, ...]
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EagerSdpa:
+    """Python called scaled_dot_product_attention, in the profiled call."""
+
+    process: str
+    graph: int | None
+    """The graph that ran as Python (backend `eager`); None outside of graphs."""
+    stack: tuple[Frame, ...]
+    backend: str | None
+    inputs: tuple[Tensor | None, ...]
+    peak: int
+    largest: int
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskMade:
+    """create_block_mask ran in Python, in the profiled call."""
+
+    stack: tuple[Frame, ...]
+    peak: int
+    largest: int
+    """Bytes of its largest allocation: query tokens × key tokens where the mask was written out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Memory while a graph, a dense call, or the whole call (`call`) ran, in the profiled call."""
+
+    name: str
+    peak: int
+    """Bytes: the highest sum of what was allocated and not yet freed."""
+    largest: int
+    """Bytes of the largest single allocation."""
+    kernels: tuple[str, ...] = ()
+    """CUDA kernels of attention in the profiler's events."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisabledCompiled:
+    """`torch.compiler.disable` was applied to something compiled, and unwrapped it."""
+
+    function: str
+    module: str
+    stack: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SdpaChoice:
+    """The backend that torch chooses for these inputs, and its reasons against the fused ones."""
+
+    choice: str | None
+    refused: Mapping[str, tuple[str, ...]]
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class AttentionEvidence:
+    """What the probe saw of attention while the target ran."""
+
+    watched: bool = False
+    """Whether a probe was there at all: a bare trace says nothing of executions."""
+    ran: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """(process, graph number) to how often it ran; at least 1 where the process died before it could count."""
+    dense: tuple[DenseCall, ...] = ()
+    refused: tuple[Mapping[str, Any], ...] = ()
+    """Dense calls that the doctor stopped because they would not fit: phase, bytes needed, bytes left."""
+    eager_sdpa: tuple[EagerSdpa, ...] = ()
+    masks: tuple[MaskMade, ...] = ()
+    windows: tuple[Window, ...] = ()
+    measured: bool = False
+    """Whether the memory pass came to its end."""
+    not_measured: str = ""
+    """Why not."""
+    disabled: tuple[DisabledCompiled, ...] = ()
+    compiled: tuple[CompiledFunction, ...] = ()
+    choices: Mapping[str, SdpaChoice] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One size of `--tokens`' ladder."""
+
+    tokens: int
+    evidence: Evidence | None
+    """None where it was not run."""
+    reason: str = ""
+    """Why it was not run."""
+    predicted: int | None = None
+    """Bytes that the dense path would have needed, from the growth below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +238,11 @@ class Compilation:
     """Why tracing began again, first lines; torch 2.8 and 2.9 know some breaks only as a restart."""
     recompile_reasons: tuple[str, ...] = ()
     """The failed guard per cached entry, newest first; empty for a first compilation."""
+
+    graph: Graph | None = None
+    """What the probe wrote of the graph, where it holds attention."""
+    kernels: tuple[Kernel, ...] | None = None
+    """Attention kernels in Inductor's code; None where no code was recorded."""
 
     @property
     def label(self) -> str:
@@ -144,8 +323,17 @@ class Evidence:
     """What depyf made of the frames that broke."""
     unknown: Mapping[str, int] = field(default_factory=dict)
     """Trace records that this version cannot read, counted by kind."""
+    attention: AttentionEvidence = field(default_factory=AttentionEvidence)
+    rungs: tuple[Rung, ...] = ()
+    """The sizes of `--tokens`, smallest first; this evidence is that of the largest one that was run."""
     notes: tuple[str, ...] = ()
     """What could not be read or was left out, in words."""
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether any attention call was seen, compiled or run."""
+        graphs = any(c.graph and c.graph.attention for c in self.compilations)
+        return graphs or bool(self.attention.dense or self.attention.eager_sdpa)
 
     def failure(self, phase: str) -> Failure | None:
         return next((failure for failure in self.failures if failure.phase == phase), None)

@@ -11,14 +11,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import compile_doctor
+from compile_doctor import ladder
 from compile_doctor.capture import CaptureDirectory
 from compile_doctor.errors import UsageError
-from compile_doctor.evidence import Evidence
+from compile_doctor.evidence import Evidence, Rung
 from compile_doctor.progress import Progress
 from compile_doctor.targets import Target
 
@@ -44,33 +45,82 @@ class Settings:
 
 
 def diagnose(target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress) -> Evidence:
-    """Runs the target in a child process, and once more in eager mode where it did not get that far; reads what was seen."""
-    manifest = {
+    """Runs the target in a child process, up a ladder of sizes where `--tokens` asks for it; reads what was seen."""
+    if settings.tokens is not None and len(ladder.sizes(settings.tokens)) > 1:
+        return _climb(target, settings, capture, keep, progress)
+    return _one_size(target, settings, capture, keep, progress)
+
+
+def _manifest(target: Target, settings: Settings, keep: bool) -> dict[str, Any]:
+    return {
         "temporary": not keep,
         "target": target.text,
         "doctor": compile_doctor.__version__,
         "cwd": os.getcwd(),
         "options": asdict(settings),
     }
-    directory = CaptureDirectory(capture, manifest)
-    children = [_child("diagnose", target, settings, directory.path, keep, progress)]
+
+
+def _one_size(
+    target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress, control: bool = True
+) -> Evidence:
+    """One child process, and an eager one where the first died before it could run eagerly itself."""
+    directory = CaptureDirectory(capture, _manifest(target, settings, keep))
+    children = [_child("diagnose", target, settings, directory.path, keep, progress, control)]
     first = children[0]
     evidence = directory.finish(children)
     unfinished = evidence.phases.get("compiled") in ("begun", "failed") and evidence.phases.get("eager") is None
-    if unfinished and first["ended"] in ("signal", "exited"):
+    if control and unfinished and first["ended"] in ("signal", "exited"):
         progress.say("it died; running it in eager mode, to see whether torch.compile is to blame")
-        children.append(_child("control", target, settings, directory.path, False, progress))
+        children.append(_child("control", target, settings, directory.path, False, progress, control))
         evidence = directory.finish(children)
     return evidence
 
 
+def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress) -> Evidence:
+    """From a small size to the one that was asked for, as long as the verdict is open and the dense path would fit."""
+    top = CaptureDirectory(capture, _manifest(target, settings, keep))
+    assert settings.tokens is not None
+    until = time.monotonic() + settings.timeout
+    wanted = ladder.sizes(settings.tokens)
+    rungs: list[Rung] = []
+    listed: list[dict[str, Any]] = []
+    ended = False
+    for size in wanted:
+        reason, needed = "", None
+        if rungs and not ended:
+            last = next(rung for rung in reversed(rungs) if rung.evidence is not None)
+            left = last.evidence.manifest.get("memory_left") if last.evidence else None
+            reason, needed = ladder.stop(rungs, size, left)
+            if not reason and last.evidence and not last.evidence.has_attention and size != wanted[-1]:
+                continue  # nothing to measure the growth of
+        if reason or ended:
+            # What comes after a size that was not run is not run either, but its need is worth knowing.
+            ended = True
+            _, needed = ladder.stop(rungs, size, None)
+            reason = reason or listed[-1]["reason"]
+            rungs.append(Rung(size, None, reason, needed))
+            listed.append({"tokens": size, "directory": None, "reason": reason, "predicted": needed})
+            continue
+        progress.say(f"{size:,} tokens ({wanted.index(size) + 1} of {len(wanted)})")
+        one = replace(settings, tokens=size, timeout=max(1.0, until - time.monotonic()))
+        name = f"rung-{size}"
+        evidence = _one_size(target, one, capture / name, keep, progress, control=not rungs)
+        rungs.append(Rung(size, evidence, predicted=needed))
+        listed.append({"tokens": size, "directory": name, "reason": "", "predicted": needed})
+        if evidence.manifest.get("not_a_target") or evidence.manifest.get("usage"):
+            return evidence
+    return top.finish_rungs(listed)
+
+
 def _child(
-    mode: str, target: Target, settings: Settings, directory: Path, keep: bool, progress: Progress
+    mode: str, target: Target, settings: Settings, directory: Path, keep: bool, progress: Progress, control: bool
 ) -> dict[str, Any]:
     """One run of compile_doctor.probe; returns how it ended, as in `evidence.Child`."""
     wanted = {
         **asdict(settings),
         "run": mode,
+        "control": control,
         "target": target.text,
         "path": str(target.path) if target.path else None,
         "module": target.module,
@@ -99,6 +149,7 @@ def child_environment(environment: Mapping[str, str], trace: Path | None) -> dic
     root = str(Path(compile_doctor.__file__).resolve().parent.parent)
     path = [entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry]
     made = {**environment, "PYTHONPATH": os.pathsep.join([*path, root])}
+    made.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's notices would look like the target's
     if trace is not None:
         made["TORCH_TRACE"] = str(trace)
     return made

@@ -30,9 +30,10 @@ class Target:
 
 
 def parse_target(text: str) -> Target:
-    """`pkg.mod:attr`, `path/file.py[:attr]` or `example:NAME`. Raises UsageError with a template for anything else."""
+    """`pkg.mod:attr`, `path/file.py[:attr]` or `example:NAME[:ATTR]`. Raises UsageError with a template for anything else."""
     if text.startswith("example:"):
-        return Target(text, path=example_path(text.removeprefix("example:")))
+        example, _, factory = text.removeprefix("example:").partition(":")
+        return Target(text, path=example_path(example), attr=factory or None)
     name, colon, attr = text.rpartition(":")
     if colon and (name.endswith(".py") or not attr.endswith(".py")) and attr.replace(".", "_").isidentifier():
         if name.endswith(".py"):

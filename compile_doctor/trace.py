@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from compile_doctor.evidence import Break, Compilation, Frame
+from compile_doctor.kernels import MARKERS, find_kernels
+from compile_doctor.read_attention import read_graph
 from compile_doctor.trace_kinds import IGNORED, IGNORED_PATTERN, WANTED
 from compile_doctor.trace_stream import Record, records
 
@@ -193,6 +195,17 @@ class _Reader:
 
     def _torch_version(self, record: Record, header: dict[str, Any]) -> None:
         self.trace.torch_version = json.loads(record.payload).get("pytorch_version")
+
+    def _inductor_output_code(self, record: Record, header: dict[str, Any]) -> None:
+        payload = record.payload
+        found = find_kernels(payload.decode(errors="replace")) if any(m in payload for m in MARKERS) else ()
+        index = self.current.get(self._key(record, header), -1)
+        if index >= 0:  # a graph has one for the forward and one for the backward pass
+            before = self.trace.compilations[index].kernels or ()
+            self._change(self._key(record, header), kernels=(*before, *found))
+
+    def _compile_doctor_graph(self, record: Record, header: dict[str, Any]) -> None:
+        self._change(self._key(record, header), graph=read_graph(json.loads(record.payload)))
 
     def _add_break(self, record: Record, header: dict[str, Any], reason: str, user: str, at: tuple[str, int]) -> None:
         index = self.current.get(self._key(record, header), -1)

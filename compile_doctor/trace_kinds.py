@@ -18,6 +18,8 @@ WANTED = frozenset(
         "artifact:dynamo_error",
         "artifact:recompile_reasons",
         "artifact:torch_version",
+        "artifact:compile_doctor_graph",
+        "inductor_output_code",
     }
 )
 
@@ -46,7 +48,6 @@ IGNORED = frozenset(
         "guard_added_fast",
         "guard_on_data_dependent_error",
         "inductor_input_graph",
-        "inductor_output_code",
         "inductor_post_grad_graph",
         "link",
         "mismatched_fake_kernel",

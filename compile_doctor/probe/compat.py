@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -88,3 +89,119 @@ def register_bytecode_hook(hook: Any) -> Any:
     from torch._dynamo.convert_frame import register_bytecode_hook as register
 
     return register(hook)
+
+
+def flex_operator() -> Any:
+    """The higher-order operator; its module is shadowed by the operator in `torch._higher_order_ops`."""
+    return importlib.import_module("torch._higher_order_ops.flex_attention").flex_attention
+
+
+def keep_out_of_graphs(package: str) -> None:
+    """Dynamo does not trace functions of this package, as it does not those of torch itself."""
+    from torch._dynamo import trace_rules
+
+    trace_rules.add(package)
+
+
+def create_block_mask() -> Any:
+    """The function, for its code object."""
+    return importlib.import_module("torch.nn.attention.flex_attention").create_block_mask
+
+
+def replace_dense_entry(make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Puts `make(entry)` in place of flex_attention's eager kernel, through which every dense execution goes."""
+    operator, key = flex_operator(), torch._C.DispatchKey.CompositeExplicitAutograd
+    operator.py_kernels[key] = make(operator.py_kernels[key])
+    operator._dispatch_cache.clear()
+
+
+def replace_backend_call(make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Puts `make(method)` around the call that hands each FX graph to the backend: method(output_graph, gm, …)."""
+    from torch._dynamo.output_graph import OutputGraph
+
+    OutputGraph.call_user_compiler = make(OutputGraph.call_user_compiler)
+
+
+def backend_name(output_graph: Any) -> str:
+    """`inductor`, `aot_eager`, … as torch.compile was told; a function's own name where it was given one."""
+    backend = output_graph.compiler_fn
+    for _ in range(5):
+        name = getattr(backend, "compiler_name", None) or getattr(backend, "_compiler_name", None)
+        if isinstance(name, str):
+            return name
+        inner = getattr(backend, "_torchdynamo_orig_backend", None)
+        if inner is None:
+            break
+        backend = inner
+    return str(getattr(backend, "__name__", type(backend).__name__))
+
+
+def is_inductor(backend: object) -> bool:
+    """Whether torch.compile has put its own wrapper around Inductor in the place of `backend`, options and mode inside."""
+    return isinstance(backend, torch._TorchCompileInductorWrapper)
+
+
+def is_packaged(output_graph: Any) -> bool:
+    """Whether what the backend returns will be saved to disk (precompilation): it must stay what it is."""
+    return getattr(output_graph, "package", None) is not None
+
+
+def replace_unwrap(make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Puts `make(function)` around what `torch.compiler.disable` uses to find the function below all wrappers."""
+    from torch._dynamo import decorators
+
+    decorators.innermost_fn = make(decorators.innermost_fn)
+
+
+def replace_compile_call(make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Puts `make(method)` around the last step of torch.compile: method(context, function or module)."""
+    from torch._dynamo.eval_frame import _TorchDynamoContext
+
+    _TorchDynamoContext.__call__ = make(_TorchDynamoContext.__call__)
+
+
+def dispatch_modes() -> list[str]:
+    """The TorchDispatchModes that are active, outermost first, by qualified name."""
+    from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
+
+    return [f"{type(mode).__module__}.{type(mode).__qualname__}" for mode in _get_current_dispatch_mode_stack()]
+
+
+def compiler_state() -> dict[str, Any]:
+    """The settings that make compiled code run eagerly without a word."""
+    from torch._dynamo import config, eval_frame
+
+    return {
+        "stance": eval_frame._stance.stance,
+        "disabled": bool(config.disable),
+        "suppress_errors": bool(config.suppress_errors),
+    }
+
+
+def disabled_function(local: dict[str, Any]) -> Any:
+    """The function that a frame of torch.compiler.disable's wrapper runs, from the frame's locals; else None."""
+    from torch._dynamo.eval_frame import DisableContext
+
+    return local.get("fn") if isinstance(local.get("self"), DisableContext) else None
+
+
+def trace_artifact(name: str, text: str) -> None:
+    """Adds a record to torch's structured trace, within the compilation that is under way."""
+    from torch._logging import trace_structured
+
+    trace_structured("artifact", lambda: {"name": name, "encoding": "json"}, payload_fn=lambda: text, expect_trace_id=False)
+
+
+@contextmanager
+def trace_muted() -> Iterator[None]:
+    """Keeps what is compiled meanwhile out of the structured trace: the doctor's own calls are no evidence."""
+    from torch._logging import _internal
+
+    handlers = list(_internal.trace_log.handlers)
+    for handler in handlers:
+        _internal.trace_log.removeHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            _internal.trace_log.addHandler(handler)

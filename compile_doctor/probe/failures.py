@@ -36,13 +36,13 @@ def _frames(error: BaseException) -> list[list[Any]]:
     return [
         [frame.filename, frame.lineno or 0, frame.name, frame.line or ""]
         for frame in traceback.extract_tb(error.__traceback__)
-        if not _ours(frame.filename)
+        if not ours(frame.filename)
     ]
 
 
 def _trimmed(error: BaseException) -> str:
     """The traceback as Python prints it, beginning at the user's first frame."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _ours(frame.filename)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not ours(frame.filename)]
     lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames[-30:])] if frames else []
     try:
         lines += traceback.format_exception_only(type(error), error)
@@ -51,5 +51,5 @@ def _trimmed(error: BaseException) -> str:
     return "".join(lines)[-LONGEST:]
 
 
-def _ours(file: str) -> bool:
+def ours(file: str) -> bool:
     return "/compile_doctor/probe/" in file.replace("\\", "/") or file.startswith("<frozen ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -149,3 +150,20 @@ def normalise(inputs: Any) -> Inputs:
             return tuple(inputs[0]), inputs[1]
         return tuple(inputs), {}
     return (inputs,), {}
+
+
+def own_files() -> list[str]:
+    """The files of loaded modules that are neither a package's nor Python's: what static checks may read."""
+    found = []
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and file.endswith(".py") and os.path.isabs(file) and not installed(file):
+            found.append(file)
+    return sorted(found)[:200]
+
+
+def installed(file: str) -> bool:
+    """Whether a file is of an installed package, of Python, or of the doctor."""
+    name = file.replace("\\", "/")
+    parts = ("/site-packages/", "/dist-packages/", "/lib/python3", "/compile_doctor/probe/", "/torchinductor")
+    return any(part in name for part in parts) or name.endswith("/compile_doctor/__init__.py")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from compile_doctor.probe import compat
 from compile_doctor.probe.events import EventLog
@@ -54,3 +56,21 @@ def listen(log: EventLog) -> None:
 def write_counts(log: EventLog) -> None:
     """What Dynamo counted by itself, to be compared with the trace."""
     log.write("counters", counters=compat.counters(), metrics=compat.metrics_count())
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Keeps what torch logs meanwhile out of the evidence."""
+    loggers = [logger for _, logger in compat.artifact_loggers(*_KINDS)] + [logging.getLogger("torch._dynamo.convert_frame")]
+    handlers = [handler for logger in loggers for handler in logger.handlers if isinstance(handler, _Handler)]
+    for handler in handlers:
+        handler.addFilter(_nothing)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(_nothing)
+
+
+def _nothing(record: logging.LogRecord) -> bool:
+    return False

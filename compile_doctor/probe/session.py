@@ -7,6 +7,7 @@ import importlib
 import os
 import random
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,9 +16,11 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_map
 
 from compile_doctor.probe import compat
+from compile_doctor.probe.attention import DenseRefusedError, Observer
 from compile_doctor.probe.environment import describe_environment
 from compile_doctor.probe.events import EventLog
-from compile_doctor.probe.load import Inputs, NotATargetError, Program, find_program, import_file
+from compile_doctor.probe.load import Inputs, NotATargetError, Program, find_program, import_file, own_files
+from compile_doctor.probe.measure import measure_attention
 
 
 class Session:
@@ -26,6 +29,7 @@ class Session:
     def __init__(self, settings: dict[str, Any], log: EventLog) -> None:
         self.settings = settings
         self.log = log
+        self.observer = Observer(log)
 
     def run(self) -> None:
         log = self.log
@@ -35,6 +39,7 @@ class Session:
             from compile_doctor.probe.logs import listen
 
             listen(log)
+        self.observer.install()
         log.write("environment", **describe_environment(None))
         with _Marked(log, "import"):
             module = self._import()
@@ -53,7 +58,9 @@ class Session:
         outputs, model = self._compiled(model, inputs), None
         del model
         gc.collect()
-        self._eager(program, outputs)
+        if self.settings.get("control", True):
+            self._eager(program, outputs)
+        log.write("modules", files=own_files())
 
     def _import(self) -> ModuleType:
         if self.settings.get("path"):
@@ -86,7 +93,7 @@ class Session:
         device = self.settings.get("device")
         if device:
             sets = [
-                tree_map(lambda leaf: leaf.to(device) if isinstance(leaf, torch.Tensor) else leaf, one) for one in sets
+                tree_map(lambda leaf: leaf.to(device) if _has_device(leaf) else leaf, one) for one in sets
             ]
         # One set runs twice: a counter, or a function made anew per call, shows only at the second call.
         return sets * int(self.settings.get("repeat") or 2) if len(sets) == 1 else sets
@@ -99,6 +106,7 @@ class Session:
         as_is = bool(self.settings.get("as_is")) or compat.is_compiled(model)
         self.log.write("compile", as_is=as_is)
         bytecode = Bytecode() if self.settings.get("bytecode") else None
+        outputs: list[Any] | None = None
         try:
             with _Marked(self.log, "compiled"):
                 if not as_is:
@@ -108,13 +116,16 @@ class Session:
                         if self.settings.get(key) is not None
                     }
                     model = self._compile(model, options)
-                return self._calls(model, inputs, "compiled")
+                outputs = self._calls(model, inputs, "compiled")
         except Exception:  # recorded by the phase; the eager run must still tell whether torch.compile is to blame
-            return None
+            pass
         finally:
             write_counts(self.log)
+            self.observer.write_counts()
             if bytecode is not None:
                 bytecode.write(self.log, Path(self.settings["directory"]))
+        measure_attention(self.log, self.observer, model, lambda: self._call(model, *inputs[0]), outputs is not None)
+        return outputs
 
     def _compile(self, model: Any, options: dict[str, Any]) -> Any:
         """torch.compile; a backend or mode that it does not know is the user's mistake, not the model's."""
@@ -126,9 +137,15 @@ class Session:
             raise
 
     def _eager(self, program: Program, outputs: list[Any] | None) -> None:
-        with _Marked(self.log, "eager"), compat.force_eager():
+        self.observer.phase = "eager"
+        expected: list[Any] | None = None
+        with _Marked(self.log, "eager"), compat.force_eager(), suppress(DenseRefusedError):
             model = self._build(program)
             expected = self._calls(model, self._inputs(program), "eager")
+        if expected is None:
+            self.log.write("phase", name="eager", state="refused")
+            self.log.write("difference", value=None, reason="eager attention would need more memory than there is")
+            return
         if outputs is None:
             return
         if program.rebuildable:
@@ -143,17 +160,21 @@ class Session:
         kept: list[Any] = []
         for number, (args, kwargs) in enumerate(inputs):
             self.log.write("run", phase=phase, index=number)
-            if self.settings.get("grad"):
-                output = model(*args, **kwargs)
-                _backward(output)
-            else:
-                with torch.no_grad():
-                    output = model(*args, **kwargs)
+            output = self._call(model, args, kwargs)
             if number == 0:
                 kept.append(
                     tree_map(lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf, output)
                 )
         return kept
+
+    def _call(self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Forward and backward under --grad, else forward without gradients."""
+        if self.settings.get("grad"):
+            output = model(*args, **kwargs)
+            _backward(output)
+            return output
+        with torch.no_grad():
+            return model(*args, **kwargs)
 
 
 class _Marked:
@@ -177,6 +198,10 @@ def _seed() -> None:
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         numpy.random.seed(0)
+
+
+def _has_device(leaf: Any) -> bool:
+    return isinstance(leaf, torch.Tensor) or type(leaf).__name__ == "BlockMask"
 
 
 def _backward(output: Any) -> None:

@@ -1,0 +1,91 @@
+"""Finds attention kernels in the code that Inductor generates: what was lowered, read from the code itself.
+
+A kernel's name is no proof: on CPU it holds `flex_attention` only from torch 2.10 on. The template's own helpers are in
+the body on all versions (`kernel_exp_reduce_sum_fusion_kernel`, torch/_inductor/kernel/flex/flex_cpu.py and, in 2.8,
+torch/_inductor/codegen/cpp_flex_attention_template.py). The Triton template was read in torch's source, not measured.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_DEFINITION = re.compile(r"^[ \t]*(\w+) = async_compile\.(\w+)\(", re.MULTILINE)
+_CPP = re.compile(r"kernel_exp_reduce_sum_fusion_kernel")
+_TRITON = re.compile(r"\bforward_(?:block_mn|inner)\b")
+_TRITON_BACKWARD = re.compile(r"\bbwd_d(?:q|kv)_(?:inner|block_mn)\b")
+_SDPA = re.compile(
+    r"torch\.ops\.aten\._scaled_dot_product_(flash|efficient|cudnn|fused)_attention(?:_for_cpu|_overrideable)?\.default\("
+)
+_NODES = re.compile(r"Source Nodes: \[([^\]]*)\]")
+MARKERS = (b"kernel_exp_reduce_sum_fusion_kernel", b"forward_block_mn", b"forward_inner", b"_scaled_dot_product_")
+"""One of these is in every module that holds such a kernel: a quick look before reading megabytes of code."""
+_BACKENDS = {"fused": "overrideable"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One attention kernel of a generated module; `calls` counts its call lines."""
+
+    api: str
+    """`flex_attention` or `sdpa`."""
+    name: str
+    backend: str
+    """`cpp`, `triton` for flex_attention; `flash`, `efficient`, `cudnn`, `overrideable` for SDPA."""
+    calls: int
+    nodes: tuple[str, ...] = ()
+    """The FX nodes that torch names in the comment above an SDPA call."""
+
+
+def find_kernels(code: str) -> tuple[Kernel, ...]:
+    """The forward attention kernels of one generated module."""
+    return (*_flex(code), *_sdpa(code))
+
+
+def _flex(code: str) -> list[Kernel]:
+    found = []
+    definitions = list(_DEFINITION.finditer(code))
+    for number, match in enumerate(definitions):
+        end = definitions[number + 1].start() if number + 1 < len(definitions) else len(code)
+        body = code[match.end() : end]
+        backend = _template(match[2], body)
+        if backend:
+            calls = len(re.findall(rf"^[ \t]+{match[1]}(?:\.run)?\(", code[match.end() :], re.MULTILINE))
+            found.append(Kernel("flex_attention", match[1], backend, calls))
+    return found
+
+
+def _template(compiler: str, body: str) -> str | None:
+    # The last definition's body runs on to the module's end: the call that follows holds no marker.
+    if compiler.startswith("cpp") and _CPP.search(body):
+        return "cpp"
+    if compiler == "triton" and _TRITON.search(body) and not _TRITON_BACKWARD.search(body):
+        return "triton"
+    return None
+
+
+def _sdpa(code: str) -> list[Kernel]:
+    found = []
+    comment = ""
+    for line in code.splitlines():
+        if "Source Nodes:" in line:
+            comment = line
+        match = _SDPA.search(line)
+        if match and "=" in line.split("(", 1)[0]:
+            nodes = _NODES.search(comment)
+            names = tuple(name.strip() for name in nodes[1].split(",")) if nodes else ()
+            name = line.strip().split("torch.ops.", 1)[1].split("(", 1)[0]
+            found.append(Kernel("sdpa", name, _BACKENDS.get(match[1], match[1]), 1, names))
+    return found
+
+
+def without_the_rest(code: str) -> str:
+    """The lines of generated code that `find_kernels` reads, for small recordings."""
+    wanted = (_DEFINITION, _CPP, _TRITON, _TRITON_BACKWARD, _SDPA, re.compile("Source Nodes:"))
+    calls = {match[1] for match in _DEFINITION.finditer(code)}
+    kept = []
+    for line in code.splitlines():
+        called = line.strip().split("(", 1)[0].removesuffix(".run")
+        if called in calls or any(pattern.search(line) for pattern in wanted):
+            kept.append(line)
+    return "\n".join(kept) + "\n"

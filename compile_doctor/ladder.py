@@ -1,0 +1,118 @@
+"""The sizes of `--tokens N`: which are run, what the dense path would need at the next one, and when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from compile_doctor.attention import Site, Verdict, judge, sites
+from compile_doctor.evidence import Evidence, Rung
+
+FIRST = 1024
+"""The smallest size is at most this: dense attention there is a matter of megabytes."""
+STEP = 4
+"""Twice the side of a square grid of tokens, and sixteen times the scores."""
+DENSE_PER_SCORE, MASK_PER_PAIR = 14, 32
+"""Bytes at the dense path's peak: 3.3 float32 score matrices, and what a mask_mod holds per pair of tokens, which are
+64-bit indices (CPU, torch 2.8 to 2.15). Only used until it has been measured."""
+SMALLEST = 256
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the table: a size, and what is known of a site there."""
+
+    tokens: int
+    ran: bool
+    peak: int | None
+    """Bytes, measured; None where it was not."""
+    dense: int | None
+    """Bytes that the dense path needs: measured where it ran dense, else predicted from its scores."""
+    fused: int | None
+    """Bytes that a fused kernel would need: the smallest size's peak, grown linearly; None without one."""
+    verdict: str
+    reason: str = ""
+
+
+def sizes(tokens: int) -> list[int]:
+    """At most three: a small one, four times that, and `tokens` itself; one where `tokens` is small."""
+    low = tokens
+    while low > FIRST or (low == tokens and low >= STEP * SMALLEST):
+        low = _rounded(low / STEP)
+    return sorted({size for size in (low, low * STEP, tokens) if size <= tokens})
+
+
+def _rounded(size: float) -> int:
+    """A whole number, of whole blocks of 64 where the division leaves a rest."""
+    return int(size) if size == int(size) else max(64, round(size / 64) * 64)
+
+
+def verdicts(rungs: Sequence[Rung], evidence: Evidence) -> tuple[Verdict, ...]:
+    """One per site of the largest size that was run, with the growth from the smaller ones."""
+    lower = [sites(rung.evidence) for rung in rungs if rung.evidence is not None and rung.evidence is not evidence]
+    return tuple(
+        judge(site, evidence, [one for found in lower for one in found if one.key == site.key])
+        for site in sites(evidence)
+    )
+
+
+def stop(rungs: Sequence[Rung], size: int, left: int | None) -> tuple[str, int | None]:
+    """(why not to run `size`, what dense would need there): an empty reason means run it.
+
+    Needs at least one rung that ran. A dense model is plain after two sizes; one that is not proven to be fused is run
+    only where its dense path would fit.
+    """
+    last = next(rung for rung in reversed(rungs) if rung.evidence is not None)
+    evidence = last.evidence
+    assert evidence is not None
+    if evidence.failure("compiled") or evidence.phases.get("compiled") != "done":
+        return "the run at the size below did not come to its end", None
+    found = verdicts(rungs, evidence)
+    needed = max((predicted_dense(one.site, last.tokens, size) or 0 for one in found), default=0) or None
+    dense = [one for one in found if one.verdict in ("dense", "mixed")]
+    if dense and len([rung for rung in rungs if rung.evidence is not None]) > 1:
+        return "dense at the sizes below: the verdict is plain", needed
+    unproven = [one for one in found if one.verdict != "fused"]
+    if unproven and needed is not None and left is not None and needed > left:
+        return f"its dense path would need {needed:,} bytes, and {left:,} are free", needed
+    return "", needed
+
+
+def predicted_dense(site: Site, tokens: int, size: int) -> int | None:
+    """Bytes of the dense path at another size: scores grow with the square, a decoding query's with the tokens.
+
+    From what was measured where it ran dense, else from its scores.
+    """
+    if site.dense_bytes is None or site.query is None or site.tokens is None or not tokens:
+        return None
+    ratio = size / tokens
+    squared = len(site.query.shape) < 2 or site.query.shape[-2] > 1
+    pairs = site.query.shape[-2] * site.tokens if len(site.query.shape) > 1 else 0
+    estimate = site.dense_bytes / 4 * DENSE_PER_SCORE + (pairs * MASK_PER_PAIR if site.api == "flex_attention" else 0)
+    known = site.peak if site.dense and site.peak else estimate
+    return int(known * (ratio**2 if squared else ratio))
+
+
+def steps(verdict: Verdict, rungs: Sequence[Rung]) -> list[Step]:
+    """The ladder of one site, smallest size first."""
+    measured: list[tuple[int, Site]] = []
+    found = []
+    for rung in rungs:
+        site = None
+        if rung.evidence is not None:
+            site = next((one for one in sites(rung.evidence) if one.key == verdict.site.key), None)
+        lowest = next(((tokens, one) for tokens, one in measured if one.peak and not one.dense), None)
+        fused = int(lowest[1].peak * rung.tokens / lowest[0]) if lowest and lowest[1].peak else None
+        if site is None or rung.evidence is None:
+            last = measured[-1] if measured else None
+            needed = predicted_dense(last[1], last[0], rung.tokens) if last else None
+            guessed = f"{verdict.verdict} (from growth)" if verdict.verdict in ("dense", "mixed") else "not run"
+            reason = rung.reason or "the site was not reached at this size"
+            found.append(Step(rung.tokens, False, None, needed, fused, guessed, reason))
+            continue
+        judged = judge(site, rung.evidence, [one for _, one in measured])
+        measured.append((rung.tokens, site))
+        needed = predicted_dense(site, rung.tokens, rung.tokens)
+        own = fused if fused is not None else (site.peak if not site.dense else None)
+        found.append(Step(rung.tokens, True, site.peak, needed, own, judged.verdict))
+    return found

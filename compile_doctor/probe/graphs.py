@@ -1,0 +1,128 @@
+"""Finds the attention calls in an FX graph that Dynamo hands to a backend, and where their inputs come from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.fx import GraphModule, Node
+
+_ENTRY = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
+_LAYOUT_ONLY = frozenset(
+    "view reshape transpose permute contiguous unflatten flatten unbind chunk split tensor_split squeeze unsqueeze "
+    "expand getitem movedim swapaxes clone select narrow requires_grad_ detach".split()
+)
+"""What only rearranges a tensor: not what gave it its dtype or class."""
+
+Entry = tuple[str, int, str, str]
+
+
+def attention_nodes(graph_module: GraphModule) -> list[dict[str, Any]]:
+    """The calls of flex_attention and scaled_dot_product_attention, in order, sub-graphs (checkpointing) included."""
+    found = []
+    for module in graph_module.modules():
+        if isinstance(module, GraphModule):
+            for node in module.graph.nodes:
+                api = _api(node)
+                if api:
+                    found.append(_described(node, api))
+    return found
+
+
+def stacks(graph_module: GraphModule) -> Iterator[list[Entry]]:
+    """The Python stack, outermost first, of every node that has one."""
+    for node in graph_module.graph.nodes:
+        if node.stack_trace:
+            yield stack_of(node)
+
+
+def stack_of(node: Node) -> list[Entry]:
+    return [(m[1], int(m[2]), m[3].strip(), (m[4] or "").strip()) for m in _ENTRY.finditer(node.stack_trace or "")]
+
+
+def describe_tensor(value: Any) -> dict[str, Any] | None:
+    """Shape, strides, dtype, device and class of a tensor, real or fake; None for anything else."""
+    if not isinstance(value, torch.Tensor):
+        return None
+    kind = getattr(value, "_cls", None) or type(value)
+    try:
+        strides = [_int(size) for size in value.stride()]
+    except RuntimeError:  # a subclass, or a layout, without strides
+        strides = []
+    return {
+        "shape": [_int(size) for size in value.shape],
+        "strides": strides,
+        "dtype": str(value.dtype).removeprefix("torch."),
+        "device": value.device.type,
+        "type": kind.__qualname__ if kind.__name__ != "FakeTensor" else "Tensor",
+        "requires_grad": value.requires_grad,
+    }
+
+
+def _api(node: Node) -> str | None:
+    if node.op != "call_function":
+        return None
+    name = getattr(node.target, "__name__", str(node.target))
+    if name == "flex_attention" and isinstance(node.target, torch._ops.HigherOrderOperator):
+        return "flex_attention"
+    return "sdpa" if name.split(".")[0] == "scaled_dot_product_attention" else None
+
+
+def _described(node: Node, api: str) -> dict[str, Any]:
+    names = ("query", "key", "value")
+    inputs = dict(zip(names, node.args))
+    inputs.update({name: node.kwargs[name] for name in names if name in node.kwargs})
+    output = node.meta.get("example_value")
+    output = output[0] if isinstance(output, (tuple, list)) else output
+    return {
+        "api": api,
+        "node": node.name,
+        "stack": stack_of(node),
+        "inputs": {name: _input(value) for name, value in inputs.items()},
+        "output": describe_tensor(output),
+        "options": _options(node) if api == "sdpa" else {},
+    }
+
+
+def _input(value: Any) -> dict[str, Any] | None:
+    if not isinstance(value, Node):
+        return None
+    described = describe_tensor(value.meta.get("example_value"))
+    return {**described, "made": _maker(value)} if described else None
+
+
+def _maker(node: Node) -> dict[str, Any]:
+    """What computed a tensor, behind everything that only rearranges it: the operation, its line and its module."""
+    while node.op in ("call_method", "call_function") and node.args and isinstance(node.args[0], Node):
+        name = getattr(node.target, "__name__", str(node.target)).split(".")[0]
+        if name not in _LAYOUT_ONLY:
+            break
+        node = node.args[0]
+    modules = list((node.meta.get("nn_module_stack") or {}).values())
+    path = re.sub(r"^L\['self'\]\.?|\['|'\]", "", str(modules[-1][0])) if modules else ""
+    return {
+        "by": getattr(node.target, "__name__", str(node.target)) if node.op != "placeholder" else "input",
+        "module": path.replace("_modules", "").replace("..", "."),
+        "stack": stack_of(node)[-2:],
+    }
+
+
+def _options(node: Node) -> dict[str, Any]:
+    """What decides about SDPA's backend besides q, k and v."""
+    names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
+    given = {**dict(zip(names, node.args)), **node.kwargs}
+    mask = given.get("attn_mask")
+    return {
+        "attn_mask": describe_tensor(mask.meta.get("example_value")) if isinstance(mask, Node) else None,
+        **{name: given[name] for name in names[4:] if isinstance(given.get(name), (int, float, bool))},
+    }
+
+
+def _int(size: Any) -> int:
+    """A size as a number: for a symbolic one the value that it was traced with."""
+    if isinstance(size, int):
+        return size
+    hint = getattr(size.node, "hint", None)
+    return int(hint) if hint is not None else -1

@@ -1,0 +1,79 @@
+"""What is asked about attention once the compiled runs are done: its memory, and SDPA's choice of a backend."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from compile_doctor.probe import compat
+from compile_doctor.probe.attention import Observer
+from compile_doctor.probe.events import EventLog
+from compile_doctor.probe.load import installed
+from compile_doctor.probe.memory_left import memory_left
+
+_WORDS = (b"scaled_dot_product_attention", b"create_block_mask", b"flex_attention")
+
+
+def measure_attention(log: EventLog, observer: Observer, model: Any, call: Callable[[], Any], ran: bool) -> None:
+    """Calls the target once more under the profiler where it has attention, and asks torch about SDPA's inputs."""
+    log.write("attention-watched")
+    cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
+    log.write("memory-left", bytes=memory_left("cuda" if cuda else "cpu"))
+    if ran and (observer.seen or _mentions_attention(model)):
+        _measure(log, observer, call)
+    for described in observer.sdpa.values():
+        _choose(log, described)
+
+
+def _measure(log: EventLog, observer: Observer, call: Callable[[], Any]) -> None:
+    from compile_doctor.probe.logs import muted
+    from compile_doctor.probe.memory import MemoryPass
+
+    cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
+    measuring = MemoryPass(log, observer, cuda)
+    observer.window = measuring.window
+    try:
+        with compat.trace_muted(), muted():
+            found = measuring.run(call)
+        for described in found:
+            observer.sdpa.setdefault(repr(described), described)
+        log.write("memory-pass", done=True)
+    except Exception as error:  # the verdict then says that memory was not measured, and why
+        log.write("memory-pass", done=False, reason=f"{type(error).__name__}: {str(error)[:300]}")
+    finally:
+        observer.window = None
+
+
+def _choose(log: EventLog, described: dict[str, Any]) -> None:
+    from compile_doctor.probe.sdpa import choose
+
+    inputs, options = described["inputs"], described.get("options") or {}
+    try:
+        log.write("sdpa-choice", inputs=inputs, options=options, **choose(described))
+    except Exception as error:  # a subclass, a nested tensor, an operator that this torch does not have
+        log.write("sdpa-choice", inputs=inputs, options=options, choice=None, error=f"{type(error).__name__}: {error}")
+
+
+def _mentions_attention(model: Any) -> bool:
+    """Whether the model or a loaded file of the user's, or of a package but torch, can call attention outside of graphs."""
+    if isinstance(model, torch.nn.Module) and any(isinstance(m, torch.nn.MultiheadAttention) for m in model.modules()):
+        return True
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and file.endswith(".py") and not _known(file):
+            try:
+                text = Path(file).read_bytes()
+            except OSError:
+                continue
+            if any(word in text for word in _WORDS):
+                return True
+    return False
+
+
+def _known(file: str) -> bool:
+    name = file.replace("\\", "/")
+    return "/torch/" in name or "/compile_doctor/" in name or (installed(name) and "-packages/" not in name)

@@ -1,0 +1,193 @@
+"""One more call of the compiled target under torch's profiler: what each attention call allocated, and which kernels ran.
+
+A run of its own, so that the others are not slowed down. CPU memory comes from the profiler's allocation events (exact),
+CUDA memory from the allocator's own peak.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from compile_doctor.probe import compat
+from compile_doctor.probe.attention import Observer, python_stack
+from compile_doctor.probe.events import EventLog
+
+MARK = "compile_doctor:"
+_BACKENDS = {
+    "aten::_scaled_dot_product_flash_attention_for_cpu": "flash",
+    "aten::_scaled_dot_product_flash_attention": "flash",
+    "aten::_scaled_dot_product_efficient_attention": "efficient",
+    "aten::_scaled_dot_product_cudnn_attention": "cudnn",
+    "aten::_scaled_dot_product_fused_attention_overrideable": "overrideable",
+    "aten::_scaled_dot_product_attention_math": "math",
+    "aten::_scaled_dot_product_attention_math_for_mps": "math",
+}
+
+
+class MemoryPass:
+    """`run(call)` calls once; `window` is what the observer puts around each graph and each dense call."""
+
+    def __init__(self, log: EventLog, observer: Observer, cuda: bool) -> None:
+        self.log = log
+        self.observer = observer
+        self.cuda = cuda
+        self.peaks: dict[str, int] = {}
+
+    @contextmanager
+    def window(self, name: str) -> Iterator[None]:
+        if not self.cuda:
+            with record_function(MARK + name):
+                yield
+            return
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        with record_function(MARK + name):
+            yield
+            torch.cuda.synchronize()
+        self.peaks[name] = max(self.peaks.get(name, 0), torch.cuda.max_memory_allocated() - before)
+
+    def run(self, call: Callable[[], Any]) -> list[dict[str, Any]]:
+        """Writes one event per window, SDPA call and mask; returns the SDPA calls. Raises what the call raises."""
+        activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if self.cuda else [])
+        calls = _PythonCalls(self.observer)
+        with profile(activities=activities, profile_memory=True, record_shapes=True) as profiler:
+            with self.window("call"), calls:
+                call()
+        events = _marked(profiler.profiler.kineto_results.experimental_event_tree())
+        kernels = _kernels(profiler) if self.cuda else []
+        for name, found in events.items():
+            if not name.startswith("python:"):
+                peak, largest = max(_allocated(event) for event in found)
+                measured = self.peaks.get(name, peak)
+                self.log.write("memory", window=name, peak=measured, largest=largest, kernels=kernels)
+        sdpa = []
+        for number, (kind, stack, graph) in enumerate(calls.seen):
+            event = next(iter(events.get(f"python:{number}", [])), None)
+            if event is None:
+                continue
+            peak, largest = _allocated(event)
+            if kind == "mask":
+                self.log.write("mask-made", stack=stack, peak=peak, largest=largest)
+            else:
+                described = {"stack": stack, "graph": graph, "peak": peak, "largest": largest, **_sdpa(event)}
+                self.log.write("sdpa-ran", **described)
+                sdpa.append(described)
+        return [one for one in sdpa if all(one["inputs"].values())]
+
+
+class _PythonCalls:
+    """Marks the calls of scaled_dot_product_attention and create_block_mask that Python itself makes, by sys.setprofile.
+
+    The profiler's own with_stack is not used: the names it keeps of short-lived code are dangling (torch 2.13).
+    """
+
+    def __init__(self, observer: Observer) -> None:
+        self.observer = observer
+        self.seen: list[tuple[str, list[list[Any]], int | None]] = []
+        """What was called, from where, and in which graph (backend `eager` runs a graph as Python)."""
+        self._open: list[tuple[object, Any]] = []
+        self._sdpa = torch.nn.functional.scaled_dot_product_attention
+        self._mask = compat.create_block_mask().__code__
+
+    def __enter__(self) -> None:
+        sys.setprofile(self._event)
+
+    def __exit__(self, *error: object) -> None:
+        sys.setprofile(None)
+        while self._open:
+            self._open.pop()[1].__exit__(None, None, None)
+
+    def _event(self, frame: FrameType, event: str, argument: Any) -> None:
+        if event == "c_call" and argument is self._sdpa:
+            self._begin("sdpa", frame, argument)
+        elif event in ("c_return", "c_exception") and argument is self._sdpa:
+            self._end(argument)
+        elif event == "call" and frame.f_code is self._mask:
+            self._begin("mask", frame.f_back, frame)
+        elif event == "return" and frame.f_code is self._mask:
+            self._end(frame)
+
+    def _begin(self, kind: str, frame: FrameType | None, key: object) -> None:
+        mark = record_function(f"{MARK}python:{len(self.seen)}")
+        mark.__enter__()
+        self._open.append((key, mark))
+        running = self.observer.running
+        self.seen.append((kind, python_stack(frame)[0], running[-1] if running else None))
+
+    def _end(self, key: object) -> None:
+        if self._open and self._open[-1][0] is key:
+            self._open.pop()[1].__exit__(None, None, None)
+
+
+def _marked(roots: list[Any]) -> dict[str, list[Any]]:
+    """Our own marks among the profiler's events, by name."""
+    found: dict[str, list[Any]] = {}
+    for event in _walk(roots):
+        if not _is_allocation(event) and event.name.startswith(MARK):
+            found.setdefault(event.name.removeprefix(MARK), []).append(event)
+    return found
+
+
+def _sdpa(event: Any) -> dict[str, Any]:
+    """The backend below a call, and the inputs of the operator."""
+    below = list(_walk(event.children))
+    called = next((one for one in below if one.name == "aten::scaled_dot_product_attention"), None)
+    inputs = [_metadata(value) for value in called.extra_fields.inputs[:3]] if called else [None] * 3
+    return {
+        "backend": next((_BACKENDS[one.name] for one in below if one.name in _BACKENDS), None),
+        "inputs": dict(zip(("query", "key", "value"), inputs)),
+    }
+
+
+def _walk(events: list[Any]) -> Iterator[Any]:
+    """Every event below, in order, without recursion."""
+    stack = list(reversed(events))
+    while stack:
+        event = stack.pop()
+        yield event
+        stack.extend(reversed(event.children))
+
+
+def _is_allocation(event: Any) -> bool:
+    return bool(event.tag.name == "Allocation")
+
+
+def _allocated(event: Any) -> tuple[int, int]:
+    """(peak, largest) in bytes below an event, in the order of time."""
+    sizes = sorted(
+        (child.start_time_ns, child.extra_fields.alloc_size)
+        for child in _walk(event.children)
+        if _is_allocation(child)
+    )
+    total = peak = largest = 0
+    for _, size in sizes:
+        total += size
+        peak, largest = max(peak, total), max(largest, size)
+    return peak, largest
+
+
+def _metadata(value: Any) -> dict[str, Any] | None:
+    if not hasattr(value, "sizes"):
+        return None
+    return {
+        "shape": list(value.sizes),
+        "strides": list(value.strides),
+        "dtype": str(value.dtype).removeprefix("torch."),
+        "device": value.device.type,
+        "type": "Tensor",
+        "requires_grad": False,
+    }
+
+
+def _kernels(profiler: Any) -> list[str]:
+    """The names of the CUDA kernels that ran, shortened: they are mangled templates of kilobytes."""
+    names = {event.name for event in profiler.events() if str(event.device_type).endswith("CUDA")}
+    return sorted(name[:200] for name in names if "attention" in name or "flash" in name or "fmha" in name)

@@ -1,0 +1,58 @@
+"""Asks torch which backend scaled_dot_product_attention takes for given inputs, and why not the fused ones."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+FUSED = {
+    "flash": SDPBackend.FLASH_ATTENTION,
+    "efficient": SDPBackend.EFFICIENT_ATTENTION,
+    "cudnn": SDPBackend.CUDNN_ATTENTION,
+}
+_NAMES = {int(backend.value): name for name, backend in FUSED.items()} | {int(SDPBackend.MATH.value): "math"}
+
+
+def choose(described: Mapping[str, Any]) -> dict[str, Any]:
+    """{"choice": backend, "refused": {backend: torch's reasons}} for inputs as `graphs` describes them.
+
+    Nothing is computed: torch's own selector (`torch._fused_sdp_choice`) is asked with empty tensors of the same
+    shape, strides and dtype, once per fused backend, since it gives its reasons only where none other is left.
+    Raises what torch raises for inputs that it does not take at all.
+    """
+    inputs, options = described["inputs"], dict(described.get("options") or {})
+    tensors = [_like(inputs[name]) for name in ("query", "key", "value")]
+    mask = options.pop("attn_mask", None)
+    if mask:
+        options["attn_mask"] = _like(mask)
+    choice = _NAMES.get(int(torch._fused_sdp_choice(*tensors, **options)), "unknown")
+    refused = {}
+    if choice == "math":
+        backends = FUSED if inputs["query"]["device"] == "cuda" else {"flash": FUSED["flash"]}
+        refused = {name: _reasons(backend, tensors, options) for name, backend in backends.items()}
+    return {"choice": choice, "refused": refused}
+
+
+def _reasons(backend: SDPBackend, tensors: list[torch.Tensor], options: dict[str, Any]) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught, sdpa_kernel([backend]):
+        warnings.simplefilter("always")
+        try:
+            torch._fused_sdp_choice(*tensors, **options)
+        except RuntimeError:  # "No available kernel": the reasons were given as warnings
+            pass
+    texts = [re.sub(r"\s*\(Triggered internally at .*", "", str(one.message)).strip() for one in caught]
+    return [text for text in dict.fromkeys(texts) if not text.endswith(("not used because:", "used because:"))]
+
+
+def _like(described: Mapping[str, Any]) -> torch.Tensor:
+    """An uninitialised tensor of the same layout: its pages are not touched, so that it takes no memory on CPU."""
+    shape, dtype = described["shape"], getattr(torch, described["dtype"])
+    strides = described.get("strides") or [math.prod(shape[index + 1 :]) for index in range(len(shape))]
+    made = torch.empty_strided(shape, strides, dtype=dtype, device=described["device"])
+    return made.requires_grad_(bool(described.get("requires_grad")) and dtype.is_floating_point)
