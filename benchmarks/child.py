@@ -48,7 +48,9 @@ def main() -> None:
             counted = {name: dict(metrics[name]) for name in ("frames", "stats")}
             result = {"counters": {**counted, "graph_breaks": sum(metrics["graph_break"].values())}}
     except Exception as error:
-        result["error"] = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:300]
+        result["error"] = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[
+            :300
+        ]
     result["seconds"] = round(time.perf_counter() - started, 2)
     print("\n@result " + json.dumps(result))
 
@@ -73,7 +75,12 @@ def load(path: Path) -> tuple[Callable[..., Any], list[Call]]:
 def as_call(inputs: Any) -> Call:
     if isinstance(inputs, dict):
         return (), inputs
-    if isinstance(inputs, tuple) and len(inputs) == 2 and isinstance(inputs[0], tuple | list) and isinstance(inputs[1], dict):
+    if (
+        isinstance(inputs, tuple)
+        and len(inputs) == 2
+        and isinstance(inputs[0], tuple | list)
+        and isinstance(inputs[1], dict)
+    ):
         return tuple(inputs[0]), inputs[1]
     return (tuple(inputs), {}) if isinstance(inputs, tuple | list) else ((inputs,), {})
 
@@ -88,7 +95,10 @@ def explained(function: Callable[..., Any], call: Call) -> dict[str, Any]:
         "graph_breaks": output.graph_break_count,
         "graphs": output.graph_count,
         "reasons": [
-            {"reason": str(reason.reason), "stack": [f"{frame.filename}:{frame.lineno}" for frame in user_stack(reason)]}
+            {
+                "reason": str(reason.reason),
+                "stack": [f"{frame.filename}:{frame.lineno}" for frame in user_stack(reason)],
+            }
             for reason in output.break_reasons
         ],
     }

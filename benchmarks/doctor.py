@@ -13,7 +13,9 @@ from processes import Finished, run
 BASE = [sys.executable, "-m", "compile_doctor"]
 
 
-def diagnose(target: Path | str, options: Sequence[str] = (), timeout: float = 300, env: dict[str, str] | None = None) -> dict[str, Any]:
+def diagnose(
+    target: Path | str, options: Sequence[str] = (), timeout: float = 300, env: dict[str, str] | None = None
+) -> dict[str, Any]:
     return read(run([*BASE, "diagnose", str(target), "--format", "json", *options], env, timeout))
 
 
@@ -23,7 +25,11 @@ def report(capture: Path, timeout: float = 300) -> dict[str, Any]:
 
 def read(finished: Finished) -> dict[str, Any]:
     """The report with `exit`, `wall_seconds` and `peak_mb` added; `error` where there is no report."""
-    measured = {"exit": finished.code, "wall_seconds": round(finished.seconds, 2), "peak_mb": round(finished.peak_mb, 1)}
+    measured = {
+        "exit": finished.code,
+        "wall_seconds": round(finished.seconds, 2),
+        "peak_mb": round(finished.peak_mb, 1),
+    }
     try:
         document = json.loads(finished.stdout)
     except json.JSONDecodeError:

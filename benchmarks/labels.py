@@ -3,6 +3,8 @@
     print(x.mean())            # expect CD101 print
     y = f(x); g(y)             # expect CD101 item; expect CD102 [<2.12] if-tensor
     # expect CD105             (alone on a line: the finding has no location)
+    y = flex(q, k, v)          # attention fused
+    y = flex(q, k, v)          # expect CD301 flex; attention dense [>=2.9]; attention mixed [<2.9]
     # summary graph_breaks=2 recompiles=0 verdict=unhealthy exit=1
     # backend inductor
     # option --no-dynamic
@@ -23,7 +25,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-COMMENT = re.compile(r"#\s*(expect|summary|backend|option|labels-in)\b\s*(.*)")
+COMMENT = re.compile(r"#\s*(expect|attention|summary|backend|option|labels-in)\b\s*(.*)")
 SCOPE = re.compile(r"\[([^\]]*)\]")
 BREAK_CODES = frozenset({"CD101", "CD102", "CD103"})
 
@@ -43,6 +45,16 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class AttentionLabel:
+    """The verdict that the attention call of this line should get."""
+
+    verdict: str
+    file: Path
+    line: int
+    scope: SpecifierSet = field(default_factory=SpecifierSet)
+
+
+@dataclass(frozen=True)
 class Labels:
     """All that one program says about itself."""
 
@@ -51,6 +63,12 @@ class Labels:
     summaries: tuple[tuple[SpecifierSet, dict[str, str]], ...] = ()
     backend: str | None = None
     options: tuple[str, ...] = ()
+    attention: tuple[AttentionLabel, ...] = ()
+
+    def verdicts(self, torch_version: str) -> dict[tuple[str, int], str]:
+        """(file name, line) to the verdict that is expected there."""
+        held = (one for one in self.attention if within(one.scope, torch_version))
+        return {(one.file.name, one.line): one.verdict for one in held}
 
     def expected(self, torch_version: str) -> list[Expectation]:
         return [one for one in self.expectations if one.applies(torch_version)]
@@ -76,9 +94,14 @@ def read(program: Path) -> Labels:
     summaries: list[tuple[SpecifierSet, dict[str, str]]] = []
     options: list[str] = []
     backend: str | None = None
+    attention: list[AttentionLabel] = []
     for line, alone, keyword, text in comments(program):
-        if keyword == "expect":
-            expectations += expectations_of(text, program.resolve(), None if alone else line)
+        if keyword in ("expect", "attention"):
+            whole = text if keyword == "expect" else f"attention {text}"
+            parts = [part.strip() for part in whole.split(";")]
+            found = ";".join(part for part in parts if not part.startswith("attention"))
+            expectations += expectations_of(found, program.resolve(), None if alone else line)
+            attention += [attention_of(part, program, line) for part in parts if part.startswith("attention")]
         elif keyword == "summary":
             scope, rest = split_scope(text)
             summaries.append((scope, dict(word.split("=", 1) for word in rest.split() if "=" in word)))
@@ -88,7 +111,15 @@ def read(program: Path) -> Labels:
             options += text.split()
         else:
             expectations += read(program.parent / text.split()[0]).expectations
-    return Labels(program, tuple(expectations), tuple(summaries), backend, tuple(options))
+    return Labels(program, tuple(expectations), tuple(summaries), backend, tuple(options), tuple(attention))
+
+
+def attention_of(part: str, program: Path, line: int) -> AttentionLabel:
+    scope, rest = split_scope(part)
+    verdict = rest.split()[1]
+    if verdict not in ("fused", "dense", "mixed", "unverified"):
+        raise ValueError(f"{program}:{line}: cannot read the verdict {part!r}")
+    return AttentionLabel(verdict, program.resolve(), line, scope)
 
 
 def programs(directory: Path) -> list[Path]:
@@ -105,7 +136,7 @@ def comments(program: Path) -> Iterator[tuple[int, bool, str, str]]:
 
 
 def expectations_of(text: str, file: Path, line: int | None) -> Iterator[Expectation]:
-    for part in text.split(";"):
+    for part in filter(str.strip, text.split(";")):
         scope, rest = split_scope(part)
         words = rest.removeprefix("expect").split()
         if not words or not re.fullmatch(r"CD\d{3}", words[0]):

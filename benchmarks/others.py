@@ -55,7 +55,12 @@ def explain_counts(finished: Finished) -> dict[str, Any]:
     if "graph_breaks" not in result:
         return {"error": result.get("error", "no result")}
     sites = {reason["stack"][-1] for reason in result["reasons"] if reason["stack"]}
-    return {"breaks": result["graph_breaks"], "graphs": result["graphs"], "reasons": len(result["reasons"]), "sites": sorted(sites)}
+    return {
+        "breaks": result["graph_breaks"],
+        "graphs": result["graphs"],
+        "reasons": len(result["reasons"]),
+        "sites": sorted(sites),
+    }
 
 
 def log_counts(log: str) -> dict[str, Any]:
@@ -88,7 +93,9 @@ def tlparse_counts(trace: Path, folder: Path) -> dict[str, Any]:
         compile_ids |= {f"{number}:{name.strip('[]').split('_')[0]}" for name in directory if name[:2] != "[-"}
         for artifact in (artifact for entry in directory.values() for artifact in entry["artifacts"]):
             if artifact["name"].startswith("dynamo_graph_break_reason"):
-                sites += [f"{file}:{line}" for file, line in PAYLOAD_SITE.findall((out / artifact["url"]).read_text())][:1] or ["?"]
+                sites += [f"{file}:{line}" for file, line in PAYLOAD_SITE.findall((out / artifact["url"]).read_text())][
+                    :1
+                ] or ["?"]
     return {
         "rows": len(rows),
         "restarts": rows.count("RestartAnalysis"),

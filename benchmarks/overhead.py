@@ -17,9 +17,13 @@ from processes import ROOT, run
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("target", nargs="?", default="tests/programs/clean_vit_patch_embed.py", help="a file, or example:NAME")
+    parser.add_argument(
+        "target", nargs="?", default="tests/programs/clean_vit_patch_embed.py", help="a file, or example:NAME"
+    )
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--repeat", type=int, default=2, help="calls of the plain script with each input: as many as diagnose makes")
+    parser.add_argument(
+        "--repeat", type=int, default=2, help="calls of the plain script with each input: as many as diagnose makes"
+    )
     parser.add_argument("--backend", default="inductor")
     parser.add_argument("--starts", type=int, default=40)
     parser.add_argument("--timeout", type=float, default=600)
@@ -44,14 +48,25 @@ def paired(options: argparse.Namespace) -> dict[str, Any]:
             with tempfile.TemporaryDirectory(prefix="doctor-cache-") as cache:
                 env = {"TORCHINDUCTOR_CACHE_DIR": cache}
                 if side == "plain":
-                    command = [sys.executable, CHILD, "compile", file, "--backend", options.backend, "--repeat", str(options.repeat)]
+                    command = [
+                        sys.executable,
+                        CHILD,
+                        "compile",
+                        file,
+                        "--backend",
+                        options.backend,
+                        "--repeat",
+                        str(options.repeat),
+                    ]
                     finished = run(command, env, options.timeout)
                     inner = result_of(finished)
                     if "error" in inner:
                         return {"error": f"plain script: {inner['error']}"}
                     pair |= {"plain": finished.seconds, "plain_inner": inner["seconds"]}
                 else:
-                    document = doctor.diagnose(options.target, ["--backend", options.backend, "--fail-on", "never"], options.timeout, env)
+                    document = doctor.diagnose(
+                        options.target, ["--backend", options.backend, "--fail-on", "never"], options.timeout, env
+                    )
                     if "error" in document:
                         return {"error": f"diagnose: {document['error']}"}
                     timings = document.get("timings", {})
@@ -117,7 +132,11 @@ def rows(results: dict[str, Any]) -> list[list[object]]:
         ]
     if "error" in start:
         return [*shown, ["start-up", start["error"]]]
-    return [*shown, ["compile-doctor --help, ms", start["help_ms"]], ["python -c 'import click', ms", start["click_ms"]]]
+    return [
+        *shown,
+        ["compile-doctor --help, ms", start["help_ms"]],
+        ["python -c 'import click', ms", start["click_ms"]],
+    ]
 
 
 if __name__ == "__main__":

@@ -14,7 +14,17 @@ import tables
 
 MODELS = Path(__file__).resolve().parent / "models"
 TRUTH = MODELS / "truth.json"
-HEADER = ["model", "true sites", "explain", "tlparse rows", "tlparse breaks", "TORCH_LOGS", "compile-doctor", "sites found", "other sites"]
+HEADER = [
+    "model",
+    "true sites",
+    "explain",
+    "tlparse rows",
+    "tlparse breaks",
+    "TORCH_LOGS",
+    "compile-doctor",
+    "sites found",
+    "other sites",
+]
 BREAKS = frozenset({"CD101", "CD102", "CD103"})
 SITES = BREAKS | {"CD104"}  # a frame skipped for a cause of its own is a true site too, as in Switch Transformers
 
@@ -30,7 +40,9 @@ def main() -> None:
     names = options.models or sorted(path.stem for path in MODELS.glob("*.py"))
     results: dict[str, Any] = tables.load("real")
     with ThreadPoolExecutor(options.jobs) as pool:
-        for name, measured in zip(names, pool.map(lambda name: measure(name, options.only, options.timeout), names), strict=True):
+        for name, measured in zip(
+            names, pool.map(lambda name: measure(name, options.only, options.timeout), names), strict=True
+        ):
             results[name] = {**results.get(name, {}), **measured}
             tables.save("real", results)  # after each, so that a run cut short is not lost
             print(row(name, results[name]), file=sys.stderr, flush=True)
@@ -46,7 +58,9 @@ def measure(name: str, only: str | None, timeout: float) -> dict[str, Any]:
         measured |= others.measure(target, timeout=timeout)
     if only != "others":
         document = doctor.diagnose(target, ["--backend", "eager", "--fail-on", "never"], timeout)
-        kept = {key: document[key] for key in ("error", "exit", "wall_seconds", "verdict", "summary") if key in document}
+        kept = {
+            key: document[key] for key in ("error", "exit", "wall_seconds", "verdict", "summary") if key in document
+        }
         measured["doctor"] = kept | {"findings": doctor.findings(document)}
     return measured
 
@@ -64,7 +78,11 @@ def row(name: str, result: dict[str, Any]) -> list[object]:
         value(result, "tlparse", "artifacts"),
         value(result, "torch_logs", "records"),
         counted,
-        *(placed(truth, reported(ours, SITES), reported(ours, BREAKS)) if truth is not None and "summary" in ours else [None, None]),
+        *(
+            placed(truth, reported(ours, SITES), reported(ours, BREAKS))
+            if truth is not None and "summary" in ours
+            else [None, None]
+        ),
     ]
 
 

@@ -24,9 +24,17 @@ def differences(result: dict[str, Any]) -> tuple[set[Site], set[Site]]:
     found = {(one["code"], one["file"], one["line"]) for one in result["doctor"].get("findings", [])}
     expected = {(code, file, line) for code, file, line in result["expected"]}
     anywhere = {code for code, _, line in expected if line is None}
-    missing = {one for one in expected if one not in found and not (one[2] is None and one[0] in {code for code, _, _ in found})}
+    missing = {
+        one
+        for one in expected
+        if one not in found and not (one[2] is None and one[0] in {code for code, _, _ in found})
+    }
     labelled = {code for code, _, _ in expected}
-    spurious = {one for one in found - expected if one[0] not in anywhere and (one[0] not in ENVIRONMENT_CODES or one[0] in labelled)}
+    spurious = {
+        one
+        for one in found - expected
+        if one[0] not in anywhere and (one[0] not in ENVIRONMENT_CODES or one[0] in labelled)
+    }
     return missing, spurious
 
 

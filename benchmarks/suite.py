@@ -29,7 +29,9 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=300)
     parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
     options = parser.parse_args()
-    programs = [path for path in labels.programs(options.directory) if not options.programs or path.stem in options.programs]
+    programs = [
+        path for path in labels.programs(options.directory) if not options.programs or path.stem in options.programs
+    ]
     kept: dict[str, Any] = tables.load("suite").get("programs", {})
     version = None if options.captures else torch_version()
     results: dict[str, Any] = {}
@@ -54,7 +56,9 @@ def judge(path: Path, kept: dict[str, Any], options: argparse.Namespace, version
     if options.only == "others":
         result["doctor"] = kept.get("doctor", {"error": "not run"})
     else:
-        result["doctor"] = shorten(replay(path, options) if options.captures else diagnose(path, label, options.timeout))
+        result["doctor"] = shorten(
+            replay(path, options) if options.captures else diagnose(path, label, options.timeout)
+        )
     torch = result["doctor"].get("torch") or version or kept.get("torch") or "0"
     result["torch"] = torch
     result["expected"] = sorted({(one.code, relative(one.file), one.line) for one in label.expected(torch)}, key=str)
@@ -63,7 +67,9 @@ def judge(path: Path, kept: dict[str, Any], options: argparse.Namespace, version
     if options.only == "doctor" or options.captures:
         result["others"] = kept.get("others", {})
     else:
-        result["others"] = others.measure(path, label.backend or "eager", label.options, patience(label, options.timeout))
+        result["others"] = others.measure(
+            path, label.backend or "eager", label.options, patience(label, options.timeout)
+        )
     return result
 
 
@@ -84,7 +90,9 @@ def replay(path: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 def shorten(document: dict[str, Any]) -> dict[str, Any]:
     """What the scores need of a report, with its files relative to the checkout."""
-    kept: dict[str, Any] = {key: document[key] for key in ("error", "exit", "wall_seconds", "verdict", "summary") if key in document}
+    kept: dict[str, Any] = {
+        key: document[key] for key in ("error", "exit", "wall_seconds", "verdict", "summary") if key in document
+    }
     found = doctor.findings(document)
     for finding in found:
         finding["file"] = relative(ROOT / finding["file"]) if finding["file"] else None
@@ -97,7 +105,11 @@ def relative(path: Path) -> str:
 
 
 def torch_version() -> str:
-    return run([sys.executable, "-c", "from importlib.metadata import version; print(version('torch'))"]).stdout.strip().split("+")[0]
+    return (
+        run([sys.executable, "-c", "from importlib.metadata import version; print(version('torch'))"])
+        .stdout.strip()
+        .split("+")[0]
+    )
 
 
 def summary_line(result: dict[str, Any]) -> str:
@@ -105,7 +117,11 @@ def summary_line(result: dict[str, Any]) -> str:
         return str(result["doctor"].get("error", "no report"))
     missing, spurious = scores.differences(result)
     said = Counter(code for code, _, _ in spurious)
-    return "as labelled" if not missing and not spurious else f"missing {sorted(missing, key=str)}, not labelled {dict(said)}"
+    return (
+        "as labelled"
+        if not missing and not spurious
+        else f"missing {sorted(missing, key=str)}, not labelled {dict(said)}"
+    )
 
 
 if __name__ == "__main__":

@@ -119,12 +119,19 @@ def measure(trace: Path, folder: Path, runs: int, timeout: float) -> dict[str, d
         for name, command in commands.items():
             collected.setdefault(name, []).append(run(command, timeout=timeout))
             print(f"{name}: {collected[name][-1].seconds:.2f} s", file=sys.stderr, flush=True)
-    return {name: summarise(finished, allowed={0, 1} if name.startswith("compile") else {0}) for name, finished in collected.items()}
+    return {
+        name: summarise(finished, allowed={0, 1} if name.startswith("compile") else {0})
+        for name, finished in collected.items()
+    }
 
 
 def summarise(finished: list[Finished], allowed: set[int]) -> dict[str, Any]:
     """`report` ends with 1 where it has findings; a crash does too, but leaves no JSON."""
-    failed = [one for one in finished if one.code not in allowed or (one.code == 1 and not one.stdout.lstrip().startswith("{"))]
+    failed = [
+        one
+        for one in finished
+        if one.code not in allowed or (one.code == 1 and not one.stdout.lstrip().startswith("{"))
+    ]
     if failed:
         return {"error": failed[0].last_error()}
     return {

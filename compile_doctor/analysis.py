@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from compile_doctor import places
+from compile_doctor.attention import Verdict, place
 from compile_doctor.causes import Cause, find_cause
 from compile_doctor.evidence import Break, Compilation, Evidence, Failure, Frame
 from compile_doctor.findings import Location
+from compile_doctor.ladder import verdicts
 from compile_doctor.recompiled import Recompiled, group_recompilations
+from compile_doctor.refusals import Refusal, explain
+from compile_doctor.static import StaticFacts, read_static
 from compile_doctor.trace import function_name
 
 _DISABLED = re.compile(
@@ -56,6 +60,11 @@ class Skipped:
         return self.compilations[0]
 
 
+def is_safe_softmax(reason: str) -> bool:
+    """Whether a break is about the function of torch's own dense attention: CD307."""
+    return "_safe_softmax" in reason
+
+
 class Seen:
     """The evidence with its folds, each computed once. Every check's `detect` gets one of these."""
 
@@ -70,7 +79,7 @@ class Seen:
         for item in self.evidence.breaks:
             if self.raised is not None and self.compilation(item) is self.raised:
                 continue  # fullgraph=True turned it into an error: CD106
-            if self._is_leftover(item):
+            if self._is_leftover(item) or self._is_interior(item):
                 continue
             frame = self._place(item)
             cause = find_cause(item.reason, item.upstream)
@@ -121,6 +130,40 @@ class Seen:
         """A comprehension that Dynamo compiles by itself, because the function around it was given up, has no iterator."""
         compilation = self.compilation(item)
         return compilation is not None and compilation.function in COMPREHENSIONS and "tp_iternext" in item.reason
+
+    def _is_interior(self, item: Break) -> bool:
+        """Dynamo traced flex_attention's dense path from inside: what breaks there is a consequence (CD301, CD307)."""
+        compilation = self.compilation(item)
+        return compilation is not None and places.is_interior(compilation.file, function_name(compilation.function))
+
+    @cached_property
+    def interior_breaks(self) -> tuple[Break, ...]:
+        """The breaks inside of flex_attention's own machinery."""
+        return tuple(item for item in self.evidence.breaks if self._is_interior(item))
+
+    @cached_property
+    def attention(self) -> tuple[Verdict, ...]:
+        """One verdict per line that called attention."""
+        return verdicts(self.evidence.rungs, self.evidence)
+
+    @cached_property
+    def refusal(self) -> Refusal | None:
+        """What attention refused, where that ended the compiled run."""
+        return explain(self.evidence, self.failure, self.torch_root)
+
+    def failing_attention(self) -> Frame | None:
+        """The line of the attention call in the graph that failed to compile, where that graph has one such line."""
+        for compilation in reversed(self.evidence.compilations):
+            if compilation.graph and compilation.guarded is not True and compilation.graph.attention:
+                found = {place(node.stack, self.torch_root) for node in compilation.graph.attention}
+                return found.pop() if len(found) == 1 else None
+        return None
+
+    @cached_property
+    def static(self) -> StaticFacts:
+        """What the user's own sources say."""
+        own = {name: text for name, text in self.evidence.sources.items() if self.owner(name) == "mine"}
+        return read_static(own)
 
     def _place(self, item: Break) -> Frame:
         """The innermost line that somebody wrote; for a disabled function without one, its `def`; else what torch names."""
@@ -212,6 +255,8 @@ class Seen:
             broke = by_compilation.get(index)
             if compilation.function in COMPREHENSIONS:
                 continue  # up to Python 3.11 a frame of its own, but nobody's function
+            if places.is_interior(compilation.file, function_name(compilation.function)):
+                continue
             if self._gave_up(compilation) and (broke or compilation.fail_type == "Unsupported"):
                 groups[compilation.file, function_name(compilation.function), compilation.line].append(
                     (compilation, broke)

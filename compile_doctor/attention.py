@@ -160,7 +160,17 @@ def judge(site: Site, evidence: Evidence, smaller: Iterable[Site] = ()) -> Verdi
     else:
         verdict = "unverified"
     kernel = next((one.kernel for one in site.lowerings if one.kernel), None)
-    return Verdict(site, verdict, lowered, executed, bounded, kernel.name if kernel else None, _backend(site, kernel), reasons, growth)
+    return Verdict(
+        site,
+        verdict,
+        lowered,
+        executed,
+        bounded,
+        kernel.name if kernel else None,
+        _backend(site, kernel),
+        reasons,
+        growth,
+    )
 
 
 def _only_eager(site: Site) -> bool:
@@ -245,7 +255,9 @@ def _bounded(
 
 def _growth(site: Site, smaller: list[Site]) -> float | None:
     """log(peak ratio) / log(token ratio) between this size and the next smaller one that was measured."""
-    other = next((one for one in reversed(smaller) if one.peak and one.tokens and one.tokens < (site.tokens or 0)), None)
+    other = next(
+        (one for one in reversed(smaller) if one.peak and one.tokens and one.tokens < (site.tokens or 0)), None
+    )
     if other is None or not site.peak or not other.peak or not site.tokens or not other.tokens:
         return None
     return math.log(site.peak / other.peak) / math.log(site.tokens / other.tokens)
@@ -351,9 +363,7 @@ def _match(
     return (False, None) if all(kernel.nodes for kernel in kernels) else (None, None)
 
 
-def _node_of(
-    evidence: Evidence, process: str, graph: int | None, index: int | None, api: str
-) -> AttentionNode | None:
+def _node_of(evidence: Evidence, process: str, graph: int | None, index: int | None, api: str) -> AttentionNode | None:
     for compilation in evidence.compilations:
         if graph is not None and compilation.process == process and compilation.graph:
             if compilation.graph.number == graph:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from compile_doctor.evidence import Child, Counts, ErrorLink, Evidence, Failure, Frame, LogRecord
-from compile_doctor.read_attention import AttentionReader
+from compile_doctor.read_attention import AttentionReader, read_tensors
 from compile_doctor.trace import Trace
 
 PHASES = ("import", "build", "inputs", "compiled", "eager")
@@ -100,7 +100,9 @@ class EventReader:
             ErrorLink(link["type"], link["message"], tuple(Frame(f[0], int(f[1]), f[2], f[3]) for f in link["stack"]))
             for link in event["chain"]
         )
-        self.failures.append(Failure(event["phase"], chain, event["text"]))
+        inputs = event.get("attention")
+        attention = read_tensors(inputs) if inputs else ()
+        self.failures.append(Failure(event["phase"], chain, event["text"], attention))
 
     def _log(self, process: str, event: dict[str, Any]) -> None:
         self.logs.append(LogRecord(process, event["kind"], event["message"], event.get("compile_id")))

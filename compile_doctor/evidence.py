@@ -47,6 +47,8 @@ class AttentionNode:
     inputs: tuple[Tensor | None, ...]
     """Query, key and value."""
     output_dtype: str | None
+    cast_back: bool = False
+    """Whether the result is cast right behind it."""
     key: str = ""
     """Of SDPA's inputs, to find torch's choice of a backend for them."""
 
@@ -276,6 +278,8 @@ class Failure:
     phase: str
     chain: tuple[ErrorLink, ...]
     text: str
+    attention: tuple[Tensor | None, ...] = ()
+    """Query, key and value of the flex_attention call that was under way, where there was one."""
 
 
 @dataclass(frozen=True, slots=True)

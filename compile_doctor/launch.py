@@ -42,6 +42,7 @@ class Settings:
     timeout: float = 900.0
     memory_limit: int | None = None
     """Bytes."""
+    require_fused: bool = False
 
 
 def diagnose(target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress) -> Evidence:

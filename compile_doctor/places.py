@@ -16,6 +16,8 @@ _PLUMBING = re.compile(
     r"[/\\]torch[/\\](?:_dynamo|_compile\.py|nn[/\\]modules[/\\](?:module|container)\.py|utils[/\\]_contextlib\.py|_higher_order_ops|fx[/\\])"
 )
 """Lines of torch through which every call goes: never where a problem lies."""
+_INTERIOR = re.compile(r"[/\\]torch[/\\](?:_higher_order_ops|_functorch|_ops\.py)")
+_FLEX = re.compile(r"[/\\]torch[/\\]nn[/\\]attention[/\\]")
 
 
 def owner(file: str, torch_root: str | None = None) -> str:
@@ -57,6 +59,11 @@ def is_outer_parameter(sources: Mapping[str, str], file: str, line: int, name: s
 def is_plumbing(file: str) -> bool:
     """Whether the file is one of torch's through which every call goes."""
     return bool(_PLUMBING.search(file))
+
+
+def is_interior(file: str, function: str) -> bool:
+    """Whether a frame is of flex_attention's own machinery: compiled only because its dense path was traced from inside."""
+    return bool(_INTERIOR.search(file)) or (bool(_FLEX.search(file)) and function.startswith("_"))
 
 
 def find_definition(sources: Mapping[str, str], qualname: str) -> tuple[str, int] | None:

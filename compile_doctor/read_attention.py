@@ -116,7 +116,7 @@ class AttentionReader:
                 graph=event.get("graph"),
                 stack=_stack(event["stack"]),
                 backend=event["backend"],
-                inputs=_tensors(inputs),
+                inputs=read_tensors(inputs),
                 peak=int(event["peak"]),
                 largest=int(event["largest"]),
                 key=choice_key(inputs, {}),
@@ -149,7 +149,8 @@ def _stack(entries: Iterable[Any]) -> tuple[Frame, ...]:
     return tuple(Frame(str(file), int(line), str(name), str(code)) for file, line, name, code in entries)
 
 
-def _tensors(inputs: Mapping[str, Any]) -> tuple[Tensor | None, ...]:
+def read_tensors(inputs: Mapping[str, Any]) -> tuple[Tensor | None, ...]:
+    """Query, key and value, as the probe described them."""
     return tuple(_tensor(inputs.get(name)) for name in _NAMES)
 
 
@@ -175,8 +176,9 @@ def _node(entry: Mapping[str, Any]) -> AttentionNode:
         api=str(entry["api"]),
         node=str(entry["node"]),
         stack=_stack(entry["stack"]),
-        inputs=_tensors(entry["inputs"]),
+        inputs=read_tensors(entry["inputs"]),
         output_dtype=output.get("dtype"),
+        cast_back=bool(entry.get("cast_back")),
         key=choice_key(entry["inputs"], entry.get("options")) if entry["api"] == "sdpa" else "",
     )
 
@@ -194,6 +196,6 @@ def _dense(process: str, event: Mapping[str, Any], count: int) -> DenseCall:
         wrappers=tuple(Wrapper(one["function"], one["module"], one["recursive"]) for one in event["wrappers"]),
         modes=tuple(event["modes"]),
         state=dict(event["state"]),
-        inputs=_tensors(event["inputs"]),
+        inputs=read_tensors(event["inputs"]),
         count=count,
     )

@@ -43,7 +43,7 @@ def group_recompilations(evidence: Evidence, torch_root: str | None, broken: Seq
     """One entry per frame and cause; `broken` are the places of break sites, out of which values may come."""
     groups: dict[tuple[str, str, str], list[tuple[Compilation, Guard]]] = defaultdict(list)
     for compilation in evidence.compilations:
-        if compilation.recompile_reasons:
+        if compilation.recompile_reasons and not places.is_interior(compilation.file, compilation.function):
             guard = decisive([parse(reason) for reason in compilation.recompile_reasons])
             if places.is_plumbing(compilation.file) and guard.source == "fn":
                 continue  # torch wraps every torch.nn module in the same `inner(fn)`: another module, not a recompile

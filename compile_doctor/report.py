@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from compile_doctor import places
 from compile_doctor.analysis import Seen
+from compile_doctor.attention_report import AttentionEntry, attention_entries
 from compile_doctor.checks import all_checks
 from compile_doctor.evidence import Child, Evidence
 from compile_doctor.findings import SEVERITIES, Finding
 from compile_doctor.reconcile import disagreements
+from compile_doctor.trace import function_name
 
 OUTCOMES = {"CD001": 2, "CD002": 3, "CD003": 3, "CD105": 3}
 """Findings that end the diagnosis without a verdict, and their exit codes."""
@@ -36,6 +39,11 @@ class Report:
     disagreements: tuple[str, ...]
     notes: tuple[str, ...]
     timings: Mapping[str, float]
+    attention: tuple[AttentionEntry, ...]
+    """One entry per line that called attention."""
+    require_fused: bool
+    compared_at: int | None
+    """The number of tokens at which the eager control ran, where it is another than the largest."""
     max_difference: float | None
     not_compared: str | None
     """Why compiled and eager output give no number, where both ran."""
@@ -81,6 +89,9 @@ def make_report(evidence: Evidence) -> Report:
         unknown_events=evidence.unknown,
         disagreements=disagreements(evidence),
         notes=evidence.notes,
+        attention=attention_entries(seen),
+        compared_at=evidence.manifest.get("compared_at"),
+        require_fused=bool((evidence.manifest.get("options") or {}).get("require_fused")),
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
         max_difference=evidence.max_difference,
         not_compared=evidence.manifest.get("not_compared"),
@@ -102,7 +113,18 @@ def exit_code(report: Report, fail_on: str) -> int:
     ]
     if report.verdict == "inconclusive":
         return 3
-    return 1 if bad else 0
+    if bad:
+        return 1
+    return _fused_code(report) if report.require_fused else 0
+
+
+def _fused_code(report: Report) -> int:
+    """What --require-fused makes of the verdicts: anything but proven `fused` fails, nothing at all is no proof."""
+    verdicts = {entry.verdict for entry in report.attention}
+    if verdicts & {"dense", "mixed"}:
+        return 1
+    unproven = any(finding.code == "CD501" for finding in report.findings)
+    return 0 if verdicts == {"fused"} and not unproven else 3
 
 
 def _order(finding: Finding) -> tuple[Any, ...]:
@@ -112,7 +134,8 @@ def _order(finding: Finding) -> tuple[Any, ...]:
         finding.code not in OUTCOMES,
         SEVERITIES.index(finding.severity),
         _OWNERS.index(finding.owner),
-        finding.code in ("CD104",),  # a consequence: after its cause
+        finding.code[:3] not in ("CD3", "CD4"),  # gigabytes come before seconds
+        finding.code in ("CD104", "CD301"),  # a consequence: after its cause
         -finding.cost.graphs,
         -finding.count,
         place,
@@ -148,7 +171,7 @@ def _how(child: Child) -> str:
 
 
 def _summary(seen: Seen) -> dict[str, Any]:
-    compilations = seen.evidence.compilations
+    compilations = [c for c in seen.evidence.compilations if not places.is_interior(c.file, function_name(c.function))]
     recompiles = [c for group in seen.recompiled for c in group.compilations]
     return {
         "graphs": sum(c.graphs for c in compilations if c.guarded),
@@ -178,6 +201,9 @@ def _environment(evidence: Evidence) -> dict[str, Any]:
 def _not_checked(evidence: Evidence) -> list[tuple[str, str]]:
     """What could not be looked at, and why: never counted as a pass."""
     found = []
+    if not evidence.attention.watched and evidence.has_attention:
+        found.append(("CD301", "no probe watched this run: a trace tells what was compiled, not what was executed"))
+        found.append(("CD502", "memory was not measured: that takes `diagnose`"))
     if evidence.manifest.get("command"):
         found.append(("CD002", "a command is not run a second time in eager mode"))
         found.append(("CD107", "a command is not run a second time in eager mode"))
@@ -193,11 +219,22 @@ def relative(report: Report) -> Report:
     def short(path: str) -> str:
         return path[len(prefix) :] if len(prefix) > 1 and path.startswith(prefix) else path
 
+    def text(line: str) -> str:
+        return line.replace(prefix, "") if len(prefix) > 1 else line
+
     def move(finding: Finding) -> Finding:
         location = replace(finding.location, file=short(finding.location.file)) if finding.location else None
         via = replace(finding.via, file=short(finding.via.file)) if finding.via else None
-        texts = tuple(line.replace(prefix, "") if len(prefix) > 1 else line for line in finding.evidence)
-        return replace(finding, location=location, via=via, evidence=texts)
+        texts = tuple(text(line) for line in finding.evidence)
+        return replace(finding, location=location, via=via, evidence=texts, message=text(finding.message))
+
+    def move_entry(entry: AttentionEntry) -> AttentionEntry:
+        return replace(entry, location=replace(entry.location, file=short(entry.location.file)))
 
     sources = {short(path): text for path, text in report.sources.items()}
-    return replace(report, findings=tuple(move(finding) for finding in report.findings), sources=sources)
+    return replace(
+        report,
+        findings=tuple(move(finding) for finding in report.findings),
+        attention=tuple(move_entry(entry) for entry in report.attention),
+        sources=sources,
+    )

@@ -33,6 +33,7 @@ from benchmarks import labels
 from compile_doctor import launch, trace_stream
 from compile_doctor.checks import all_checks
 from compile_doctor.cli.diagnose import command as diagnose_command
+from compile_doctor.kernels import without_the_rest
 from compile_doctor.progress import Progress
 from compile_doctor.targets import parse_target
 from compile_doctor.trace_kinds import WANTED
@@ -111,18 +112,19 @@ def programs(folder: Path):
             if source:
                 path = folder / f"{check.code.lower()}_{kind}.py"
                 path.write_text(source)
-                yield f"{check.code.lower()}-{kind}", path, {"backend": "eager"}
+                yield f"{check.code.lower()}-{kind}", path, settings_of(path, check.options.split())
     for path in labels.programs(PROGRAMS):
         label = labels.read(path)
-        arguments = [str(path), *label.options]
-        options = diagnose_command.make_context("diagnose", arguments).params
-        wanted = {
-            name: options[name]
-            for name in ("device", "tokens", "mode", "dynamic", "grad", "as_is", "repeat", "timeout")
-            if options[name] is not None
-        }
-        wanted["backend"] = label.backend or options["backend"] or "eager"
+        wanted = settings_of(path, label.options)
+        wanted["backend"] = label.backend or wanted.get("backend") or "eager"
         yield path.stem.replace("_", "-"), path, wanted
+
+
+def settings_of(path: Path, options) -> dict:
+    """What `diagnose` makes of its options."""
+    parsed = diagnose_command.make_context("diagnose", [str(path), *options]).params
+    names = ("device", "tokens", "backend", "mode", "dynamic", "grad", "as_is", "repeat", "timeout", "require_fused")
+    return {name: parsed[name] for name in names if parsed[name] is not None}
 
 
 def record(name: str, path: Path, settings: dict, out: Path) -> str:
@@ -160,7 +162,10 @@ def slim(file: Path) -> bytes:
             header = json.loads(item.json)
             for bulky in BULKY:
                 header.get("compilation_metrics", {}).pop(bulky, None)
-            payload = item.payload.lstrip(b"\n")[:MOST_OF_A_PAYLOAD]
+            payload = item.payload.lstrip(b"\n")
+            if item.kind == "inductor_output_code":
+                payload = without_the_rest(payload.decode()).encode()
+            payload = payload[:MOST_OF_A_PAYLOAD]
             tail = b"\n\t" + payload.replace(b"\n", b"\n\t") if payload else b""
             kept.append(f"V0101 00:00:00.000000 {item.pid} torch:1] {json.dumps(header)}".encode() + tail + b"\n")
     return b"".join(kept)

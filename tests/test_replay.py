@@ -52,6 +52,8 @@ def test_program_is_labelled_right(version, program):
         place = finding.location if finding.code not in anywhere else None
         found[finding.code, Path(place.file).name if place else None, place.line if place else None] += 1
     assert found == expected
+    attention = {(Path(entry.location.file).name, entry.location.line): entry.verdict for entry in report.attention}
+    assert attention == label.verdicts(version)
     stated = label.summary(version)
     assert {key: report.summary[key] for key in GUARDED if key in stated} == {
         key: int(stated[key]) for key in GUARDED if key in stated

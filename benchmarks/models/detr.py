@@ -6,9 +6,7 @@ from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
 
 def build_model() -> torch.nn.Module:
     torch.manual_seed(0)
-    backbone = ResNetConfig(
-        embedding_size=8, hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], out_features=["stage4"]
-    )
+    backbone = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], out_features=["stage4"])
     config = DetrConfig(
         use_timm_backbone=False,
         use_pretrained_backbone=False,

@@ -29,6 +29,8 @@ class Check:
     """A target file for which the check fires."""
     silent: str = ""
     """The same, mended."""
+    options: str = "--backend eager"
+    """What `diagnose` is to be run with on these two programs; eager is quick, kernels take Inductor."""
 
     def finding(self, title: str, message: str, **values: Any) -> Finding:
         """A finding of this check; `severity` is the check's unless given."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from compile_doctor.analysis import Seen
 from compile_doctor.checks.base import Check
 from compile_doctor.findings import Finding
+from compile_doctor.refusals import explain
 from compile_doctor.rootcause import root_cause
 
 _NO_GRAD = re.compile(r"does not require grad|does not have a grad_fn")
@@ -15,6 +16,8 @@ _NO_GRAD = re.compile(r"does not require grad|does not have a grad_fn")
 
 def detect(seen: Seen) -> Iterator[Finding]:
     failure = seen.evidence.failure("eager")
+    if failure and seen.refusal and explain(seen.evidence, failure, seen.torch_root):
+        return  # CD3xx and CD4xx name the cause, which is the same in both modes
     if failure:
         cause = root_cause(failure, seen.torch_root)
         options = seen.evidence.manifest.get("options", {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis import Seen, is_safe_softmax
 from compile_doctor.checks.base import Check, site_values
 from compile_doctor.findings import Finding
 
@@ -13,6 +13,8 @@ def detect(seen: Seen) -> Iterator[Finding]:
     for site in seen.sites:
         if site.cause.data_dependent_branch or site.loop:
             continue  # CD102, CD103
+        if is_safe_softmax(site.reason):
+            continue  # CD307
         values = site_values(seen, site)
         deliberate = site.cause.deliberate and values["owner"] == "mine"
         folded = f" {site.callers} calling frame{'s' * (site.callers != 1)} broke with it." if site.callers else ""

@@ -9,14 +9,15 @@ from compile_doctor.analysis import Seen
 from compile_doctor.causes import find_cause
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.cd701_no_compiler import is_missing_compiler
+from compile_doctor.defects import find_defect
 from compile_doctor.findings import Finding
 from compile_doctor.rootcause import COMPILE_ERRORS, root_cause
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
     failure = seen.failure
-    if failure is None or is_missing_compiler(failure):
-        return
+    if failure is None or is_missing_compiler(failure) or seen.refusal is not None:
+        return  # CD701; CD3xx and CD4xx say what attention refused
     eager = seen.evidence.phases.get("eager")
     known = any(COMPILE_ERRORS.search(link.type) for link in failure.chain)
     if eager == "failed" or (eager != "done" and not known):
@@ -35,12 +36,20 @@ def detect(seen: Seen) -> Iterator[Finding]:
         broke = find_cause(failure.chain[-1].message, None)
         message = f"fullgraph=True makes an error of a graph break ({broke.title}). {broke.why}"
         fix = broke.fix
+    title = "Fails under torch.compile only" if eager == "done" else "Raised while compiling; eager mode was not tried"
+    recipe = None
+    defect = find_defect(cause.message, failure.text + "".join(link.message for link in failure.chain))
+    if defect:
+        title, recipe, fix = defect.title, defect.recipe, defect.fix
+        message = f"{defect.why} torch: {message}"
+        place = seen.failing_attention() or place
     yield CHECK.finding(
-        "Fails under torch.compile only" if eager == "done" else "Raised while compiling; eager mode was not tried",
+        title,
         message,
+        recipe=recipe,
         location=seen.location(place.file, place.line, place.function) if place else None,
         owner=seen.owner(place.file) if place else "torch",
-        cause=f"error:{cause.type.rsplit('.', 1)[-1]}:{_normal(cause.message)}",
+        cause=f"defect:{recipe}" if recipe else f"error:{cause.type.rsplit('.', 1)[-1]}:{_normal(cause.message)}",
         fix=fix,
         evidence=(control, f"exceptions, outermost first: {types}"),
     )

@@ -27,7 +27,12 @@ def parse_size(context: click.Context, parameter: click.Parameter, text: str | N
 @click.command(name="diagnose", short_help="Run a model under torch.compile and say what went wrong.")
 @click.argument("target")
 @click.option("--device", metavar="NAME", help="Move model and inputs there first (cpu, cuda, …).")
-@click.option("--tokens", type=click.IntRange(1), metavar="N", help="Passed to example_inputs(tokens=N).")
+@click.option(
+    "--tokens",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Passed to example_inputs(tokens=N), up a short ladder of sizes.",
+)
 @click.option(
     "--backend",
     metavar="NAME",
@@ -58,6 +63,9 @@ def parse_size(context: click.Context, parameter: click.Parameter, text: str | N
 @click.option(
     "--memory-limit", metavar="SIZE", callback=parse_size, help="Private memory that the target may use, such as 8GB."
 )
+@click.option(
+    "--require-fused", is_flag=True, help="Exit 1 where attention runs dense, 3 where it is not proven to be fused."
+)
 @report_options
 def command(
     target: str,
@@ -72,6 +80,7 @@ def command(
     capture: Path | None,
     timeout: float,
     memory_limit: int | None,
+    require_fused: bool,
     format_: str,
     output: tuple[str, ...],
     fail_on: str,
@@ -84,12 +93,13 @@ def command(
     TARGET is one of
       model.py           with build_model() and example_inputs(), or Model and get_inputs()
       model.py:attr      a module, a callable or a factory; package.module:attr too
-      example:NAME       see `compile-doctor examples`
+      example:NAME       see `compile-doctor examples`; example:NAME:ATTR for a variant
 
     \b
     Examples:
       compile-doctor diagnose model.py
       compile-doctor diagnose model.py --grad --capture run1 -v
+      compile-doctor diagnose model.py --tokens 16384 --require-fused
       compile-doctor diagnose mypackage.vit:build --backend eager --format json
     """
     from compile_doctor.launch import Settings, diagnose
@@ -98,7 +108,9 @@ def command(
 
     check_outputs(output)
     parsed = parse_target(target)
-    settings = Settings(device, tokens, backend, mode, dynamic, grad, as_is, repeat, timeout, memory_limit)
+    settings = Settings(
+        device, tokens, backend, mode, dynamic, grad, as_is, repeat, timeout, memory_limit, require_fused
+    )
     prepare()
     with ExitStack() as stack:
         folder = capture or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compile-doctor-")))

@@ -189,7 +189,9 @@ def trace_artifact(name: str, text: str) -> None:
     """Adds a record to torch's structured trace, within the compilation that is under way."""
     from torch._logging import trace_structured
 
-    trace_structured("artifact", lambda: {"name": name, "encoding": "json"}, payload_fn=lambda: text, expect_trace_id=False)
+    trace_structured(
+        "artifact", lambda: {"name": name, "encoding": "json"}, payload_fn=lambda: text, expect_trace_id=False
+    )
 
 
 @contextmanager

@@ -22,7 +22,23 @@ def describe(error: BaseException) -> dict[str, Any]:
         inner = getattr(link, "inner_exception", None)  # BackendCompilerFailed and InductorError hold it there
         cause = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
         link = inner if isinstance(inner, BaseException) else cause
-    return {"chain": chain, "text": _trimmed(error)}
+    return {"chain": chain, "text": _trimmed(error), "attention": _attention(error)}
+
+
+def _attention(error: BaseException) -> dict[str, Any] | None:
+    """Query, key and value of the flex_attention call that was under way, from the traceback's frames."""
+    found = None
+    trace = error.__traceback__
+    while trace is not None:
+        local = trace.tb_frame.f_locals
+        if trace.tb_frame.f_code.co_name == "flex_attention" and "query" in local and "key" in local:
+            found = local
+        trace = trace.tb_next
+    if found is None:
+        return None
+    from compile_doctor.probe.graphs import describe_tensor
+
+    return {name: describe_tensor(found.get(name)) for name in ("query", "key", "value")}
 
 
 def _message(error: BaseException) -> str:

@@ -82,8 +82,21 @@ def _described(node: Node, api: str) -> dict[str, Any]:
         "stack": stack_of(node),
         "inputs": {name: _input(value) for name, value in inputs.items()},
         "output": describe_tensor(output),
+        "cast_back": _is_cast(node),
         "options": _options(node) if api == "sdpa" else {},
     }
+
+
+def _is_cast(node: Node) -> bool:
+    """Whether every use of the result, behind views and tuple indices, is a change of its dtype."""
+    users = list(node.users)
+    for user in users:
+        name = getattr(user.target, "__name__", str(user.target)).split(".")[0]
+        if name in _LAYOUT_ONLY and not _is_cast(user):
+            return False
+        if name not in _LAYOUT_ONLY and name not in ("to", "type", "type_as", "float", "half", "bfloat16", "double"):
+            return False
+    return bool(users)
 
 
 def _input(value: Any) -> dict[str, Any] | None:

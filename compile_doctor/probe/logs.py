@@ -61,7 +61,9 @@ def write_counts(log: EventLog) -> None:
 @contextmanager
 def muted() -> Iterator[None]:
     """Keeps what torch logs meanwhile out of the evidence."""
-    loggers = [logger for _, logger in compat.artifact_loggers(*_KINDS)] + [logging.getLogger("torch._dynamo.convert_frame")]
+    loggers = [logger for _, logger in compat.artifact_loggers(*_KINDS)] + [
+        logging.getLogger("torch._dynamo.convert_frame")
+    ]
     handlers = [handler for logger in loggers for handler in logger.handlers if isinstance(handler, _Handler)]
     for handler in handlers:
         handler.addFilter(_nothing)

@@ -163,9 +163,7 @@ def _is_allocation(event: Any) -> bool:
 def _allocated(event: Any) -> tuple[int, int]:
     """(peak, largest) in bytes below an event, in the order of time."""
     sizes = sorted(
-        (child.start_time_ns, child.extra_fields.alloc_size)
-        for child in _walk(event.children)
-        if _is_allocation(child)
+        (child.start_time_ns, child.extra_fields.alloc_size) for child in _walk(event.children) if _is_allocation(child)
     )
     total = peak = largest = 0
     for _, size in sizes:

@@ -92,9 +92,7 @@ class Session:
             raise ValueError("the target gave no inputs")
         device = self.settings.get("device")
         if device:
-            sets = [
-                tree_map(lambda leaf: leaf.to(device) if _has_device(leaf) else leaf, one) for one in sets
-            ]
+            sets = [tree_map(lambda leaf: leaf.to(device) if _has_device(leaf) else leaf, one) for one in sets]
         # One set runs twice: a counter, or a function made anew per call, shows only at the second call.
         return sets * int(self.settings.get("repeat") or 2) if len(sets) == 1 else sets
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compile_doctor.findings import Finding
 from compile_doctor.report import OUTCOMES, Report
+from compile_doctor.sizes import human
 
 
 def consequence(report: Report) -> str:
@@ -16,7 +17,7 @@ def consequence(report: Report) -> str:
     first = next((f for f in errors if f.code in ("CD106", "CD107", "CD701")), None)
     if first:
         return f"{first.title}."
-    parts = [part for part in (_breaks(report), _skipped(report), _limit(errors)) if part]
+    parts = [part for part in (_attention(report), _breaks(report), _skipped(report), _limit(errors)) if part]
     sentence = "; ".join(parts) or f"{errors[0].title}"
     return sentence[:1].upper() + sentence[1:] + "."
 
@@ -25,6 +26,8 @@ def _healthy(report: Report) -> str:
     summary = report.summary
     graphs = summary["graphs"]
     text = f"{_number(graphs, 'graph')} compiled"
+    if report.attention and all(entry.verdict == "fused" for entry in report.attention):
+        text = f"Attention is fused{_at_tokens(report)}; {text}"
     extra = []
     if summary["deliberate_breaks"]:
         extra.append(_number(summary["deliberate_breaks"], "deliberate break"))
@@ -34,6 +37,29 @@ def _healthy(report: Report) -> str:
     if warnings:
         extra.append(_number(warnings, "warning"))
     return f"{text}, {', '.join(extra) if extra else 'no graph breaks, no recompiles'}."
+
+
+def _at_tokens(report: Report) -> str:
+    tokens = max((entry.tokens or 0 for entry in report.attention), default=0)
+    return f" at {tokens:,} tokens" if tokens else ""
+
+
+def _attention(report: Report) -> str:
+    """The dense path's price at the largest size of the ladder, against what a fused kernel would take."""
+    dense = [entry for entry in report.attention if entry.verdict in ("dense", "mixed")]
+    if not dense:
+        return ""
+    where = (
+        "attention runs dense"
+        if len(dense) == len(report.attention)
+        else f"attention runs dense at {_number(len(dense), 'line')}"
+    )
+    steps = [entry.ladder[-1] for entry in dense if entry.ladder and entry.ladder[-1].dense]
+    if not steps:
+        return where
+    worst = max(steps, key=lambda step: step.dense or 0)
+    verb = "take" if worst.ran else "would take"
+    return f"{where}: {worst.tokens:,} tokens {verb} {human(worst.dense or 0)}"
 
 
 def _breaks(report: Report) -> str:
@@ -79,7 +105,9 @@ def figures(report: Report) -> list[str]:
     if "eager" in report.timings:
         found.append(f"eager control {report.timings['eager']:.1f} s")
     if report.max_difference is not None and not any(f.code in OUTCOMES for f in report.findings):
-        found.append(_compared(report.max_difference))
+        found.append(
+            _compared(report.max_difference) + (f" at {report.compared_at:,} tokens" if report.compared_at else "")
+        )
     if report.not_compared:
         found.append(f"not compared with eager: {report.not_compared}")
     if report.command_exit:

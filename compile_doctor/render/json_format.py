@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from compile_doctor.attention_report import AttentionEntry
 from compile_doctor.explain import upstream_url
 from compile_doctor.findings import Finding, Location
 from compile_doctor.report import Report, relative
@@ -27,7 +28,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "convention": report.convention,
         "summary": dict(report.summary),
         "findings": [_finding(finding) for finding in report.findings],
-        "attention": [],
+        "attention": [_attention(entry) for entry in report.attention],
         "skipped_checks": [{"code": code, "reason": reason} for code, reason in report.skipped_checks],
         "unknown_events": dict(report.unknown_events),
         "disagreements": list(report.disagreements),
@@ -55,6 +56,39 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "recipe": finding.recipe,
         "cost": {"graphs": finding.cost.graphs, "seconds": round(finding.cost.seconds, 2)},
         "evidence": list(finding.evidence),
+    }
+
+
+def _attention(entry: AttentionEntry) -> dict[str, Any]:
+    return {
+        "location": _location(entry.location),
+        "owner": entry.owner,
+        "api": entry.api,
+        "verdict": entry.verdict,
+        "kernel": entry.kernel,
+        "backend": entry.backend,
+        "tokens": entry.tokens,
+        "q_shape": list(entry.q_shape) if entry.q_shape is not None else None,
+        "kv_shape": list(entry.kv_shape) if entry.kv_shape is not None else None,
+        "dtype": entry.dtype,
+        "device": entry.device,
+        "peak_bytes": entry.peak_bytes,
+        "dense_bytes": entry.dense_bytes,
+        "evidence": {"lowered": entry.lowered, "executed": entry.executed, "bounded": entry.bounded},
+        "reason": entry.reason,
+        "reasons": entry.reasons,
+        "ladder": [
+            {
+                "tokens": step.tokens,
+                "ran": step.ran,
+                "verdict": step.verdict,
+                "peak_bytes": step.peak,
+                "dense_bytes": step.dense,
+                "fused_bytes": step.fused,
+                "reason": step.reason,
+            }
+            for step in entry.ladder
+        ],
     }
 
 

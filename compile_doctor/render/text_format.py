@@ -11,6 +11,7 @@ from rich.text import Text
 
 from compile_doctor import places
 from compile_doctor.findings import Finding
+from compile_doctor.render.attention_table import attention_table
 from compile_doctor.render.clean import without_controls
 from compile_doctor.render.consequence import consequence, figures
 from compile_doctor.report import Report, relative
@@ -41,6 +42,7 @@ def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     if hidden:
         console.print(_hidden(hidden), highlight=False)
         console.print()
+    attention_table(console, report, verbosity)
     if verbosity:
         _details(console, report)
     elif report.disagreements:

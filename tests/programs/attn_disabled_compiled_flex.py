@@ -3,7 +3,7 @@
 Truth: torch.compiler.disable unwraps the compiled function and disables the original one, so what runs
 is the eager flex_attention with its full score matrix. One break, at the call of the disabled function.
 """
-# summary graph_breaks=1 recompiles=0 graphs=2 frames_skipped=0 verdict=unhealthy exit=1
+# summary graph_breaks=1 recompiles=0 frames_skipped=0 verdict=unhealthy exit=1
 # backend inductor
 import torch
 from torch import nn

@@ -4,6 +4,7 @@ Truth: flex_attention is a higher-order operator without a rule for that mode: N
 compiled or not.
 """
 # summary verdict=unhealthy exit=1
+# option --as-is
 # backend inductor
 from collections import Counter
 
@@ -29,23 +30,31 @@ class OperatorCounter(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-class ProbedAttention(nn.Module):
+class WindowAttention(nn.Module):
     def __init__(self, dim=64, heads=2, tokens=512):
         super().__init__()
         self.heads = heads
         self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
         self.block_mask = create_block_mask(window, None, None, tokens, tokens, device="cpu")
-        self.counter = OperatorCounter()
 
     def forward(self, x):
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        with self.counter:
-            y = flex(q, k, v, block_mask=self.block_mask)  # expect CD306 no-rule-for-mode
+        y = flex(q.contiguous(), k.contiguous(), v.contiguous(), block_mask=self.block_mask)  # expect CD306 no-rule-for-mode
         return self.out(y.transpose(1, 2).flatten(2))
 
 
+class Probed(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.counter = model, OperatorCounter()
+
+    def forward(self, x):
+        with self.counter:
+            return self.model(x)
+
+
 def build_model():
-    return ProbedAttention().eval()
+    return Probed(WindowAttention().eval())
 
 
 def example_inputs():

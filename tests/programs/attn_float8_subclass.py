@@ -1,7 +1,7 @@
 """Attention whose query projection leaves its output as a float8 training tensor, a wrapper subclass.
 
-Truth: flex_attention has no rule for that subclass: NotImplementedError under torch.compile, another error in
-eager. Casting the query back to float32 first would be enough.
+Truth: flex_attention has no rule for that subclass: NotImplementedError, compiled or not. Casting the query back to
+float32 first would be enough.
 """
 # summary verdict=unhealthy exit=1
 # backend inductor

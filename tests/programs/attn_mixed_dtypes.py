@@ -1,6 +1,7 @@
 """Decoder whose key projection was loaded in bfloat16 while the rest is float32.
 
-Truth: flex_attention refuses q, k, v of different dtypes, compiled or not.
+Truth: flex_attention wants one dtype. Up to torch 2.10 it raises a ValueError, in eager too; later versions accept the
+mixture in eager, but Inductor has no kernel for it.
 """
 # summary verdict=unhealthy exit=1
 # backend inductor

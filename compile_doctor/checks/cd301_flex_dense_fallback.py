@@ -1,0 +1,100 @@
+"""CD301: flex_attention executed the dense math path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.attention_values import at_site, dense_sites, seen_of
+from compile_doctor.checks.base import Check
+from compile_doctor.findings import Finding
+from compile_doctor.sizes import human
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    for verdict, cause in dense_sites(seen):
+        site = verdict.site
+        calls = sum(call.count for call in site.dense)
+        sometimes = " Other calls of this line were fused." if verdict.verdict == "mixed" else ""
+        see = f" ({cause.code})" if cause.code else ""
+        size = f" At {site.tokens:,} tokens that took {human(site.peak)}." if site.peak and site.tokens else ""
+        refused = " compile-doctor stopped it: it would not have fitted." if seen.evidence.attention.refused else ""
+        yield CHECK.finding(
+            "flex_attention ran dense",
+            f"The dense math path computed and kept every score.{size}{refused}{sometimes} Why: {cause.why}{see}",
+            count=calls,
+            cause=f"dense:{cause.key}",
+            fix=cause.fix,
+            evidence=(*seen_of(verdict), *cause.evidence),
+            **at_site(seen, verdict),
+        )
+
+
+CHECK = Check(
+    code="CD301",
+    name="flex-dense-fallback",
+    severity="error",
+    summary="A flex_attention call executed the dense math path (observed, not inferred).",
+    explanation="""\
+flex_attention has two ways to run. Compiled by Inductor it is one fused kernel, whose memory grows with the tokens.
+Anywhere else it is the *dense* path: it computes the whole score matrix, keeps it several times over (batch × heads ×
+queries × keys, in float32), and takes gigabytes at 16,384 tokens. torch says nothing, or one warning per process.
+
+The finding rests on the operator itself: every dense execution passes one entry (`CompositeExplicitAutograd` in
+`torch._higher_order_ops.flex_attention`), which the doctor watches. What took the fused kernel away is named with it.
+""",
+    detect=detect,
+    fires="""\
+import torch
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+
+def near(b, h, q, k):
+    return (q - k).abs() <= 32
+
+
+dense_flex = torch.compiler.disable(flex_attention)
+
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
+
+    def forward(self, q, k, v):
+        return dense_flex(q, k, v, block_mask=self.mask)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
+""",
+    silent="""\
+import torch
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+
+def near(b, h, q, k):
+    return (q - k).abs() <= 32
+
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
+
+    def forward(self, q, k, v):
+        return flex_attention(q, k, v, block_mask=self.mask)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
+""",
+)

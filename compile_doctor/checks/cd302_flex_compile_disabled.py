@@ -1,0 +1,110 @@
+"""CD302: torch.compiler.disable was applied to a compiled flex_attention."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.attention_values import at_frame, dense_sites
+from compile_doctor.checks.base import Check
+from compile_doctor.findings import Finding
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    reported = set()
+    for verdict, cause in dense_sites(seen):
+        if cause.code != "CD302":
+            continue
+        frame = cause.frame or verdict.site.frame
+        if (frame.file, frame.line) in reported:
+            continue
+        reported.add((frame.file, frame.line))
+        call = verdict.site.frame
+        yield CHECK.finding(
+            "disable() unwraps the compiled flex_attention",
+            "torch.compiler.disable was applied to an already compiled flex_attention. It unwraps it and disables the "
+            f"original function, which runs dense at line {call.line}.",
+            cause="disable-unwraps",
+            fix=cause.fix,
+            recipe="flex-keep-compiled",
+            evidence=cause.evidence,
+            **at_frame(seen, frame),
+        )
+
+
+CHECK = Check(
+    code="CD302",
+    name="flex-compile-disabled",
+    severity="error",
+    summary="The cause of CD301 is torch.compiler.disable applied to an already compiled flex_attention.",
+    explanation="""\
+`torch.compiler.disable(torch.compile(flex_attention))` is meant to keep the fused kernel out of the outer graph. It does
+the opposite on every torch from 2.8 to 2.15, with `recursive=False` too: `disable` looks below all wrappers
+(`innermost_fn` in torch/_dynamo/eval_frame.py) and wraps the *original* function, so that the dense path runs.
+
+A plain function around the compiled one keeps it: `disable` then disables that function, and the compiled
+flex_attention within it compiles by itself. The price is one graph break.
+""",
+    detect=detect,
+    fires="""\
+import torch
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+
+def near(b, h, q, k):
+    return (q - k).abs() <= 32
+
+
+flex = torch.compiler.disable(torch.compile(flex_attention))
+
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
+
+    def forward(self, q, k, v):
+        return flex(q, k, v, block_mask=self.mask)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
+""",
+    silent="""\
+import torch
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+
+def near(b, h, q, k):
+    return (q - k).abs() <= 32
+
+
+compiled_flex = torch.compile(flex_attention)
+
+
+@torch.compiler.disable
+def isolated(q, k, v, mask):
+    return compiled_flex(q, k, v, block_mask=mask)
+
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
+
+    def forward(self, q, k, v):
+        return isolated(q, k, v, self.mask)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
+""",
+)

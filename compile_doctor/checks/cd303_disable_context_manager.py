@@ -1,0 +1,106 @@
+"""CD303: `with torch.compiler.disable():`, which raises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.base import Check
+from compile_doctor.findings import Finding
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    refusal = seen.refusal
+    raised = refusal.frame if refusal and refusal.code == "CD303" else None
+    places = [(place.file, place.line, place.function) for place in seen.static.disable_contexts]
+    if raised and (raised.file, raised.line) not in [(file, line) for file, line, _ in places]:
+        places.append((raised.file, raised.line, raised.function))
+    for file, line, function in places:
+        ran = raised is not None and (raised.file, raised.line) == (file, line)
+        eager = seen.evidence.phases.get("eager")
+        control = {"failed": "eager mode fails in the same way"}.get(eager or "", "eager mode was not tried")
+        yield CHECK.finding(
+            "torch.compiler.disable() is no context manager",
+            "`with torch.compiler.disable():` raises as soon as it is entered, compiled or not."
+            + ("" if ran else " This run did not reach the line; it was found in the source."),
+            location=seen.location(file, line, function.rsplit(".", 1)[-1]),
+            owner=seen.owner(file),
+            cause="disable-context-manager",
+            fix="Put the body into a function, and disable that:\n"
+            "    @torch.compiler.disable\n"
+            "    def isolated(q, k, v, **kwargs):\n"
+            "        return compiled_flex(q, k, v, **kwargs)",
+            evidence=(f"torch: {refusal.message}", control) if ran and refusal else ("a with statement in the source",),
+        )
+
+
+CHECK = Check(
+    code="CD303",
+    name="disable-as-context-manager",
+    severity="error",
+    summary="`with torch.compiler.disable():` raises on every supported torch; found in the source too.",
+    explanation="""\
+`torch.compiler.disable()` without a function returns a decorator. Used in a `with` statement it raises
+`RuntimeError: torch._dynamo.optimize(...) is used with a context manager` on every torch from 2.8 to 2.15, in eager mode
+too. Put what should not be compiled into a function and decorate that.
+
+Lines that the run did not reach are found in the source of your own files.
+""",
+    detect=detect,
+    fires="""\
+import torch
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+
+def near(b, h, q, k):
+    return (q - k).abs() <= 32
+
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
+
+    def forward(self, q, k, v):
+        with torch.compiler.disable():
+            return flex_attention(q, k, v, block_mask=self.mask)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
+""",
+    silent="""\
+import torch
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+
+def near(b, h, q, k):
+    return (q - k).abs() <= 32
+
+
+@torch.compiler.disable
+def isolated(q, k, v, mask):
+    return flex_attention(q, k, v, block_mask=mask)
+
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
+
+    def forward(self, q, k, v):
+        return isolated(q, k, v, self.mask)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
+""",
+)

@@ -1,0 +1,105 @@
+"""CD304: the options of an inner torch.compile are lost in an outer one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.attention import place
+from compile_doctor.checks.attention_values import at_frame
+from compile_doctor.checks.base import Check
+from compile_doctor.findings import Finding
+from compile_doctor.trace import function_name
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    outer = {name: value for name, value in (seen.evidence.manifest.get("options") or {}).items() if value is not None}
+    reported = set()
+    for compilation in seen.evidence.compilations:
+        for inner in compilation.graph.inlined if compilation.graph else ():
+            lost = {name: value for name, value in inner.options.items() if outer.get(name) != value}
+            frame = place(inner.stack, seen.torch_root)
+            if not lost or frame is None or (frame.file, frame.line) in reported:
+                continue
+            reported.add((frame.file, frame.line))
+            named = ", ".join(f"{name}={value!r}" for name, value in lost.items())
+            yield CHECK.finding(
+                f"Options of an inner torch.compile are dropped: {inner.function}",
+                f"{inner.function} has a torch.compile of its own with {named}, and was inlined into the graph of "
+                f"{function_name(compilation.function)}: the outer torch.compile's options hold, these are lost.",
+                cause=f"nested:{inner.function}:{','.join(sorted(lost))}",
+                fix="Give the options to the outer torch.compile; or put a plain function around the compiled one and "
+                "disable that (torch.compiler.disable), for one graph break.",
+                evidence=(
+                    f"graph {compilation.label} holds operations of {inner.function}",
+                    f"its torch.compile: {named}",
+                ),
+                **at_frame(seen, frame),
+            )
+
+
+CHECK = Check(
+    code="CD304",
+    name="nested-options-dropped",
+    severity="warning",
+    summary="An inner torch.compile(fn, mode=/dynamic=/backend=/options=) is inlined by an outer one and its options are lost.",
+    explanation="""\
+Dynamo inlines a function that is compiled itself when it meets it in another compiled function. Its graph then belongs
+to the outer torch.compile, with that one's mode, dynamic, backend and options; the inner ones are dropped without a word
+(torch 2.8 to 2.15). For flex_attention the kernel stays fused, but a `mode="max-autotune-no-cudagraphs"` or
+`dynamic=True` that was meant for it does not happen.
+""",
+    detect=detect,
+    fires="""\
+import torch
+
+
+def activate(x):
+    return torch.nn.functional.gelu(x) * x.sigmoid()
+
+
+activate = torch.compile(activate, dynamic=True)
+
+
+class Gated(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = torch.nn.Linear(16, 32)
+
+    def forward(self, x):
+        return activate(self.up(x))
+
+
+def build_model():
+    return Gated()
+
+
+def example_inputs():
+    return (torch.randn(8, 16),)
+""",
+    silent="""\
+import torch
+
+
+@torch.compile
+def activate(x):
+    return torch.nn.functional.gelu(x) * x.sigmoid()
+
+
+class Gated(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = torch.nn.Linear(16, 32)
+
+    def forward(self, x):
+        return activate(self.up(x))
+
+
+def build_model():
+    return Gated()
+
+
+def example_inputs():
+    return (torch.randn(8, 16),)
+""",
+)

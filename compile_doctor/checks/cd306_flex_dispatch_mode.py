@@ -1,0 +1,108 @@
+"""CD306: a TorchDispatchMode is active around flex_attention."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.attention_values import at_site, dense_sites, refusal_values
+from compile_doctor.checks.base import Check
+from compile_doctor.findings import Finding
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    fix = (
+        "Leave the mode before attention is called. To count FLOPs, count attention by formula: 4 × B × H × Sq × Skv × D, "
+        "times the share of blocks that the mask keeps."
+    )
+    refusal = seen.refusal
+    if refusal and refusal.code == "CD306":
+        yield CHECK.finding(
+            "flex_attention under a dispatch mode",
+            f"{refusal.subject.rsplit('.', 1)[-1]}, a TorchDispatchMode, is active, and flex_attention has no rule for it.",
+            cause="dispatch-mode",
+            fix=fix,
+            **refusal_values(seen, refusal),
+        )
+    for verdict, cause in dense_sites(seen):
+        if cause.code == "CD306":
+            yield CHECK.finding(
+                "flex_attention under a dispatch mode",
+                f"{cause.why} Under a mode Dynamo skips the frame, and the dense path runs.",
+                cause="dispatch-mode",
+                fix=fix,
+                evidence=cause.evidence,
+                **at_site(seen, verdict),
+            )
+
+
+CHECK = Check(
+    code="CD306",
+    name="flex-under-dispatch-mode",
+    severity="error",
+    summary="A TorchDispatchMode is active around flex_attention: no rule for the operator, or Dynamo skips the frame.",
+    explanation="""\
+flex_attention is a higher-order operator. A TorchDispatchMode (FlopCounterMode, a memory tracker, a logger) sees every
+operator before it runs, and has no rule for this one: `NotImplementedError: There was no rule registered for …
+flex_attention and mode …`, compiled or not. A mode that lets it pass (`supports_higher_order_operators`) still keeps
+Dynamo from compiling the frame, so that the dense path runs.
+""",
+    detect=detect,
+    fires="""\
+import torch
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+def near(b, h, q, k):
+    return (q - k).abs() <= 32
+
+
+class Counter(TorchDispatchMode):
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        return func(*args, **(kwargs or {}))
+
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
+
+    def forward(self, q, k, v):
+        with Counter():
+            return flex_attention(q, k, v, block_mask=self.mask)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
+""",
+    silent="""\
+import torch
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+
+def near(b, h, q, k):
+    return (q - k).abs() <= 32
+
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
+
+    def forward(self, q, k, v):
+        return flex_attention(q, k, v, block_mask=self.mask)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
+""",
+)

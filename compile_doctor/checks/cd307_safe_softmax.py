@@ -1,0 +1,86 @@
+"""CD307: Dynamo met torch._safe_softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen, is_safe_softmax
+from compile_doctor.checks.attention_values import at_site, dense_sites
+from compile_doctor.checks.base import Check, site_values
+from compile_doctor.findings import Finding
+
+FIX = "torch.compiler.allow_in_graph(torch._safe_softmax) once, before compiling; or torch.softmax where no row is masked whole."
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    for site in seen.sites:
+        if is_safe_softmax(site.reason):
+            yield CHECK.finding(
+                "torch._safe_softmax cannot be traced",
+                "Dynamo has no rule for torch._safe_softmax, a function of torch's own dense attention, so the graph "
+                "ends here.",
+                **{**site_values(seen, site), "recipe": "safe-softmax-dynamo", "fix": FIX},
+            )
+    inside = [item for item in seen.interior_breaks if is_safe_softmax(item.reason)]
+    for verdict, cause in dense_sites(seen):
+        if inside:
+            yield CHECK.finding(
+                "_safe_softmax is only a symptom",
+                "Dynamo met torch._safe_softmax inside of flex_attention's dense path, which should not have run: CD301. "
+                f"{cause.why}",
+                severity="info",
+                count=len(inside),
+                cause="safe-softmax:symptom",
+                fix="Mend CD301; this goes with it.",
+                evidence=(f"{len(inside)} records of it within torch's own files",),
+                **at_site(seen, verdict),
+            )
+
+
+CHECK = Check(
+    code="CD307",
+    name="safe-softmax-untraceable",
+    severity="error",
+    summary="Dynamo met torch._safe_softmax: called by the user, or as the symptom of a dense fallback being traced.",
+    explanation="""\
+`torch._safe_softmax` is what torch's dense attention calls: a softmax that gives zeros for a row that is masked as a
+whole. Dynamo cannot trace it (GB0007, torch 2.8 to 2.15). Two very different things lead there:
+
+- your own code calls it: `torch.compiler.allow_in_graph(torch._safe_softmax)` mends that on all versions;
+- flex_attention runs dense and Dynamo traces that path from inside. Then CD301 is the disease, and this is reported
+  as information only.
+""",
+    detect=detect,
+    fires="""\
+import torch
+
+
+class Scores(torch.nn.Module):
+    def forward(self, q, k):
+        return torch._safe_softmax(q @ k.transpose(-1, -2), -1)
+
+
+def build_model():
+    return Scores()
+
+
+def example_inputs():
+    return torch.randn(2, 8, 16), torch.randn(2, 8, 16)
+""",
+    silent="""\
+import torch
+
+
+class Scores(torch.nn.Module):
+    def forward(self, q, k):
+        return torch.softmax(q @ k.transpose(-1, -2), -1)
+
+
+def build_model():
+    return Scores()
+
+
+def example_inputs():
+    return torch.randn(2, 8, 16), torch.randn(2, 8, 16)
+""",
+)

@@ -1,0 +1,123 @@
+"""CD308: create_block_mask writes out a mask of all pairs at each call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.attention import place
+from compile_doctor.checks.attention_values import at_frame
+from compile_doctor.checks.base import Check
+from compile_doctor.evidence import Frame, MaskMade
+from compile_doctor.findings import Finding
+from compile_doctor.sizes import human
+from compile_doctor.trace import function_name
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    pairs = max((verdict.site.dense_bytes or 0 for verdict in seen.attention), default=0)
+    groups: dict[tuple[str, int], list[MaskMade]] = {}
+    frames: dict[tuple[str, int], Frame] = {}
+    for made in seen.evidence.attention.masks:
+        frame = place(made.stack, seen.torch_root)
+        if frame is not None:
+            groups.setdefault((frame.file, frame.line), []).append(made)
+            frames[frame.file, frame.line] = frame
+    for key, found in groups.items():
+        largest = max(made.largest for made in found)
+        peak = max(made.peak for made in found)
+        grid = f", {largest / pairs:.1f} times the float32 scores of this model's attention" if pairs else ""
+        yield CHECK.finding(
+            "A BlockMask is made anew, uncompiled, at each call",
+            f"create_block_mask runs in Python at each call, and writes out a mask of all pairs of tokens: {human(peak)} "
+            f"in this run, which grows with the square of the tokens.",
+            count=len(found),
+            cause="mask-per-call",
+            fix="Make the mask once per shape and keep it (a dictionary by length, or functools.lru_cache); where it must "
+            "change, compile it: torch.compile(create_block_mask).",
+            evidence=(
+                f"its largest allocation was {human(largest)}{grid}",
+                f"called {len(found)}× in one call of the model",
+            ),
+            **at_frame(seen, frames[key]),
+        )
+    seen_lines = {(frame.file, frame.line) for frame in frames.values()}
+    compiled = {function_name(c.function) for c in seen.evidence.compilations if c.guarded}
+    for hint in seen.static.masks_in_forward:
+        if (hint.file, hint.line) not in seen_lines and "forward" not in compiled:
+            yield CHECK.finding(
+                "A BlockMask is made in forward",
+                "create_block_mask is called in forward, with a function that is made there too: by the source, at each call.",
+                severity="info",
+                location=seen.location(hint.file, hint.line, hint.function.rsplit(".", 1)[-1]),
+                owner=seen.owner(hint.file),
+                cause="mask-in-forward",
+                fix="Make the mask once per shape and keep it.",
+                evidence=("found in the source; this run did not show it",),
+            )
+
+
+CHECK = Check(
+    code="CD308",
+    name="block-mask-materialised",
+    severity="warning",
+    summary="create_block_mask runs uncompiled on every call, and builds an O(S²) mask.",
+    explanation="""\
+Outside of compiled code `create_block_mask` evaluates the mask for every pair of tokens and writes the result out
+before it folds it into blocks: 268 MB of booleans at 16,384 tokens, and several times that on the way. Once, that may
+do; at each call it costs more than the attention. The finding is made from a profiled call: which line called it, and
+what it allocated.
+""",
+    detect=detect,
+    fires="""\
+import torch
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+
+@torch.compiler.disable
+def window(tokens):
+    return create_block_mask(near, None, None, tokens, tokens, device="cpu")
+
+
+def near(b, h, q, k):
+    return (q - k).abs() <= 32
+
+
+class Attention(torch.nn.Module):
+    def forward(self, q, k, v):
+        return flex_attention(q, k, v, block_mask=window(q.shape[-2]))
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
+""",
+    silent="""\
+import torch
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+
+def near(b, h, q, k):
+    return (q - k).abs() <= 32
+
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
+
+    def forward(self, q, k, v):
+        return flex_attention(q, k, v, block_mask=self.mask)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
+""",
+)

@@ -1,0 +1,102 @@
+"""CD309: flex_attention returns another dtype than the query's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.attention_values import at_site
+from compile_doctor.checks.base import Check
+from compile_doctor.findings import Finding
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    for verdict in seen.attention:
+        for lowering in verdict.site.lowerings:
+            node, query = lowering.node, lowering.node.inputs[0]
+            if (
+                node.api != "flex_attention"
+                or query is None
+                or node.output_dtype in (None, query.dtype)
+                or node.cast_back
+            ):
+                continue
+            yield CHECK.finding(
+                "flex_attention changes the dtype",
+                f"The query is {query.dtype}, the result {node.output_dtype}, and nothing casts it back: what follows "
+                "computes in another precision than it did with scaled_dot_product_attention or eager mode.",
+                cause=f"output-dtype:{query.dtype}:{node.output_dtype}",
+                fix="Cast where it is meant: flex_attention(q, k, v, …).to(q.dtype), or give it inputs of the dtype that "
+                "you want; under autocast it computes in autocast's dtype.",
+                evidence=(
+                    f"node {node.node} of graph {lowering.compilation.label}: query {query.dtype}, result {node.output_dtype}",
+                ),
+                **at_site(seen, verdict),
+            )
+            break
+
+
+CHECK = Check(
+    code="CD309",
+    name="flex-output-dtype",
+    severity="warning",
+    summary="flex_attention returns another dtype than the query's, and the caller does not cast back.",
+    explanation="""\
+flex_attention is meant to answer in the dtype of its query. Under autocast it computes, and answers, in autocast's dtype,
+even if the query is float32 (seen on CPU; from which version on is in the recordings). A residual addition or a float32
+norm behind it then sees another dtype than the author had in mind.
+""",
+    detect=detect,
+    fires="""\
+import torch
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+
+def near(b, h, q, k):
+    return (q - k).abs() <= 32
+
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
+
+    def forward(self, q, k, v):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return flex_attention(q, k, v, block_mask=self.mask)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
+""",
+    silent="""\
+import torch
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+
+def near(b, h, q, k):
+    return (q - k).abs() <= 32
+
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
+
+    def forward(self, q, k, v):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return flex_attention(q, k, v, block_mask=self.mask).to(q.dtype)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
+""",
+)

@@ -1,0 +1,101 @@
+"""CD403: query, key and value differ in dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.attention_values import at_site, described, refusal_values
+from compile_doctor.checks.base import Check
+from compile_doctor.findings import Finding
+
+FIX = "Cast to the query's dtype before attention: k, v = k.to(q.dtype), v.to(q.dtype); or mend the projection that differs."
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    refusal = seen.refusal
+    if refusal is not None and refusal.code == "CD403":
+        which = described(seen, refusal, range(3)) if refusal.inputs else ""
+        yield CHECK.finding(
+            "Query, key and value differ in dtype",
+            "Attention takes one dtype." + (f" {which[:1].upper()}{which[1:]}." if which else f" {refusal.message}"),
+            cause="mixed-dtypes",
+            fix=FIX,
+            **refusal_values(seen, refusal),
+        )
+        return
+    for verdict in seen.attention:
+        found = sorted({tensor.dtype for tensor in verdict.site.inputs if tensor})
+        if len(found) > 1:
+            yield CHECK.finding(
+                "Query, key and value differ in dtype",
+                f"They are {', '.join(found)}: it runs here, and is refused on other devices, backends and versions of torch.",
+                cause="mixed-dtypes",
+                fix=FIX,
+                evidence=tuple(
+                    f"{name}: {tensor.dtype}"
+                    for name, tensor in zip(("query", "key", "value"), verdict.site.inputs)
+                    if tensor
+                ),
+                **at_site(seen, verdict),
+            )
+
+
+CHECK = Check(
+    code="CD403",
+    name="mixed-dtypes-in-attention",
+    severity="error",
+    summary="q, k and v differ in dtype (float8 or autocast leaking through one projection).",
+    explanation="""\
+Attention takes query, key and value of one dtype. One projection that is kept in another precision, a cache that is
+filled in float32, or an operation that autocast leaves in float32 is enough: a ValueError up to torch 2.10, a
+LoweringException from Inductor on CPU from 2.11 on, while eager flex_attention computes something.
+""",
+    detect=detect,
+    fires="""\
+import torch
+from torch.nn.attention.flex_attention import flex_attention
+
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.q, self.v = torch.nn.Linear(32, 32), torch.nn.Linear(32, 32)
+        self.k = torch.nn.Linear(32, 32).bfloat16()
+
+    def forward(self, x):
+        q, k, v = self.q(x), self.k(x.bfloat16()), self.v(x)
+        return flex_attention(q[None, None], k[None, None], v[None, None])
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return (torch.randn(256, 32),)
+""",
+    silent="""\
+import torch
+from torch.nn.attention.flex_attention import flex_attention
+
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.q, self.v = torch.nn.Linear(32, 32), torch.nn.Linear(32, 32)
+        self.k = torch.nn.Linear(32, 32)
+
+    def forward(self, x):
+        q, k, v = self.q(x), self.k(x), self.v(x)
+        return flex_attention(q[None, None], k[None, None], v[None, None])
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return (torch.randn(256, 32),)
+""",
+)

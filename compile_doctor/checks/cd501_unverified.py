@@ -1,0 +1,101 @@
+"""CD501: attention was found, and could not be proven to be what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.attention import Verdict
+from compile_doctor.checks.attention_values import at_site, seen_of
+from compile_doctor.checks.base import Check
+from compile_doctor.findings import Finding
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    options = seen.evidence.manifest.get("options") or {}
+    tokens, required = options.get("tokens"), options.get("require_fused")
+    if not tokens and not required:
+        return
+    for verdict in seen.attention:
+        below = (
+            verdict.site.tokens is not None and bool(seen.evidence.rungs) and seen.evidence.rungs[-1].evidence is None
+        )
+        if verdict.verdict == "unverified" or (verdict.verdict == "fused" and below):
+            why = next(iter(verdict.reasons.values()), "the size that was asked for was not run")
+            yield CHECK.finding(
+                "Not proven to be fused" + (f" at {tokens:,} tokens" if tokens else ""),
+                f"What was seen does not settle it: {why}.",
+                cause="unverified",
+                fix=_fix(verdict),
+                evidence=seen_of(verdict),
+                **at_site(seen, verdict),
+            )
+
+
+def _fix(verdict: Verdict) -> str:
+    if verdict.lowered is None and "backend" in verdict.reasons.get("lowered", ""):
+        return "Diagnose without --backend: only Inductor generates the kernel."
+    if verdict.bounded is None:
+        return "Give example_inputs a parameter `tokens` and diagnose with a larger --tokens, where the scores outgrow the rest."
+    return "Run it through `compile-doctor diagnose`, on the device and at the size that matter."
+
+
+CHECK = Check(
+    code="CD501",
+    name="fused-kernel-unverified",
+    severity="warning",
+    summary="Attention was found, but the evidence does not reach what was asked (device, tokens); exit 3 under --require-fused.",
+    explanation="""\
+`fused` takes three pieces of evidence: the generated code holds the attention kernel (lowered), its graph ran and the
+dense entry did not (executed), and memory stays far below the score matrix and grows with the tokens, not with their
+square (bounded). Where one is missing the verdict is `unverified`, never a pass. It is a finding where you asked for a
+size (`--tokens`) or for proof (`--require-fused`, exit 3).
+
+At small sizes memory settles nothing: what surrounds attention needs more than the scores would.
+""",
+    detect=detect,
+    options="--tokens 512",
+    fires="""\
+import torch
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+
+def near(b, h, q, k):
+    return (q - k).abs() <= 32
+
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up, self.down = torch.nn.Linear(32, 8192), torch.nn.Linear(8192, 32)
+
+    def forward(self, q, k, v):
+        q = self.down(self.up(q).relu())
+        return flex_attention(q, k, v)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs(tokens=64):
+    return tuple(torch.randn(1, 2, tokens, 32) for _ in range(3))
+""",
+    silent="""\
+import torch
+import torch.nn.functional as F
+
+
+class Attention(torch.nn.Module):
+    def forward(self, q, k, v):
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs(tokens=64):
+    return tuple(torch.randn(1, 2, tokens, 32) for _ in range(3))
+""",
+)

@@ -1,0 +1,78 @@
+"""CD502: memory grows with the square of the tokens although the kernel looks fused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.attention_values import at_site, seen_of
+from compile_doctor.checks.base import Check
+from compile_doctor.findings import Finding
+from compile_doctor.sizes import human
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    for verdict in seen.attention:
+        site = verdict.site
+        if verdict.bounded is False and verdict.verdict not in ("dense", "mixed") and site.peak and site.tokens:
+            yield CHECK.finding(
+                "Memory grows with the square of the tokens",
+                f"The kernel is fused, and yet {human(site.peak)} are held at {site.tokens:,} tokens, growing with the "
+                f"{verdict.growth or 2:.1f}th power of the tokens: something in the same graph makes a tensor of all pairs "
+                "(a dense mask or bias, a score_mod that reads one, scores kept for a loss).",
+                cause="quadratic-memory",
+                fix="Compute the mask or bias from the indices in mask_mod or score_mod, in place of a tensor of all pairs.",
+                evidence=seen_of(verdict),
+                **at_site(seen, verdict),
+            )
+
+
+CHECK = Check(
+    code="CD502",
+    name="memory-above-fused-bound",
+    severity="error",
+    summary="Peak memory grows like S² although the kernel looks fused.",
+    explanation="""\
+A fused kernel is worth little if the graph around it makes a tensor of all pairs of tokens all the same: a relative
+position bias written out, an additive mask, attention weights that are kept for a loss. Memory then grows with the square
+of the tokens. The finding needs two sizes (`--tokens N`), since at one size it could be anything.
+""",
+    detect=detect,
+    options="--backend inductor --tokens 2048",
+    fires="""\
+import torch
+import torch.nn.functional as F
+
+
+class Attention(torch.nn.Module):
+    def forward(self, q, k, v):
+        at = torch.arange(q.shape[-2], device=q.device, dtype=q.dtype)
+        bias = -(at[:, None] - at[None, :]).abs() * torch.tensor([[[0.5]], [[0.25]]])
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs(tokens=64):
+    return tuple(torch.randn(1, 2, tokens, 32) for _ in range(3))
+""",
+    silent="""\
+import torch
+import torch.nn.functional as F
+
+
+class Attention(torch.nn.Module):
+    def forward(self, q, k, v):
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs(tokens=64):
+    return tuple(torch.randn(1, 2, tokens, 32) for _ in range(3))
+""",
+)

@@ -1,0 +1,139 @@
+"""CD503: SDPA ran the math backend."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from compile_doctor.analysis import Seen
+from compile_doctor.attention import Site
+from compile_doctor.checks.attention_values import at_site, seen_of
+from compile_doctor.checks.base import Check
+from compile_doctor.findings import Finding
+
+_FIXES = (
+    (
+        "4 dimensional",
+        "Give it (batch, heads, tokens, dim): q.unflatten(0, (batch, heads)), or q[:, None] for one head.",
+    ),
+    ("dropout", "Pass dropout_p only while training: dropout_p=self.p if self.training else 0.0."),
+    ("same last dimension", "Pad value to the head size of query and key, and cut the result; or use flex_attention."),
+    ("requires_grad", "Detach the mask, or use flex_attention with a score_mod that reads the bias."),
+    ("stride", "Make the last dimension contiguous: q.contiguous()."),
+)
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    for verdict in seen.attention:
+        if verdict.site.api != "sdpa" or verdict.verdict not in ("dense", "mixed"):
+            continue
+        refused = refusals(seen, verdict.site)
+        said = "; ".join(f"{name}: {' '.join(reasons)}" for name, reasons in refused.items() if reasons)
+        yield CHECK.finding(
+            "SDPA ran the math backend",
+            "scaled_dot_product_attention computed and kept every score: the math backend ran. "
+            + (
+                f"torch's reason against {said}"
+                if said
+                else "torch would take a fused backend for these inputs: sdpa_kernel() "
+                "or torch.backends keeps it away, or what reaches it at run time differs."
+            ),
+            cause=f"math:{_normal(said)}",
+            fix=_fix(said),
+            evidence=(
+                *seen_of(verdict),
+                *(f"{name} refused: {' '.join(reasons)}" for name, reasons in refused.items()),
+            ),
+            **at_site(seen, verdict),
+        )
+
+
+def refusals(seen: Seen, site: Site) -> Mapping[str, tuple[str, ...]]:
+    """torch's reasons against each fused backend, for the inputs that were seen."""
+    keys = [one.node.key for one in site.lowerings if one.lowered is False] + [
+        one.key for one in site.eager if one.backend == "math"
+    ]
+    choices = (seen.evidence.attention.choices.get(key) for key in keys)
+    return next((choice.refused for choice in choices if choice is not None and choice.refused), {})
+
+
+def _normal(text: str) -> str:
+    return re.sub(r"\d+", "N", text)[:80]
+
+
+def _fix(said: str) -> str:
+    for word, fix in _FIXES:
+        if word in said:
+            return fix
+    return (
+        "Mend what torch names; torch.nn.attention.sdpa_kernel([SDPBackend.FLASH_ATTENTION]) makes a refusal an error."
+    )
+
+
+CHECK = Check(
+    code="CD503",
+    name="sdpa-math-backend",
+    severity="error",
+    summary="SDPA ran the math backend; says why each fused backend refused.",
+    explanation="""\
+`scaled_dot_product_attention` chooses a backend for each call: flash, memory-efficient, cuDNN, or *math*, which is the
+formula written out and keeps every score. torch does not say which one it took. The finding comes from what ran (the
+profiler's operators, the generated code), the reasons from torch's own selector, asked again with the same shapes,
+strides and dtypes.
+""",
+    detect=detect,
+    fires="""\
+import torch
+import torch.nn.functional as F
+
+
+class Attention(torch.nn.Module):
+    @torch.compiler.disable
+    def forward(self, q, k, v):
+        return F.scaled_dot_product_attention(q, k, v)
+
+
+class Block(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = Attention()
+
+    def forward(self, q, k, v):
+        return self.attention(q * 2, k, v)
+
+
+def build_model():
+    return Block()
+
+
+def example_inputs():
+    return tuple(torch.randn(2, 256, 32) for _ in range(3))
+""",
+    silent="""\
+import torch
+import torch.nn.functional as F
+
+
+class Attention(torch.nn.Module):
+    @torch.compiler.disable
+    def forward(self, q, k, v):
+        return F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])
+
+
+class Block(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = Attention()
+
+    def forward(self, q, k, v):
+        return self.attention(q * 2, k, v)
+
+
+def build_model():
+    return Block()
+
+
+def example_inputs():
+    return tuple(torch.randn(2, 256, 32) for _ in range(3))
+""",
+)

@@ -1,0 +1,146 @@
+"""What the syntax trees of the user's own files say: it completes a run, which sees only the lines that it reaches."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+_DISABLES = frozenset({"torch.compiler.disable", "torch._dynamo.disable"})
+_MASK_MAKERS = frozenset({"torch.nn.attention.flex_attention.create_block_mask"})
+_FLEX = "torch.nn.attention.flex_attention.flex_attention"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of a file; `name` is what was found there."""
+
+    file: str
+    line: int
+    function: str
+    name: str
+
+
+@dataclass(frozen=True)
+class StaticFacts:
+    """All that is looked for, over all files, in the order of file and line."""
+
+    disable_contexts: tuple[Place, ...]
+    """`with torch.compiler.disable():`."""
+    flash_attn_imports: tuple[Place, ...]
+    masks_in_forward: tuple[Place, ...]
+    """create_block_mask in a `forward`, with a function that is defined in it."""
+
+
+def read_static(sources: Mapping[str, str]) -> StaticFacts:
+    """Files that do not parse are left out: torch could not have imported them."""
+    found: dict[str, list[Place]] = {"disable": [], "flash": [], "mask": []}
+    for file, text in sorted(sources.items()):
+        for kind, line, function, name in _facts(text):
+            found[kind].append(Place(file, line, function, name))
+    return StaticFacts(tuple(found["disable"]), tuple(found["flash"]), tuple(found["mask"]))
+
+
+@lru_cache(maxsize=256)
+def _facts(text: str) -> tuple[tuple[str, int, str, str], ...]:
+    try:
+        tree = ast.parse(text.lstrip("\ufeff"))
+    except (SyntaxError, ValueError, RecursionError):
+        return ()
+    return tuple(_Walker(tree).walk(tree, (), frozenset()))
+
+
+class _Walker:
+    def __init__(self, tree: ast.AST) -> None:
+        self.names = dict(_imported(tree))
+
+    def walk(self, node: ast.AST, path: tuple[str, ...], local: frozenset[str]) -> Iterator[tuple[str, int, str, str]]:
+        for child in ast.iter_child_nodes(node):
+            inside, known = path, local
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                inside = (*path, child.name)
+                if not isinstance(child, ast.ClassDef):
+                    known = frozenset(one.name for one in ast.walk(child) if isinstance(one, ast.FunctionDef)) - {
+                        child.name
+                    }
+            yield from self._own(child, ".".join(path) or "<module>", path, local)
+            yield from self.walk(child, inside, known)
+
+    def _own(
+        self, node: ast.AST, function: str, path: tuple[str, ...], local: frozenset[str]
+    ) -> Iterator[tuple[str, int, str, str]]:
+        if isinstance(node, (ast.With, ast.AsyncWith)):
+            for item in node.items:
+                expression = item.context_expr
+                called = self.name(expression.func) if isinstance(expression, ast.Call) else ""
+                if called in _DISABLES:
+                    yield "disable", expression.lineno, function, called
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == "flash_attn":
+                    yield "flash", node.lineno, function, alias.name
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").split(".")[0] == "flash_attn":
+            yield "flash", node.lineno, function, ", ".join(alias.name for alias in node.names)
+        if isinstance(node, ast.Call) and self.name(node.func) in _MASK_MAKERS and path and path[-1] == "forward":
+            first = node.args[0] if node.args else None
+            if isinstance(first, ast.Lambda) or (isinstance(first, ast.Name) and first.id in local):
+                yield "mask", node.lineno, function, "create_block_mask"
+
+    def name(self, node: ast.AST) -> str:
+        """`torch.compiler.disable` for whatever the file calls it; empty where it is not a dotted name."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name):
+            return ""
+        return ".".join([self.names.get(node.id, node.id), *reversed(parts)])
+
+
+def _imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """What each imported name stands for."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.asname:
+                    yield alias.asname, alias.name
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            for alias in node.names:
+                yield alias.asname or alias.name, f"{node.module}.{alias.name}"
+
+
+def producer(text: str, line: int, argument: int) -> tuple[int, str] | None:
+    """(line, source) of the assignment that gave a call's positional argument its value, in the same function.
+
+    For `flex_attention(q, k, v)` at `line` and argument 1: the last assignment to `k` before it.
+    """
+    try:
+        tree = ast.parse(text.lstrip("\ufeff"))
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    functions = [
+        n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.lineno <= line <= (n.end_lineno or 0)
+    ]
+    if not functions:
+        return None
+    function = max(functions, key=lambda one: one.lineno)
+    calls = [n for n in ast.walk(function) if isinstance(n, ast.Call) and n.lineno <= line <= (n.end_lineno or 0)]
+    for call in sorted(calls, key=lambda one: -len(one.args)):
+        if len(call.args) > argument and isinstance(call.args[argument], ast.Name):
+            wanted = call.args[argument]
+            assert isinstance(wanted, ast.Name)
+            return _assigned(function, wanted.id, call.lineno, text)
+    return None
+
+
+def _assigned(function: ast.FunctionDef, name: str, before: int, text: str) -> tuple[int, str] | None:
+    best: ast.Assign | None = None
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and node.lineno < before:
+            names = {one.id for target in node.targets for one in ast.walk(target) if isinstance(one, ast.Name)}
+            if name in names and (best is None or node.lineno > best.lineno):
+                best = node
+    if best is None:
+        return None
+    return best.lineno, (ast.get_source_segment(text, best.value) or "").split("\n", 1)[0][:120]
