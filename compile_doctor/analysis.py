@@ -82,6 +82,8 @@ class Seen:
             if self._is_leftover(item) or self._is_interior(item):
                 continue
             frame = self._place(item)
+            if self._refused_at(item):
+                continue
             cause = find_cause(item.reason, item.upstream)
             causes[cause.key] = cause
             groups[frame.file, frame.line, cause.key].append(item)
@@ -134,7 +136,15 @@ class Seen:
     def _is_interior(self, item: Break) -> bool:
         """Dynamo traced flex_attention's dense path from inside: what breaks there is a consequence (CD301, CD307)."""
         compilation = self.compilation(item)
-        return compilation is not None and places.is_interior(compilation.file, function_name(compilation.function))
+        if compilation is not None and places.is_interior(compilation.file, function_name(compilation.function)):
+            return True
+        last = item.stack[-1] if item.stack else None
+        return last is not None and compilation is not None and places.is_flex(compilation.file, last.file)
+
+    def _refused_at(self, item: Break) -> bool:
+        """What attention refused ended the run: a break at that line is how Dynamo met it, and no finding of its own."""
+        refused = self.refusal.frame if self.refusal else None
+        return refused is not None and any((f.file, f.line) == (refused.file, refused.line) for f in item.stack)
 
     @cached_property
     def interior_breaks(self) -> tuple[Break, ...]:
@@ -256,6 +266,8 @@ class Seen:
             if compilation.function in COMPREHENSIONS:
                 continue  # up to Python 3.11 a frame of its own, but nobody's function
             if places.is_interior(compilation.file, function_name(compilation.function)):
+                continue
+            if broke and self._refused_at(broke):
                 continue
             if self._gave_up(compilation) and (broke or compilation.fail_type == "Unsupported"):
                 groups[compilation.file, function_name(compilation.function), compilation.line].append(

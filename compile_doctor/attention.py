@@ -110,7 +110,10 @@ def sites(evidence: Evidence) -> tuple[Site, ...]:
     asked = _asked_backend(evidence)
     for compilation in evidence.compilations:
         for lowering in _lowerings(evidence, compilation):
-            found = at(lowering.node.stack, lowering.node.api)
+            stack = lowering.node.stack
+            if place(stack, root) is None and compilation.graph:  # flex_attention was compiled by itself
+                stack = (*compilation.graph.callers, *stack)
+            found = at(stack, lowering.node.api)
             if found:
                 found.lowerings.append(lowering)
                 found.inputs.append(lowering.node.inputs)
@@ -186,6 +189,9 @@ def _lowered(site: Site, evidence: Evidence, reasons: dict[str, str]) -> bool | 
             return False
         reasons["lowered"] = "it ran outside of a graph: there is no generated code"
         return None
+    if any(one.compilation.guarded is not True for one in site.lowerings):
+        reasons["lowered"] = "its graph could not be compiled"
+        return None
     if any(one is None for one in known):
         asked = _asked_backend(evidence)
         reasons["lowered"] = (
@@ -216,7 +222,8 @@ def _executed(site: Site, evidence: Evidence, reasons: dict[str, str]) -> bool |
             reasons["executed"] = "its graph ran, but the profiler's events hold no attention kernel"
             return None
         return True
-    reasons["executed"] = "its graph was compiled, and was not seen to run"
+    if not any(one.compilation.guarded is not True for one in site.lowerings):
+        reasons["executed"] = "its graph was compiled, and was not seen to run"
     return None
 
 
@@ -225,6 +232,8 @@ def _bounded(
 ) -> tuple[bool | None, float | None]:
     if site.peak is None:
         why = evidence.attention.not_measured
+        if not why and ("executed" in reasons or "lowered" in reasons):
+            return None, None  # it did not come to that
         reasons["bounded"] = f"memory could not be measured: {why}" if why else "memory was not measured in this run"
         return None, None
     scores = site.dense_bytes
@@ -320,7 +329,7 @@ def _scores(inputs: tuple[Tensor | None, ...]) -> int:
 
 def _asked_backend(evidence: Evidence) -> str | None:
     """The backend of `diagnose --backend`, where it is none that lowers: then nothing dense is the model's fault."""
-    backend = (evidence.manifest.get("options") or {}).get("backend")
+    backend = (evidence.manifest.get("options") or {}).get("backend") if not evidence.manifest.get("as_is") else None
     return str(backend) if backend and backend != "inductor" else None
 
 
@@ -365,8 +374,8 @@ def _match(
 
 def _node_of(evidence: Evidence, process: str, graph: int | None, index: int | None, api: str) -> AttentionNode | None:
     for compilation in evidence.compilations:
-        if graph is not None and compilation.process == process and compilation.graph:
-            if compilation.graph.number == graph:
-                nodes = [node for node in compilation.graph.attention if node.api == api]
-                return nodes[(index or 0) % len(nodes)] if nodes else None
+        held = compilation.graph
+        if held is not None and (compilation.process, held.number) == (process, graph):
+            nodes = [node for node in held.attention if node.api == api]
+            return nodes[(index or 0) % len(nodes)] if nodes else None
     return None

@@ -120,6 +120,9 @@ class EventReader:
     def _modules(self, process: str, event: dict[str, Any]) -> None:
         self.facts["files"] = [str(file) for file in event["files"]]
 
+    def _float8_layers(self, process: str, event: dict[str, Any]) -> None:
+        self.facts["float8_layers"] = [str(name) for name in event["names"]]
+
     def _memory_left(self, process: str, event: dict[str, Any]) -> None:
         self.facts["memory_left"] = event["bytes"]
 

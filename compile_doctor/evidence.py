@@ -72,6 +72,8 @@ class Graph:
     backend: str
     attention: tuple[AttentionNode, ...]
     inlined: tuple[CompiledFunction, ...]
+    callers: tuple[Frame, ...] = ()
+    """Who called the frame that was compiled, outermost first."""
 
 
 @dataclass(frozen=True, slots=True)

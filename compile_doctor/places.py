@@ -66,6 +66,11 @@ def is_interior(file: str, function: str) -> bool:
     return bool(_INTERIOR.search(file)) or (bool(_FLEX.search(file)) and function.startswith("_"))
 
 
+def is_flex(compiled: str, at: str) -> bool:
+    """Whether a break lies in torch's attention files, in a frame of theirs that was compiled by itself."""
+    return bool(_FLEX.search(compiled)) and bool(_FLEX.search(at) or _INTERIOR.search(at))
+
+
 def find_definition(sources: Mapping[str, str], qualname: str) -> tuple[str, int] | None:
     """(file, line of `def`) of a function by its `__qualname__`, where exactly one known file has it."""
     path = qualname.replace(".<locals>", "")

@@ -32,6 +32,7 @@ def read_graph(record: Mapping[str, Any]) -> Graph:
         backend=str(record["backend"]),
         attention=tuple(_node(entry) for entry in record["attention"]),
         inlined=tuple(_compiled(entry) for entry in record["inlined"]),
+        callers=_stack(record.get("callers") or ()),
     )
 
 

@@ -105,7 +105,8 @@ def _line(evidence: Evidence, guard: Guard, compilation: Compilation, function: 
     # For a closure torch names a line inside of the function that was passed in, which may be anywhere.
     if guard.kind != "closure" and guard.read_at and file.endswith(guard.read_at[0]):
         return guard.read_at[1]
-    return places.reader_line(sources, file, first, function, name) or definition
+    names = (name, guard.source.split(".", 1)[0])  # `block_mask.mask_mod` is read where block_mask is
+    return next(filter(None, (places.reader_line(sources, file, first, function, one) for one in names)), definition)
 
 
 def _from_break(evidence: Evidence, broken: Sequence[Frame], file: str, function: str, name: str) -> bool:

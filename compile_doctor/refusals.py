@@ -19,7 +19,9 @@ _MIXED = re.compile(
     r"Expected query, key, and value to have the same dtype|Mixed query, key, and value dtype is not supported"
 )
 _FLOAT8 = re.compile(r"Float8_e\w+|float8_e\w+")
-_FLOP_COUNTER = re.compile(r"[/\\]torch[/\\]utils[/\\]flop_counter\.py$")
+_UNNAMED_MODE = re.compile(
+    r"no implementation found for 'torch\.ops\.higher_order\.flex_attention'|non-infra torch dispatch mode present"
+)
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ def _candidates(failure: Failure, inputs: tuple[Tensor | None, ...]) -> Iterator
             yield "CD303", first, ""
         if found := _MODE.search(message):
             yield "CD306", first, found[1]
-        if any(_FLOP_COUNTER.search(frame.file) for frame in link.stack) and "flex_attention" in failure.text:
-            yield "CD306", first, "torch.utils.flop_counter.FlopCounterMode"
+        if _UNNAMED_MODE.search(message) and "flex_attention" in message:
+            yield "CD306", first, ""
         if found := _SUBCLASS.search(message):
             yield "CD401", first, found[1]
         if _MIXED.search(message):

@@ -88,7 +88,7 @@ def make_report(evidence: Evidence) -> Report:
         skipped_checks=tuple(sorted(skipped)),
         unknown_events=evidence.unknown,
         disagreements=disagreements(evidence),
-        notes=evidence.notes,
+        notes=(*evidence.notes, *_float8(evidence, seen)),
         attention=attention_entries(seen),
         compared_at=evidence.manifest.get("compared_at"),
         require_fused=bool((evidence.manifest.get("options") or {}).get("require_fused")),
@@ -196,6 +196,18 @@ def _environment(evidence: Evidence) -> dict[str, Any]:
     elif "options" in evidence.manifest:
         found["backend"] = options.get("backend") or "inductor"
     return found
+
+
+def _float8(evidence: Evidence, seen: Seen) -> list[str]:
+    """Float8 linear layers are no conflict, and worth saying so: q, k and v are what counts."""
+    layers = evidence.manifest.get("float8_layers") or []
+    dtypes = {tensor.dtype for one in seen.attention for tensor in one.site.inputs if tensor}
+    if not layers or not dtypes or any(dtype.startswith("float8") for dtype in dtypes):
+        return []
+    named = ", ".join(layers[:3]) + (", …" if len(layers) > 3 else "")
+    return [
+        f"{len(layers)} float8 layers ({named}) are fine here: what reaches attention is {', '.join(sorted(dtypes))}"
+    ]
 
 
 def _not_checked(evidence: Evidence) -> list[tuple[str, str]]:

@@ -57,6 +57,9 @@ def _in_child(mode, command, environment) -> int:
     from compile_doctor.probe.__main__ import main
 
     os.setsid()
+    for module in ("benchmarks.labels", "benchmarks"):  # the recorder is no part of the target
+        sys.modules.pop(module, None)
+    sys.modules["__main__"].__dict__.pop("__file__", None)
     sink = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(sink, number)
@@ -145,7 +148,7 @@ def pack(capture: Path, target: Path, programs_at: Path) -> None:
         for number, file in enumerate(sorted(capture.rglob("*"))):
             if file.is_file():
                 name = file.relative_to(capture).as_posix()
-                name = f"trace/trace-{number}.log" if name.endswith(".log") else name
+                name = name.rpartition("/")[0] + f"/trace-{number}.log" if name.endswith(".log") else name
                 content = slim(file) if name.endswith(".log") else file.read_bytes()
                 entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
                 entry.compress_type = zipfile.ZIP_DEFLATED

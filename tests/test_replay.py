@@ -75,5 +75,7 @@ def test_sources_of_evidence_agree(version):
 def test_no_recording_names_a_machine():
     for path in EVIDENCE.rglob("*.zip"):
         evidence = load_capture(path)
-        files = {frame.file for item in evidence.breaks for frame in item.stack} | {c.file for c in evidence.compilations}
+        files = {frame.file for item in evidence.breaks for frame in item.stack} | {
+            c.file for c in evidence.compilations
+        }
         assert all(file.startswith(("/repo/", "/venv/", "/usr/lib/", "<")) for file in files), (path, files)

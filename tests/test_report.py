@@ -207,7 +207,11 @@ def test_paths_are_relative_to_where_it_ran():
 def test_unknown_events_and_disagreements_are_told():
     counts = Counts("7", {"stats": {"unique_graphs": 5}})
     report = make_report(
-        evidence(unknown={"brand_new": 3}, counts=(counts,), logs=(LogRecord("7", "graph_break", "Graph break in user code at model.py:3"),))
+        evidence(
+            unknown={"brand_new": 3},
+            counts=(counts,),
+            logs=(LogRecord("7", "graph_break", "Graph break in user code at model.py:3"),),
+        )
     )
     assert report.unknown_events == {"brand_new": 3}
     assert len(report.disagreements) == 2

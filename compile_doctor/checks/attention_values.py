@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from compile_doctor.analysis import Seen
@@ -78,7 +78,7 @@ def origin(seen: Seen, refusal: Refusal, index: int) -> str:
     return ""
 
 
-def described(seen: Seen, refusal: Refusal, odd: Iterator[int] | list[int]) -> str:
+def described(seen: Seen, refusal: Refusal, odd: Iterable[int]) -> str:
     """`key is bfloat16, made by linear (module k_proj) at line 12; …` for the inputs that stand out."""
     parts = []
     for index in odd:

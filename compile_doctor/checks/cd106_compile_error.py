@@ -10,6 +10,7 @@ from compile_doctor.causes import find_cause
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.cd701_no_compiler import is_missing_compiler
 from compile_doctor.defects import find_defect
+from compile_doctor.evidence import Failure
 from compile_doctor.findings import Finding
 from compile_doctor.rootcause import COMPILE_ERRORS, root_cause
 
@@ -38,11 +39,11 @@ def detect(seen: Seen) -> Iterator[Finding]:
         fix = broke.fix
     title = "Fails under torch.compile only" if eager == "done" else "Raised while compiling; eager mode was not tried"
     recipe = None
-    defect = find_defect(cause.message, failure.text + "".join(link.message for link in failure.chain))
+    defect = find_defect(cause.message, _everything(failure))
     if defect:
         title, recipe, fix = defect.title, defect.recipe, defect.fix
         message = f"{defect.why} torch: {message}"
-        place = seen.failing_attention() or place
+    place = place or seen.failing_attention()
     yield CHECK.finding(
         title,
         message,
@@ -53,6 +54,12 @@ def detect(seen: Seen) -> Iterator[Finding]:
         fix=fix,
         evidence=(control, f"exceptions, outermost first: {types}"),
     )
+
+
+def _everything(failure: Failure) -> str:
+    """All messages of the chain, and the functions of torch's that they passed."""
+    functions = (frame.function for link in failure.chain for frame in link.stack)
+    return "\n".join([*(link.message for link in failure.chain), *functions])
 
 
 def _normal(message: str) -> str:

@@ -8,6 +8,7 @@ from compile_doctor.analysis import Seen
 from compile_doctor.checks.attention_values import at_site, dense_sites, refusal_values
 from compile_doctor.checks.base import Check
 from compile_doctor.findings import Finding
+from compile_doctor.refusals import Refusal
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
@@ -19,7 +20,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
     if refusal and refusal.code == "CD306":
         yield CHECK.finding(
             "flex_attention under a dispatch mode",
-            f"{refusal.subject.rsplit('.', 1)[-1]}, a TorchDispatchMode, is active, and flex_attention has no rule for it.",
+            f"{_name(seen, refusal)} is active, and flex_attention has no rule for it.",
             cause="dispatch-mode",
             fix=fix,
             **refusal_values(seen, refusal),
@@ -34,6 +35,13 @@ def detect(seen: Seen) -> Iterator[Finding]:
                 evidence=cause.evidence,
                 **at_site(seen, verdict),
             )
+
+
+def _name(seen: Seen, refusal: Refusal) -> str:
+    if refusal.subject:
+        return f"{refusal.subject.rsplit('.', 1)[-1]}, a TorchDispatchMode,"
+    text = seen.evidence.sources.get(refusal.frame.file, "") if refusal.frame else ""
+    return "FlopCounterMode, a TorchDispatchMode," if "FlopCounterMode" in text else "A TorchDispatchMode"
 
 
 CHECK = Check(

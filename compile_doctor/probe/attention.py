@@ -35,8 +35,10 @@ class DenseRefusedError(MemoryError):
 class Observer:
     """One per process; `install` once, before the target is imported."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventLog, guard: bool = True) -> None:
         self.log = log
+        self.guard = guard
+        """Whether to stop a dense call that would not fit: not in a program that is only looked at (`run`)."""
         self.phase: str | None = None
         """`eager`: what runs dense then is meant to, and is not counted; None where there are no phases (`run`)."""
         self.running: list[int] = []
@@ -100,6 +102,8 @@ class Observer:
             "backend": compat.backend_name(output_graph),
             "attention": found,
             "inlined": inlined,
+            # torch's own record of the stack leaves frames out, and flex_attention compiled by itself has only this.
+            "callers": python_stack(sys._getframe(2))[0][-8:],
         }
         compat.trace_artifact(ARTIFACT, json.dumps(record, default=str))
         return self._graphs if found else None
@@ -176,7 +180,7 @@ class Observer:
     def _refuse(self, query: Any, key: Any) -> None:
         """Raises DenseRefusedError where the scores would not fit: what was seen is worth more than a dead machine."""
         needed, left = _dense_bytes(query, key), memory_left(query.device.type)
-        if left is not None and needed > left:
+        if self.guard and left is not None and needed > left:
             self.log.write("dense-refused", phase=self.phase, needed=needed, left=left)
             raise DenseRefusedError(
                 f"compile-doctor stopped dense attention that needs about {needed:,} bytes: {left:,} are left"
@@ -198,14 +202,14 @@ class Observer:
         return innermost_fn
 
     def _watch_compile(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def __call__(context: Any, function: Any) -> Any:
+        def compile_(context: Any, function: Any) -> Any:
             try:
                 self._compile(function)
             except Exception as error:  # an observer must never break the program
                 self.log.write("note", text=f"a torch.compile could not be read: {type(error).__name__}: {error}")
             return method(context, function)
 
-        return __call__
+        return compile_
 
     def _compile(self, function: Any) -> None:
         frame: FrameType | None = sys._getframe(2)

@@ -10,9 +10,32 @@ import torch
 from torch.fx import GraphModule, Node
 
 _ENTRY = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
+_SDPA = "scaled_dot_product_attention"
 _LAYOUT_ONLY = frozenset(
-    "view reshape transpose permute contiguous unflatten flatten unbind chunk split tensor_split squeeze unsqueeze "
-    "expand getitem movedim swapaxes clone select narrow requires_grad_ detach".split()
+    {
+        "view",
+        "reshape",
+        "transpose",
+        "permute",
+        "contiguous",
+        "unflatten",
+        "flatten",
+        "unbind",
+        "chunk",
+        "split",
+        "tensor_split",
+        "squeeze",
+        "unsqueeze",
+        "expand",
+        "getitem",
+        "movedim",
+        "swapaxes",
+        "clone",
+        "select",
+        "narrow",
+        "requires_grad_",
+        "detach",
+    }
 )
 """What only rearranges a tensor: not what gave it its dtype or class."""
 
@@ -67,7 +90,9 @@ def _api(node: Node) -> str | None:
     name = getattr(node.target, "__name__", str(node.target))
     if name == "flex_attention" and isinstance(node.target, torch._ops.HigherOrderOperator):
         return "flex_attention"
-    return "sdpa" if name.split(".")[0] == "scaled_dot_product_attention" else None
+    if name == "multi_head_attention_forward":  # nn.MultiheadAttention: SDPA, unless the weights are asked for
+        return "sdpa" if node.kwargs.get("need_weights", True) is False else None
+    return "sdpa" if name.split(".")[0] == _SDPA else None
 
 
 def _described(node: Node, api: str) -> dict[str, Any]:
@@ -80,11 +105,21 @@ def _described(node: Node, api: str) -> dict[str, Any]:
         "api": api,
         "node": node.name,
         "stack": stack_of(node),
-        "inputs": {name: _input(value) for name, value in inputs.items()},
+        "inputs": {name: _split_heads(node, _input(value)) for name, value in inputs.items()},
         "output": describe_tensor(output),
         "cast_back": _is_cast(node),
-        "options": _options(node) if api == "sdpa" else {},
+        "options": _options(node) if getattr(node.target, "__name__", "").split(".")[0] == _SDPA else {},
     }
+
+
+def _split_heads(node: Node, described: dict[str, Any] | None) -> dict[str, Any] | None:
+    """multi_head_attention_forward takes (tokens, batch, width) and splits the heads itself: as SDPA will see it."""
+    heads = node.args[4] if len(node.args) > 4 else node.kwargs.get("num_heads")
+    split = getattr(node.target, "__name__", "") == "multi_head_attention_forward"
+    if not split or described is None or not isinstance(heads, int) or len(described["shape"]) not in (2, 3):
+        return described
+    tokens, *batch, width = described["shape"]
+    return {**described, "shape": [*(batch or [1]), heads, tokens, width // heads], "strides": []}
 
 
 def _is_cast(node: Node) -> bool:

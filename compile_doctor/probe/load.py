@@ -16,6 +16,9 @@ from typing import Any
 import torch
 
 
+_DOCTOR = str(Path(__file__).resolve().parent.parent).replace("\\", "/") + "/"
+
+
 class NotATargetError(Exception):
     """The module holds nothing that can be run; the message says what was looked for."""
 
@@ -165,5 +168,6 @@ def own_files() -> list[str]:
 def installed(file: str) -> bool:
     """Whether a file is of an installed package, of Python, or of the doctor."""
     name = file.replace("\\", "/")
-    parts = ("/site-packages/", "/dist-packages/", "/lib/python3", "/compile_doctor/probe/", "/torchinductor")
-    return any(part in name for part in parts) or name.endswith("/compile_doctor/__init__.py")
+    if any(part in name for part in ("/site-packages/", "/dist-packages/", "/lib/python3", "/torchinductor")):
+        return True
+    return name.startswith(_DOCTOR) and not name.startswith(_DOCTOR + "examples/")

@@ -27,6 +27,22 @@ def measure_attention(log: EventLog, observer: Observer, model: Any, call: Calla
         _measure(log, observer, call)
     for described in observer.sdpa.values():
         _choose(log, described)
+    layers = _float8_layers(model)
+    if layers:
+        log.write("float8-layers", names=layers)
+
+
+def _float8_layers(model: Any) -> list[str]:
+    """Modules with a weight in float8, raw or as a subclass: they are fine, as long as what they return is plain."""
+    if not isinstance(model, torch.nn.Module):
+        return []
+    found = []
+    for name, module in model.named_modules():
+        held = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        kinds = [type(module).__name__, *(f"{tensor.dtype} {type(tensor).__name__}" for tensor in held)]
+        if any("float8" in kind.lower() for kind in kinds) and (held or not list(module.children())):
+            found.append(name.removeprefix("_orig_mod.") or type(module).__name__)
+    return found[:1000]
 
 
 def _measure(log: EventLog, observer: Observer, call: Callable[[], Any]) -> None:

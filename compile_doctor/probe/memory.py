@@ -58,9 +58,9 @@ class MemoryPass:
         """Writes one event per window, SDPA call and mask; returns the SDPA calls. Raises what the call raises."""
         activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if self.cuda else [])
         calls = _PythonCalls(self.observer)
-        with profile(activities=activities, profile_memory=True, record_shapes=True) as profiler:
-            with self.window("call"), calls:
-                call()
+        profiler = profile(activities=activities, profile_memory=True, record_shapes=True)
+        with profiler, self.window("call"), calls:
+            call()
         events = _marked(profiler.profiler.kineto_results.experimental_event_tree())
         kernels = _kernels(profiler) if self.cuda else []
         for name, found in events.items():

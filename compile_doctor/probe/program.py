@@ -10,9 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compile_doctor.probe.events import EventLog
+
+if TYPE_CHECKING:
+    from compile_doctor.probe.attention import Observer
 
 DYNAMO = "torch._dynamo.convert_frame"
 
@@ -34,16 +37,20 @@ def observe(directory: str) -> None:
 
 
 def _begin(log: EventLog) -> None:
+    from compile_doctor.probe.attention import Observer
     from compile_doctor.probe.environment import describe_environment
     from compile_doctor.probe.logs import listen
 
     log.write("start", argv=sys.argv, python=sys.version.split()[0], rank=os.environ.get("RANK"))
     log.write("environment", **describe_environment(None))
     listen(log)
-    atexit.register(_end, log)
+    observer = Observer(log, guard=False)
+    observer.install()
+    log.write("attention-watched")
+    atexit.register(_end, log, observer)
 
 
-def _end(log: EventLog) -> None:
+def _end(log: EventLog, observer: Observer) -> None:
     import torch
 
     from compile_doctor.probe.environment import describe_environment
@@ -51,6 +58,7 @@ def _end(log: EventLog) -> None:
 
     log.write("environment", **describe_environment("cuda" if torch.cuda.is_initialized() else "cpu"))
     write_counts(log)
+    observer.write_counts()
 
 
 class _AfterDynamo(importlib.abc.MetaPathFinder):

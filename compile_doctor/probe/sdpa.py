@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import warnings
@@ -42,10 +43,8 @@ def choose(described: Mapping[str, Any]) -> dict[str, Any]:
 def _reasons(backend: SDPBackend, tensors: list[torch.Tensor], options: dict[str, Any]) -> list[str]:
     with warnings.catch_warnings(record=True) as caught, sdpa_kernel([backend]):
         warnings.simplefilter("always")
-        try:
+        with contextlib.suppress(RuntimeError):  # "No available kernel": the reasons were given as warnings
             torch._fused_sdp_choice(*tensors, **options)
-        except RuntimeError:  # "No available kernel": the reasons were given as warnings
-            pass
     texts = [re.sub(r"\s*\(Triggered internally at .*", "", str(one.message)).strip() for one in caught]
     return [text for text in dict.fromkeys(texts) if not text.endswith(("not used because:", "used because:"))]
 

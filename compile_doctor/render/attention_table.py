@@ -35,6 +35,9 @@ def attention_table(console: Console, report: Report, verbosity: int) -> None:
             console.print(f"    {_details(entry)}", style="dim", soft_wrap=True)
     if len(report.attention) > len(shown):
         console.print(f"and {len(report.attention) - len(shown)} more   (-v shows all)")
+    for note in report.notes:
+        if "float8 layers" in note:
+            console.print(f"    {note}", style="dim", soft_wrap=True)
     console.print()
 
 

@@ -16,7 +16,7 @@ class CrossAttentionBlock(nn.Module):
 
     def forward(self, x, context):
         context = self.context_norm(context)
-        update, _ = self.attention(self.norm(x), context, context, need_weights=False)  # attention fused
+        update, _ = self.attention(self.norm(x), context, context, need_weights=False)  # attention unverified
         return x + update
 
 

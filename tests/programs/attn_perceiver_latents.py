@@ -1,4 +1,4 @@
-"""Perceiver encoder: 128 latents attend to 512 inputs, then the result is read out.
+"""Perceiver encoder: 128 latents attend to 1024 inputs, then the result is read out.
 
 Truth: query and key lengths may differ: one graph, fused.
 """
@@ -16,7 +16,7 @@ def strided(b, h, q_idx, kv_idx):
 
 
 class PerceiverEncoder(nn.Module):
-    def __init__(self, dim=64, heads=2, latents=128, tokens=512):
+    def __init__(self, dim=64, heads=2, latents=128, tokens=1024):
         super().__init__()
         self.heads = heads
         self.latents = nn.Parameter(torch.randn(1, latents, dim) * 0.02)
@@ -29,7 +29,7 @@ class PerceiverEncoder(nn.Module):
 
     def forward(self, x):
         q, k = self.query_norm(self.split(self.query(self.latents))), self.key_norm(self.split(self.key(x)))
-        y = flex_attention(q, k, self.split(self.value(x)), block_mask=self.block_mask)  # attention fused
+        y = flex_attention(q, k, self.split(self.value(x)), block_mask=self.block_mask)  # attention unverified
         return self.latents + self.out(y.transpose(1, 2).flatten(2))
 
 
@@ -38,4 +38,4 @@ def build_model():
 
 
 def example_inputs():
-    return (torch.randn(1, 512, 64),)
+    return (torch.randn(1, 1024, 64),)
