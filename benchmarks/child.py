@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,13 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=1, help="calls with each input")
     parser.add_argument("--grad", action="store_true")
     parser.add_argument("--as-is", action="store_true", help="the target compiles by itself")
+    parser.add_argument("--tokens", type=int)
+    parser.add_argument("--factory", default="build_model")
+    parser.add_argument("--memory-limit", type=int, help="bytes of private memory")
     options = parser.parse_args()
-    function, calls = load(options.target)
+    if options.memory_limit:
+        resource.setrlimit(resource.RLIMIT_DATA, (options.memory_limit, options.memory_limit))
+    function, calls = load(options.target, options.factory, options.tokens)
     torch.set_grad_enabled(options.grad)
     started = time.perf_counter()
     result: dict[str, Any] = {}
@@ -55,7 +62,7 @@ def main() -> None:
     print("\n@result " + json.dumps(result))
 
 
-def load(path: Path) -> tuple[Callable[..., Any], list[Call]]:
+def load(path: Path, factory: str = "build_model", tokens: int | None = None) -> tuple[Callable[..., Any], list[Call]]:
     """The target's callable and its inputs, by the file conventions of the public contract."""
     sys.path.insert(0, str(path.resolve().parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -64,8 +71,9 @@ def load(path: Path) -> tuple[Callable[..., Any], list[Call]]:
     sys.modules.setdefault(path.stem, module)
     spec.loader.exec_module(module)
     if hasattr(module, "build_model"):
-        function = module.build_model()
-        sets = module.example_input_sets() if hasattr(module, "example_input_sets") else [module.example_inputs()]
+        function = getattr(module, factory)()
+        inputs = module.example_inputs if tokens is None else partial(module.example_inputs, tokens=tokens)
+        sets = module.example_input_sets() if hasattr(module, "example_input_sets") else [inputs()]
     else:
         function = module.Model(*getattr(module, "get_init_inputs", list)())
         sets = [module.get_inputs()]

@@ -18,6 +18,8 @@ NO_SCORES = 0.25
 """Without an allocation of this share of the float32 score matrix there is none in bfloat16 either, nor a written-out mask."""
 LINEAR, QUADRATIC = 1.5, 1.7
 """Exponents of the growth of memory with tokens: 1 for a fused kernel, 2 for the dense path."""
+_GPU_NAMES = {"flash": ("flash",), "efficient": ("fmha", "efficient"), "cudnn": ("cudnn", "sdpa")}
+"""What the CUDA kernels of SDPA's backends are called (upstream's names, not measured here)."""
 _INNER = re.compile(r"[/\\]torch[/\\]nn[/\\]attention[/\\]flex_attention\.py$")
 
 Key = tuple[str, int, str]
@@ -218,13 +220,22 @@ def _executed(site: Site, evidence: Evidence, reasons: dict[str, str]) -> bool |
         return None
     if any(one.runs for one in site.lowerings) or any(one.backend for one in site.eager):
         device = site.query.device if site.query else "cpu"
-        if device == "cuda" and evidence.attention.measured and not site.kernels_ran:
-            reasons["executed"] = "its graph ran, but the profiler's events hold no attention kernel"
+        if device == "cuda" and evidence.attention.measured and not _on_gpu(site):
+            reasons["executed"] = "its graph ran, but the profiler's events hold no kernel of its name"
             return None
         return True
     if not any(one.compilation.guarded is not True for one in site.lowerings):
         reasons["executed"] = "its graph was compiled, and was not seen to run"
     return None
+
+
+def _on_gpu(site: Site) -> bool:
+    """Whether the profiler saw the site's own kernel: by the generated name, for SDPA by its backend's."""
+    wanted = {one.kernel.name for one in site.lowerings if one.kernel and one.kernel.api == "flex_attention"}
+    if site.api == "sdpa":
+        backends = {one.kernel.backend for one in site.lowerings if one.kernel} | {one.backend for one in site.eager}
+        wanted = {word for backend in backends for word in _GPU_NAMES.get(str(backend), ())}
+    return any(word in ran for word in wanted for ran in site.kernels_ran)
 
 
 def _bounded(
@@ -318,7 +329,8 @@ class _Gathered:
             stack=self.stack,
             peak=max(peaks, default=None),
             largest=max([*(window.largest for window in held), *(one.largest for one in self.eager)], default=None),
-            kernels_ran=tuple(sorted({name for window in held for name in window.kernels})),
+            # The profiler's list is of the whole call: which kernels are this site's is told by their names.
+            kernels_ran=windows["call"].kernels if "call" in windows else (),
         )
 
 

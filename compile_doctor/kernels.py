@@ -2,7 +2,8 @@
 
 A kernel's name is no proof: on CPU it holds `flex_attention` only from torch 2.10 on. The template's own helpers are in
 the body on all versions (`kernel_exp_reduce_sum_fusion_kernel`, torch/_inductor/kernel/flex/flex_cpu.py and, in 2.8,
-torch/_inductor/codegen/cpp_flex_attention_template.py). The Triton template was read in torch's source, not measured.
+torch/_inductor/codegen/cpp_flex_attention_template.py). Triton's and CuTe DSL's were matched against code that Inductor
+generated for a mocked GPU (torch 2.8 to 2.15); nothing of it was run on one.
 """
 
 from __future__ import annotations
@@ -14,11 +15,18 @@ _DEFINITION = re.compile(r"^[ \t]*(\w+) = async_compile\.(\w+)\(", re.MULTILINE)
 _CPP = re.compile(r"kernel_exp_reduce_sum_fusion_kernel")
 _TRITON = re.compile(r"\bforward_(?:block_mn|inner)\b")
 _TRITON_BACKWARD = re.compile(r"\bbwd_d(?:q|kv)_(?:inner|block_mn)\b")
+_CUTE = re.compile(r"\b_flash_attn_fwd\(")
 _SDPA = re.compile(
     r"torch\.ops\.aten\._scaled_dot_product_(flash|efficient|cudnn|fused)_attention(?:_for_cpu|_overrideable)?\.default\("
 )
 _NODES = re.compile(r"Source Nodes: \[([^\]]*)\]")
-MARKERS = (b"kernel_exp_reduce_sum_fusion_kernel", b"forward_block_mn", b"forward_inner", b"_scaled_dot_product_")
+MARKERS = (
+    b"kernel_exp_reduce_sum_fusion_kernel",
+    b"forward_block_mn",
+    b"forward_inner",
+    b"_flash_attn_fwd(",
+    b"_scaled_dot_product_",
+)
 """One of these is in every module that holds such a kernel: a quick look before reading megabytes of code."""
 _BACKENDS = {"fused": "overrideable"}
 
@@ -31,7 +39,7 @@ class Kernel:
     """`flex_attention` or `sdpa`."""
     name: str
     backend: str
-    """`cpp`, `triton` for flex_attention; `flash`, `efficient`, `cudnn`, `overrideable` for SDPA."""
+    """`cpp`, `triton` or `cutedsl` for flex_attention; `flash`, `efficient`, `cudnn`, `overrideable` for SDPA."""
     calls: int
     nodes: tuple[str, ...] = ()
     """The FX nodes that torch names in the comment above an SDPA call."""
@@ -61,6 +69,8 @@ def _template(compiler: str, body: str) -> str | None:
         return "cpp"
     if compiler == "triton" and _TRITON.search(body) and not _TRITON_BACKWARD.search(body):
         return "triton"
+    if compiler == "cutedsl" and _CUTE.search(body):
+        return "cutedsl"
     return None
 
 
@@ -81,7 +91,7 @@ def _sdpa(code: str) -> list[Kernel]:
 
 def without_the_rest(code: str) -> str:
     """The lines of generated code that `find_kernels` reads, for small recordings."""
-    wanted = (_DEFINITION, _CPP, _TRITON, _TRITON_BACKWARD, _SDPA, re.compile("Source Nodes:"))
+    wanted = (_DEFINITION, _CPP, _TRITON, _TRITON_BACKWARD, _CUTE, _SDPA, re.compile("Source Nodes:"))
     calls = {match[1] for match in _DEFINITION.finditer(code)}
     kept = []
     for line in code.splitlines():

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 
-
 _DOCTOR = str(Path(__file__).resolve().parent.parent).replace("\\", "/") + "/"
 
 

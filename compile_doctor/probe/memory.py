@@ -20,6 +20,8 @@ from compile_doctor.probe.attention import Observer, python_stack
 from compile_doctor.probe.events import EventLog
 
 MARK = "compile_doctor:"
+_KERNEL_WORDS = ("attention", "flash", "fmha", "sdpa", "triton_tem_", "cutedsl", "kernel_cutlass")
+"""Up to torch 2.9 the Triton template's name holds nothing of attention: `triton_tem_fused_mul_sin_1`."""
 _BACKENDS = {
     "aten::_scaled_dot_product_flash_attention_for_cpu": "flash",
     "aten::_scaled_dot_product_flash_attention": "flash",
@@ -188,4 +190,4 @@ def _metadata(value: Any) -> dict[str, Any] | None:
 def _kernels(profiler: Any) -> list[str]:
     """The names of the CUDA kernels that ran, shortened: they are mangled templates of kilobytes."""
     names = {event.name for event in profiler.events() if str(event.device_type).endswith("CUDA")}
-    return sorted(name[:200] for name in names if "attention" in name or "flash" in name or "fmha" in name)
+    return sorted(name[:200] for name in names if any(word in name for word in _KERNEL_WORDS))

@@ -5,7 +5,7 @@ fails on CPU, eager works. The error comes from the scheduler, which does not kn
 """
 # summary verdict=unhealthy exit=1
 # backend inductor
-# expect CD106 epilogue
+# labels: the graph has one attention call, whose line stands for the whole
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -22,7 +22,7 @@ class ActivatedAttention(nn.Module):
         self.block_mask = create_block_mask(window, None, None, tokens, tokens, device="cpu")
 
     def forward(self, q, k, v):
-        y = flex_attention(q, k, v, block_mask=self.block_mask)
+        y = flex_attention(q, k, v, block_mask=self.block_mask)  # expect CD106 epilogue; attention unverified
         return F.relu(y)
 
 

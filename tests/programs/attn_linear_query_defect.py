@@ -27,7 +27,7 @@ class SelfAttention(nn.Module):
 
     def forward(self, x):
         q, k, v = (p(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for p in (self.query, self.key, self.value))
-        y = flex_attention(q, k, v, block_mask=self.block_mask)  # expect CD106 linear-query [>=2.13]; attention fused [<2.13]
+        y = flex_attention(q, k, v, block_mask=self.block_mask)  # expect CD106 linear-query [>=2.13]; attention fused [<2.13]; attention unverified [>=2.13]
         return self.out(y.transpose(1, 2).flatten(2))
 
 

@@ -28,7 +28,7 @@ class DecoderAttention(nn.Module):
     def forward(self, x):
         q, v = self.query_norm(self.split(self.query(x))), self.split(self.value(x))
         k = self.split(self.key(x.to(self.key.weight.dtype)))
-        y = flex_attention(q, k, v, block_mask=self.block_mask)  # expect CD403 bfloat16-key
+        y = flex_attention(q, k, v, block_mask=self.block_mask)  # expect CD403 bfloat16-key; attention unverified [>=2.11]
         return self.out(y.transpose(1, 2).flatten(2))
 
 

@@ -1,0 +1,133 @@
+"""The attention capability through the command line, on the shipped examples and their mistakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, run_doctor
+
+pytestmark = pytest.mark.compile
+
+EXAMPLES = ROOT / "compile_doctor" / "examples"
+
+
+def diagnose(folder, *arguments):
+    done = run_doctor(folder, "diagnose", *arguments, "--format", "json", timeout=600)
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout), done.returncode
+
+
+def line_of(name: str, text: str) -> int:
+    lines = (EXAMPLES / name).read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)
+
+
+def places(report):
+    return {(one["code"], Path(one["location"]["file"]).name, one["location"]["line"]) for one in report["findings"]}
+
+
+def test_sliding_window_is_proven_to_be_fused(tmp_path):
+    report, code = diagnose(tmp_path, "example:sliding-window", "--tokens", "4096", "--require-fused")
+    (entry,) = report["attention"]
+    assert code == 0 and report["verdict"] == "healthy"
+    assert entry["verdict"] == "fused"
+    assert entry["evidence"] == {"lowered": True, "executed": True, "bounded": True}
+    assert entry["peak_bytes"] < entry["dense_bytes"] / 8
+    assert [(step["tokens"], step["ran"]) for step in entry["ladder"]] == [(1024, True), (4096, True)]
+    assert report["max_difference"] < 1e-4
+
+
+def test_the_disabled_one_is_dense_and_never_runs_at_full_size(tmp_path):
+    report, code = diagnose(
+        tmp_path, "example:sliding-window:disabled", "--tokens", "16384", "--require-fused", "--memory-limit", "8GB"
+    )
+    (entry,) = report["attention"]
+    assert code == 1
+    assert entry["verdict"] == "dense"
+    assert [step["tokens"] for step in entry["ladder"] if step["ran"]] == [1024, 4096]
+    last = entry["ladder"][-1]
+    assert last["tokens"] == 16384 and last["dense_bytes"] > 4 * 2 * 16384**2
+    call = line_of("sliding_window.py", "attended = self.attention(")
+    disable = line_of("sliding_window.py", "torch.compiler.disable(torch.compile(flex_attention))")
+    assert {("CD301", "sliding_window.py", call), ("CD302", "sliding_window.py", disable)} <= places(report)
+
+
+VARIANTS = {
+    "isolated-flex": (set(), "fused"),
+    "isolated-flex:disabled": ({"CD301", "CD302"}, "dense"),
+    "isolated-flex:context_manager": ({"CD303"}, None),
+    "float8-attention:float8_query": ({"CD402"}, "unverified"),
+    "gqa": (set(), "fused"),
+    "gqa:mixed_dtypes": ({"CD403"}, "unverified"),
+    "packed-documents:rebuilt": ({"CD308"}, None),
+    "soft-cap:recompiling": ({"CD202", "CD204", "CD301"}, "mixed"),
+    "sdpa": (set(), "fused"),
+    "sdpa:math_backend": ({"CD503"}, "dense"),
+    "cpu-flex-defects:query_view": ({"CD106"}, "unverified"),
+    "cpu-flex-defects:epilogue": ({"CD106"}, "unverified"),
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_example_teaches_its_mistake(tmp_path, name):
+    expected, verdict = VARIANTS[name]
+    report, code = diagnose(tmp_path, f"example:{name}")
+    found = {one["code"] for one in report["findings"] if one["severity"] != "info"}
+    assert expected <= found
+    assert bool(found & {"CD301", "CD303", "CD402", "CD403", "CD503", "CD106"}) == (code == 1)
+    if verdict is not None:
+        assert {entry["verdict"] for entry in report["attention"]} == {verdict}, report["attention"]
+
+
+def test_torchao_linear_layers_are_fine_and_a_training_tensor_is_not(tmp_path):
+    pytest.importorskip("torchao")
+    (tmp_path / "model.py").write_text(TORCHAO)
+    fine, code = diagnose(tmp_path, "model.py:layers")
+    assert code == 0
+    assert any("float8 layers" in note and "bfloat16" in note for note in fine["notes"])
+    bad, code = diagnose(tmp_path, "model.py:query")
+    assert code == 1
+    (finding,) = [one for one in bad["findings"] if one["code"] == "CD401"]
+    assert "Float8TrainingTensor" in finding["message"] and "to_float8" in finding["message"]
+
+
+TORCHAO = """\
+import torch
+from torch import nn
+from torch.nn.attention.flex_attention import flex_attention
+from torchao.float8 import Float8LinearConfig, convert_to_float8_training
+from torchao.float8.float8_scaling_utils import hp_tensor_to_float8_dynamic
+from torchao.float8.float8_training_tensor import GemmInputRole, LinearMMConfig
+
+
+def to_float8(x):
+    return hp_tensor_to_float8_dynamic(x, torch.float8_e4m3fn, LinearMMConfig(), gemm_input_role=GemmInputRole.INPUT)
+
+
+class Attention(nn.Module):
+    def __init__(self, cast):
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(64, 64, bias=False) for _ in range(3))
+        self.cast = cast
+
+    def forward(self, x):
+        q, k, v = (p(x).view(1, 256, 2, 32).transpose(1, 2).contiguous() for p in (self.q, self.k, self.v))
+        if self.cast:
+            q = to_float8(q)
+        return flex_attention(q, k, v)
+
+
+def layers():
+    model = Attention(False).bfloat16()
+    return convert_to_float8_training(model, config=Float8LinearConfig(emulate=True))
+
+
+def query():
+    return Attention(True).bfloat16()
+
+
+def example_inputs():
+    return (torch.randn(1, 256, 64, dtype=torch.bfloat16),)
+"""

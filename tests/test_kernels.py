@@ -1,0 +1,211 @@
+"""What was lowered, read from small modules as Inductor writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compile_doctor.capture import load_capture
+from compile_doctor.kernels import MARKERS, Kernel, find_kernels, without_the_rest
+
+RECORDED = Path(__file__).parent / "evidence" / "2.13.0"
+HEAD = """\
+import torch
+from torch._inductor.async_compile import AsyncCompile
+empty_strided_cpu = torch._C._dynamo.guards._empty_strided_cpu
+async_compile = AsyncCompile()
+"""
+PLAIN = """
+{name} = async_compile.cpp_pybinding(['const float*', 'float*'], '''
+#include "header.h"
+extern "C"  void kernel(const float* in_ptr0, float* out_ptr0)
+{{
+    out_ptr0[0] = std::exp(in_ptr0[0]);
+}}
+''')
+"""
+FLEX_CPP = """
+{name} = async_compile.cpp_pybinding(['const float*', 'const float*', 'const float*', 'float*'], '''
+#include "header.h"
+template <typename scalar_t>
+inline void {helper}(
+    scalar_t* a,
+    const int& size)
+{{
+}}
+extern "C"  void kernel(const float* query, const float* key, const float* value, float* output)
+{{
+            {helper}(
+                qk_data, kvBlockSize);
+}}
+''')
+"""
+TEMPLATE = "kernel_exp_reduce_sum_fusion_kernel"
+FLEX_TRITON = """
+{name} = async_compile.triton('{name}', '''
+import triton
+@triton.jit
+def {name}(arg_Q, arg_K, arg_V, out_ptr0):
+    acc, l_i, m_i = {inner}(
+        arg_Q, q, K, V,
+    )
+''', device_str='cuda')
+"""
+BACKWARD_TRITON = """
+{name} = async_compile.triton('{name}', '''
+@triton.jit
+def {name}(arg_Q, arg_K, arg_V, arg_LSE, out_ptr0):
+        # the backward pass computes what forward_inner did once more
+        dq = bwd_dq_inner(
+            arg_Q, K, V,
+        )
+''', device_str='cuda')
+"""
+CALL = """
+async_compile.wait(globals())
+del async_compile
+
+class Runner:
+    def call(self, args):
+        arg0_1, arg1_1, arg2_1 = args
+        args.clear()
+        buf0 = empty_strided_cpu((1, 2, 512, 32), (32768, 16384, 32, 1), torch.float32)
+{lines}
+        return (buf0, )
+"""
+COMMENT = "# Topologically Sorted Source Nodes: [{}], Original ATen: [aten._scaled_dot_product_flash_attention_for_cpu]"
+
+
+def module(*definitions, calls=()):
+    return HEAD + "".join(definitions) + CALL.format(lines="\n".join(" " * 8 + line for line in calls))
+
+
+def cpp(name, helper=TEMPLATE):
+    return FLEX_CPP.format(name=name, helper=helper)
+
+
+def triton(name, inner="forward_inner"):
+    return FLEX_TRITON.format(name=name, inner=inner)
+
+
+def run(name):
+    return f"{name}.run(arg0_1, arg1_1, arg2_1, buf0, grid=grid(4, 2, 1), stream=stream0)"
+
+
+def sdpa(which, *nodes):
+    comment = [COMMENT.format(", ".join(nodes))] if nodes else []
+    return [*comment, f"buf3 = torch.ops.aten._scaled_dot_product_{which}.default(arg0_1, arg1_1, arg2_1, 0.0, True)"]
+
+
+MODULES = {
+    "torch 2.8 on CPU": module(
+        PLAIN.format(name="cpp_fused_0"), cpp("cpp_fused_1"), calls=["cpp_fused_0(arg0_1, buf0)", "cpp_fused_1(arg0_1)"]
+    ),
+    "CPU": module(cpp("cpp_fused_flex_attention_0"), calls=["cpp_fused_flex_attention_0(arg0_1, arg1_1, buf0)"]),
+    "the kernel is the last of two": module(
+        PLAIN.format(name="cpp_fused_add_0"),
+        cpp("cpp_fused_flex_attention_1"),
+        calls=["cpp_fused_add_0(arg0_1, buf0)", "cpp_fused_flex_attention_1(arg0_1, arg1_1, buf0)"],
+    ),
+    "two layers share a kernel": module(cpp("cpp_fused_1"), calls=["cpp_fused_1(arg0_1)", "cpp_fused_1(buf0)"]),
+    "two kernels": module(cpp("cpp_fused_1"), cpp("cpp_fused_12"), calls=["cpp_fused_1(arg0_1)", "cpp_fused_12(buf0)"]),
+    "Triton": module(triton("triton_tem_fused_0"), calls=[run("triton_tem_fused_0")]),
+    "Triton, decoding": module(triton("triton_tem_fused_0", "forward_block_mn"), calls=[run("triton_tem_fused_0")]),
+    "Triton, backward": module(BACKWARD_TRITON.format(name="triton_tem_fused_1"), calls=[run("triton_tem_fused_1")]),
+    "SDPA": module(calls=sdpa("flash_attention_for_cpu", "scaled_dot_product_attention")),
+    "two SDPA": module(calls=[*sdpa("flash_attention_for_cpu", "y"), *sdpa("flash_attention_for_cpu", "add", "y_1")]),
+    "SDPA, backward": module(calls=sdpa("flash_attention_for_cpu_backward", "y")),
+    "both": module(cpp("cpp_fused_1"), calls=["cpp_fused_1(arg0_1)", *sdpa("efficient_attention", "y")]),
+    "no attention": module(PLAIN.format(name="cpp_fused_0"), calls=["cpp_fused_0(arg0_1, buf0)"]),
+}
+FLASH = "aten._scaled_dot_product_flash_attention_for_cpu.default"
+FOUND = {
+    "torch 2.8 on CPU": [Kernel("flex_attention", "cpp_fused_1", "cpp", 1)],
+    "CPU": [Kernel("flex_attention", "cpp_fused_flex_attention_0", "cpp", 1)],
+    "the kernel is the last of two": [Kernel("flex_attention", "cpp_fused_flex_attention_1", "cpp", 1)],
+    "two layers share a kernel": [Kernel("flex_attention", "cpp_fused_1", "cpp", 2)],
+    "two kernels": [
+        Kernel("flex_attention", "cpp_fused_1", "cpp", 1),
+        Kernel("flex_attention", "cpp_fused_12", "cpp", 1),
+    ],
+    "Triton": [Kernel("flex_attention", "triton_tem_fused_0", "triton", 1)],
+    "Triton, decoding": [Kernel("flex_attention", "triton_tem_fused_0", "triton", 1)],
+    "Triton, backward": [],
+    "SDPA": [Kernel("sdpa", FLASH, "flash", 1, ("scaled_dot_product_attention",))],
+    "two SDPA": [Kernel("sdpa", FLASH, "flash", 1, ("y",)), Kernel("sdpa", FLASH, "flash", 1, ("add", "y_1"))],
+    "SDPA, backward": [],
+    "both": [
+        Kernel("flex_attention", "cpp_fused_1", "cpp", 1),
+        Kernel("sdpa", "aten._scaled_dot_product_efficient_attention.default", "efficient", 1, ("y",)),
+    ],
+    "no attention": [],
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_kernels_of_a_module(name):
+    assert list(find_kernels(MODULES[name])) == FOUND[name]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_without_the_rest_says_the_same_in_fewer_lines(name):
+    shorter = without_the_rest(MODULES[name])
+    assert find_kernels(shorter) == find_kernels(MODULES[name])
+    assert len(shorter.splitlines()) < len(MODULES[name].splitlines())
+    assert without_the_rest(shorter) == shorter
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_with_a_kernel_has_a_marker(name):
+    code = MODULES[name].encode()
+    assert any(marker in code for marker in MARKERS) or not FOUND[name]
+
+
+@pytest.mark.parametrize(
+    ("operator", "backend"),
+    [
+        ("flash_attention", "flash"),
+        ("flash_attention_for_cpu", "flash"),
+        ("efficient_attention", "efficient"),
+        ("cudnn_attention", "cudnn"),
+        ("fused_attention_overrideable", "overrideable"),
+    ],
+)
+def test_sdpa_backends(operator, backend):
+    (kernel,) = find_kernels(module(calls=sdpa(operator)))
+    assert (kernel.backend, kernel.nodes) == (backend, ())
+
+
+def test_a_name_is_no_proof():
+    """Inductor names kernels by the nodes that it fuses: the dense path's pieces hold flex_attention too."""
+    named = module(PLAIN.format(name="cpp_fused_flex_attention_0"), calls=["cpp_fused_flex_attention_0(arg0_1)"])
+    assert find_kernels(named) == ()
+
+
+def test_a_definition_or_a_comment_is_no_call():
+    text = module(cpp("cpp_fused_1"), calls=["# cpp_fused_1 was here", "other_cpp_fused_1(arg0_1)"])
+    assert [kernel.calls for kernel in find_kernels(text)] == [0]
+
+
+def test_an_operator_that_is_only_mentioned_is_no_call():
+    assert find_kernels(module(calls=["# torch.ops.aten._scaled_dot_product_flash_attention.default(q, k, v)"])) == ()
+
+
+def test_math_and_other_operators_are_no_kernel():
+    assert find_kernels(module(calls=["buf1 = torch.ops.aten._scaled_dot_product_attention_math.default(q)"])) == ()
+    assert find_kernels(module(calls=["buf1 = torch.ops.aten._flash_attention_forward.default(q)"])) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("attn-flex-alone", [("flex_attention", "cpp", 1)]),
+        ("attn-two-layers-one-line", [("flex_attention", "cpp", 1), ("flex_attention", "cpp", 1)]),
+        ("attn-sdpa-causal", [("sdpa", "flash", 1)]),
+        ("attn-sdpa-dropout", []),
+    ],
+)
+def test_recorded_modules(name, expected):
+    found = [kernel for c in load_capture(RECORDED / f"{name}.zip").compilations for kernel in c.kernels or ()]
+    assert [(kernel.api, kernel.backend, kernel.calls) for kernel in found] == expected
