@@ -12,7 +12,7 @@ help:
 	@echo "make demo       set everything up and diagnose a shipped example"
 	@echo "make test       set everything up and run the tests"
 	@echo "make check      ruff, mypy --strict, import-linter, README against --help"
-	@echo "make bench      the three tables of benchmarks/README.md (most of an hour)"
+	@echo "make bench      the tables of benchmarks/README.md (most of an hour)"
 	@echo "make record TORCH=2.15.0   run the examples and programs on another torch, into tests/evidence"
 	@echo "make registry VENVS=...    merge the graph-break registries of installed torches"
 	@echo "make build      wheel and sdist into dist/"
@@ -47,6 +47,7 @@ bench: install
 	$(BIN)/python benchmarks/real.py --write
 	$(BIN)/python benchmarks/trace.py --write
 	$(BIN)/python benchmarks/overhead.py --write
+	$(BIN)/python benchmarks/attention.py --write
 
 # A venv per torch version, outside of the repository: 5 to 7 GB each, hard-linked between versions by uv.
 record:

@@ -62,6 +62,12 @@ class Site:
         return self.frame.file, self.frame.line, self.api
 
     @property
+    def ran_dense(self) -> bool:
+        """Whether scores were computed and kept, by whatever path."""
+        math = any(one.backend == "math" for one in self.eager)
+        return bool(self.dense) or math or any(one.lowered is False and one.runs for one in self.lowerings)
+
+    @property
     def query(self) -> Tensor | None:
         return self.inputs[0] if self.inputs else None
 
@@ -215,6 +221,9 @@ def _executed(site: Site, evidence: Evidence, reasons: dict[str, str]) -> bool |
     if any(one.backend == "math" for one in site.eager):
         reasons["executed"] = "the math operator ran"
         return False
+    if site.ran_dense:
+        reasons["executed"] = "its graph ran, and computes the scores itself"
+        return False
     if not evidence.attention.watched and not evidence.attention.ran:
         reasons["executed"] = "no probe watched this run: a trace tells what was compiled, not what ran"
         return None
@@ -252,7 +261,7 @@ def _bounded(
         reasons["bounded"] = "the shapes are not known"
         return None, None
     growth = _growth(site, smaller)
-    if site.dense or any(one.backend == "math" for one in site.eager):
+    if site.ran_dense:
         reasons["bounded"] = "the dense path ran"
         return False, growth
     far_below = site.peak <= FAR_BELOW * scores

@@ -28,16 +28,16 @@ DEFECTS = (
         re.compile(r"not enough values to unpack \(expected 4, got \d\)"),
         "Inductor's CPU flex template takes no view of a Linear's output as query",
         "torch 2.13 and later read the layout of the storage in place of the view's shape (choose_flex_template), so that "
-        "the standard projection, self.q(x).view(…).transpose(1, 2), fails on CPU. CUDA is not concerned.",
+        "the standard projection, self.q(x).view(…).transpose(1, 2), fails on CPU. The Triton template is other code.",
         "Until it is mended: q, k = q.contiguous(), k.contiguous() before flex_attention; or the recipe cpu-flex-query-view.",
         "choose_flex_template",
     ),
     Defect(
         "cpu-flex-epilogue",
-        re.compile(r"Unsupported for epilogue_nodes in CppFlexAttentionTemplate"),
+        re.compile(r"Unsupported for .?epilogue_nodes.? in CppFlexAttentionTemplate"),
         "Inductor's CPU flex template takes no pointwise operation behind it",
         "Whatever is computed element by element from the result of flex_attention (a sum, a cast, an activation) is fused "
-        "into the kernel, and the CPU template cannot do that, on any torch from 2.8 on. CUDA is not concerned.",
+        "into the kernel, and the CPU template cannot do that, on any torch from 2.8 on. The Triton template is other code.",
         "Until it is mended: torch._inductor.config.epilogue_fusion = False; or the recipe cpu-flex-epilogue.",
     ),
     Defect(

@@ -113,6 +113,8 @@ class EventReader:
     def _difference(self, process: str, event: dict[str, Any]) -> None:
         self.difference = None if event["value"] is None else float(event["value"])
         self.facts["not_compared"] = event.get("reason")
+        self.facts["largest_output"] = event.get("scale")
+        self.facts["random"] = event.get("random")
 
     def _bytecode(self, process: str, event: dict[str, Any]) -> None:
         self.bytecode.append(event)

@@ -89,8 +89,13 @@ def predicted_dense(site: Site, tokens: int, size: int) -> int | None:
     squared = len(site.query.shape) < 2 or site.query.shape[-2] > 1
     pairs = site.query.shape[-2] * site.tokens if len(site.query.shape) > 1 else 0
     estimate = site.dense_bytes / 4 * DENSE_PER_SCORE + (pairs * MASK_PER_PAIR if site.api == "flex_attention" else 0)
-    known = site.peak if site.dense and site.peak else estimate
+    known = site.peak if site.ran_dense and site.peak else estimate
     return int(known * (ratio**2 if squared else ratio))
+
+
+def _is_fused(site: Site) -> bool:
+    """Whether its memory can be that of a fused kernel: nothing dense ran, and a kernel was lowered or ran eagerly."""
+    return not site.ran_dense and (any(one.lowered for one in site.lowerings) or bool(site.eager))
 
 
 def steps(verdict: Verdict, rungs: Sequence[Rung]) -> list[Step]:
@@ -101,7 +106,7 @@ def steps(verdict: Verdict, rungs: Sequence[Rung]) -> list[Step]:
         site = None
         if rung.evidence is not None:
             site = next((one for one in sites(rung.evidence) if one.key == verdict.site.key), None)
-        lowest = next(((tokens, one) for tokens, one in measured if one.peak and not one.dense), None)
+        lowest = next(((tokens, one) for tokens, one in measured if one.peak and _is_fused(one)), None)
         fused = int(lowest[1].peak * rung.tokens / lowest[0]) if lowest and lowest[1].peak else None
         if site is None or rung.evidence is None:
             last = measured[-1] if measured else None
@@ -113,6 +118,6 @@ def steps(verdict: Verdict, rungs: Sequence[Rung]) -> list[Step]:
         judged = judge(site, rung.evidence, [one for _, one in measured])
         measured.append((rung.tokens, site))
         needed = predicted_dense(site, rung.tokens, rung.tokens)
-        own = fused if fused is not None else (site.peak if not site.dense else None)
+        own = fused if fused is not None else (site.peak if _is_fused(site) else None)
         found.append(Step(rung.tokens, True, site.peak, needed, own, judged.verdict))
     return found

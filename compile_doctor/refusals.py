@@ -45,7 +45,8 @@ def explain(evidence: Evidence, failure: Failure | None, torch_root: str | None)
     if failure is None:
         return None
     node = _node(evidence) if failure.phase == "compiled" else None
-    inputs = node.inputs if node else failure.attention
+    eager = evidence.failure("eager")
+    inputs = node.inputs if node else failure.attention or (eager.attention if eager else ())
     for code, message, subject in _candidates(failure, inputs):
         frame = _frame(failure, node, torch_root) if code != "CD303" else user_frame(failure, torch_root)
         return Refusal(code, failure.phase, message, frame, subject, inputs, node)

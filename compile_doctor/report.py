@@ -216,6 +216,9 @@ def _not_checked(evidence: Evidence) -> list[tuple[str, str]]:
     if not evidence.attention.watched and evidence.has_attention:
         found.append(("CD301", "no probe watched this run: a trace tells what was compiled, not what was executed"))
         found.append(("CD502", "memory was not measured: that takes `diagnose`"))
+    if evidence.manifest.get("command") and evidence.has_attention:
+        for code in ("CD308", "CD502", "CD503"):
+            found.append((code, "a command is not run again under the profiler: that takes `diagnose`"))
     if evidence.manifest.get("command"):
         found.append(("CD002", "a command is not run a second time in eager mode"))
         found.append(("CD107", "a command is not run a second time in eager mode"))

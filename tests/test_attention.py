@@ -65,14 +65,14 @@ def sdpa_ran(line=7, backend="flash", graph=None, peak=FAR, largest=FAR // 2, in
     return EagerSdpa("7", graph, (Frame(MODEL, line, "forward"),), backend, inputs or qkv(), peak, largest)
 
 
-def watched(*compilations, peak=FAR, largest=FAR // 4, runs=1, options=None, window="7:graph:1", kernels=(), **values):
+def watched(*compilations, peak=FAR, largest=FAR // 4, runs=1, options=None, window="7:graph:1", **values):
     """A run that the probe watched: the graph 1 ran, and took `peak` bytes."""
     numbers = [c.graph.number for c in compilations if c.graph]
     base = {"watched": True, "measured": True}
     if runs:
         base["ran"] = {("7", number): runs for number in numbers}
     if peak is not None:
-        base["windows"] = (Window(window, peak, largest, kernels),)
+        base["windows"] = (Window(window, peak, largest),)
     attention = AttentionEvidence(**{**base, **values})
     return evidence(compilations=compilations, attention=attention, manifest={"options": options or {}})
 
@@ -146,6 +146,7 @@ def test_a_dense_call_in_a_users_graph_is_at_the_line_of_the_node():
     called = in_graph(node(line=7), node(line=9), backend="aot_eager", kernels=None)
     found = watched(called, dense=(dense_call(line=30, graph=1, index=3),))
     assert [(site.frame.line, len(site.dense)) for site in sites(found)] == [(7, 0), (9, 1)]
+    assert [one.dense for site in sites(found) for one in site.lowerings] == [0, 1]
 
 
 def test_layers_that_share_a_line_are_one_site_and_lines_stay_in_order():
@@ -247,8 +248,9 @@ def test_a_kernel_without_a_run_is_not_fused():
 
 
 def test_a_recompiled_call_that_failed_is_not_lowered():
-    verdict = only(watched(in_graph(node()), in_graph(node(), number=2, kernels=None, **UNMADE)))
+    verdict = only(watched(in_graph(node()), in_graph(node(), number=2, **UNMADE)))
     assert (verdict.verdict, verdict.lowered) == ("unverified", None)
+    assert verdict.reasons["lowered"] == "its graph could not be compiled"
 
 
 def test_a_backend_that_was_asked_for_makes_it_unverified_not_dense():
@@ -380,7 +382,8 @@ def test_sdpa_that_took_both_operators_is_mixed():
 def test_sdpa_in_a_graph_without_a_kernel_ran_math():
     called = in_graph(node(api="sdpa"), kernels=())
     verdict = only(watched(called, peak=2 * SCORES))
-    assert (verdict.verdict, verdict.lowered, verdict.backend) == ("dense", False, "math")
+    assert (verdict.verdict, pieces(verdict), verdict.backend) == ("dense", (False, False, False), "math")
+    assert set(verdict.reasons) == {"lowered", "executed", "bounded"}
     assert only(watched(called, runs=0)).verdict == "unverified"  # compiled, and never seen to run
 
 
@@ -396,14 +399,38 @@ def test_flex_without_a_kernel_is_not_called_dense_unless_it_was_seen():
 # devices
 
 
-def test_on_cuda_the_profiler_has_to_have_seen_a_kernel():
-    triton = Kernel("flex_attention", "triton_tem_fused_0", "triton", 1)
-    called = in_graph(node(inputs=qkv(device="cuda")), kernels=(triton,))
-    verdict = only(watched(called))
-    assert (verdict.verdict, verdict.executed) == ("unverified", None)
-    assert "no attention kernel" in verdict.reasons["executed"]
-    verdict = only(watched(called, kernels=("triton_tem_fused_0",)))
-    assert (verdict.verdict, verdict.site.kernels_ran) == ("fused", ("triton_tem_fused_0",))
+CUDA = qkv(device="cuda")
+TRITON = Kernel("flex_attention", "triton_tem_fused_flex_attention_0", "triton", 1)
+ON_GPU = {
+    "flex": (in_graph(node(inputs=CUDA), kernels=(TRITON,)), {}),
+    "sdpa": (in_graph(node(api="sdpa", inputs=CUDA), kernels=(FLASH,)), {}),
+    "sdpa in eager": (compilation(), {"eager_sdpa": (sdpa_ran(backend="efficient", inputs=CUDA),)}),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "ran", "executed"),
+    [
+        ("flex", TRITON.name, True),
+        ("flex", "void flash_fwd_kernel<64>", None),
+        ("sdpa", "void flash_fwd_kernel<64>", True),
+        ("sdpa", TRITON.name, None),
+        ("sdpa in eager", "fmha_cutlassF_f32_aligned_64x64_rf_sm80", True),
+        ("sdpa in eager", "void flash_fwd_kernel<64>", None),
+    ],
+)
+def test_on_cuda_the_profiler_has_to_have_seen_the_sites_own_kernel(name, ran, executed):
+    called, values = ON_GPU[name]
+    windows = (Window("7:graph:1", FAR, FAR // 4), Window("call", FAR, FAR // 4, (ran,)))
+    verdict = only(watched(called, windows=windows, **values))
+    assert (verdict.executed, verdict.verdict) == (executed, "fused" if executed else "unverified")
+    assert ("executed" in verdict.reasons) == (executed is None)
+
+
+def test_on_cuda_without_the_profilers_events_a_run_is_what_is_known():
+    called, _ = ON_GPU["flex"]
+    assert only(watched(called, measured=False)).executed is True
+    assert only(watched(called)).executed is None
 
 
 @pytest.mark.parametrize("name", ["attn-flex-alone", "attn-sdpa-causal", "attn-sdpa-disabled", "attn-window-block"])
@@ -421,7 +448,7 @@ def test_a_run_on_cpu_says_nothing_of_cuda(name):
         ("attn-new-mask-per-call", ["mixed"], [(True, False, None)]),
         ("attn-inner-aot-eager", ["dense"], [(None, False, False)]),
         ("attn-linear-query-defect", ["unverified"], [(None, None, None)]),
-        ("attn-sdpa-dropout", ["dense"], [(False, True, None)]),
+        ("attn-sdpa-dropout", ["dense"], [(False, False, False)]),
         ("cd301-silent", ["unverified"], [(None, True, None)]),
         ("attn-handwritten", [], []),
     ],

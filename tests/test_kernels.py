@@ -62,6 +62,16 @@ def {name}(arg_Q, arg_K, arg_V, arg_LSE, out_ptr0):
         )
 ''', device_str='cuda')
 """
+CUTE = """
+{name} = async_compile.cutedsl('{name}', r'''
+from flash_attn.cute.interface import {function}
+
+def {name}_main(Q, K, V, output, stream):
+    {function}(
+        Q, K, V, out=output,
+    )
+''')
+"""
 CALL = """
 async_compile.wait(globals())
 del async_compile
@@ -113,6 +123,13 @@ MODULES = {
     "Triton": module(triton("triton_tem_fused_0"), calls=[run("triton_tem_fused_0")]),
     "Triton, decoding": module(triton("triton_tem_fused_0", "forward_block_mn"), calls=[run("triton_tem_fused_0")]),
     "Triton, backward": module(BACKWARD_TRITON.format(name="triton_tem_fused_1"), calls=[run("triton_tem_fused_1")]),
+    "CuTe": module(
+        CUTE.format(name="cutedsl_fused_0", function="_flash_attn_fwd"),
+        calls=["cutedsl_fused_0.run(arg0_1, arg1_1, arg2_1, buf0, stream=stream0)"],
+    ),
+    "CuTe, backward": module(
+        CUTE.format(name="cutedsl_fused_1", function="_flash_attn_bwd"), calls=["cutedsl_fused_1.run(arg0_1, buf0)"]
+    ),
     "SDPA": module(calls=sdpa("flash_attention_for_cpu", "scaled_dot_product_attention")),
     "two SDPA": module(calls=[*sdpa("flash_attention_for_cpu", "y"), *sdpa("flash_attention_for_cpu", "add", "y_1")]),
     "SDPA, backward": module(calls=sdpa("flash_attention_for_cpu_backward", "y")),
@@ -132,6 +149,8 @@ FOUND = {
     "Triton": [Kernel("flex_attention", "triton_tem_fused_0", "triton", 1)],
     "Triton, decoding": [Kernel("flex_attention", "triton_tem_fused_0", "triton", 1)],
     "Triton, backward": [],
+    "CuTe": [Kernel("flex_attention", "cutedsl_fused_0", "cutedsl", 1)],
+    "CuTe, backward": [],
     "SDPA": [Kernel("sdpa", FLASH, "flash", 1, ("scaled_dot_product_attention",))],
     "two SDPA": [Kernel("sdpa", FLASH, "flash", 1, ("y",)), Kernel("sdpa", FLASH, "flash", 1, ("add", "y_1"))],
     "SDPA, backward": [],

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers import DONE, failure
-from test_attention import SCORES, dense_call, in_graph, node, qkv, tensor, watched
+from helpers import DONE, compilation, failure
+from test_attention import SCORES, dense_call, in_graph, node, qkv, sdpa_ran, tensor, watched
 
 from compile_doctor.attention import sites
 from compile_doctor.capture import load_capture
@@ -29,7 +29,7 @@ def fused(tokens):
 
 def dense(tokens):
     call = dense_call(inputs=qkv(tokens))
-    return Rung(tokens, watched(dense=(call,), window="7:dense:0", peak=4 * scores(tokens)))
+    return Rung(tokens, watched(compilation(), dense=(call,), window="7:dense:0", peak=4 * scores(tokens)))
 
 
 def unproven(tokens):
@@ -158,7 +158,7 @@ def test_a_decoding_query_grows_with_the_tokens():
 
 
 def test_sdpa_has_no_mask_to_write_out():
-    (site,) = sites(watched(in_graph(node(api="sdpa", inputs=qkv(1024)), kernels=())))
+    (site,) = sites(watched(in_graph(node(api="sdpa", inputs=qkv(1024)), kernels=()), runs=0))
     assert predicted_dense(site, 1024, 1024) == scores(1024) // 4 * DENSE_PER_SCORE
 
 
@@ -205,6 +205,16 @@ def test_a_fused_verdict_is_not_carried_to_a_size_that_was_not_run():
 
 def test_a_dense_site_has_no_fused_peak_to_grow():
     assert [step.fused for step in ladder_of(dense(256), dense(1024))] == [None, None]
+
+
+def test_sdpas_math_operator_is_measured_and_leaves_no_fused_peak():
+    def math(tokens):
+        ran = sdpa_ran(backend="math", peak=4 * scores(tokens), inputs=qkv(tokens))
+        return Rung(tokens, watched(compilation(), eager_sdpa=(ran,)))
+
+    found = ladder_of(math(256), math(1024), not_run(4096))
+    assert [step.dense for step in found] == [4 * scores(256), 4 * scores(1024), 64 * scores(1024)]
+    assert [step.fused for step in found] == [None, None, None]
 
 
 def test_a_site_that_is_new_at_the_larger_size():

@@ -26,7 +26,6 @@ def detect(seen: Seen) -> Iterator[Finding]:
             f"original function, which runs dense at line {call.line}.",
             cause="disable-unwraps",
             fix=cause.fix,
-            recipe="flex-keep-compiled",
             evidence=cause.evidence,
             **at_frame(seen, frame),
         )

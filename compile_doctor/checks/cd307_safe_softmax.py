@@ -19,7 +19,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
                 "torch._safe_softmax cannot be traced",
                 "Dynamo has no rule for torch._safe_softmax, a function of torch's own dense attention, so the graph "
                 "ends here.",
-                **{**site_values(seen, site), "recipe": "safe-softmax-dynamo", "fix": FIX},
+                **{**site_values(seen, site), "fix": FIX},
             )
     inside = [item for item in seen.interior_breaks if is_safe_softmax(item.reason)]
     for verdict, cause in dense_sites(seen):

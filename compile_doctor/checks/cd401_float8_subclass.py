@@ -25,7 +25,6 @@ def detect(seen: Seen) -> Iterator[Finding]:
         + " Float8 linear layers are no problem: what they return is a plain tensor.",
         cause=f"subclass:{name}",
         fix="Dequantise, or cast to the compute dtype, before attention: q = q.dequantize() or q.to_original_precision().",
-        recipe="flex-float8-inputs",
         **refusal_values(seen, refusal),
     )
 

@@ -24,7 +24,6 @@ def detect(seen: Seen) -> Iterator[Finding]:
         + " Float8 linear layers are no problem: what they return is a plain tensor.",
         cause="raw-float8",
         fix="Cast to the compute dtype before attention: q.to(torch.bfloat16), with its scale where it has one.",
-        recipe="flex-float8-inputs",
         **refusal_values(seen, refusal),
     )
 

@@ -47,7 +47,7 @@ import torch.nn.functional as F
 class Attention(torch.nn.Module):
     def forward(self, q, k, v):
         at = torch.arange(q.shape[-2], device=q.device, dtype=q.dtype)
-        bias = -(at[:, None] - at[None, :]).abs() * torch.tensor([[[0.5]], [[0.25]]])
+        bias = -(at[:, None] - at[None, :]).abs() * torch.tensor([[[[0.5]], [[0.25]]]])
         return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
 
 

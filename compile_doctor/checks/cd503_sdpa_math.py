@@ -90,7 +90,7 @@ import torch.nn.functional as F
 class Attention(torch.nn.Module):
     @torch.compiler.disable
     def forward(self, q, k, v):
-        return F.scaled_dot_product_attention(q, k, v)
+        return F.scaled_dot_product_attention(q, k, v, dropout_p=0.1)
 
 
 class Block(torch.nn.Module):
@@ -103,11 +103,11 @@ class Block(torch.nn.Module):
 
 
 def build_model():
-    return Block()
+    return Block().eval()
 
 
 def example_inputs():
-    return tuple(torch.randn(2, 256, 32) for _ in range(3))
+    return tuple(torch.randn(1, 2, 256, 32) for _ in range(3))
 """,
     silent="""\
 import torch
@@ -117,7 +117,7 @@ import torch.nn.functional as F
 class Attention(torch.nn.Module):
     @torch.compiler.disable
     def forward(self, q, k, v):
-        return F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])
+        return F.scaled_dot_product_attention(q, k, v, dropout_p=0.1 if self.training else 0.0)
 
 
 class Block(torch.nn.Module):
@@ -130,10 +130,10 @@ class Block(torch.nn.Module):
 
 
 def build_model():
-    return Block()
+    return Block().eval()
 
 
 def example_inputs():
-    return tuple(torch.randn(2, 256, 32) for _ in range(3))
+    return tuple(torch.randn(1, 2, 256, 32) for _ in range(3))
 """,
 )

@@ -21,12 +21,14 @@ def command(name: str | None, folder: Path | None) -> int:
       compile-doctor examples four-breaks
       compile-doctor examples four-breaks --copy .
     """
-    from compile_doctor.examples import example_names, example_path, example_summary
+    from compile_doctor.examples import example_names, example_path, example_summary, example_variants
 
     if name is None:
         width = max(len(known) for known in example_names())
         for known in example_names():
             click.echo(f"{known:<{width}}  {example_summary(known)}")
+            for variant in example_variants(known):
+                click.echo(f"{'':<{width}}    example:{known}:{variant}")
         return 0
     path = example_path(name.removeprefix("example:"))
     if folder is None:

@@ -23,6 +23,17 @@ def example_path(name: str) -> Path:
     return Path(str(resources.files(__name__).joinpath(name.replace("-", "_") + ".py")))
 
 
+def example_variants(name: str) -> tuple[str, ...]:
+    """Other models of the same file, each with the mistake that it teaches: `example:NAME:VARIANT`."""
+    tree = ast.parse(example_path(name).read_text(encoding="utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return tuple(
+        node.name
+        for node in functions
+        if node.name != "build_model" and node.returns and ast.unparse(node.returns) == "nn.Module"
+    )
+
+
 def example_summary(name: str) -> str:
     """The first line of the example's docstring."""
     text = ast.get_docstring(ast.parse(example_path(name).read_text(encoding="utf-8"))) or ""

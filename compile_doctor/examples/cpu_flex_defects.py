@@ -56,7 +56,7 @@ class Epilogue(Attention):
 
 
 class ViewOffset(Attention):
-    """One projection for q, k and v; the copies leave out v, the last third of its output. `v.contiguous()` mends it."""
+    """One projection for q, k and v; the copies leave out v, the last third of its output. `v.contiguous()` helps."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -68,8 +68,9 @@ class Float8Linear(nn.Module):
 
 
 class Float8Attention(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, float8_query: bool = False) -> None:
         super().__init__()
+        self.float8_query = float8_query
         self.query, self.key, self.value, self.out = (Float8Linear() for _ in range(4))
 
     def forward(self, x: torch.Tensor, mask: BlockMask) -> torch.Tensor:
@@ -80,16 +81,10 @@ class Float8Attention(nn.Module):
         # On a CPU, torch 2.13 to 2.15 cannot compile a query or key that is only a view of a Linear's output.
         # `compile-doctor explain cpu-flex-query-view`: with that recipe, this line can go.
         q, k = q.contiguous(), k.contiguous()
-        attended = flex_attention(self.last_step(q), k, v, block_mask=mask)
+        if self.float8_query:
+            q = Float8Tensor(*quantize(q))
+        attended = flex_attention(q, k, v, block_mask=mask)
         return self.out(attended.transpose(1, 2).flatten(2))
-
-    def last_step(self, q: torch.Tensor) -> torch.Tensor:
-        return q
-
-
-class Float8Query(Float8Attention):
-    def last_step(self, q: torch.Tensor) -> torch.Tensor:
-        return Float8Tensor(*quantize(q))
 
 
 def causal(batch: torch.Tensor, head: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
@@ -111,7 +106,7 @@ def build_model() -> nn.Module:
 
 
 def float8_query() -> nn.Module:
-    return Float8Query()
+    return Float8Attention(float8_query=True)
 
 
 def example_inputs(tokens: int = 1024) -> tuple[torch.Tensor, BlockMask]:

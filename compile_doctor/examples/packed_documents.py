@@ -55,7 +55,7 @@ def same_document(document: torch.Tensor) -> Callable[..., torch.Tensor]:
 
 
 def document_mask(document: torch.Tensor) -> BlockMask:
-    """Compares blocks of 128 tokens by their first and last document. `torch.compile(create_block_mask)` does as well."""
+    """Compares blocks of 128 tokens by their first and last document, and needs no table of tokens × tokens."""
     tokens = document.shape[0]
     start = torch.arange(0, tokens, BLOCK)
     first, last = document[start], document[(start + BLOCK - 1).clamp(max=tokens - 1)]

@@ -1,8 +1,8 @@
 """Causal scaled_dot_product_attention: the flash kernel, on a CPU too, unless the inputs rule it out.
 
 `build_model()` runs flash. `math_backend()` folds the heads into the batch, as code from before SDPA does: every fused
-kernel wants four dimensions, so torch falls back to the math backend without a word, and holds every score. To hear
-why, run one call under `torch.nn.attention.sdpa_kernel(SDPBackend.FLASH_ATTENTION)`: it warns with the reason and raises.
+kernel wants four dimensions, so torch falls back to the math backend without a word, and holds every score.
+Under `with torch.nn.attention.sdpa_kernel(SDPBackend.FLASH_ATTENTION):` an eager call warns with the reason and raises.
 """
 
 import torch

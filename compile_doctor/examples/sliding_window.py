@@ -1,8 +1,8 @@
 """A vision transformer block in which a token sees a square window of its neighbours: flex_attention at 16,384 tokens.
 
-`build_model()` is fused. `disabled()` is the same model with the compiled flex_attention under `torch.compiler.disable`,
-which is meant to protect the fused kernel and does the opposite: torch unwraps the compiled function and disables the
-original one, which computes every score.
+`build_model()` is fused. `disabled()` is the same model with the compiled flex_attention under
+`torch.compiler.disable`. That is meant to protect the fused kernel and does the opposite: torch unwraps the compiled
+function and disables the original one, which computes every score.
 """
 
 from collections.abc import Callable

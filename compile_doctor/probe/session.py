@@ -7,6 +7,7 @@ import importlib
 import os
 import random
 import sys
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +31,8 @@ class Session:
         self.settings = settings
         self.log = log
         self.observer = Observer(log)
+        self.random = False
+        """Whether the last calls drew random numbers."""
 
     def run(self) -> None:
         log = self.log
@@ -137,6 +140,8 @@ class Session:
     def _eager(self, program: Program, outputs: list[Any] | None) -> None:
         self.observer.phase = "eager"
         expected: list[Any] | None = None
+        # torch's advice to compile flex_attention is meant for others than a control run.
+        warnings.filterwarnings("ignore", message="flex_attention called without torch.compile")
         with _Marked(self.log, "eager"), compat.force_eager(), suppress(DenseRefusedError):
             model = self._build(program)
             expected = self._calls(model, self._inputs(program), "eager")
@@ -147,14 +152,16 @@ class Session:
         if outputs is None:
             return
         if program.rebuildable:
-            difference, reason = _compare(outputs, expected)
+            difference, scale, reason = _compare(outputs, expected)
         else:
-            difference, reason = None, "the target cannot be built anew, so that its state may have changed"
-        self.log.write("difference", value=difference, reason=reason)
+            difference, scale = None, None
+            reason = "the target cannot be built anew, so that its state may have changed"
+        self.log.write("difference", value=difference, scale=scale, random=self.random, reason=reason)
 
     def _calls(self, model: Any, inputs: list[Inputs], phase: str) -> list[Any]:
         """Calls the model on each input set; keeps the first result, to compare."""
         _seed()
+        drawn = _random_state()
         kept: list[Any] = []
         for number, (args, kwargs) in enumerate(inputs):
             self.log.write("run", phase=phase, index=number)
@@ -163,6 +170,7 @@ class Session:
                 kept.append(
                     tree_map(lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf, output)
                 )
+        self.random = drawn != _random_state()
         return kept
 
     def _call(self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -198,6 +206,12 @@ def _seed() -> None:
         numpy.random.seed(0)
 
 
+def _random_state() -> list[bytes]:
+    """torch's generators: compiled code draws other numbers than eager code, so that outputs may differ then."""
+    states = [torch.get_rng_state()] + (torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [])
+    return [state.numpy().tobytes() for state in states]
+
+
 def _has_device(leaf: Any) -> bool:
     return isinstance(leaf, torch.Tensor) or type(leaf).__name__ == "BlockMask"
 
@@ -215,25 +229,29 @@ def _device(model: Any, inputs: list[Inputs]) -> str | None:
     return leaves[0].device.type if leaves else None
 
 
-def _compare(compiled: list[Any], eager: list[Any]) -> tuple[float | None, str | None]:
-    """(largest absolute difference, None) over the tensors of the first call, or (None, why there is no such number)."""
+def _compare(compiled: list[Any], eager: list[Any]) -> tuple[float | None, float | None, str | None]:
+    """(largest absolute difference, largest finite eager value, None) over the first call's tensors, or (None, None, why)."""
     mine, other = tree_flatten(compiled)[0], tree_flatten(eager)[0]
     if len(mine) != len(other):
-        return None, "compiled and eager return different structures"
+        return None, None, "compiled and eager return different structures"
     worst: float | None = None
+    scale = 0.0
     for a, b in zip(mine, other):
         if not (isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor)):
             continue
         if a.shape != b.shape:
-            return None, f"compiled returns shape {list(a.shape)}, eager {list(b.shape)}"
+            return None, None, f"compiled returns shape {list(a.shape)}, eager {list(b.shape)}"
         if a.numel() == 0 or a.is_meta or a.is_quantized or a.layout is not torch.strided:
             continue
         kind = torch.complex128 if a.is_complex() or b.is_complex() else torch.float64
         left, right = a.detach().to("cpu", kind), b.detach().to("cpu", kind)
         if not torch.equal(left.isnan(), right.isnan()):
-            return None, "NaN in one of compiled and eager only"
+            return None, None, "NaN in one of compiled and eager only"
         gap = torch.where(left == right, 0.0, (left - right).abs()).nan_to_num(0.0, posinf=float("inf"))
         worst = max(worst or 0.0, gap.max().item())
+        scale = max(scale, right.abs().nan_to_num(0.0, posinf=0.0).max().item())
     if worst is None:
-        return None, "no tensors to compare"
-    return (worst, None) if worst != float("inf") else (None, "infinite in one of compiled and eager only")
+        return None, None, "no tensors to compare"
+    if worst == float("inf"):
+        return None, None, "infinite in one of compiled and eager only"
+    return worst, scale, None

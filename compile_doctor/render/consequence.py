@@ -19,7 +19,8 @@ def consequence(report: Report) -> str:
         return f"{first.title}."
     parts = [part for part in (_attention(report), _breaks(report), _skipped(report), _limit(errors)) if part]
     sentence = "; ".join(parts) or f"{errors[0].title}"
-    return sentence[:1].upper() + sentence[1:] + "."
+    word = sentence.split(" ", 1)[0]
+    return (sentence if "_" in word or "." in word else sentence[:1].upper() + sentence[1:]) + "."
 
 
 def _healthy(report: Report) -> str:
@@ -58,7 +59,7 @@ def _attention(report: Report) -> str:
     if not steps:
         return where
     worst = max(steps, key=lambda step: step.dense or 0)
-    verb = "take" if worst.ran else "would take"
+    verb = "take" if worst.ran and worst.peak is not None else "would take"
     return f"{where}: {worst.tokens:,} tokens {verb} {human(worst.dense or 0)}"
 
 
