@@ -65,7 +65,8 @@ class Site:
     def ran_dense(self) -> bool:
         """Whether scores were computed and kept, by whatever path."""
         math = any(one.backend == "math" for one in self.eager)
-        return bool(self.dense) or math or any(one.lowered is False and one.runs for one in self.lowerings)
+        decomposed = self.api == "sdpa" and any(one.lowered is False and one.runs for one in self.lowerings)
+        return bool(self.dense) or math or decomposed
 
     @property
     def query(self) -> Tensor | None:
@@ -133,8 +134,11 @@ def sites(evidence: Evidence) -> tuple[Site, ...]:
             found.dense.append(call)
         if found:
             found.inputs.append(call.inputs)
+    called: dict[tuple[str, int | None], int] = {}
     for ran in evidence.attention.eager_sdpa:
-        node = _node_of(evidence, ran.process, ran.graph, None, "sdpa")
+        index = called.get((ran.process, ran.graph), 0)
+        called[ran.process, ran.graph] = index + 1
+        node = _node_of(evidence, ran.process, ran.graph, index, "sdpa")
         found = at(node.stack if node else ran.stack, "sdpa")
         if found:
             found.eager.append(ran)
@@ -244,7 +248,8 @@ def _on_gpu(site: Site) -> bool:
     if site.api == "sdpa":
         backends = {one.kernel.backend for one in site.lowerings if one.kernel} | {one.backend for one in site.eager}
         wanted = {word for backend in backends for word in _GPU_NAMES.get(str(backend), ())}
-    return any(word in ran for word in wanted for ran in site.kernels_ran)
+        return any(word in ran for word in wanted for ran in site.kernels_ran)
+    return any(name[:200] in site.kernels_ran for name in wanted)
 
 
 def _bounded(

@@ -234,6 +234,7 @@ def _load_rungs(files: _Files, manifest: dict[str, Any], notes: list[str]) -> Ev
         },
         phases={**first.phases, **last.phases},
         seconds={**{name: value for name, value in first.seconds.items() if name == "eager"}, **last.seconds},
+        failures=(*last.failures, *(failure for failure in first.failures if failure.phase == "eager")),
         max_difference=first.max_difference,
         notes=(*notes, *last.notes),
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 _DEFINITION = re.compile(r"^[ \t]*(\w+) = async_compile\.(\w+)\(", re.MULTILINE)
 _CPP = re.compile(r"kernel_exp_reduce_sum_fusion_kernel")
 _TRITON = re.compile(r"\bforward_(?:block_mn|inner)\b")
-_TRITON_BACKWARD = re.compile(r"\bbwd_d(?:q|kv)_(?:inner|block_mn)\b")
+_TRITON_BACKWARD = re.compile(r"\bbwd_d(?:q|kdv)_(?:inner|block_mn)\b")
 _CUTE = re.compile(r"\b_flash_attn_fwd\(")
 _SDPA = re.compile(
     r"torch\.ops\.aten\._scaled_dot_product_(flash|efficient|cudnn|fused)_attention(?:_for_cpu|_overrideable)?\.default\("

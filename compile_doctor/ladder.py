@@ -39,7 +39,8 @@ def sizes(tokens: int) -> list[int]:
     low = tokens
     while low > FIRST or (low == tokens and low >= STEP * SMALLEST):
         low = _rounded(low / STEP)
-    return sorted({size for size in (low, low * STEP, tokens) if size <= tokens})
+    # Two sizes close to each other would tell nothing about growth.
+    return sorted({size for size in (low, low * STEP) if size * 2 <= tokens} | {tokens})
 
 
 def _rounded(size: float) -> int:
@@ -67,6 +68,8 @@ def stop(rungs: Sequence[Rung], size: int, left: int | None) -> tuple[str, int |
     assert evidence is not None
     if evidence.failure("compiled") or evidence.phases.get("compiled") != "done":
         return "the run at the size below did not come to its end", None
+    if any(rung.evidence is not None and rung.evidence.phases.get("eager") == "failed" for rung in rungs):
+        return "the target fails in eager mode too", None
     found = verdicts(rungs, evidence)
     needed = max((predicted_dense(one.site, last.tokens, size) or 0 for one in found), default=0) or None
     dense = [one for one in found if one.verdict in ("dense", "mixed")]
@@ -81,12 +84,13 @@ def stop(rungs: Sequence[Rung], size: int, left: int | None) -> tuple[str, int |
 def predicted_dense(site: Site, tokens: int, size: int) -> int | None:
     """Bytes of the dense path at another size: scores grow with the square, a decoding query's with the tokens.
 
-    From what was measured where it ran dense, else from its scores.
+    From what was measured where it ran dense, else from its scores. Queries of another length than the keys (a decoding
+    step, a fixed set of latents) are taken to stay as they are.
     """
     if site.dense_bytes is None or site.query is None or site.tokens is None or not tokens:
         return None
     ratio = size / tokens
-    squared = len(site.query.shape) < 2 or site.query.shape[-2] > 1
+    squared = len(site.query.shape) < 2 or site.query.shape[-2] == site.tokens
     pairs = site.query.shape[-2] * site.tokens if len(site.query.shape) > 1 else 0
     estimate = site.dense_bytes / 4 * DENSE_PER_SCORE + (pairs * MASK_PER_PAIR if site.api == "flex_attention" else 0)
     known = site.peak if site.ran_dense and site.peak else estimate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from compile_doctor.evidence import (
@@ -51,7 +52,7 @@ class AttentionReader:
     def __init__(self) -> None:
         self.watched = False
         self.ran: dict[tuple[str, int], int] = {}
-        self.dense: list[tuple[str, dict[str, Any]]] = []
+        self.dense: list[DenseCall] = []
         self.counts: dict[str, list[int]] = {}
         self.refused: list[Mapping[str, Any]] = []
         self.sdpa: list[EagerSdpa] = []
@@ -73,11 +74,11 @@ class AttentionReader:
     def evidence(self) -> AttentionEvidence:
         seen: dict[str, int] = {}
         dense = []
-        for process, event in self.dense:
-            index = seen.get(process, 0)
-            seen[process] = index + 1
-            counts = self.counts.get(process, [])
-            dense.append(_dense(process, event, counts[index] if index < len(counts) else 1))
+        for call in self.dense:
+            index = seen.get(call.process, 0)
+            seen[call.process] = index + 1
+            counts = self.counts.get(call.process, [])
+            dense.append(replace(call, count=counts[index] if index < len(counts) else 1))
         return AttentionEvidence(
             watched=self.watched,
             ran=self.ran,
@@ -104,7 +105,7 @@ class AttentionReader:
         self.counts[process] = [int(count) for count in event["dense"]]
 
     def _dense(self, process: str, event: dict[str, Any]) -> None:
-        self.dense.append((process, event))
+        self.dense.append(_dense(process, event))
 
     def _dense_refused(self, process: str, event: dict[str, Any]) -> None:
         self.refused.append({name: event[name] for name in ("phase", "needed", "left")})
@@ -188,7 +189,7 @@ def _compiled(entry: Mapping[str, Any]) -> CompiledFunction:
     return CompiledFunction(str(entry["function"]), _stack(entry["stack"]), dict(entry["options"]))
 
 
-def _dense(process: str, event: Mapping[str, Any], count: int) -> DenseCall:
+def _dense(process: str, event: Mapping[str, Any]) -> DenseCall:
     return DenseCall(
         process=process,
         graph=event["graph"],
@@ -198,5 +199,4 @@ def _dense(process: str, event: Mapping[str, Any], count: int) -> DenseCall:
         modes=tuple(event["modes"]),
         state=dict(event["state"]),
         inputs=read_tensors(event["inputs"]),
-        count=count,
     )

@@ -14,7 +14,9 @@ from compile_doctor.trace import function_name
 
 _CONTEXT = re.compile(r"is used with a context manager")
 _MODE = re.compile(r"no rule registered for \w+ flex_attention and mode <(?:class ')?([\w.<>]+?)(?:'>| object)")
-_SUBCLASS = re.compile(r"no rule registered for \w+ (?:flex_attention|\S+) and subclass <class '([\w.<>]+)'>")
+_SUBCLASS = re.compile(
+    r"no rule registered for \w+ (?:flex_attention|\S*scaled_dot_product\S*) and subclass <class '([\w.<>]+)'>"
+)
 _MIXED = re.compile(
     r"Expected query, key, and value to have the same dtype|Mixed query, key, and value dtype is not supported"
 )
@@ -70,7 +72,8 @@ def _candidates(failure: Failure, inputs: tuple[Tensor | None, ...]) -> Iterator
         if _MIXED.search(message):
             yield ("CD402" if _raw_float8(inputs) else "CD403"), first, ""
     attention = bool(inputs) or "flex_attention" in failure.text or "scaled_dot_product_attention" in failure.text
-    if attention and (_raw_float8(inputs) or _FLOAT8.search(failure.text)):
+    known = any(one is not None for one in inputs)
+    if failure.chain and attention and (_raw_float8(inputs) if known else _FLOAT8.search(failure.text)):
         last = failure.chain[-1].message.strip().split("\n", 1)[0][:300]
         yield "CD402", last, ""
 

@@ -75,7 +75,11 @@ def make_report(evidence: Evidence) -> Report:
             (code, "not judged: the target fails without torch.compile too")
             for code in sorted({f.code for f in dropped})
         ]
+    attention = attention_entries(seen)
     verdict, reason = _verdict(evidence, findings)
+    unproven = _unproven(attention, findings) if (evidence.manifest.get("options") or {}).get("require_fused") else ""
+    if verdict == "healthy" and unproven:
+        verdict, reason = "inconclusive", unproven
     return Report(
         target=evidence.target,
         verdict=verdict,
@@ -89,7 +93,7 @@ def make_report(evidence: Evidence) -> Report:
         unknown_events=evidence.unknown,
         disagreements=disagreements(evidence),
         notes=(*evidence.notes, *_float8(evidence, seen)),
-        attention=attention_entries(seen),
+        attention=attention,
         compared_at=evidence.manifest.get("compared_at"),
         require_fused=bool((evidence.manifest.get("options") or {}).get("require_fused")),
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
@@ -111,20 +115,11 @@ def exit_code(report: Report, fail_on: str) -> int:
     bad = [
         f for f in report.findings if fail_on != "never" and SEVERITIES.index(f.severity) <= SEVERITIES.index(fail_on)
     ]
+    if report.require_fused and any(entry.verdict in ("dense", "mixed") for entry in report.attention):
+        return 1
     if report.verdict == "inconclusive":
         return 3
-    if bad:
-        return 1
-    return _fused_code(report) if report.require_fused else 0
-
-
-def _fused_code(report: Report) -> int:
-    """What --require-fused makes of the verdicts: anything but proven `fused` fails, nothing at all is no proof."""
-    verdicts = {entry.verdict for entry in report.attention}
-    if verdicts & {"dense", "mixed"}:
-        return 1
-    unproven = any(finding.code == "CD501" for finding in report.findings)
-    return 0 if verdicts == {"fused"} and not unproven else 3
+    return 1 if bad else 0
 
 
 def _order(finding: Finding) -> tuple[Any, ...]:
@@ -164,6 +159,17 @@ def _verdict(evidence: Evidence, findings: list[Finding]) -> tuple[str, str]:
         allowed = f" It was allowed {limit:,} bytes (--memory-limit)." if limit else ""
         return "inconclusive", "The process ended early." + allowed
     return "healthy", ""
+
+
+def _unproven(attention: tuple[AttentionEntry, ...], findings: list[Finding]) -> str:
+    """Why --require-fused is not met where nothing dense was seen; empty where every call is proven to be fused."""
+    if not attention:
+        return "No attention call was seen, so that nothing is proven to be fused (--require-fused)."
+    unproven = next((one for one in attention if one.verdict != "fused"), None)
+    if unproven is None and not any(finding.code == "CD501" for finding in findings):
+        return ""
+    why = f": {unproven.reason}" if unproven and unproven.reason else ""
+    return f"Attention is not proven to be fused (--require-fused){why}."
 
 
 def _how(child: Child) -> str:

@@ -83,7 +83,8 @@ class _Walker:
         if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").split(".")[0] == "flash_attn":
             yield "flash", node.lineno, function, ", ".join(alias.name for alias in node.names)
         if isinstance(node, ast.Call) and self.name(node.func) in _MASK_MAKERS and path and path[-1] == "forward":
-            first = node.args[0] if node.args else None
+            named = next((one.value for one in node.keywords if one.arg == "mask_mod"), None)
+            first = node.args[0] if node.args else named
             if isinstance(first, ast.Lambda) or (isinstance(first, ast.Name) and first.id in local):
                 yield "mask", node.lineno, function, "create_block_mask"
 
@@ -134,13 +135,21 @@ def producer(text: str, line: int, argument: int) -> tuple[int, str] | None:
     return None
 
 
-def _assigned(function: ast.FunctionDef, name: str, before: int, text: str) -> tuple[int, str] | None:
-    best: ast.Assign | None = None
+def _assigned(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, name: str, before: int, text: str
+) -> tuple[int, str] | None:
+    best: ast.Assign | ast.AnnAssign | None = None
     for node in ast.walk(function):
-        if isinstance(node, ast.Assign) and node.lineno < before:
-            names = {one.id for target in node.targets for one in ast.walk(target) if isinstance(one, ast.Name)}
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.lineno < before:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = {
+                one.id
+                for target in targets
+                for one in ast.walk(target)
+                if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
+            }
             if name in names and (best is None or node.lineno > best.lineno):
                 best = node
-    if best is None:
+    if best is None or best.value is None:
         return None
     return best.lineno, (ast.get_source_segment(text, best.value) or "").split("\n", 1)[0][:120]

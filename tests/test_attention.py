@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from compile_doctor.evidence import (
 )
 from compile_doctor.kernels import Kernel
 from compile_doctor.ladder import verdicts
+from compile_doctor.report import make_report
 
 RECORDED = Path(__file__).parent / "evidence" / "2.13.0"
 TORCH = "/venv/site-packages/torch/"
@@ -462,3 +464,22 @@ def test_recorded_verdicts(name, expected, shown):
 def test_wrappers_do_not_move_a_dense_call():
     wrapped = dense_call(line=9, wrappers=(Wrapper("flex_attention", "torch.nn.attention.flex_attention", True),))
     assert [site.frame.line for site in sites(watched(dense=(wrapped,)))] == [9]
+
+
+def test_flex_without_a_kernel_that_we_know_is_not_called_dense():
+    """A newer torch may lower it in a way that we do not recognise: unverified, and no finding about memory."""
+    found = watched(in_graph(node(), kernels=()))
+    verdict = only(found)
+    assert (verdict.verdict, verdict.lowered, verdict.executed) == ("unverified", False, True)
+    assert not [one.code for one in make_report(found).findings if one.code == "CD502"]
+
+
+def test_sdpa_calls_of_a_graph_that_runs_as_python_go_to_their_own_nodes():
+    graph = in_graph(node(7, "sdpa"), node(9, "sdpa"), kernels=(), backend="eager")
+    found = watched(graph, options={"backend": "eager"})
+    ran = (sdpa_ran(7, "flash", graph=1), sdpa_ran(9, "math", graph=1))
+    found = replace(found, attention=replace(found.attention, eager_sdpa=ran))
+    assert [(one.frame.line, [call.backend for call in one.eager]) for one in sites(found)] == [
+        (7, ["flash"]),
+        (9, ["math"]),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -238,3 +239,9 @@ def test_a_recorded_ladder():
     assert [(step.tokens, step.verdict) for step in found] == [(512, "fused"), (2048, "fused")]
     assert 0.9 < verdict.growth < 1.1
     assert found[1].peak < found[1].dense / 50
+
+
+@pytest.mark.parametrize("tokens", [257, 1025, 4097, 1601])
+def test_no_two_sizes_are_close_to_each_other(tokens):
+    found = sizes(tokens)
+    assert all(b >= 2 * a for a, b in itertools.pairwise(found))

@@ -15,6 +15,7 @@ from compile_doctor.events import EventReader
 from compile_doctor.evidence import Frame
 from compile_doctor.kernels import Kernel
 from compile_doctor.read_attention import choice_key, read_graph, read_tensors
+from compile_doctor.report import exit_code, make_report
 from compile_doctor.trace import Trace
 
 AT = [[MODEL, 3, "<module>", ""], [MODEL, 7, "forward", "y = attend(q, k, v)"]]
@@ -308,3 +309,30 @@ def test_a_capture_without_a_size_that_was_run_is_none(tmp_path):
     (folder / "capture.json").write_text(json.dumps({**manifest, "rungs": manifest["rungs"][2:]}))
     with pytest.raises(CaptureError, match="no size that was run"):
         load_capture(folder)
+
+
+@pytest.mark.parametrize("damage", [{}, {"stack": [[1]]}, {"inputs": None}, {"inputs": {"query": {"shape": None}}}])
+def test_a_damaged_dense_event_is_noted_and_the_rest_is_read(tmp_path, damage):
+    event = {"event": "dense", "graph": None, "index": None, "stack": [], "wrappers": [], "modes": [], "state": {}}
+    bad = {**event, "inputs": {}, **damage} if damage else {"event": "dense"}
+    found = load_capture(write_capture(tmp_path / "c", a_trace(), [*some_events(10), bad]))
+    assert found.attention.ran
+    assert len(found.notes) == 1
+
+
+def test_a_target_that_fails_in_eager_mode_at_the_smallest_size_is_not_healthy(tmp_path):
+    folder = with_rungs(tmp_path / "c")
+    failed = [
+        {
+            "event": "failure",
+            "phase": "eager",
+            "chain": [{"type": "ValueError", "message": "no", "stack": []}],
+            "text": "no",
+        },
+        {"event": "phase", "name": "eager", "state": "failed", "seconds": 0.1},
+    ]
+    with (folder / "rung-64" / "process-7.jsonl").open("a") as stream:
+        stream.writelines(json.dumps(event) + "\n" for event in failed)
+    report = make_report(load_capture(folder))
+    assert [one.code for one in report.findings if one.code == "CD002"]
+    assert exit_code(report, "error") == 3

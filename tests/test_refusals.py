@@ -204,3 +204,8 @@ def test_plain_classes():
 def test_a_float8_subclass_is_not_raw():
     inputs = (tensor(1, dtype="float8_e4m3fn", kind="Float8Tensor"),) * 3
     assert code(failed("boom", inputs=inputs)) is None
+
+
+def test_a_subclass_at_another_operator_is_not_attentions():
+    message = "There was no rule registered for HOP cond and subclass <class 'x.Masked'>. We recommend filing an issue."
+    assert code(failed(message, stack=())) is None

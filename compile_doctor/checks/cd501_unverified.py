@@ -20,6 +20,8 @@ def detect(seen: Seen) -> Iterator[Finding]:
         below = (
             verdict.site.tokens is not None and bool(seen.evidence.rungs) and seen.evidence.rungs[-1].evidence is None
         )
+        if verdict.bounded is False:
+            continue  # CD502
         if verdict.verdict == "unverified" or (verdict.verdict == "fused" and below):
             why = next(iter(verdict.reasons.values()), "the size that was asked for was not run")
             yield CHECK.finding(
