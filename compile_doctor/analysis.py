@@ -269,6 +269,8 @@ class Seen:
                 continue
             if broke and self._refused_at(broke):
                 continue
+            if self.refusal is not None and places.is_flex(compilation.file, compilation.file):
+                continue
             if self._gave_up(compilation) and (broke or compilation.fail_type == "Unsupported"):
                 groups[compilation.file, function_name(compilation.function), compilation.line].append(
                     (compilation, broke)

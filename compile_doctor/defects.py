@@ -25,7 +25,7 @@ class Defect:
 DEFECTS = (
     Defect(
         "cpu-flex-query-view",
-        re.compile(r"not enough values to unpack \(expected 4, got \d\)"),
+        re.compile(r"not enough values to unpack \(expected 4, got \d\)|list index out of range"),
         "Inductor's CPU flex template takes no view of a Linear's output as query",
         "torch 2.13 and later read the layout of the storage in place of the view's shape (choose_flex_template), so that "
         "the standard projection, self.q(x).view(…).transpose(1, 2), fails on CPU. The Triton template is other code.",

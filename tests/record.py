@@ -2,6 +2,7 @@
 
     make record TORCH=2.15.0            all of them, into tests/evidence/2.15.0/
     python tests/record.py cd101        only those whose name contains a word
+    python tests/record.py --missing    only those that are not recorded yet
 
 The doctor's own code does the work; only the start of a child is replaced, by a fork of a process that has imported
 torch already. What is kept is a capture, with the trace records that are read and no path of the machine.
@@ -23,10 +24,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # a pool of workers would be started in every child
 os.environ["TORCH_TRACE"] = tempfile.gettempdir()  # makes torch set up its handler; each child gets its own place
 
 import torch
 import torch._dynamo.convert_frame
+from torch._inductor.cpu_vec_isa import pick_vec_isa
 from torch._logging import _internal
 
 from benchmarks import labels
@@ -193,12 +196,22 @@ def anonymous(content: bytes, programs_at: Path, capture: Path) -> bytes:
     return content
 
 
+def look_at_the_processor() -> None:
+    """Inductor compiles and loads a test program for that: once here, not in every child, and with no trace opened by it."""
+    handlers, _internal.trace_log.handlers = _internal.trace_log.handlers, []
+    try:
+        pick_vec_isa()
+    finally:
+        _internal.trace_log.handlers = handlers
+
+
 def main() -> None:
-    words = [word for word in sys.argv[1:] if not word.startswith("--shard=")]
+    words = [word for word in sys.argv[1:] if not word.startswith("--")]
+    missing = "--missing" in sys.argv
     shard = next((word.removeprefix("--shard=") for word in sys.argv[1:] if word.startswith("--shard=")), None)
     if shard is None:  # one process per core, each with a single thread: a fork must not inherit somebody's lock
         children = [
-            subprocess.Popen([sys.executable, __file__, f"--shard={number}", *words]) for number in range(SHARDS)
+            subprocess.Popen([sys.executable, __file__, f"--shard={number}", *sys.argv[1:]]) for number in range(SHARDS)
         ]
         sys.exit(max(child.wait() for child in children))
     version = torch.__version__.split("+")[0]
@@ -207,7 +220,9 @@ def main() -> None:
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory(prefix="programs-") as scratch:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(scratch) / "inductor")
+        look_at_the_processor()
         wanted = [item for item in programs(Path(scratch)) if not words or any(word in item[0] for word in words)]
+        wanted = [item for item in wanted if not missing or not (out / f"{item[0]}.zip").exists()]
         for item in wanted[int(shard) :: SHARDS]:
             print(version, record(*item, out), flush=True)
 

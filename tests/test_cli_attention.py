@@ -58,7 +58,10 @@ VARIANTS = {
     "isolated-flex": (set(), "fused"),
     "isolated-flex:disabled": ({"CD301", "CD302"}, "dense"),
     "isolated-flex:context_manager": ({"CD303"}, None),
-    "float8-attention:float8_query": ({"CD402"}, "unverified"),
+    "float8-attention": (set(), None),
+    "float8-attention:float8_query": ({"CD401"}, None),
+    "packed-documents": (set(), "fused"),
+    "cpu-flex-defects:view_offset": ({"CD601"}, None),
     "gqa": (set(), "fused"),
     "gqa:mixed_dtypes": ({"CD403"}, "unverified"),
     "packed-documents:rebuilt": ({"CD308"}, None),
@@ -76,7 +79,7 @@ def test_example_teaches_its_mistake(tmp_path, name):
     report, code = diagnose(tmp_path, f"example:{name}")
     found = {one["code"] for one in report["findings"] if one["severity"] != "info"}
     assert expected <= found
-    assert bool(found & {"CD301", "CD303", "CD402", "CD403", "CD503", "CD106"}) == (code == 1)
+    assert bool(found & {"CD301", "CD303", "CD401", "CD403", "CD503", "CD106", "CD601"}) == (code == 1)
     if verdict is not None:
         assert {entry["verdict"] for entry in report["attention"]} == {verdict}, report["attention"]
 

@@ -29,6 +29,8 @@ class Check:
     """A target file for which the check fires."""
     silent: str = ""
     """The same, mended."""
+    versions: str = ""
+    """The versions of torch, as in PEP 440, on which `fires` fires; empty for all."""
     options: str = "--backend eager"
     """What `diagnose` is to be run with on these two programs; eager is quick, kernels take Inductor."""
 

@@ -31,6 +31,8 @@ def detect(seen: Seen) -> Iterator[Finding]:
     )
     types = " > ".join(link.type for link in failure.chain)
     place = cause.frame
+    if place is None and "target: flex_attention" in _everything(failure):
+        place = seen.failing_attention()  # Inductor names the user's line only from torch 2.11 on
     message = f"{cause.type.rsplit('.', 1)[-1]}: {cause.message}"
     fix = "Change this line, or keep it out of the graph: put it into a function under @torch.compiler.disable."
     if cause.type.endswith("exc.Unsupported"):

@@ -47,6 +47,7 @@ even if the query is float32 (seen on CPU; from which version on is in the recor
 norm behind it then sees another dtype than the author had in mind.
 """,
     detect=detect,
+    versions=">=2.11",
     fires="""\
 import torch
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention

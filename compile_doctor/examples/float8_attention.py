@@ -54,6 +54,17 @@ def quantize(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return (x / scale).to(FLOAT8), scale
 
 
+@torch._dynamo.allow_in_graph  # torchao does the same for its own: Dynamo cannot trace the making of a subclass
+class ToFloat8(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: torch.Tensor) -> Float8Tensor:
+        return Float8Tensor(*quantize(x))
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> torch.Tensor:
+        return gradient
+
+
 class Float8Linear(nn.Module):
     """The weight takes one byte per number, and is made bfloat16 where it is used."""
 
@@ -82,7 +93,7 @@ class Float8Attention(nn.Module):
         # `compile-doctor explain cpu-flex-query-view`: with that recipe, this line can go.
         q, k = q.contiguous(), k.contiguous()
         if self.float8_query:
-            q = Float8Tensor(*quantize(q))
+            q = ToFloat8.apply(q)
         attended = flex_attention(q, k, v, block_mask=mask)
         return self.out(attended.transpose(1, 2).flatten(2))
 

@@ -22,7 +22,7 @@ class DecoderAttention(nn.Module):
         self.query_norm = nn.LayerNorm(dim // heads)
         self.block_mask = create_block_mask(causal, None, None, tokens, tokens, device="cpu")
 
-    def split(self, x):
+    def split(self, x):  # expect CD201 dtype [<2.11]
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def forward(self, x):

@@ -2,7 +2,7 @@
 
 Truth: the CPU flash kernel wants four dimensions; with three the math backend makes the full score matrix.
 """
-# summary graph_breaks=0 recompiles=0 graphs=1 frames_skipped=0 verdict=unhealthy exit=1 [<2.15]
+# summary graph_breaks=0 recompiles=0 graphs=1 frames_skipped=0 verdict=unhealthy exit=1 [<2.14]
 # backend inductor
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ class PixelAttention(nn.Module):
     def forward(self, x):
         pixels = self.norm(x).flatten(2).transpose(1, 2)
         q, k, v = self.query(pixels), self.key(pixels), self.value(pixels)
-        y = F.scaled_dot_product_attention(q, k, v)  # expect CD503 three-dims [<2.15]; attention dense [<2.15]; attention fused [>=2.15]
+        y = F.scaled_dot_product_attention(q, k, v)  # expect CD503 three-dims [<2.14]; attention dense [<2.14]; attention fused [>=2.14]
         return x + self.out(y).transpose(1, 2).unflatten(2, x.shape[2:])
 
 
