@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from compile_doctor import places
 from compile_doctor.evidence import AttentionNode, Compilation, DenseCall, EagerSdpa, Evidence, Frame, Tensor
@@ -54,6 +54,8 @@ class Site:
     """Bytes, of the graph or the dense call that holds it, in the profiled call."""
     largest: int | None = None
     """Bytes of the largest single allocation in it."""
+    beside_dense: bool = False
+    """Another call in one of its graphs runs dense: the graph's memory is not this call's."""
     kernels_ran: tuple[str, ...] = ()
     """CUDA kernels in the profiler's events."""
 
@@ -67,6 +69,20 @@ class Site:
         math = any(one.backend == "math" for one in self.eager)
         decomposed = self.api == "sdpa" and any(one.lowered is False and one.runs for one in self.lowerings)
         return bool(self.dense) or math or decomposed
+
+    @property
+    def graphs(self) -> set[tuple[str, int]]:
+        """(process, number) of the graphs that hold it."""
+        held = ((one.compilation.process, one.compilation.graph) for one in self.lowerings)
+        return {(process, graph.number) for process, graph in held if graph is not None}
+
+    @property
+    def memory_tells(self) -> bool:
+        """False where the scores are no larger than the inputs (a decoding step, a short context): both paths are linear."""
+        query, scores = self.query, self.dense_bytes
+        if query is None or scores is None or len(query.shape) < 2 or query.shape[-2] == self.tokens:
+            return True
+        return scores > 4 * sum(math.prod(one.shape) for one in self.inputs if one)
 
     @property
     def query(self) -> Tensor | None:
@@ -143,7 +159,11 @@ def sites(evidence: Evidence) -> tuple[Site, ...]:
         if found:
             found.eager.append(ran)
             found.inputs.append(ran.inputs)
-    return tuple(one.site(evidence) for one in gathered.values())
+    made = [one.site(evidence) for one in gathered.values()]
+    dense = {(one.key, graph) for one in made if one.ran_dense for graph in one.graphs}
+    return tuple(
+        replace(one, beside_dense=any(key != one.key and graph in one.graphs for key, graph in dense)) for one in made
+    )
 
 
 def place(stack: Iterable[Frame], torch_root: str | None) -> Frame | None:
@@ -213,7 +233,7 @@ def _lowered(site: Site, evidence: Evidence, reasons: dict[str, str]) -> bool | 
         )
         return None
     if not all(known):
-        reasons["lowered"] = "the generated code of its graph holds no fused attention kernel"
+        reasons["lowered"] = "the generated code of its graph holds no fused kernel for this call"
         return False
     return True
 
@@ -230,6 +250,10 @@ def _executed(site: Site, evidence: Evidence, reasons: dict[str, str]) -> bool |
         return False
     if not evidence.attention.watched and not evidence.attention.ran:
         reasons["executed"] = "no probe watched this run: a trace tells what was compiled, not what ran"
+        return None
+    asked = _asked_backend(evidence)
+    if asked and any(one.lowered is None for one in site.lowerings):
+        reasons["executed"] = f"backend {asked} runs the operator as it is"
         return None
     if any(one.runs for one in site.lowerings) or any(one.backend for one in site.eager):
         device = site.query.device if site.query else "cpu"
@@ -269,6 +293,11 @@ def _bounded(
     if site.ran_dense:
         reasons["bounded"] = "the dense path ran"
         return False, growth
+    if site.beside_dense:
+        reasons["bounded"] = "another attention call of the same graph runs dense: memory cannot be told apart"
+        return None, growth
+    if not site.memory_tells:
+        return True, growth  # nothing to bound: the scores themselves are as small as the inputs
     far_below = site.peak <= FAR_BELOW * scores
     if growth is None:
         if far_below or (site.peak < scores and site.largest is not None and site.largest < NO_SCORES * scores):

@@ -71,7 +71,9 @@ def _one_size(
     first = children[0]
     evidence = directory.finish(children)
     unfinished = evidence.phases.get("compiled") in ("begun", "failed") and evidence.phases.get("eager") is None
-    if control and unfinished and first["ended"] in ("signal", "exited"):
+    # A size of the ladder that fails is run in eager mode too: it may be beyond what the model takes at all.
+    failed = evidence.phases.get("compiled") == "failed" and not evidence.attention.refused
+    if unfinished and (control or failed) and first["ended"] in ("signal", "exited"):
         progress.say("it died; running it in eager mode, to see whether torch.compile is to blame")
         children.append(_child("control", target, settings, directory.path, False, progress, control))
         evidence = directory.finish(children)

@@ -97,8 +97,8 @@ def make_report(evidence: Evidence) -> Report:
         compared_at=evidence.manifest.get("compared_at"),
         require_fused=bool((evidence.manifest.get("options") or {}).get("require_fused")),
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
-        max_difference=evidence.max_difference,
-        not_compared=evidence.manifest.get("not_compared"),
+        max_difference=None if evidence.manifest.get("random") else evidence.max_difference,
+        not_compared=evidence.manifest.get("not_compared") or _random(evidence),
         bytecode=evidence.bytecode,
         sources=evidence.sources,
         cwd=str(evidence.manifest.get("cwd", "")),
@@ -170,6 +170,10 @@ def _unproven(attention: tuple[AttentionEntry, ...], findings: list[Finding]) ->
         return ""
     why = f": {unproven.reason}" if unproven and unproven.reason else ""
     return f"Attention is not proven to be fused (--require-fused){why}."
+
+
+def _random(evidence: Evidence) -> str | None:
+    return "the model draws random numbers (dropout in train mode?)" if evidence.manifest.get("random") else None
 
 
 def _how(child: Child) -> str:

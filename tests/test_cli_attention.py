@@ -54,6 +54,55 @@ def test_the_disabled_one_is_dense_and_never_runs_at_full_size(tmp_path):
     assert {("CD301", "sliding_window.py", call), ("CD302", "sliding_window.py", disable)} <= places(report)
 
 
+def test_a_size_beyond_what_the_model_takes_is_no_compile_error(tmp_path):
+    (tmp_path / "model.py").write_text(POSITIONS)
+    report, code = diagnose(tmp_path, "model.py", "--tokens", "1024", "--backend", "eager")
+    assert code == 3
+    assert [(one["code"], one["title"]) for one in report["findings"]] == [
+        ("CD002", "The target fails in eager mode at 1,024 tokens")
+    ]
+
+
+def test_inputs_that_ignore_tokens_prove_nothing_of_them(tmp_path):
+    (tmp_path / "model.py").write_text(FIXED)
+    report, code = diagnose(tmp_path, "model.py", "--tokens", "4096", "--require-fused")
+    assert code == 3
+    assert "does not grow" in [one["title"] for one in report["findings"] if one["code"] == "CD501"][0]
+
+
+POSITIONS = """\
+import torch
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.position = torch.nn.Parameter(torch.randn(512, 16))
+
+    def forward(self, x):
+        x = x + self.position[: x.shape[-2]]
+        return torch.nn.functional.scaled_dot_product_attention(x, x, x)
+
+def build_model():
+    return Model()
+
+def example_inputs(tokens=256):
+    return (torch.randn(1, 2, tokens, 16),)
+"""
+
+FIXED = """\
+import torch
+
+class Model(torch.nn.Module):
+    def forward(self, x):
+        return torch.nn.functional.scaled_dot_product_attention(x, x, x)
+
+def build_model():
+    return Model()
+
+def example_inputs(tokens=256):
+    return (torch.randn(1, 2, 256, 16),)
+"""
+
 VARIANTS = {
     "isolated-flex": (set(), "fused"),
     "isolated-flex:disabled": ({"CD301", "CD302"}, "dense"),

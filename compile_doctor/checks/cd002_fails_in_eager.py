@@ -31,7 +31,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
             )
             return
         yield CHECK.finding(
-            "The target fails in eager mode",
+            "The target fails in eager mode" + _size(seen),
             f"{cause.type}: {cause.message}",
             location=seen.location(cause.frame.file, cause.frame.line, cause.frame.function) if cause.frame else None,
             cause=f"eager:{cause.type}",
@@ -48,6 +48,14 @@ def detect(seen: Seen) -> Iterator[Finding]:
                 fix="Run the model on its inputs without torch.compile, under `python -X faulthandler`.",
                 evidence=("a second process ran the target in eager mode only, and died",),
             )
+
+
+def _size(seen: Seen) -> str:
+    """At which size of the ladder, where it works at smaller ones."""
+    ran = [rung for rung in seen.evidence.rungs if rung.evidence is not None]
+    last = ran[-1] if ran else None
+    alone = last is not None and last.evidence is not None and last.evidence.failure("eager") is not None
+    return f" at {last.tokens:,} tokens" if last is not None and alone and len(ran) > 1 else ""
 
 
 CHECK = Check(

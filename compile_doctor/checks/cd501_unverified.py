@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
-from compile_doctor.attention import Verdict
+from compile_doctor.attention import Verdict, sites
 from compile_doctor.checks.attention_values import at_site, seen_of
 from compile_doctor.checks.base import Check
 from compile_doctor.findings import Finding
@@ -15,6 +15,19 @@ def detect(seen: Seen) -> Iterator[Finding]:
     options = seen.evidence.manifest.get("options") or {}
     tokens, required = options.get("tokens"), options.get("require_fused")
     if not tokens and not required:
+        return
+    if not _grows(seen):
+        ran = [rung.tokens for rung in seen.evidence.rungs if rung.evidence is not None]
+        for verdict in seen.attention:
+            yield CHECK.finding(
+                "The attention does not grow with --tokens",
+                f"It saw the same shapes at {' and '.join(f'{size:,}' for size in ran)} tokens, so that nothing is known of "
+                f"{tokens:,}.",
+                cause="does-not-grow",
+                fix="Let example_inputs(tokens=N) make inputs of that length.",
+                evidence=seen_of(verdict),
+                **at_site(seen, verdict),
+            )
         return
     for verdict in seen.attention:
         below = (
@@ -32,6 +45,17 @@ def detect(seen: Seen) -> Iterator[Finding]:
                 evidence=seen_of(verdict),
                 **at_site(seen, verdict),
             )
+
+
+def _grows(seen: Seen) -> bool:
+    """Whether any attention call of the ladder's sizes saw another shape than at the smallest; True without a ladder."""
+    ran = [rung.evidence for rung in seen.evidence.rungs if rung.evidence is not None]
+    if len(ran) < 2 or not seen.attention:
+        return True
+    before = {site.key: [tensor and tensor.shape for tensor in site.inputs] for site in sites(ran[0])}
+    return any(
+        before.get(one.site.key) != [tensor and tensor.shape for tensor in one.site.inputs] for one in seen.attention
+    )
 
 
 def _fix(verdict: Verdict) -> str:

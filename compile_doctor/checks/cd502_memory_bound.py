@@ -10,18 +10,28 @@ from compile_doctor.checks.base import Check
 from compile_doctor.findings import Finding
 from compile_doctor.sizes import human
 
+_FLEX = (
+    "Compute the mask or bias from the indices in mask_mod or score_mod, in place of a tensor of all pairs; on CPU pass a "
+    "BlockMask, if only a full one: without one the template itself takes memory for all pairs."
+)
+_SDPA = (
+    "SDPA needs a mask or bias as a tensor of all pairs: is_causal=True takes none, and flex_attention computes any from the "
+    "indices (mask_mod, score_mod)."
+)
+
 
 def detect(seen: Seen) -> Iterator[Finding]:
     for verdict in seen.attention:
         site = verdict.site
-        if verdict.bounded is False and verdict.verdict not in ("dense", "mixed") and site.peak and site.tokens:
+        fused = verdict.lowered and verdict.verdict not in ("dense", "mixed")
+        if verdict.bounded is False and fused and site.peak and site.tokens:
             yield CHECK.finding(
                 "Memory grows with the square of the tokens",
                 f"The kernel is fused, and yet {human(site.peak)} are held at {site.tokens:,} tokens, growing with the "
                 f"{verdict.growth or 2:.1f}th power of the tokens: something in the same graph makes a tensor of all pairs "
                 "(a dense mask or bias, a score_mod that reads one, scores kept for a loss).",
                 cause="quadratic-memory",
-                fix="Compute the mask or bias from the indices in mask_mod or score_mod, in place of a tensor of all pairs.",
+                fix=_FLEX if site.api == "flex_attention" else _SDPA,
                 evidence=seen_of(verdict),
                 **at_site(seen, verdict),
             )

@@ -16,7 +16,11 @@ _FIXES = (
         "4 dimensional",
         "Give it (batch, heads, tokens, dim): q.unflatten(0, (batch, heads)), or q[:, None] for one head.",
     ),
-    ("dropout", "Pass dropout_p only while training: dropout_p=self.p if self.training else 0.0."),
+    (
+        "dropout",
+        "Pass dropout_p only while training: dropout_p=self.p if self.training else 0.0; and let build_model() return "
+        "model.eval() where inference is meant: the doctor runs the model as it gets it.",
+    ),
     ("same last dimension", "Pad value to the head size of query and key, and cut the result; or use flex_attention."),
     ("requires_grad", "Detach the mask, or use flex_attention with a score_mod that reads the bias."),
     ("stride", "Make the last dimension contiguous: q.contiguous()."),

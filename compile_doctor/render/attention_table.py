@@ -27,7 +27,10 @@ def attention_table(console: Console, report: Report, verbosity: int) -> None:
     console.print(_line("Attention", width, _HEAD), style="bold", soft_wrap=True)
     for name, entry in zip(names, shown):
         for number, step in enumerate(entry.ladder):
-            console.print(_row(name if number == 0 else "", width, step), soft_wrap=True)
+            measured = step.ran and entry.verdict in ("dense", "mixed") and entry.peak_bytes is not None
+            console.print(_row(name if number == 0 else "", width, step, measured), soft_wrap=True)
+        for reason in dict.fromkeys(step.reason for step in entry.ladder if not step.ran and step.reason):
+            console.print(f"    not run: {reason}", style="dim", soft_wrap=True)
         if entry.verdict != "fused" and entry.reason:
             for line in Text(_why(entry)).wrap(console, console.width - 5):
                 console.print("    " + line.plain.rstrip(), style="dim", soft_wrap=True)
@@ -41,9 +44,10 @@ def attention_table(console: Console, report: Report, verbosity: int) -> None:
     console.print()
 
 
-def _row(name: str, width: int, step: Step) -> Text:
+def _row(name: str, width: int, step: Step, measured: bool) -> Text:
+    """`~` before what dense would need where that is an estimate."""
     peak = human(step.peak) if step.peak is not None else ("not run" if not step.ran else "–")
-    dense = human(step.dense) if step.dense is not None else "–"
+    dense = ("" if measured else "~") + human(step.dense) if step.dense is not None else "–"
     fused = human(step.fused) if step.fused is not None else "–"
     line = _line(name, width, (f"{step.tokens:,}" if step.tokens else "–", peak, dense, fused, step.verdict))
     text = Text(line)

@@ -50,6 +50,8 @@ def _attention(report: Report) -> str:
     dense = [entry for entry in report.attention if entry.verdict in ("dense", "mixed")]
     if not dense:
         return ""
+    if not any(entry.verdict == "dense" for entry in dense):
+        return f"attention runs dense in some of the calls of {_number(len(dense), 'line')}"
     where = (
         "attention runs dense"
         if len(dense) == len(report.attention)
