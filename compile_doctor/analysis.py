@@ -165,7 +165,11 @@ class Seen:
         """The line of the attention call in the graph that failed to compile, where that graph has one such line."""
         for compilation in reversed(self.evidence.compilations):
             if compilation.graph and compilation.guarded is not True and compilation.graph.attention:
-                found = {place(node.stack, self.torch_root) for node in compilation.graph.attention}
+                callers = compilation.graph.callers
+                found = {
+                    place(node.stack, self.torch_root) or place(callers, self.torch_root)
+                    for node in compilation.graph.attention
+                }
                 return found.pop() if len(found) == 1 else None
         return None
 

@@ -13,7 +13,7 @@ _TORCH = re.compile(r"[/\\](?:site|dist)-packages[/\\]torch[/\\]|^<eval_with_key
 _PACKAGE = re.compile(r"[/\\](?:site|dist)-packages[/\\]|^<")
 _STDLIB = re.compile(r"[/\\]lib(?:64)?[/\\]python3\.\d+[/\\](?!site-packages)|^<frozen")
 _PLUMBING = re.compile(
-    r"[/\\]torch[/\\](?:_dynamo|_compile\.py|nn[/\\]modules[/\\](?:module|container)\.py|utils[/\\]_contextlib\.py|_higher_order_ops|fx[/\\])"
+    r"[/\\]torch[/\\](?:_dynamo|_compile\.py|nn[/\\]modules[/\\](?:module|container)\.py|nn[/\\]attention[/\\]|utils[/\\]_contextlib\.py|_higher_order_ops|fx[/\\])"
 )
 """Lines of torch through which every call goes: never where a problem lies."""
 _INTERIOR = re.compile(r"[/\\]torch[/\\](?:_higher_order_ops|_functorch|_ops\.py)")
