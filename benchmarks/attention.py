@@ -6,6 +6,7 @@ And what watching costs: a compiled step with the probe installed against the sa
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 import tempfile
 import time
@@ -88,20 +89,18 @@ def step_cost(steps: int) -> dict[str, Any]:
     """The same compiled block twice in one process, the second compiled with the probe watching; steps alternate."""
     import torch
 
-    sys.path.insert(0, str(EXAMPLE.parent))
-    import sliding_window as example
-
     from compile_doctor.probe.attention import Observer
     from compile_doctor.probe.events import EventLog
 
+    # Two modules of the same source: instances of one class would share the compiled code.
+    example, again = (load("example_" + name) for name in ("plain", "watched"))
     inputs = example.example_inputs(tokens=256)
     plain = torch.compile(example.build_model())
     with torch.no_grad(), tempfile.TemporaryDirectory(prefix="doctor-step-") as folder:
         plain(*inputs)
         observer = Observer(EventLog(Path(folder)))
         observer.install()
-        # The same code object: both models are cache entries of it, and alternating steps look both up.
-        watched = torch.compile(example.build_model())
+        watched = torch.compile(again.build_model())
         watched(*inputs)
         assert observer.seen, "the probe did not see the graph"
         plain(*inputs)
@@ -123,6 +122,15 @@ def step_cost(steps: int) -> dict[str, Any]:
         "ratio_of_medians": round(median(times["watched"]) / median(times["plain"]), 4),
         "median_of_ratios": round(median(ratios), 4),
     }
+
+
+def load(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLE)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def rows(results: dict[str, Any]) -> list[list[object]]:
