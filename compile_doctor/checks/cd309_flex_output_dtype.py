@@ -43,7 +43,7 @@ CHECK = Check(
     summary="flex_attention returns another dtype than the query's, and the caller does not cast back.",
     explanation="""\
 flex_attention is meant to answer in the dtype of its query. Under autocast it computes, and answers, in autocast's dtype,
-even if the query is float32 (seen on CPU; from which version on is in the recordings). A residual addition or a float32
+even if the query is float32 (seen on CPU; in compiled code from torch 2.11 on, up to 2.10 the result is float32 there). A residual addition or a float32
 norm behind it then sees another dtype than the author had in mind.
 """,
     detect=detect,
