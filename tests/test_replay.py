@@ -16,7 +16,7 @@ from compile_doctor.report import exit_code, make_report
 HERE = Path(__file__).parent
 EVIDENCE = HERE / "evidence"
 VERSIONS = ("2.8.0", "2.9.1", "2.10.0", "2.11.0", "2.12.1", "2.13.0", "2.14.1", "2.15.0")
-PARTIAL = frozenset({"2.12.1", "2.14.1"})
+PARTIAL = frozenset({"2.14.1"})
 """Where attention is not recorded yet (`make record TORCH=… ONLY=--missing`): nothing about it is claimed on these."""
 LATER = ("attn-", "cd3", "cd4", "cd5", "cd6")
 PROGRAMS = labels.programs(HERE / "programs")
