@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
+from compile_doctor.checks.attention_program import PLAIN, attention_program
 from compile_doctor.checks.attention_values import at_site, dense_sites, seen_of
 from compile_doctor.checks.base import Check
 from compile_doctor.findings import Finding
@@ -44,57 +45,9 @@ The finding rests on the operator itself: every dense execution passes one entry
 `torch._higher_order_ops.flex_attention`), which the doctor watches. What took the fused kernel away is named with it.
 """,
     detect=detect,
-    fires="""\
-import torch
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-
-def near(b, h, q, k):
-    return (q - k).abs() <= 32
-
-
-dense_flex = torch.compiler.disable(flex_attention)
-
-
-class Attention(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
-
-    def forward(self, q, k, v):
-        return dense_flex(q, k, v, block_mask=self.mask)
-
-
-def build_model():
-    return Attention()
-
-
-def example_inputs():
-    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
-""",
-    silent="""\
-import torch
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-
-def near(b, h, q, k):
-    return (q - k).abs() <= 32
-
-
-class Attention(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
-
-    def forward(self, q, k, v):
-        return flex_attention(q, k, v, block_mask=self.mask)
-
-
-def build_model():
-    return Attention()
-
-
-def example_inputs():
-    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
-""",
+    fires=attention_program(
+        "return dense_flex(q, k, v, block_mask=self.mask)",
+        before="dense_flex = torch.compiler.disable(flex_attention)",
+    ),
+    silent=PLAIN,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
+from compile_doctor.checks.attention_program import ISOLATED, attention_program
 from compile_doctor.checks.attention_values import at_frame, dense_sites
 from compile_doctor.checks.base import Check
 from compile_doctor.findings import Finding
@@ -45,65 +46,9 @@ A plain function around the compiled one keeps it: `disable` then disables that 
 flex_attention within it compiles by itself. The price is one graph break.
 """,
     detect=detect,
-    fires="""\
-import torch
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-
-def near(b, h, q, k):
-    return (q - k).abs() <= 32
-
-
-flex = torch.compiler.disable(torch.compile(flex_attention))
-
-
-class Attention(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
-
-    def forward(self, q, k, v):
-        return flex(q, k, v, block_mask=self.mask)
-
-
-def build_model():
-    return Attention()
-
-
-def example_inputs():
-    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
-""",
-    silent="""\
-import torch
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-
-def near(b, h, q, k):
-    return (q - k).abs() <= 32
-
-
-compiled_flex = torch.compile(flex_attention)
-
-
-@torch.compiler.disable
-def isolated(q, k, v, mask):
-    return compiled_flex(q, k, v, block_mask=mask)
-
-
-class Attention(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
-
-    def forward(self, q, k, v):
-        return isolated(q, k, v, self.mask)
-
-
-def build_model():
-    return Attention()
-
-
-def example_inputs():
-    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
-""",
+    fires=attention_program(
+        "return flex(q, k, v, block_mask=self.mask)",
+        before="flex = torch.compiler.disable(torch.compile(flex_attention))",
+    ),
+    silent=ISOLATED,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
+from compile_doctor.checks.attention_program import ISOLATED, attention_program
 from compile_doctor.checks.base import Check
 from compile_doctor.findings import Finding
 
@@ -47,60 +48,10 @@ too. Put what should not be compiled into a function and decorate that.
 Lines that the run did not reach are found in the source of your own files.
 """,
     detect=detect,
-    fires="""\
-import torch
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-
-def near(b, h, q, k):
-    return (q - k).abs() <= 32
-
-
-class Attention(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
-
-    def forward(self, q, k, v):
-        with torch.compiler.disable():
-            return flex_attention(q, k, v, block_mask=self.mask)
-
-
-def build_model():
-    return Attention()
-
-
-def example_inputs():
-    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
-""",
-    silent="""\
-import torch
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-
-def near(b, h, q, k):
-    return (q - k).abs() <= 32
-
-
-@torch.compiler.disable
-def isolated(q, k, v, mask):
-    return flex_attention(q, k, v, block_mask=mask)
-
-
-class Attention(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
-
-    def forward(self, q, k, v):
-        return isolated(q, k, v, self.mask)
-
-
-def build_model():
-    return Attention()
-
-
-def example_inputs():
-    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
-""",
+    fires=attention_program(
+        "with torch.compiler.disable():\n    return flex_attention(q, k, v, block_mask=self.mask)",
+    ),
+    silent=ISOLATED.replace("compiled_flex = torch.compile(flex_attention)\n\n\n", "").replace(
+        "compiled_flex", "flex_attention"
+    ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
+from compile_doctor.checks.attention_program import ISOLATED
 from compile_doctor.checks.attention_values import at_frame, dense_sites
 from compile_doctor.checks.base import Check
 from compile_doctor.findings import Finding
@@ -35,70 +36,9 @@ run the operator as it is: dense. The finding is at the torch.compile that names
 A backend that you gave to `diagnose --backend` is no finding: the verdict is then `unverified`.
 """,
     detect=detect,
-    fires="""\
-import torch
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-
-def near(b, h, q, k):
-    return (q - k).abs() <= 32
-
-
-traced_flex = torch.compile(flex_attention, backend="aot_eager")
-
-
-@torch.compiler.disable
-def isolated(q, k, v, mask):
-    return traced_flex(q, k, v, block_mask=mask)
-
-
-class Attention(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
-
-    def forward(self, q, k, v):
-        return isolated(q, k, v, self.mask)
-
-
-def build_model():
-    return Attention()
-
-
-def example_inputs():
-    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
-""",
-    silent="""\
-import torch
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-
-def near(b, h, q, k):
-    return (q - k).abs() <= 32
-
-
-compiled_flex = torch.compile(flex_attention)
-
-
-@torch.compiler.disable
-def isolated(q, k, v, mask):
-    return compiled_flex(q, k, v, block_mask=mask)
-
-
-class Attention(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
-
-    def forward(self, q, k, v):
-        return isolated(q, k, v, self.mask)
-
-
-def build_model():
-    return Attention()
-
-
-def example_inputs():
-    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
-""",
+    fires=ISOLATED.replace(
+        "compiled_flex = torch.compile(flex_attention)",
+        'traced_flex = torch.compile(flex_attention, backend="aot_eager")',
+    ).replace("compiled_flex", "traced_flex"),
+    silent=ISOLATED,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
+from compile_doctor.checks.attention_program import PLAIN, attention_program
 from compile_doctor.checks.attention_values import at_site, dense_sites, refusal_values
 from compile_doctor.checks.base import Check
 from compile_doctor.findings import Finding
@@ -56,61 +57,13 @@ flex_attention and mode …`, compiled or not. A mode that lets it pass (`suppor
 Dynamo from compiling the frame, so that the dense path runs.
 """,
     detect=detect,
-    fires="""\
-import torch
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-from torch.utils._python_dispatch import TorchDispatchMode
-
-
-def near(b, h, q, k):
-    return (q - k).abs() <= 32
-
-
+    fires=attention_program(
+        "with Counter():\n    return flex_attention(q, k, v, block_mask=self.mask)",
+        before="""\
 class Counter(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        return func(*args, **(kwargs or {}))
-
-
-class Attention(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
-
-    def forward(self, q, k, v):
-        with Counter():
-            return flex_attention(q, k, v, block_mask=self.mask)
-
-
-def build_model():
-    return Attention()
-
-
-def example_inputs():
-    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
-""",
-    silent="""\
-import torch
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-
-def near(b, h, q, k):
-    return (q - k).abs() <= 32
-
-
-class Attention(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
-
-    def forward(self, q, k, v):
-        return flex_attention(q, k, v, block_mask=self.mask)
-
-
-def build_model():
-    return Attention()
-
-
-def example_inputs():
-    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
-""",
+        return func(*args, **(kwargs or {}))""",
+        imports="from torch.utils._python_dispatch import TorchDispatchMode",
+    ),
+    silent=PLAIN,
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
 from compile_doctor.attention import place
+from compile_doctor.checks.attention_program import PLAIN
 from compile_doctor.checks.attention_values import at_frame
 from compile_doctor.checks.base import Check
 from compile_doctor.evidence import Frame, MaskMade
@@ -95,29 +96,5 @@ def build_model():
 def example_inputs():
     return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
 """,
-    silent="""\
-import torch
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-
-def near(b, h, q, k):
-    return (q - k).abs() <= 32
-
-
-class Attention(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
-
-    def forward(self, q, k, v):
-        return flex_attention(q, k, v, block_mask=self.mask)
-
-
-def build_model():
-    return Attention()
-
-
-def example_inputs():
-    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
-""",
+    silent=PLAIN,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
+from compile_doctor.checks.attention_program import attention_program
 from compile_doctor.checks.attention_values import at_site
 from compile_doctor.checks.base import Check
 from compile_doctor.findings import Finding
@@ -48,56 +49,11 @@ norm behind it then sees another dtype than the author had in mind.
 """,
     detect=detect,
     versions=">=2.11",
-    fires="""\
-import torch
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-
-def near(b, h, q, k):
-    return (q - k).abs() <= 32
-
-
-class Attention(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
-
-    def forward(self, q, k, v):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            return flex_attention(q, k, v, block_mask=self.mask)
-
-
-def build_model():
-    return Attention()
-
-
-def example_inputs():
-    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
-""",
-    silent="""\
-import torch
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-
-def near(b, h, q, k):
-    return (q - k).abs() <= 32
-
-
-class Attention(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.mask = create_block_mask(near, None, None, 512, 512, device="cpu")
-
-    def forward(self, q, k, v):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            return flex_attention(q, k, v, block_mask=self.mask).to(q.dtype)
-
-
-def build_model():
-    return Attention()
-
-
-def example_inputs():
-    return tuple(torch.randn(1, 2, 512, 32) for _ in range(3))
-""",
+    fires=attention_program(
+        'with torch.autocast("cpu", dtype=torch.bfloat16):\n    return flex_attention(q, k, v, block_mask=self.mask)',
+    ),
+    silent=attention_program(
+        'with torch.autocast("cpu", dtype=torch.bfloat16):\n'
+        "    return flex_attention(q, k, v, block_mask=self.mask).to(q.dtype)",
+    ),
 )
