@@ -16,16 +16,11 @@ from compile_doctor.report import exit_code, make_report
 HERE = Path(__file__).parent
 EVIDENCE = HERE / "evidence"
 VERSIONS = ("2.8.0", "2.9.1", "2.10.0", "2.11.0", "2.12.1", "2.13.0", "2.14.1", "2.15.0")
-PARTIAL = frozenset({"2.14.1"})
-"""Where attention is not recorded yet (`make record TORCH=… ONLY=--missing`): nothing about it is claimed on these."""
-LATER = ("attn-", "cd3", "cd4", "cd5", "cd6")
 PROGRAMS = labels.programs(HERE / "programs")
 GUARDED = ("graph_breaks", "recompiles", "graphs", "frames_skipped")
 
 
 def replay(version: str, name: str):
-    if version in PARTIAL and name.startswith(LATER) and not (EVIDENCE / version / f"{name}.zip").exists():
-        pytest.skip(f"not recorded on torch {version} yet")
     return make_report(load_capture(EVIDENCE / version / f"{name}.zip"))
 
 
@@ -34,9 +29,7 @@ def test_every_program_is_recorded(version):
     recorded = {path.stem for path in (EVIDENCE / version).glob("*.zip")}
     programs = {path.stem.replace("_", "-") for path in PROGRAMS}
     checks = {f"{check.code.lower()}-{kind}" for check in all_checks() for kind in ("fires", "silent")}
-    missing = (programs | checks) - recorded
-    assert recorded <= programs | checks
-    assert not missing or (version in PARTIAL and all(name.startswith(LATER) for name in missing))
+    assert recorded == programs | checks
 
 
 @pytest.mark.parametrize("version", VERSIONS)
