@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,14 +39,17 @@ def sizes(tokens: int) -> list[int]:
     """At most three: a small one, four times that, and `tokens` itself; one where `tokens` is small."""
     low = tokens
     while low > FIRST or (low == tokens and low >= STEP * SMALLEST):
-        low = _rounded(low / STEP)
+        low = _smaller(low)
     # Two sizes close to each other would tell nothing about growth.
     return sorted({size for size in (low, low * STEP) if size * 2 <= tokens} | {tokens})
 
 
-def _rounded(size: float) -> int:
-    """A whole number, of whole blocks of 64 where the division leaves a rest."""
-    return int(size) if size == int(size) else max(64, round(size / 64) * 64)
+def _smaller(size: int) -> int:
+    """A quarter: of a square grid the square of half its side; else, where the division leaves a rest, whole blocks of 64."""
+    side = math.isqrt(size)
+    if side * side == size:
+        return ((side + 1) // 2) ** 2
+    return size // STEP if size % STEP == 0 else max(64, round(size / STEP / 64) * 64)
 
 
 def verdicts(rungs: Sequence[Rung], evidence: Evidence) -> tuple[Verdict, ...]:
@@ -79,6 +83,16 @@ def stop(rungs: Sequence[Rung], size: int, left: int | None) -> tuple[str, int |
     if unproven and needed is not None and left is not None and needed > left:
         return f"its dense path would need {needed:,} bytes, and {left:,} are free", needed
     return "", needed
+
+
+def refusal(evidence: Evidence) -> str:
+    """Why the target does not take a size that the doctor chose: its inputs, or its eager run too, raise; else empty."""
+    eager = evidence.failure("eager") if evidence.failure("compiled") else None
+    failure = evidence.failure("inputs") or eager
+    if failure is None:
+        return ""
+    said = failure.chain[-1].message.strip().split("\n", 1)[0][:200] if failure.chain else ""
+    return f"the target does not take this size: {said}"
 
 
 def predicted_dense(site: Site, tokens: int, size: int) -> int | None:

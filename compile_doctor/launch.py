@@ -74,7 +74,7 @@ def _one_size(
     # A size of the ladder that fails is run in eager mode too: it may be beyond what the model takes at all.
     failed = evidence.phases.get("compiled") == "failed" and not evidence.attention.refused
     if unfinished and (control or failed) and first["ended"] in ("signal", "exited"):
-        progress.say("it died; running it in eager mode, to see whether torch.compile is to blame")
+        progress.say("it failed; running it in eager mode, to see whether torch.compile is to blame")
         children.append(_child("control", target, settings, directory.path, False, progress, control))
         evidence = directory.finish(children)
     return evidence
@@ -91,11 +91,10 @@ def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progre
     ended = False
     for size in wanted:
         reason, needed = "", None
-        if rungs and not ended:
-            last = next(rung for rung in reversed(rungs) if rung.evidence is not None)
-            left = last.evidence.manifest.get("memory_left") if last.evidence else None
-            reason, needed = ladder.stop(rungs, size, left)
-            if not reason and last.evidence and not last.evidence.has_attention and size != wanted[-1]:
+        last = next((rung.evidence for rung in reversed(rungs) if rung.evidence is not None), None)
+        if last is not None and not ended:
+            reason, needed = ladder.stop(rungs, size, last.manifest.get("memory_left"))
+            if not reason and not last.has_attention and size != wanted[-1]:
                 continue  # nothing to measure the growth of
         if reason or ended:
             # What comes after a size that was not run is not run either, but its need is worth knowing.
@@ -108,7 +107,12 @@ def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progre
         progress.say(f"{size:,} tokens ({wanted.index(size) + 1} of {len(wanted)})")
         one = replace(settings, tokens=size, timeout=max(1.0, until - time.monotonic()))
         name = f"rung-{size}"
-        evidence = _one_size(target, one, capture / name, keep, progress, control=not rungs)
+        evidence = _one_size(target, one, capture / name, keep, progress, control=last is None)
+        refusal = ladder.refusal(evidence) if size != wanted[-1] else ""
+        if refusal:  # our choice of a size, not the user's: no fault of the model
+            rungs.append(Rung(size, None, refusal))
+            listed.append({"tokens": size, "directory": None, "reason": refusal, "predicted": None})
+            continue
         rungs.append(Rung(size, evidence, predicted=needed))
         listed.append({"tokens": size, "directory": name, "reason": "", "predicted": needed})
         if evidence.manifest.get("not_a_target") or evidence.manifest.get("usage"):
