@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from compile_doctor import places
-from compile_doctor.attention import Verdict, place
+from compile_doctor.attention import place
 from compile_doctor.causes import Cause, find_cause
 from compile_doctor.evidence import Break, Compilation, Evidence, Failure, Frame
 from compile_doctor.findings import Location
@@ -18,6 +18,7 @@ from compile_doctor.recompiled import Recompiled, group_recompilations
 from compile_doctor.refusals import Refusal, explain
 from compile_doctor.static import StaticFacts, read_static
 from compile_doctor.trace import function_name
+from compile_doctor.verdicts import Verdict
 
 _DISABLED = re.compile(
     r"<function (\S+) at 0x[0-9a-f]+>.*?(?:was|is) wrapped with `torch\.compiler\.disable`", re.DOTALL

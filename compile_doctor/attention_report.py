@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compile_doctor.analysis import Seen
-from compile_doctor.attention import Verdict
 from compile_doctor.evidence import Rung
 from compile_doctor.findings import Location
 from compile_doctor.ladder import Step, steps
+from compile_doctor.verdicts import Verdict
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compile_doctor.attention import Site, Verdict, judge, sites
+from compile_doctor.attention import Site, sites
 from compile_doctor.evidence import Evidence, Rung
+from compile_doctor.sizes import dense_need
+from compile_doctor.verdicts import Verdict, judge
 
 FIRST = 1024
 """The smallest size is at most this: dense attention there is a matter of megabytes."""
 STEP = 4
 """Twice the side of a square grid of tokens, and sixteen times the scores."""
-DENSE_PER_SCORE, MASK_PER_PAIR = 14, 32
-"""Bytes at the dense path's peak: 3.3 float32 score matrices, and what a mask_mod holds per pair of tokens, which are
-64-bit indices (CPU, torch 2.8 to 2.15). Only used until it has been measured."""
 SMALLEST = 256
 
 
@@ -106,7 +105,7 @@ def predicted_dense(site: Site, tokens: int, size: int) -> int | None:
     ratio = size / tokens
     squared = len(site.query.shape) < 2 or site.query.shape[-2] == site.tokens
     pairs = site.query.shape[-2] * site.tokens if len(site.query.shape) > 1 else 0
-    estimate = site.dense_bytes / 4 * DENSE_PER_SCORE + (pairs * MASK_PER_PAIR if site.api == "flex_attention" else 0)
+    estimate = dense_need(site.dense_bytes / 4, pairs if site.api == "flex_attention" else 0)
     known = site.peak if site.ran_dense and site.peak else estimate
     return int(known * (ratio**2 if squared else ratio))
 

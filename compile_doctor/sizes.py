@@ -1,6 +1,15 @@
-"""Bytes as people read them."""
+"""Bytes: as people read them, and what dense attention takes."""
 
 from __future__ import annotations
+
+PER_SCORE, PER_PAIR = 14, 28
+"""Bytes at the dense path's two peaks: 3.3 float32 score matrices; or, while the mask is written out, 3.2 tables of 64-bit
+indices, one for all heads. Measured: 449 and 432 MB for two heads at 4,096 tokens (CPU, torch 2.13)."""
+
+
+def dense_need(scores: float, pairs: float) -> int:
+    """Bytes that flex's dense path takes for so many scores (all heads) over so many masked pairs of tokens (0: no mask)."""
+    return int(max(scores * PER_SCORE, pairs * PER_PAIR))
 
 
 def human(size: float) -> str:

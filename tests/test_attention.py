@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers import MODEL, compilation, evidence
 
-from compile_doctor.attention import is_inner, judge, place, sites
+from compile_doctor.attention import is_inner, place, sites
 from compile_doctor.capture import load_capture
 from compile_doctor.evidence import (
     AttentionEvidence,
@@ -26,6 +26,7 @@ from compile_doctor.evidence import (
 from compile_doctor.kernels import Kernel
 from compile_doctor.ladder import verdicts
 from compile_doctor.report import make_report
+from compile_doctor.verdicts import judge
 
 RECORDED = Path(__file__).parent / "evidence" / "2.13.0"
 TORCH = "/venv/site-packages/torch/"

@@ -49,9 +49,28 @@ def test_the_disabled_one_is_dense_and_never_runs_at_full_size(tmp_path):
     assert [step["tokens"] for step in entry["ladder"] if step["ran"]] == [1024, 4096]
     last = entry["ladder"][-1]
     assert last["tokens"] == 16384 and last["dense_bytes"] > 4 * 2 * 16384**2
+    # 3.3 score matrices, which is what the process really takes: shapes recorded by the profiler would double it.
+    assert 3 < entry["ladder"][1]["peak_bytes"] / (4 * 2 * 4096**2) < 3.7
     call = line_of("sliding_window.py", "attended = self.attention(")
     disable = line_of("sliding_window.py", "torch.compiler.disable(torch.compile(flex_attention))")
     assert {("CD301", "sliding_window.py", call), ("CD302", "sliding_window.py", disable)} <= places(report)
+
+
+def test_a_size_of_our_choice_that_the_target_refuses_is_left_out(tmp_path):
+    (tmp_path / "model.py").write_text(LARGE_ONLY)
+    report, code = diagnose(tmp_path, "model.py", "--tokens", "4096", "--backend", "eager")
+    assert code == 0 and report["verdict"] == "healthy"
+    (entry,) = report["attention"]
+    first = entry["ladder"][0]
+    assert (first["tokens"], first["ran"]) == (1024, False)
+    assert first["reason"] == "the target does not take this size: no less than 2,000"
+
+
+def test_a_grid_that_no_quarter_of_is_one(tmp_path):
+    report, code = diagnose(tmp_path, "example:sliding-window", "--tokens", "2025", "--backend", "eager")
+    assert code == 0, report["findings"]
+    (entry,) = report["attention"]
+    assert [step["tokens"] for step in entry["ladder"] if step["ran"]] == [529, 2025]
 
 
 def test_a_size_beyond_what_the_model_takes_is_no_compile_error(tmp_path):
@@ -182,4 +201,25 @@ def query():
 
 def example_inputs():
     return (torch.randn(1, 256, 64, dtype=torch.bfloat16),)
+"""
+
+
+LARGE_ONLY = """\
+import torch
+import torch.nn.functional as F
+
+
+class Model(torch.nn.Module):
+    def forward(self, q):
+        return F.scaled_dot_product_attention(q, q, q)
+
+
+def build_model():
+    return Model()
+
+
+def example_inputs(tokens=4096):
+    if tokens < 2000:
+        raise ValueError("no less than 2,000")
+    return (torch.randn(1, 1, tokens, 8),)
 """

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers import DONE, compilation, failure
+from helpers import DONE, compilation, evidence, failure
 from test_attention import SCORES, dense_call, in_graph, node, qkv, sdpa_ran, tensor, watched
 
 from compile_doctor.attention import sites
 from compile_doctor.capture import load_capture
 from compile_doctor.evidence import Rung
-from compile_doctor.ladder import DENSE_PER_SCORE, FIRST, MASK_PER_PAIR, predicted_dense, sizes, steps, stop, verdicts
+from compile_doctor.ladder import FIRST, predicted_dense, refusal, sizes, steps, stop, verdicts
+from compile_doctor.sizes import dense_need
 
 RECORDED = Path(__file__).parent / "evidence" / "2.13.0"
 KNOWN = [1, 5, 64, 255, 256, 512, 1000, 1023, 1024, 1025, 2000, 2048, 4096, 5000, 10_000, 16_384, 65_536, 131_072]
@@ -89,6 +90,21 @@ def test_fused_goes_on_whatever_dense_would_need():
     assert needed > 1000
 
 
+def test_a_square_grid_stays_one():
+    assert sizes(2025) == [529, 2025]  # 45 x 45, 23 x 23
+
+
+@pytest.mark.parametrize("phase", ["inputs", "eager"])
+def test_a_size_that_the_target_refuses_is_no_fault_of_its(phase):
+    found = failure(phase, message="529 tokens are too few\nfor this model")
+    both = (found,) if phase == "inputs" else (replace(found, phase="compiled"), found)
+    assert refusal(evidence(failures=both)) == "the target does not take this size: 529 tokens are too few"
+
+
+def test_a_size_that_only_the_compiled_run_fails_at_is_one():
+    assert refusal(evidence(failures=(failure("compiled"),))) == ""
+
+
 def test_dense_is_plain_after_two_sizes():
     assert stop([dense(256)], 1024, left=10**12)[0] == ""
     reason, needed = stop([dense(256), dense(1024)], 4096, left=10**12)
@@ -147,20 +163,20 @@ def test_the_last_size_that_ran_counts():
 def test_scores_grow_with_the_square():
     (site,) = sites(fused(1024).evidence)
     at = predicted_dense(site, 1024, 1024)
-    assert at == scores(1024) // 4 * DENSE_PER_SCORE + 1024 * 1024 * MASK_PER_PAIR
+    assert at == dense_need(scores(1024) // 4, 1024 * 1024)
     assert predicted_dense(site, 1024, 4096) == 16 * at
 
 
 def test_a_decoding_query_grows_with_the_tokens():
     (site,) = sites(watched(in_graph(node(inputs=qkv(1024, queries=1)))))
     at = predicted_dense(site, 1024, 1024)
-    assert at == 2 * 1024 * DENSE_PER_SCORE + 1024 * MASK_PER_PAIR
+    assert at == dense_need(2 * 1024, 1024) == 28 * 1024
     assert predicted_dense(site, 1024, 4096) == 4 * at
 
 
 def test_sdpa_has_no_mask_to_write_out():
     (site,) = sites(watched(in_graph(node(api="sdpa", inputs=qkv(1024)), kernels=()), runs=0))
-    assert predicted_dense(site, 1024, 1024) == scores(1024) // 4 * DENSE_PER_SCORE
+    assert predicted_dense(site, 1024, 1024) == dense_need(scores(1024) // 4, 0)
 
 
 def test_what_was_measured_is_better_than_an_estimate():

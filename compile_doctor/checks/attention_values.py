@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from compile_doctor.analysis import Seen
-from compile_doctor.attention import Verdict
 from compile_doctor.dense_cause import DenseCause, dense_cause
 from compile_doctor.evidence import Frame, Tensor
 from compile_doctor.refusals import Refusal
 from compile_doctor.sizes import human
 from compile_doctor.static import producer
+from compile_doctor.verdicts import Verdict
 
 NAMES = ("query", "key", "value")
 

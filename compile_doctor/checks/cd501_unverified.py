@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
-from compile_doctor.attention import Verdict, sites
+from compile_doctor.attention import sites
 from compile_doctor.checks.attention_values import at_site, seen_of
 from compile_doctor.checks.base import Check
 from compile_doctor.findings import Finding
+from compile_doctor.verdicts import Verdict
 
 
 def detect(seen: Seen) -> Iterator[Finding]:

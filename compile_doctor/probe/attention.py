@@ -17,10 +17,9 @@ from compile_doctor.probe import compat, graphs
 from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.failures import ours
 from compile_doctor.probe.memory_left import memory_left
+from compile_doctor.sizes import dense_need
 
 ARTIFACT = "compile_doctor_graph"
-DENSE_PER_SCORE, MASK_PER_PAIR = 14, 32
-"""Bytes of flex's dense path: per score, and per pair of tokens for a mask_mod's temporaries; see ladder.py."""
 _DEEPEST = 200
 _PLUMBING = re.compile(
     r"[/\\]torch[/\\](?:_dynamo|fx|_functorch|_higher_order_ops|_ops\.py|_compile\.py|utils|nn[/\\]modules[/\\]module\.py)"
@@ -50,7 +49,6 @@ class Observer:
         self._graphs = 0
         self._dense: dict[Any, int] = {}
         self._calls: dict[int, int] = {}
-        self._compiled: list[dict[str, Any]] = []
         self._codes: list[tuple[CodeType, dict[str, Any]]] = []
 
     def install(self) -> None:
@@ -277,7 +275,7 @@ def python_stack(frame: FrameType | None) -> tuple[list[list[Any]], list[dict[st
 
 def _dense_bytes(query: Any, key: Any) -> int:
     heads, pairs = query.shape[0] * query.shape[1], query.shape[2] * key.shape[-2]
-    return int(heads * pairs * DENSE_PER_SCORE + pairs * MASK_PER_PAIR)
+    return dense_need(heads * pairs, pairs)
 
 
 def _readable(value: Any) -> Any:
