@@ -1,0 +1,109 @@
+"""Calls back when a module has been imported: how recipes and the probe wait for torch without importing it.
+
+Written here because what there is does less: wrapt's hooks cannot be taken away, let an exception of a hook fail the
+user's import, and importing wrapt costs more than all of this.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+Hook = Callable[[str], None]
+
+
+class ImportWatcher(importlib.abc.MetaPathFinder):
+    """Lets the other finders find a module; wraps its loader to be told when it has been executed, reloads included.
+
+    `before(name)` is asked of each import under one of `prefixes`, before it begins, until it has returned True once.
+    A hook that raises is handed to `failed`, and the user's import goes on.
+    """
+
+    def __init__(self, failed: Callable[[str, Exception], None]) -> None:
+        self.failed = failed
+        self._after: dict[str, list[Hook]] = {}
+        self._prefixes: tuple[str, ...] = ()
+        self._before: Callable[[], None] | None = None
+        self._busy = threading.local()
+
+    def install(self) -> None:
+        """First in the line of finders."""
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)
+
+    def remove(self) -> None:
+        """Out of the line; what was imported stays."""
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+
+    def before_first(self, prefixes: Sequence[str], hook: Callable[[], None]) -> None:
+        """Calls once, before the first import of a module that is one of these or within one."""
+        self._prefixes, self._before = tuple(prefixes), hook
+
+    def after(self, name: str, hook: Hook) -> None:
+        """Calls when the module has been executed; at once where it has been."""
+        self._after.setdefault(name, []).append(hook)
+        module = sys.modules.get(name)
+        if module is not None and not getattr(module.__spec__, "_initializing", False):
+            self._call(hook, name)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if self._before is not None and fullname.startswith(self._prefixes):
+            hook, self._before = self._before, None
+            self._call(lambda _: hook(), fullname)
+        if fullname not in self._after or fullname in self._names():
+            return None
+        self._names().add(fullname)
+        try:
+            for finder in list(sys.meta_path):
+                find = getattr(finder, "find_spec", None)
+                spec = find(fullname, path, target) if find is not None and finder is not self else None
+                if spec is not None:
+                    if spec.loader is not None and hasattr(spec.loader, "exec_module"):
+                        spec.loader = _Told(spec.loader, self._executed)  # type: ignore[assignment]
+                    return spec  # type: ignore[no-any-return]
+            return None
+        finally:
+            self._names().discard(fullname)
+
+    def _names(self) -> set[str]:
+        found: set[str] = self._busy.__dict__.setdefault("names", set())
+        return found
+
+    def _executed(self, name: str) -> None:
+        for hook in list(self._after.get(name, ())):
+            self._call(hook, name)
+
+    def _call(self, hook: Hook, name: str) -> None:
+        try:
+            hook(name)
+        except Exception as error:  # a hook must never break the user's import
+            self.failed(name, error)
+
+
+class _Told:
+    """A loader that says when it is done, and then steps out of the module's way."""
+
+    def __init__(self, loader: Any, executed: Hook) -> None:
+        self._loader = loader
+        self._executed = executed
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)  # type: ignore[no-any-return]
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._executed(module.__name__)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)

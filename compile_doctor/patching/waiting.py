@@ -1,0 +1,100 @@
+"""Waits for torch's modules to be imported, and applies the chosen recipes then; imports nothing until one of them is.
+
+Reading the recipes, and PyYAML with them, waits too: a program that never compiles pays for one line in `sys.meta_path`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from compile_doctor.imports import ImportWatcher
+
+if TYPE_CHECKING:
+    from compile_doctor.patching.recipe import Recipe
+
+CHOICE = "COMPILE_DOCTOR_PATCHES"
+ROOMS = ("torch._dynamo", "torch._inductor", "torch.nn.attention.flex_attention")
+"""Where the shipped recipes change torch; none of it is loaded by `import torch` alone."""
+LOG = logging.getLogger("compile_doctor")
+
+_lock = threading.Lock()
+_watcher: ImportWatcher | None = None
+
+
+def start(choice: str | None = None) -> None:
+    """Begins to wait; once per process. `choice` is auto, none or ids; without one, what the environment says, else auto."""
+    global _watcher
+    wanted = (choice or os.environ.get(CHOICE) or "auto").strip()
+    if wanted == "none" or os.environ.get("COMPILE_DOCTOR_DISABLE", "").strip() == "1":
+        return
+    with _lock:
+        if _watcher is not None:
+            return
+        _watcher = ImportWatcher(_failed)
+    _watcher.install()
+    own = bool(os.environ.get("COMPILE_DOCTOR_RECIPES"))  # they may be about any module
+    if own or any(name.startswith(ROOMS) for name in list(sys.modules)):
+        _watcher._call(lambda _: _choose(wanted), "compile_doctor.auto")
+    else:
+        _watcher.before_first(ROOMS, lambda: _choose(wanted))
+
+
+def _failed(name: str, error: Exception) -> None:
+    LOG.warning("compile-doctor: recipes for %s are not applied: %s: %s", name, type(error).__name__, error)
+
+
+def _choose(choice: str) -> None:
+    """Reads the recipes and waits for each one's modules."""
+    from compile_doctor.patching.catalogue import all_recipes, find_recipe
+    from compile_doctor.patching.engine import refused_here
+
+    if choice == "auto":
+        recipes = [recipe for recipe in all_recipes() if recipe.default]
+    else:
+        recipes = [find_recipe(name.strip()) for name in choice.split(",") if name.strip()]
+    for recipe in recipes:
+        problem = refused_here(recipe)
+        if problem is None:
+            _wait(recipe)
+        elif choice != "auto":
+            _say(problem)
+
+
+def _wait(recipe: Recipe) -> None:
+    from compile_doctor.patching.engine import ENGINE, PatchError, modules_here
+
+    def imported(name: str) -> None:
+        if not all(module == name or _is_imported(module) for module in modules):
+            return
+        try:
+            if ENGINE.apply(recipe, load=False):
+                LOG.info("compile-doctor: recipe %s is active: %s", recipe.id, recipe.title)
+        except PatchError as error:
+            _say(error)
+
+    modules = modules_here(recipe)
+    assert _watcher is not None
+    for module in modules:
+        _watcher.after(module, imported)
+
+
+def _is_imported(name: str) -> bool:
+    module = sys.modules.get(name)
+    return module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False)
+
+
+_said: set[str] = set()
+
+
+def _say(problem: Exception) -> None:
+    """Once each, whatever the number of imports."""
+    text = str(problem)
+    with _lock:
+        if text in _said:
+            return
+        _said.add(text)
+    LOG.warning("compile-doctor: %s", text)
