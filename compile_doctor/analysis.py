@@ -177,8 +177,12 @@ class Seen:
     @cached_property
     def static(self) -> StaticFacts:
         """What the user's own sources say."""
-        own = {name: text for name, text in self.evidence.sources.items() if self.owner(name) == "mine"}
-        return read_static(own)
+        return read_static(self.own_sources)
+
+    @cached_property
+    def own_sources(self) -> dict[str, str]:
+        """The target's own files, by name."""
+        return {name: text for name, text in self.evidence.sources.items() if self.owner(name) == "mine"}
 
     def _place(self, item: Break) -> Frame:
         """The innermost line that somebody wrote; for a disabled function without one, its `def`; else what torch names."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from compile_doctor.evidence import Child, Counts, ErrorLink, Evidence, Failure, Frame, LogRecord
+from compile_doctor.evidence import Child, Counts, ErrorLink, Evidence, Failure, Frame, LogRecord, Patch
 from compile_doctor.read_attention import AttentionReader, read_tensors
 from compile_doctor.trace import Trace
 
@@ -28,6 +28,7 @@ class EventReader:
         self.facts: dict[str, Any] = {}
         self.difference: float | None = None
         self.attention = AttentionReader()
+        self.patches: dict[str, Patch] = {}
 
     def read(self, name: str, text: str) -> None:
         process = name.removeprefix("process-").removesuffix(".jsonl")
@@ -59,6 +60,7 @@ class EventReader:
             max_difference=self.difference,
             unknown=dict(sorted(trace.unknown.items())),
             attention=self.attention.evidence(),
+            patches=tuple(self.patches[name] for name in sorted(self.patches)),
             notes=tuple(self.notes),
         )
 
@@ -127,6 +129,12 @@ class EventReader:
 
     def _memory_left(self, process: str, event: dict[str, Any]) -> None:
         self.facts["memory_left"] = event["bytes"]
+
+    def _patches(self, process: str, event: dict[str, Any]) -> None:
+        for one in event["recipes"]:
+            # Of several processes, the one where something went wrong is worth telling.
+            if self.patches.get(one["id"], Patch("", "active")).state in ("active", "applicable"):
+                self.patches[one["id"]] = Patch(one["id"], one["state"], one.get("reason") or "")
 
     def _note(self, process: str, event: dict[str, Any]) -> None:
         self.notes.append(str(event["text"]))

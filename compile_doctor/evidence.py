@@ -305,6 +305,15 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Patch:
+    """A recipe in the target's process: its state (active, refused, failed, too-late, …) and the reason for it."""
+
+    id: str
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything one diagnosis saw, in the order in which it was seen."""
 
@@ -330,6 +339,8 @@ class Evidence:
     unknown: Mapping[str, int] = field(default_factory=dict)
     """Trace records that this version cannot read, counted by kind."""
     attention: AttentionEvidence = field(default_factory=AttentionEvidence)
+    patches: tuple[Patch, ...] = ()
+    """The recipes that were asked for, as they were at the end of the run."""
     rungs: tuple[Rung, ...] = ()
     """The sizes of `--tokens`, smallest first; this evidence is that of the largest one that was run."""
     notes: tuple[str, ...] = ()

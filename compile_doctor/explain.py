@@ -8,11 +8,11 @@ import textwrap
 from compile_doctor.causes import explain_upstream, registry
 from compile_doctor.checks import all_checks, find_check
 from compile_doctor.checks.base import Check
-from compile_doctor.defects import DEFECTS
 from compile_doctor.errors import UsageError
+from compile_doctor.patching.catalogue import all_recipes
+from compile_doctor.patching.page import page
 
 WIDTH = 100
-_NO_RECIPE = "The recipe that applies this by itself is not part of this version yet."
 URL = "https://meta-pytorch.github.io/compile-graph-break-site/gb/{}.html"
 
 
@@ -26,9 +26,9 @@ def explain(code: str) -> str:
     check = find_check(code)
     if check:
         return _check_page(check)
-    defect = next((one for one in DEFECTS if one.recipe == code.strip().lower()), None)
-    if defect:
-        return _wrapped(f"{defect.recipe}: {defect.title}\n\n{defect.why}\n\n{defect.fix}\n\n{_NO_RECIPE}") + "\n"
+    recipe = next((one for one in all_recipes() if one.id == code.strip().lower()), None)
+    if recipe:
+        return page(recipe)
     match = re.fullmatch(r"gb[-_ ]?(\d{1,4})", code.strip(), re.IGNORECASE)
     if match:
         gb_id = f"GB{int(match[1]):04}"
@@ -41,7 +41,11 @@ def explain(code: str) -> str:
             ) from None
     raise UsageError(
         f"{code!r} is no code that this version knows.",
-        hint="Codes: " + ", ".join(check.code for check in all_checks()) + "; or GBxxxx.",
+        hint="Codes: "
+        + ", ".join(check.code for check in all_checks())
+        + "; or GBxxxx; or a recipe: "
+        + ", ".join(recipe.id for recipe in all_recipes())
+        + ".",
     )
 
 

@@ -43,6 +43,8 @@ class Settings:
     memory_limit: int | None = None
     """Bytes."""
     require_fused: bool = False
+    patches: str | None = None
+    """Recipes to apply: auto, or ids with commas between."""
 
 
 def diagnose(target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress) -> Evidence:
@@ -209,8 +211,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(GRACE)
 
 
-def run_command(command: Sequence[str], timeout: float | None, capture: Path, keep: bool) -> Evidence:
+def run_command(
+    command: Sequence[str], timeout: float | None, capture: Path, keep: bool, patches: str | None = None
+) -> Evidence:
     """Runs a command that compiles by itself, with every Python process in it observed; reads what was seen.
+
+    `patches` (auto or ids) are applied in each of those processes.
 
     Raises UsageError where the command cannot be started.
     """
@@ -221,6 +227,8 @@ def run_command(command: Sequence[str], timeout: float | None, capture: Path, ke
     environment = dict(os.environ)
     environment["TORCH_TRACE"] = str(directory.path / "trace")
     environment["COMPILE_DOCTOR_CAPTURE"] = str(directory.path)
+    if patches:
+        environment["COMPILE_DOCTOR_PATCHES"] = patches
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [site, environment.get("PYTHONPATH", "")]))
     try:
         child = watch("command", command, environment, timeout, None)

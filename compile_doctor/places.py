@@ -132,6 +132,15 @@ def qualified(sources: Mapping[str, str], file: str, line: int, function: str) -
     return best
 
 
+def enclosing(sources: Mapping[str, str], file: str, line: int) -> str:
+    """The innermost function around a line, by its qualified name; `<module>` where there is none."""
+    best = "<module>"
+    for first, last, path, _ in _functions(sources.get(file, "")):
+        if first <= line <= last:
+            best = path
+    return best
+
+
 def definition_line(sources: Mapping[str, str], file: str, line: int, function: str) -> int:
     """The line of `def` for a frame that starts at `line` (a decorator's line on some Python versions)."""
     text = sources.get(file, "")

@@ -10,10 +10,12 @@ from compile_doctor import places
 from compile_doctor.analysis import Seen
 from compile_doctor.attention_report import AttentionEntry, attention_entries
 from compile_doctor.checks import all_checks
-from compile_doctor.evidence import Child, Evidence
+from compile_doctor.evidence import Child, Evidence, Patch
 from compile_doctor.findings import SEVERITIES, Finding
+from compile_doctor.patching.match import with_recipe
 from compile_doctor.reconcile import disagreements
 from compile_doctor.trace import function_name
+from compile_doctor.trial import Trial
 
 OUTCOMES = {"CD001": 2, "CD002": 3, "CD003": 3, "CD105": 3}
 """Findings that end the diagnosis without a verdict, and their exit codes."""
@@ -54,6 +56,10 @@ class Report:
     """Whether the evidence goes away with this report."""
     command_exit: int | None = None
     """Exit status of the command under `run`; None for `diagnose`."""
+    patches: tuple[Patch, ...] = ()
+    """The recipes that were asked for, and what became of them."""
+    trial: Trial | None = None
+    """What the recipes that the findings name change, where they were tried."""
 
 
 def make_report(evidence: Evidence) -> Report:
@@ -75,6 +81,8 @@ def make_report(evidence: Evidence) -> Report:
             (code, "not judged: the target fails without torch.compile too")
             for code in sorted({f.code for f in dropped})
         ]
+    apis = {one.site.api for one in seen.attention}
+    findings = [with_recipe(finding, evidence.environment, apis, seen.own_sources) for finding in findings]
     attention = attention_entries(seen)
     verdict, reason = _verdict(evidence, findings)
     unproven = _unproven(attention, findings) if (evidence.manifest.get("options") or {}).get("require_fused") else ""
@@ -103,6 +111,7 @@ def make_report(evidence: Evidence) -> Report:
         sources=evidence.sources,
         cwd=str(evidence.manifest.get("cwd", "")),
         temporary=bool(evidence.manifest.get("temporary")),
+        patches=evidence.patches,
         command_exit=next((child.exit_code for child in evidence.children if child.mode == "command"), None),
     )
 

@@ -119,7 +119,11 @@ def test_the_rule_finds_what_it_is_meant_to_find():
     assert not version_branches(ast.parse("found = {'torch': torch.__version__}"))
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path != COMPAT], ids=module)
+RANGES = [COMPAT.parent.parent / "patching" / name for name in ("catalogue.py", "read.py", "verified.py")]
+"""They read the ranges that recipes claim as data; nothing in them knows a version."""
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path not in (COMPAT, *RANGES)], ids=module)
 def test_only_compat_branches_on_torchs_version(path):
     assert version_branches(ast.parse(path.read_text())) == []
 
@@ -136,16 +140,23 @@ def test_probe_parts_that_run_in_any_program_do_not_import_torch_by_themselves()
     )
 
 
+WITHOUT_PROGRAMS = ("CD901", "CD902")
+"""They take a torch that the recipes do not know, or a recipe that fails: tests/test_patch_checks.py."""
+
+
 @pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.code)
 def test_a_check_is_whole(check):
     assert (check.name, check.severity) == CODES[check.code]
     assert check.summary.endswith(".") and "\n" not in check.summary
     assert len(check.explanation.split()) > 20
+    assert find_check(check.code.lower()) is check and find_check(check.name) is check
+    if check.code in WITHOUT_PROGRAMS:
+        assert not check.fires and not check.silent
+        return
     for source in (check.fires, check.silent):
         names = {node.name for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
         assert names & {"build_model", "Model"} and names & {"example_inputs", "example_input_sets", "get_inputs"}
     assert check.fires != check.silent
-    assert find_check(check.code.lower()) is check and find_check(check.name) is check
 
 
 def test_file_names_match_codes_and_codes_are_unique():

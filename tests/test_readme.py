@@ -16,8 +16,8 @@ from compile_doctor.capture import load_capture
 from compile_doctor.causes import registry
 from compile_doctor.checks import all_checks, find_check
 from compile_doctor.cli import COMMANDS, group
-from compile_doctor.defects import DEFECTS
 from compile_doctor.evidence import Evidence
+from compile_doctor.patching.catalogue import all_recipes
 from compile_doctor.render.json_format import as_dict
 from compile_doctor.report import make_report
 
@@ -149,7 +149,7 @@ def test_every_written_command_can_be_parsed(where, line):
     context = command(name).make_context(name, arguments, parent=click.Context(group))  # parses, and runs nothing
     code = context.params.get("code")
     if code and code != "CODE":
-        known = find_check(code) or code in registry() or code in {defect.recipe for defect in DEFECTS}
+        known = find_check(code) or code in registry() or code in {recipe.id for recipe in all_recipes()}
         assert known, f"{where}: nothing explains {code}"
 
 

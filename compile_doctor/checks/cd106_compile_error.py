@@ -9,9 +9,9 @@ from compile_doctor.analysis import Seen
 from compile_doctor.causes import find_cause
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.cd701_no_compiler import is_missing_compiler
-from compile_doctor.defects import find_defect
 from compile_doctor.evidence import Failure
 from compile_doctor.findings import Finding
+from compile_doctor.patching.match import recipe_for_error
 from compile_doctor.rootcause import COMPILE_ERRORS, root_cause
 
 
@@ -41,10 +41,10 @@ def detect(seen: Seen) -> Iterator[Finding]:
         fix = broke.fix
     title = "Fails under torch.compile only" if eager == "done" else "Raised while compiling; eager mode was not tried"
     recipe = None
-    defect = find_defect(cause.message, _everything(failure))
-    if defect:
-        title, recipe, fix = defect.title, defect.recipe, defect.fix
-        message = f"{defect.why} torch: {message}"
+    known_defect = recipe_for_error(cause.message, _everything(failure), seen.evidence.environment)
+    if known_defect:
+        title, recipe, fix = known_defect.title, known_defect.id, known_defect.workaround
+        message = f"{' '.join(known_defect.explanation.split())} torch: {message}"
     place = place or seen.failing_attention()
     yield CHECK.finding(
         title,

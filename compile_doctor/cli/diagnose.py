@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from compile_doctor.cli.output import Seconds, check_outputs, finish, prepare, report_options
+from compile_doctor.cli.output import Seconds, check_outputs, finish, patches_option, prepare, report_options
 from compile_doctor.errors import UsageError
 
 
@@ -66,6 +66,10 @@ def parse_size(context: click.Context, parameter: click.Parameter, text: str | N
 @click.option(
     "--require-fused", is_flag=True, help="Exit 1 where attention runs dense, 3 where it is not proven to be fused."
 )
+@patches_option
+@click.option(
+    "--try-recipes", is_flag=True, help="Run again with the recipes that the findings name, and show what changes."
+)
 @report_options
 def command(
     target: str,
@@ -81,6 +85,8 @@ def command(
     timeout: float,
     memory_limit: int | None,
     require_fused: bool,
+    patches: str | None,
+    try_recipes: bool,
     format_: str,
     output: tuple[str, ...],
     fail_on: str,
@@ -100,6 +106,7 @@ def command(
       compile-doctor diagnose model.py
       compile-doctor diagnose model.py --grad --capture run1 -v
       compile-doctor diagnose model.py --tokens 16384 --require-fused
+      compile-doctor diagnose model.py --try-recipes
       compile-doctor diagnose mypackage.vit:build --backend eager --format json
     """
     from compile_doctor.launch import Settings, diagnose
@@ -109,7 +116,7 @@ def command(
     check_outputs(output)
     parsed = parse_target(target)
     settings = Settings(
-        device, tokens, backend, mode, dynamic, grad, as_is, repeat, timeout, memory_limit, require_fused
+        device, tokens, backend, mode, dynamic, grad, as_is, repeat, timeout, memory_limit, require_fused, patches
     )
     prepare()
     with ExitStack() as stack:
@@ -120,4 +127,8 @@ def command(
         message = evidence.manifest.get("not_a_target")
         if message:
             raise UsageError(str(message), hint=not_a_target())
+        if try_recipes:
+            from compile_doctor.cli.trial import finish_trial
+
+            return finish_trial(evidence, parsed, settings, folder.resolve(), format_, output, fail_on, verbose, quiet)
         return finish(evidence, format_, output, fail_on, verbose, quiet)

@@ -8,11 +8,14 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from compile_doctor.errors import UsageError
+
+if TYPE_CHECKING:
+    from compile_doctor.report import Report
 
 FORMATS = ("text", "json")
 
@@ -30,6 +33,26 @@ class Seconds(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is no number of seconds.", param, ctx)
         return number
+
+
+patches_option = click.option(
+    "--patches",
+    metavar="auto|ID,…",
+    envvar="COMPILE_DOCTOR_PATCHES",
+    callback=lambda _context, _parameter, text: check_patches(text),
+    help="Apply these recipes first; `compile-doctor patches list` has them.",
+)
+
+
+def check_patches(text: str | None) -> str | None:
+    """`auto`, ids that there are, or None. Raises UsageError for an unknown recipe, naming near ones."""
+    if text is None or text.strip().lower() in ("", "none"):
+        return None
+    if text.strip().lower() == "auto":
+        return "auto"
+    from compile_doctor.patching.catalogue import find_recipe
+
+    return ",".join(find_recipe(name.strip()).id for name in text.split(",") if name.strip())
 
 
 def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -97,10 +120,16 @@ def check_outputs(output: tuple[str, ...]) -> list[tuple[str, Path]]:
 
 def finish(evidence: Any, format_: str, output: tuple[str, ...], fail_on: str, verbose: int, quiet: bool) -> int:
     """Makes the report, writes it everywhere it was asked for, and returns the exit code."""
-    from compile_doctor.render import renderer
-    from compile_doctor.report import exit_code, make_report
+    from compile_doctor.report import make_report
 
-    report = make_report(evidence)
+    return write_report(make_report(evidence), format_, output, fail_on, verbose, quiet)
+
+
+def write_report(report: Report, format_: str, output: tuple[str, ...], fail_on: str, verbose: int, quiet: bool) -> int:
+    """Writes a report everywhere it was asked for, and returns the exit code."""
+    from compile_doctor.render import renderer
+    from compile_doctor.report import exit_code
+
     code = exit_code(report, fail_on)
     for name, path in check_outputs(output):
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from compile_doctor.cli.output import Seconds, check_outputs, finish, prepare, report_options
+from compile_doctor.cli.output import Seconds, check_outputs, finish, patches_option, prepare, report_options
 
 
 @click.command(
@@ -20,12 +20,14 @@ from compile_doctor.cli.output import Seconds, check_outputs, finish, prepare, r
     "--capture", type=click.Path(path_type=Path), metavar="DIR", help="Keep the evidence there, for `report`."
 )
 @click.option("--timeout", type=Seconds(), metavar="SECONDS", help="Stop the command then [never].")
+@patches_option
 @report_options
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD…")
 def command(
     cmd: tuple[str, ...],
     capture: Path | None,
     timeout: float | None,
+    patches: str | None,
     format_: str,
     output: tuple[str, ...],
     fail_on: str,
@@ -41,6 +43,7 @@ def command(
       compile-doctor run -- python train.py --steps 10
       compile-doctor run --capture run1 -- torchrun --nproc-per-node 2 train.py
       compile-doctor run -- pytest tests/test_model.py
+      compile-doctor run --patches auto -- python train.py
     """
     from compile_doctor.launch import run_command
 
@@ -48,5 +51,5 @@ def command(
     prepare()
     with ExitStack() as stack:
         folder = capture or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compile-doctor-")))
-        evidence = run_command(cmd, timeout, folder.resolve(), capture is not None)
+        evidence = run_command(cmd, timeout, folder.resolve(), capture is not None, patches)
         return finish(evidence, format_, output, fail_on, verbose, quiet)

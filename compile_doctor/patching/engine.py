@@ -173,14 +173,14 @@ class Engine:
             raise PatchError(recipe, "refused", f"it has nothing for torch {installed('torch')}")
         return changes
 
+    def check(self, recipe: Recipe) -> None:
+        """Asks every guard and changes nothing. Raises PatchError as `apply` would."""
+        changes = self._prepared(recipe, load=True)
+        with self._lock:
+            _ask(recipe, changes)
+
     def _change(self, recipe: Recipe, changes: list[Change]) -> None:
-        for change in changes:
-            reason = change.refusal()
-            if reason:
-                raise PatchError(recipe, "refused", reason)
-            late = [module for module in change.late() if module not in recipe.modules]
-            if late:
-                raise PatchError(recipe, "too-late", f"imported the original before: {', '.join(late)}")
+        _ask(recipe, changes)
         done: list[Change] = []
         try:
             for change in changes:
@@ -190,6 +190,16 @@ class Engine:
             left = _put_back(done)
             text = _said(error) + "".join(f"; {one}" for one in left) + ("" if left else "; all was put back")
             raise PatchError(recipe, "failed", text) from error
+
+
+def _ask(recipe: Recipe, changes: list[Change]) -> None:
+    for change in changes:
+        reason = change.refusal()
+        if reason:
+            raise PatchError(recipe, "refused", reason)
+        late = [module for module in change.late() if module not in recipe.modules]
+        if late:
+            raise PatchError(recipe, "too-late", f"imported the original before: {', '.join(late)}")
 
 
 def _put_back(changes: list[Change]) -> list[str]:

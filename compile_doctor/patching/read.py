@@ -17,7 +17,10 @@ from compile_doctor.errors import UsageError
 from compile_doctor.patching.recipe import ACTIONS, Recipe, Registration, Replacement, Setting, Signature
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_CONDITIONS = ("platform", "machine", "device")
+_CONDITIONS = ("platform", "machine", "device", "uses", "source")
+
+
+_USES = ("flex_attention", "sdpa")
 
 
 class RecipeError(UsageError):
@@ -163,7 +166,12 @@ class _Reader:
         return {key: text for key, (_, text) in found.items()}
 
     def conditions(self, node: yaml.Node) -> dict[str, str]:
-        return {key: self.text(value) for key, value in self.keys(node, _CONDITIONS).items()}
+        found = self.keys(node, _CONDITIONS)
+        if "source" in found:
+            self.pattern(found["source"])
+        if "uses" in found and self.text(found["uses"]) not in _USES:
+            raise self.fail(found["uses"], f"uses is one of {', '.join(_USES)}")
+        return {key: self.text(value) for key, value in found.items()}
 
     def texts(self, node: yaml.Node) -> tuple[str, ...]:
         return tuple(self.text(one) for one in self.items(node))

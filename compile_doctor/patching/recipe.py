@@ -79,7 +79,8 @@ class Recipe:
     """What to write by hand instead."""
     fixed_in: dict[str, str] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
-    """`platform`, `machine` and `device` that it is about; one value each, or several with | between."""
+    """`platform`, `machine` and `device` that it is about, one value each or several with | between; `uses`
+    (flex_attention or sdpa) and `source` (a pattern for the target's own files): where it can matter at all."""
     upstream: tuple[str, ...] = ()
     default: bool = False
     """Safe, and changes no documented behaviour: `auto` applies it. Else it is applied by name only."""

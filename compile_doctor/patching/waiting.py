@@ -23,12 +23,14 @@ LOG = logging.getLogger("compile_doctor")
 
 _lock = threading.Lock()
 _watcher: ImportWatcher | None = None
+_chosen: list[Recipe] = []
+_failures: dict[str, str] = {}
 
 
 def start(choice: str | None = None) -> None:
     """Begins to wait; once per process. `choice` is auto, none or ids; without one, what the environment says, else auto."""
     global _watcher
-    wanted = (choice or os.environ.get(CHOICE) or "auto").strip()
+    wanted = (choice or os.environ.get(CHOICE) or "auto").strip().lower()
     if wanted == "none" or os.environ.get("COMPILE_DOCTOR_DISABLE", "").strip() == "1":
         return
     with _lock:
@@ -38,13 +40,30 @@ def start(choice: str | None = None) -> None:
     _watcher.install()
     own = bool(os.environ.get("COMPILE_DOCTOR_RECIPES"))  # they may be about any module
     if own or any(name.startswith(ROOMS) for name in list(sys.modules)):
-        _watcher._call(lambda _: _choose(wanted), "compile_doctor.auto")
+        _watcher._call(lambda _: _choose(wanted), "the choice")
     else:
         _watcher.before_first(ROOMS, lambda: _choose(wanted))
 
 
+def is_waiting() -> bool:
+    """Whether recipes were chosen in this process."""
+    return _watcher is not None
+
+
+def outcomes() -> list[dict[str, str]]:
+    """What became of each chosen recipe: id, state and reason, as in `patches list`."""
+    from compile_doctor.patching.engine import ENGINE
+
+    with _lock:
+        found = [ENGINE.status(recipe) for recipe in _chosen]
+        failed = [{"id": name, "state": "failed", "reason": reason} for name, reason in _failures.items()]
+    return [{"id": one.recipe.id, "state": one.state, "reason": one.reason} for one in found] + failed
+
+
 def _failed(name: str, error: Exception) -> None:
-    LOG.warning("compile-doctor: recipes for %s are not applied: %s: %s", name, type(error).__name__, error)
+    with _lock:
+        _failures[name] = f"{type(error).__name__}: {error}"
+    LOG.warning("compile-doctor: recipes (%s) are not applied: %s: %s", name, type(error).__name__, error)
 
 
 def _choose(choice: str) -> None:
@@ -58,10 +77,13 @@ def _choose(choice: str) -> None:
         recipes = [find_recipe(name.strip()) for name in choice.split(",") if name.strip()]
     for recipe in recipes:
         problem = refused_here(recipe)
-        if problem is None:
-            _wait(recipe)
-        elif choice != "auto":
+        if problem is not None and choice == "auto":
+            continue  # not about this environment: nothing to say
+        _chosen.append(recipe)
+        if problem is not None:
             _say(problem)
+        else:
+            _wait(recipe)
 
 
 def _wait(recipe: Recipe) -> None:

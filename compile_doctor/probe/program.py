@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import importlib.abc
-import importlib.machinery
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING
 
+from compile_doctor.imports import ImportWatcher
 from compile_doctor.probe.events import EventLog
 
 if TYPE_CHECKING:
@@ -23,7 +21,12 @@ DYNAMO = "torch._dynamo.convert_frame"
 def observe(directory: str) -> None:
     """Costs nothing until the program imports Dynamo, which it does when it first compiles."""
     log = EventLog(Path(directory))
-    sys.meta_path.insert(0, _AfterDynamo(log))
+    # An observer must never break the program's import.
+    watcher = ImportWatcher(
+        lambda _, error: log.write("note", text=f"logs are not observed: {type(error).__name__}: {error}")
+    )
+    watcher.after(DYNAMO, lambda _: _begin(log))
+    watcher.install()
     previous = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
@@ -53,46 +56,12 @@ def _begin(log: EventLog) -> None:
 def _end(log: EventLog, observer: Observer) -> None:
     import torch
 
+    from compile_doctor.patching import waiting
     from compile_doctor.probe.environment import describe_environment
     from compile_doctor.probe.logs import write_counts
 
     log.write("environment", **describe_environment("cuda" if torch.cuda.is_initialized() else "cpu"))
     write_counts(log)
     observer.write_counts()
-
-
-class _AfterDynamo(importlib.abc.MetaPathFinder):
-    """Lets the other finders find the module, and wraps the loader to be told when it has been executed."""
-
-    def __init__(self, log: EventLog) -> None:
-        self.log = log
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != DYNAMO:
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Told(spec.loader, self.log)
-        return spec
-
-
-class _Told(importlib.abc.Loader):
-    def __init__(self, loader: Any, log: EventLog) -> None:
-        self.loader = loader
-        self.log = log
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        return self.loader.create_module(spec)  # type: ignore[no-any-return]
-
-    def exec_module(self, module: ModuleType) -> None:
-        self.loader.exec_module(module)
-        try:
-            _begin(self.log)
-        except Exception as error:  # an observer must never break the program's import
-            self.log.write("note", text=f"logs are not observed: {type(error).__name__}: {error}")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.loader, name)
+    if waiting.is_waiting():
+        log.write("patches", recipes=waiting.outcomes())

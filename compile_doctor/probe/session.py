@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten, tree_map
 
+from compile_doctor.patching import waiting
 from compile_doctor.probe import compat
 from compile_doctor.probe.attention import DenseRefusedError, Observer
 from compile_doctor.probe.environment import describe_environment
@@ -35,6 +36,17 @@ class Session:
         """Whether the last calls drew random numbers."""
 
     def run(self) -> None:
+        """Recipes come first, before anything of torch's that they change; what became of them, last."""
+        chosen = self.settings.get("patches")
+        if chosen:
+            waiting.start(chosen)
+        try:
+            self._run()
+        finally:
+            if chosen:
+                self.log.write("patches", recipes=waiting.outcomes())
+
+    def _run(self) -> None:
         log = self.log
         if self.settings["run"] == "diagnose":
             # Before the target: torch's loggers must exist, and the import is not the target's time.

@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 from compile_doctor.attention_report import AttentionEntry
+from compile_doctor.evidence import Patch
 from compile_doctor.explain import upstream_url
 from compile_doctor.findings import Finding, Location
 from compile_doctor.report import Report, relative
+from compile_doctor.trial import Trial
 
 SCHEMA = "compile-doctor/report/1"
 
@@ -33,9 +35,30 @@ def as_dict(report: Report) -> dict[str, Any]:
         "unknown_events": dict(report.unknown_events),
         "disagreements": list(report.disagreements),
         "notes": list(report.notes),
+        "patches": [_patch(one) for one in report.patches],
+        "trial": _trial(report.trial) if report.trial else None,
         "timings": {f"{name}_seconds": value for name, value in report.timings.items()},
         "max_difference": report.max_difference,
         "not_compared": report.not_compared,
+    }
+
+
+def _patch(patch: Patch) -> dict[str, Any]:
+    return {"id": patch.id, "state": patch.state, "reason": patch.reason or None}
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    def pair(values: tuple[Any, Any]) -> dict[str, Any]:
+        return {"before": values[0], "after": values[1]}
+
+    return {
+        "recipes": [_patch(one) for one in trial.recipes],
+        "verdict": pair(trial.verdict),
+        "gone": [_finding(one) for one in trial.gone],
+        "new": [_finding(one) for one in trial.new],
+        "attention": [{"place": place, **pair((old, new))} for place, old, new in trial.attention],
+        "max_difference": pair(trial.max_difference),
+        "compile_seconds": pair(trial.compile_seconds),
     }
 
 

@@ -14,6 +14,7 @@ from compile_doctor.findings import Finding
 from compile_doctor.render.attention_table import attention_table
 from compile_doctor.render.clean import without_controls
 from compile_doctor.render.consequence import consequence, figures
+from compile_doctor.render.trial import trial_table
 from compile_doctor.report import Report, relative
 from compile_doctor.trace import function_name
 
@@ -43,6 +44,11 @@ def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
         console.print(_hidden(hidden), highlight=False)
         console.print()
     attention_table(console, report, verbosity)
+    active = [one.id for one in report.patches if one.state == "active"]
+    if active:
+        console.print("Recipes active: " + ", ".join(active), soft_wrap=True)
+    if report.trial:
+        trial_table(console, report.trial)
     if verbosity:
         _details(console, report)
     elif report.disagreements:
@@ -116,6 +122,8 @@ def _finding(console: Console, report: Report, number: int, finding: Finding, ve
     _wrapped(console, "", finding.message)
     if finding.fix:
         _wrapped(console, "Fix    ", finding.fix if fix_at == number else f"as for {fix_at}")
+    if finding.recipe:
+        _wrapped(console, "Recipe ", f"{finding.recipe}: diagnose --try-recipes shows what it changes")
     cost = _cost(finding)
     if cost:
         _wrapped(console, "Cost   ", cost)

@@ -27,9 +27,12 @@ def _observe() -> None:
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     sys.path.append(root)
     try:
+        from compile_doctor.patching import waiting
         from compile_doctor.probe.program import observe
     finally:
         sys.path.remove(root)
+    if os.environ.get("COMPILE_DOCTOR_PATCHES", "none") != "none":
+        waiting.start()
     observe(directory)
 
 

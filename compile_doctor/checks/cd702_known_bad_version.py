@@ -1,0 +1,78 @@
+"""CD702: a known defect of this torch that would not show itself, where the model can run into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor import places
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.attention_program import attention_program
+from compile_doctor.checks.base import Check
+from compile_doctor.findings import Finding, Location
+from compile_doctor.patching.catalogue import all_recipes
+from compile_doctor.patching.match import about, concerned
+from compile_doctor.patching.page import ranges
+from compile_doctor.patching.recipe import Recipe
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    compared = seen.evidence.max_difference is not None and not seen.evidence.manifest.get("random")
+    active = {one.id for one in seen.evidence.patches if one.state == "active"}
+    for recipe in all_recipes():
+        quiet = recipe.silent_wrong_result or recipe.action == "warn"
+        if recipe.silent_wrong_result and compared:
+            continue  # whether the result is wrong was looked at: CD601
+        if not quiet or recipe.id in active or not about(recipe, seen.evidence.environment):
+            continue
+        if not {"uses", "source"} & recipe.conditions.keys():
+            continue  # nothing in a run says that it matters there; `patches list` has it
+        used, at = concerned(recipe, {one.site.api for one in seen.attention}, seen.own_sources)
+        if not used:
+            continue
+        location = _location(recipe, seen, at)
+        fixed = ", ".join(f"{package} {version}" for package, version in recipe.fixed_in.items())
+        yield CHECK.finding(
+            recipe.title,
+            f"{' '.join(recipe.explanation.split())} Whether this model runs into it was not tried.",
+            location=location,
+            owner="mine" if location else "torch",
+            cause=f"known:{recipe.id}",
+            fix=recipe.workaround or (f"Update: mended in {fixed}." if fixed else ""),
+            recipe=None if recipe.action == "warn" else recipe.id,
+            evidence=(
+                f"torch {seen.evidence.environment.get('torch')} is in {ranges(recipe.affects)}",
+                *(recipe.upstream[:1]),
+            ),
+        )
+
+
+def _location(recipe: Recipe, seen: Seen, at: tuple[str, int] | None) -> Location | None:
+    """The line of the model that uses it: found by the recipe's pattern, else the first attention call."""
+    if at is not None:
+        return seen.location(*at, places.enclosing(seen.own_sources, *at))
+    frame = next((one.site.frame for one in seen.attention if one.site.api == recipe.conditions.get("uses")), None)
+    return seen.location(frame.file, frame.line, frame.function) if frame else None
+
+
+CHECK = Check(
+    code="CD702",
+    name="known-bad-version",
+    severity="warning",
+    summary="This torch has a known defect that gives no error, the model uses what it is about, and no recipe mends it.",
+    explanation="""\
+Some defects of a torch release are silent: a wrong result, a memory or time that nobody expects. They are known from
+upstream's issues, and most were reproduced for the recipes of compile-doctor. The finding says that this torch has the
+defect and that the model uses what it is about; it does not say that the model is hit. Defects that raise an error are
+not listed: where one strikes, the finding about the error names its recipe. Nor is a wrong result where the output was
+compared with eager mode: then CD601 tells.
+
+`compile-doctor patches list` has all that concern this torch; `--patches auto`, or `import compile_doctor.auto` in your
+program, applies those that are safe.
+""",
+    detect=detect,
+    # Dropout draws random numbers: compiled and eager output cannot be compared, and nothing else would tell.
+    fires=attention_program(
+        "return torch.nn.functional.dropout(flex_attention(q, k, v, block_mask=self.mask), 0.1, self.training)"
+    ),
+    silent=attention_program(),
+)

@@ -1,0 +1,41 @@
+"""CD901: a recipe was asked for and matches by version, but a guard of it refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.base import Check
+from compile_doctor.findings import Finding
+
+
+def detect(seen: Seen) -> Iterator[Finding]:
+    for one in seen.evidence.patches:
+        if one.state not in ("refused", "too-late"):
+            continue
+        late = one.state == "too-late"
+        yield CHECK.finding(
+            f"The recipe {one.id} was not applied",
+            f"It is about this version, but it was {'too late' if late else 'refused'}: {one.reason}. Nothing was changed.",
+            owner="mine" if late else "torch",
+            cause=f"{one.state}:{one.id}",
+            fix="Import compile_doctor.auto before those modules."
+            if late
+            else "This build of torch, or a package that patches it too, differs from the sources that the recipe was "
+            f"written for. By hand: compile-doctor patches show {one.id}.",
+            evidence=(f"the engine, in the target's process: {one.state}",),
+        )
+
+
+CHECK = Check(
+    code="CD901",
+    name="patch-skipped",
+    severity="warning",
+    summary="A recipe matches by version, but its capability probe or the fingerprint of what it replaces does not.",
+    explanation="""\
+A recipe replaces code of torch only where that code is, to the letter, what the recipe was written for, where no other
+package has replaced it, and where nobody holds on to the original by `from … import …`. Else it is refused, and the run
+goes on without it. `compile-doctor patches status` shows the same without a model.
+""",
+    detect=detect,
+)

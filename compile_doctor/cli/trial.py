@@ -1,0 +1,45 @@
+"""`diagnose --try-recipes`: the second run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compile_doctor.cli.output import write_report
+
+if TYPE_CHECKING:
+    from compile_doctor.evidence import Evidence
+    from compile_doctor.launch import Settings
+    from compile_doctor.targets import Target
+
+
+def finish_trial(
+    evidence: Evidence,
+    target: Target,
+    settings: Settings,
+    folder: Path,
+    format_: str,
+    output: tuple[str, ...],
+    fail_on: str,
+    verbose: int,
+    quiet: bool,
+) -> int:
+    """Runs the target again with the recipes that the findings name; the exit code stays that of the first run."""
+    from compile_doctor.compare import compare, helpful_recipes
+    from compile_doctor.launch import diagnose
+    from compile_doctor.progress import Progress
+    from compile_doctor.report import make_report
+
+    progress = Progress(quiet)
+    report = make_report(evidence)
+    names = helpful_recipes(report)
+    if not names:
+        progress.say("no recipe is known for what was found: nothing to try")
+        return write_report(report, format_, output, fail_on, verbose, quiet)
+    chosen = ",".join(filter(None, [settings.patches, *names]))
+    progress.say(f"again, with {chosen}")
+    keep = not report.temporary
+    second = diagnose(target, replace(settings, patches=chosen), folder / "with-recipes", keep, progress)
+    report = replace(report, trial=compare(report, make_report(second)))
+    return write_report(report, format_, output, fail_on, verbose, quiet)

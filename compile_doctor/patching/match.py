@@ -1,0 +1,70 @@
+"""Which recipe helps against what was found; nothing here imports torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Set
+from dataclasses import replace
+from typing import Any
+
+from compile_doctor.findings import Finding
+from compile_doctor.patching.catalogue import all_recipes, within
+from compile_doctor.patching.recipe import Recipe
+
+COMPILE_ERROR, KNOWN = "CD106", "CD702"
+
+
+def recipe_for_error(message: str, text: str, environment: Mapping[str, Any]) -> Recipe | None:
+    """The recipe whose signature a compile error has; `text` is all messages of the chain and the functions they passed."""
+    for recipe in all_recipes():
+        wanted = recipe.signature
+        if COMPILE_ERROR not in wanted.codes or wanted.message is None or not about(recipe, environment):
+            continue
+        if wanted.message.search(message) and wanted.stack in text:
+            return recipe
+    return None
+
+
+def with_recipe(
+    finding: Finding, environment: Mapping[str, Any], apis: Set[str], sources: Mapping[str, str]
+) -> Finding:
+    """The finding with the recipe that helps, where one has its signature; compile errors have theirs already.
+
+    `apis` is which attention the run used, `sources` the target's own files.
+    """
+    if finding.recipe or finding.code in (COMPILE_ERROR, KNOWN):
+        return finding
+    text = "\n".join((finding.title, finding.message, finding.fix, *finding.evidence))
+    for recipe in all_recipes():
+        wanted = recipe.signature
+        if recipe.action == "warn" or finding.code not in wanted.codes or not about(recipe, environment):
+            continue
+        if wanted.message is not None and not wanted.message.search(text):
+            continue
+        if concerned(recipe, apis, sources)[0]:
+            return replace(finding, recipe=recipe.id)
+    return finding
+
+
+def concerned(recipe: Recipe, apis: Set[str], sources: Mapping[str, str]) -> tuple[bool, tuple[str, int] | None]:
+    """Whether a run used what a recipe is about, and the (file, line) that did, where the recipe has a pattern for it."""
+    uses, pattern = recipe.conditions.get("uses"), recipe.conditions.get("source")
+    if uses and uses not in apis:
+        return False, None
+    if not pattern:
+        return True, None
+    for file, text in sorted(sources.items()):
+        found = re.search(pattern, text)
+        if found:
+            return True, (file, text.count("\n", 0, found.start()) + 1)
+    return False, None
+
+
+def about(recipe: Recipe, environment: Mapping[str, Any]) -> bool:
+    """Whether a recipe is about the torch and the device of a diagnosis, which may be another machine's."""
+    version = environment.get("torch")
+    spec = recipe.affects.get("torch")
+    if spec and not (version and within(spec, str(version))):
+        return False
+    device = recipe.conditions.get("device")
+    return not device or not environment.get("device") or environment["device"] in device.split("|")
