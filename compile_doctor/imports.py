@@ -6,18 +6,19 @@ user's import, and importing wrapt costs more than all of this.
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.machinery
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
 
 Hook = Callable[[str], None]
 
 
-class ImportWatcher(importlib.abc.MetaPathFinder):
+class ImportWatcher:
     """Lets the other finders find a module; wraps its loader to be told when it has been executed, reloads included.
 
     `before(name)` is asked of each import under one of `prefixes`, before it begins, until it has returned True once.
@@ -34,12 +35,12 @@ class ImportWatcher(importlib.abc.MetaPathFinder):
     def install(self) -> None:
         """First in the line of finders."""
         if self not in sys.meta_path:
-            sys.meta_path.insert(0, self)
+            sys.meta_path.insert(0, self)  # type: ignore[arg-type]
 
     def remove(self) -> None:
         """Out of the line; what was imported stays."""
         if self in sys.meta_path:
-            sys.meta_path.remove(self)
+            sys.meta_path.remove(self)  # type: ignore[arg-type]
 
     def before_first(self, prefixes: Sequence[str], hook: Callable[[], None]) -> None:
         """Calls once, before the first import of a module that is one of these or within one."""
@@ -54,7 +55,7 @@ class ImportWatcher(importlib.abc.MetaPathFinder):
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
+    ) -> ModuleSpec | None:
         if self._before is not None and fullname.startswith(self._prefixes):
             hook, self._before = self._before, None
             self._call(lambda _: hook(), fullname)
@@ -95,7 +96,7 @@ class _Told:
         self._loader = loader
         self._executed = executed
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)  # type: ignore[no-any-return]
 
     def exec_module(self, module: ModuleType) -> None:

@@ -94,7 +94,7 @@ def as_text(found: Mapping[str, Any], everything: bool) -> str:
 
 
 def _state(one: Mapping[str, Any]) -> str:
-    if one["action"] == "warn":
+    if one["state"] == "applicable" and one["action"] == "warn":
         return "warning only"
     if one["state"] == "applicable":
         return "applicable, default" if one["default"] else "applicable, by name"

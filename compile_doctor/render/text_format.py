@@ -123,7 +123,8 @@ def _finding(console: Console, report: Report, number: int, finding: Finding, ve
     if finding.fix:
         _wrapped(console, "Fix    ", finding.fix if fix_at == number else f"as for {fix_at}")
     if finding.recipe:
-        _wrapped(console, "Recipe ", f"{finding.recipe}: diagnose --try-recipes shows what it changes")
+        hint = "" if report.trial else ": diagnose --try-recipes shows what it changes"
+        _wrapped(console, "Recipe ", finding.recipe + hint)
     cost = _cost(finding)
     if cost:
         _wrapped(console, "Cost   ", cost)
