@@ -49,6 +49,7 @@ bench: install
 	$(BIN)/python benchmarks/trace.py --write
 	$(BIN)/python benchmarks/overhead.py --write
 	$(BIN)/python benchmarks/attention.py --write
+	$(BIN)/python benchmarks/recipes.py --write
 
 # A venv per torch version, outside of the repository: 5 to 7 GB each, hard-linked between versions by uv.
 record:

@@ -20,11 +20,13 @@ from compile_doctor.errors import DoctorError
 from compile_doctor.patching.catalogue import all_recipes, find_recipe, installed, why_not_affected, within
 from compile_doctor.patching.changes import Change, Configure, Register, Replace
 from compile_doctor.patching.recipe import Recipe, Registration, Replacement, Setting
+from compile_doctor.patching.reset import reset_compiler
 from compile_doctor.patching.tag import tag_caches
 
 DISABLE = "COMPILE_DOCTOR_DISABLE"
 """The kill switch, which wins over everything: 1, or ids with commas between."""
 
+COMPILER = "torch._dynamo"
 _INDUCTOR = "torch._inductor."
 """Its modules import each other in circles: imported first by itself, one of them may fail. compile_fx is torch's way in."""
 
@@ -83,7 +85,10 @@ class Engine:
         return not done
 
     def revert(self, names: Iterable[str] | None = None) -> dict[str, str]:
-        """Puts back what was changed, all of it or that of some recipes; {id: what could not be put back, and why}."""
+        """Puts back what was changed, all of it or that of some recipes, and resets the compiler.
+
+        {id: what could not be put back, and why}; under COMPILER why the compiler could not be reset.
+        """
         left: dict[str, str] = {}
         with self._lock:
             wanted = list(self._applied) if names is None else [name for name in names if name in self._applied]
@@ -98,8 +103,9 @@ class Engine:
                     change.apply()
             if wanted:
                 tag_caches(self._applied)
-        if wanted:
-            reset_compiler()
+        kept = reset_compiler() if wanted else ""
+        if kept:
+            left[COMPILER] = kept
         return left
 
     def status(self, recipe: Recipe) -> Status:
@@ -146,7 +152,7 @@ class Engine:
             raise guard
         if recipe.action == "warn":
             raise PatchError(recipe, "refused", "it only warns: there is nothing to apply. " + recipe.workaround)
-        replaces, registers, config = _here(recipe)
+        replaces, registers, config = changes_here(recipe)
         for module in modules_here(recipe):
             if load:
                 try:
@@ -219,7 +225,7 @@ def refused_here(recipe: Recipe) -> PatchError | None:
     return PatchError(recipe, "not-affected", reason) if reason else None
 
 
-def _here(recipe: Recipe) -> tuple[list[Replacement], list[Registration], list[Setting]]:
+def changes_here(recipe: Recipe) -> tuple[list[Replacement], list[Registration], list[Setting]]:
     """What is changed in the torch that is installed: a function may have moved between versions."""
     version = installed("torch") or ""
     return (
@@ -231,7 +237,7 @@ def _here(recipe: Recipe) -> tuple[list[Replacement], list[Registration], list[S
 
 def modules_here(recipe: Recipe) -> list[str]:
     """The modules that have to be imported before it can be applied, in the torch that is installed."""
-    return list(dict.fromkeys(one.module for group in _here(recipe) for one in group))
+    return list(dict.fromkeys(one.module for group in changes_here(recipe) for one in group))
 
 
 def load_code(recipe: Recipe) -> ModuleType:
@@ -252,13 +258,6 @@ def load_code(recipe: Recipe) -> ModuleType:
         sys.modules.pop(name, None)
         raise
     return module
-
-
-def reset_compiler() -> None:
-    """Forgets what was compiled with or without a patch; nothing where Dynamo was never imported."""
-    dynamo = sys.modules.get("torch._dynamo")
-    if dynamo is not None and hasattr(dynamo, "reset"):
-        dynamo.reset()
 
 
 def _said(error: BaseException) -> str:
