@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 PER_SCORE, PER_PAIR = 14, 28
 """Bytes at the dense path's two peaks: 3.3 float32 score matrices; or, while the mask is written out, 3.2 tables of 64-bit
 indices, one for all heads. Measured: 449 and 432 MB for two heads at 4,096 tokens (CPU, torch 2.13)."""
@@ -19,3 +21,12 @@ def human(size: float) -> str:
             return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
         size /= 1000
     raise AssertionError
+
+
+def parse_size(text: str) -> int:
+    """`8GB`, `512M` or plain bytes, in powers of 1,024. Raises ValueError for anything else."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*([kmgt]?)i?b?", text.strip(), re.IGNORECASE)
+    size = int(float(match[1]) * 1024 ** ["", "k", "m", "g", "t"].index(match[2].lower())) if match else 0
+    if not 0 < size < 2**60:
+        raise ValueError(f"{text!r} is no size such as 8GB.")
+    return size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,15 +12,14 @@ from compile_doctor.cli.output import Seconds, check_outputs, finish, patches_op
 from compile_doctor.errors import UsageError
 
 
-def parse_size(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+def check_size(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
     """`8GB`, `512M` or plain bytes."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*([kmgt]?)i?b?", text.strip(), re.IGNORECASE)
-    size = int(float(match[1]) * 1024 ** ["", "k", "m", "g", "t"].index(match[2].lower())) if match else 0
-    if not 0 < size < 2**60:
-        raise click.BadParameter(f"{text!r} is no size such as 8GB.")
-    return size
+    from compile_doctor.sizes import parse_size
+
+    try:
+        return None if text is None else parse_size(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command(name="diagnose", short_help="Run a model under torch.compile and say what went wrong.")
@@ -61,7 +59,7 @@ def parse_size(context: click.Context, parameter: click.Parameter, text: str | N
     help="Stop the target then.",
 )
 @click.option(
-    "--memory-limit", metavar="SIZE", callback=parse_size, help="Private memory that the target may use, such as 8GB."
+    "--memory-limit", metavar="SIZE", callback=check_size, help="Private memory that the target may use, such as 8GB."
 )
 @click.option(
     "--require-fused", is_flag=True, help="Exit 1 where attention runs dense, 3 where it is not proven to be fused."

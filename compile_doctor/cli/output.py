@@ -17,7 +17,7 @@ from compile_doctor.errors import UsageError
 if TYPE_CHECKING:
     from compile_doctor.report import Report
 
-FORMATS = ("text", "json")
+FORMATS = ("text", "json", "markdown", "sarif", "github", "gitlab", "junit")
 
 
 class Seconds(click.FloatRange):

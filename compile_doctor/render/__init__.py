@@ -6,6 +6,8 @@ import pkgutil
 from importlib import import_module
 from typing import Protocol
 
+from compile_doctor.errors import UsageError
+from compile_doctor.gate import Gate
 from compile_doctor.report import Report
 
 
@@ -22,6 +24,18 @@ def formats() -> tuple[str, ...]:
             if module.name.endswith("_format")
         )
     )
+
+
+class GateRenderer(Protocol):
+    def __call__(self, gate: Gate, verbosity: int = 0, colour: bool = False) -> str: ...
+
+
+def gate_renderer(name: str) -> GateRenderer:
+    """The same format for the outcome of `check`. Raises UsageError for an unknown one."""
+    if name not in formats():
+        raise UsageError(f"There is no format {name!r}: {', '.join(formats())}.")
+    render: GateRenderer = import_module(f"{__name__}.{name}_format").render_gate
+    return render
 
 
 def renderer(name: str) -> Renderer:

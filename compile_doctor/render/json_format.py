@@ -9,6 +9,7 @@ from compile_doctor.attention_report import AttentionEntry
 from compile_doctor.evidence import Patch
 from compile_doctor.explain import upstream_url
 from compile_doctor.findings import Finding, Location
+from compile_doctor.gate import Change, Gate, Outcome
 from compile_doctor.report import Report, relative
 from compile_doctor.trial import Trial
 
@@ -40,6 +41,44 @@ def as_dict(report: Report) -> dict[str, Any]:
         "timings": {f"{name}_seconds": value for name, value in report.timings.items()},
         "max_difference": report.max_difference,
         "not_compared": report.not_compared,
+    }
+
+
+GATE_SCHEMA = "compile-doctor/check/1"
+
+
+def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
+    """One document for `check`; `-v` puts each target's whole report in."""
+    document = {
+        "schema": GATE_SCHEMA,
+        "torch": gate.torch,
+        "device": gate.device,
+        "exit_code": gate.exit_code,
+        "targets": [_outcome(outcome, verbosity) for outcome in gate.outcomes],
+        "notes": list(gate.notes),
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _outcome(outcome: Outcome, verbosity: int) -> dict[str, Any]:
+    return {
+        "name": outcome.name,
+        "status": outcome.status,
+        "reason": outcome.reason or None,
+        "worse": [_change(one, outcome) for one in outcome.worse],
+        "better": [_change(one, outcome) for one in outcome.better],
+        "cached": outcome.cached,
+        "hint": outcome.hint or None,
+        "report": as_dict(outcome.report) if verbosity and outcome.report else None,
+    }
+
+
+def _change(change: Change, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "kind": change.kind,
+        "text": change.text,
+        "finding": _finding(change.finding) if change.finding else None,
+        "waived": change.waived or None,
     }
 
 

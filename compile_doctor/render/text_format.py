@@ -11,6 +11,7 @@ from rich.text import Text
 
 from compile_doctor import places
 from compile_doctor.findings import Finding
+from compile_doctor.gate import Gate, Outcome
 from compile_doctor.render.attention_table import attention_table
 from compile_doctor.render.clean import without_controls
 from compile_doctor.render.consequence import consequence, figures
@@ -61,6 +62,57 @@ def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
         console.print("     ".join(hints), style="dim")
     output = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in output.splitlines()) + "\n"
+
+
+_STATUS = {"regression": "red", "inconclusive": "yellow", "pass": "green", "better": "green"}
+
+
+def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
+    """A line per target; of what fails, the finding as `diagnose` shows it. `-v` shows each target's whole report."""
+    console = _console(colour)
+    width = max((len(outcome.name) for outcome in gate.outcomes), default=0)
+    for outcome in gate.outcomes:
+        line = Text(f"{outcome.name:<{width}}  ") + Text(
+            f"{outcome.status:<12}", style=f"bold {_STATUS[outcome.status]}"
+        )
+        console.print(line + Text("  " + _after(outcome)), soft_wrap=True)
+    for outcome in gate.outcomes:
+        _gate_details(console, outcome, verbosity)
+    for note in gate.notes:
+        console.print(f"note: {note}", soft_wrap=True)
+    hints = list(dict.fromkeys(outcome.hint for outcome in gate.outcomes if outcome.hint))
+    if hints:
+        console.print("Next: " + hints[0] + (f"   and {len(hints) - 1} more" if hints[1:] else ""), soft_wrap=True)
+    output = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in output.splitlines()) + "\n"
+
+
+def _after(outcome: Outcome) -> str:
+    """Why where it is no pass, else the figures that are judged: the same code gives the same bytes (times: -v)."""
+    parts = [outcome.reason] if outcome.reason else []
+    parts += [change.text for change in outcome.better] if not outcome.reason else []
+    if outcome.report is not None and outcome.status in ("pass", "better"):
+        summary = outcome.report.summary
+        breaks = f"{summary['graph_breaks']} break site{'s' * (summary['graph_breaks'] != 1)}"
+        parts.append(f"{summary['graphs']} graph{'s' * (summary['graphs'] != 1)}, {breaks}")
+    return "; ".join(parts) + (" (from the cache)" if outcome.cached else "")
+
+
+def _gate_details(console: Console, outcome: Outcome, verbosity: int) -> None:
+    changes = [change for change in outcome.worse if verbosity or not change.waived]
+    if changes:
+        console.print()
+        console.print(outcome.name, style="bold")
+    for number, change in enumerate(changes, 1):
+        if change.finding is not None and outcome.report is not None:
+            _finding(console, without_controls(relative(outcome.report)), number, change.finding, verbosity, number)
+        else:
+            console.print(f"{number:<3}{change.text}", soft_wrap=True)
+        if change.waived:
+            console.print(f"{_INDENT}waived: {change.waived}", soft_wrap=True)
+    if verbosity and outcome.report is not None:
+        console.print()
+        console.print(render(outcome.report, verbosity), soft_wrap=True, highlight=False)
 
 
 def _console(colour: bool) -> Console:

@@ -1,0 +1,47 @@
+"""`compile-doctor check`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(name="check", short_help="The pre-merge gate: every configured target against its baseline.")
+@click.argument("names", nargs=-1, metavar="[TARGET]…")
+@click.option(
+    "--backend", metavar="NAME", help="For all targets; eager sees breaks and recompiles, not kernels, and is quick."
+)
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Targets at a time, as far as memory allows [1].")
+@click.option(
+    "--owners",
+    metavar="LIST",
+    help="Whose findings fail: mine, dependency, torch, with commas between [mine].",
+)
+@click.option("--strict-baseline", is_flag=True, help="Fail where something got better and is not written down.")
+@click.option("--format", "format_", metavar="NAME", default="text", show_default=True, help="What to print on stdout.")
+@click.option("-o", "--output", multiple=True, metavar="FORMAT:PATH", help="Also write a file; may be repeated.")
+@click.option("-v", "--verbose", count=True, help="The whole report of each target.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only where something fails.")
+def command(
+    names: tuple[str, ...],
+    backend: str | None,
+    jobs: int | None,
+    owners: str | None,
+    strict_baseline: bool,
+    format_: str,
+    output: tuple[str, ...],
+    verbose: int,
+    quiet: bool,
+) -> int:
+    """Diagnoses the targets of [tool.compile-doctor] in pyproject.toml and compares each with its baseline.
+
+    Exit code 0: as good as the baseline, or better; 1: something got worse; 3: something could not be judged.
+
+    \b
+    Examples:
+      compile-doctor check
+      compile-doctor check --backend eager -j 2
+      compile-doctor check vit -o sarif:compile-doctor.sarif
+    """
+    from compile_doctor.cli.gate import check_targets
+
+    return check_targets(names, backend, jobs, owners, strict_baseline, format_, output, verbose, quiet)

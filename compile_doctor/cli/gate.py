@@ -1,0 +1,173 @@
+"""What `check` and `baseline` share: the configuration, the run, the writing."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from compile_doctor import baseline
+from compile_doctor.check_targets import outcome_of, run_targets
+from compile_doctor.cli.output import check_outputs
+from compile_doctor.config import OWNERS, Configuration, GateTarget, read_configuration
+from compile_doctor.errors import DoctorError, UsageError
+from compile_doctor.evidence import Evidence
+from compile_doctor.gate import Gate, Outcome
+from compile_doctor.judge import waiver_notes
+from compile_doctor.patching.catalogue import installed
+from compile_doctor.report import OUTCOMES, make_report
+
+EAGER = "--backend eager: breaks and recompilations are judged; kernels, attention and Inductor's errors are not seen"
+
+
+def check_targets(
+    names: Sequence[str],
+    backend: str | None,
+    jobs: int | None,
+    owners: str | None,
+    strict: bool,
+    format_: str,
+    output: Sequence[str],
+    verbose: int,
+    quiet: bool,
+) -> int:
+    """Runs, judges, and writes the gate in every format that was asked for."""
+    from compile_doctor.render import gate_renderer
+
+    writers = check_outputs(tuple(output))
+    gate_renderer(format_)
+    configuration, targets = _chosen(names)
+    if owners is not None:
+        wanted = tuple(one.strip() for one in owners.split(","))
+        unknown = [one for one in wanted if one not in OWNERS]
+        if unknown:
+            raise UsageError(f"--owners: {unknown[0]!r} is none of {', '.join(OWNERS)}.")
+        configuration = replace(configuration, owners=wanted)
+    today = datetime.date.today()
+    outcomes = run_targets(targets, jobs or configuration.jobs, backend, outcome_of(configuration, today))
+    if strict:
+        outcomes = [_strict(outcome) for outcome in outcomes]
+    notes = waiver_notes(configuration, outcomes, today) + ([EAGER] if backend == "eager" else [])
+    device = next((str(o.report.environment.get("device", "cpu")) for o in outcomes if o.report), "cpu")
+    gate = Gate(tuple(outcomes), installed("torch") or "", device, tuple(notes))
+    for name, path in writers:
+        try:
+            path.write_text(gate_renderer(name)(gate, max(verbose, 1)), encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise UsageError(f"-o {name}:{path}: {error.strerror}.") from error
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary and format_ == "github":
+        with open(summary, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(gate_renderer("markdown")(gate, 1))
+    if format_ != "text" or not quiet or gate.exit_code:
+        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        sys.stdout.write(gate_renderer(format_)(gate, verbose, colour))
+    return gate.exit_code
+
+
+def _strict(outcome: Outcome) -> Outcome:
+    if outcome.status != "better":
+        return outcome
+    return replace(outcome, status="regression", reason="It got better, and the baseline does not say so.")
+
+
+def _chosen(names: Sequence[str]) -> tuple[Configuration, tuple[GateTarget, ...]]:
+    """The configuration, and the targets that were named (all, where none was). Works from the configuration's folder."""
+    configuration = read_configuration()
+    os.chdir(configuration.file.parent)
+    known = {target.name: target for target in configuration.targets}
+    if not known:
+        raise UsageError(f"{configuration.file} has no [[tool.compile-doctor.targets]].")
+    for name in names:
+        if name not in known:
+            raise UsageError(f"There is no target {name!r} in {configuration.file}: {', '.join(known)}.")
+    return configuration, tuple(known[name] for name in names) if names else configuration.targets
+
+
+def update_baselines(names: Sequence[str], backend: str | None, jobs: int | None) -> int:
+    """Writes what was found; a target that could not be judged keeps its old baseline, and the exit code is 3."""
+    if os.environ.get("CI", "").lower() in ("1", "true"):
+        raise UsageError("CI is set: a gate that writes its own baseline is none.", hint="Run it where you work.")
+    configuration, targets = _chosen(names)
+
+    def write(target: GateTarget, found: Evidence | DoctorError) -> Outcome:
+        if isinstance(found, DoctorError):
+            return Outcome(target.name, "inconclusive", str(found), None)
+        report = make_report(found)
+        if report.verdict == "inconclusive" or any(finding.code in OUTCOMES for finding in report.findings):
+            return Outcome(target.name, "inconclusive", report.reason, report)
+        entry = baseline.snapshot(target.name, report)
+        path = baseline.path_of(configuration.baseline_dir, target.name, entry["torch"], entry["device"])
+        changed = baseline.write(path, entry)
+        return Outcome(target.name, "pass", f"{'written' if changed else 'unchanged'}: {os.path.relpath(path)}", report)
+
+    outcomes = run_targets(targets, jobs or configuration.jobs, backend, write)
+    for outcome in outcomes:
+        click.echo(f"{outcome.name}: {'not written: ' if outcome.status != 'pass' else ''}{outcome.reason}")
+    return 0 if all(outcome.status == "pass" for outcome in outcomes) else 3
+
+
+def diff_baselines(old: str, new: str) -> int:
+    """What differs between two torch versions, target by target."""
+    configuration, _ = _chosen(())
+    found = {
+        (entry["target"], entry["device"], entry["torch"]): entry
+        for _, entry in baseline.stored(configuration.baseline_dir)
+    }
+    pairs = sorted((name, device) for name, device, torch in found if torch == old and (name, device, new) in found)
+    if not pairs:
+        raise_nothing(old, new)
+    for name, device in pairs:
+        before, after = found[name, device, old], found[name, device, new]
+        lines = list(_lines(before, after))
+        click.echo(f"{name} ({device}): " + ("the same" if not lines else ""))
+        for line in lines:
+            click.echo(f"  {line}")
+    return 0
+
+
+def raise_nothing(old: str, new: str) -> None:
+    """Says that there is nothing to compare: exit code 3."""
+    error = DoctorError(
+        f"No target has a baseline for torch {old} and for torch {new}.",
+        hint="compile-doctor baseline update, under each of the two",
+    )
+    error.exit_code = 3
+    raise error
+
+
+def _lines(before: dict[str, object], after: dict[str, object]) -> list[str]:
+    lines = []
+    old, new = before["summary"], after["summary"]
+    assert isinstance(old, dict) and isinstance(new, dict)
+    lines += [f"{key}: {old[key]} → {new[key]}" for key in old if old[key] != new.get(key)]
+    for kind in ("findings", "attention"):
+        was, now = before[kind], after[kind]
+        assert isinstance(was, list) and isinstance(now, list)
+        gone, added = baseline.differences(was, now)
+        lines += [f"- {_words(entry)}" for entry in gone] + [f"+ {_words(entry)}" for entry in added]
+    return lines
+
+
+def _words(entry: dict[str, object]) -> str:
+    if "verdict" in entry:
+        return f"{entry['api']} in {entry['function']} ({entry['file']}): {entry['verdict']}"
+    upstream = f" {entry['upstream']}" if entry["upstream"] else ""
+    return f"{entry['code']}{upstream} in {entry['function']} ({entry['file']}): {entry['cause']}"
+
+
+def prune_baselines(dry_run: bool) -> int:
+    """Deletes the files of targets that are gone."""
+    configuration, targets = _chosen(())
+    names = {target.name for target in targets}
+    for path, entry in baseline.stored(configuration.baseline_dir):
+        if entry["target"] not in names:
+            click.echo(f"{'would delete' if dry_run else 'deleted'} {os.path.relpath(path)}")
+            if not dry_run:
+                Path(path).unlink()
+    return 0
