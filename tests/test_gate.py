@@ -1,0 +1,232 @@
+"""Configuration, baselines and what the gate makes of a report. No torch, no child process."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import multiprocessing
+from dataclasses import replace
+
+import pytest
+from helpers import a_break, compilation, evidence, failure
+
+from compile_doctor import baseline
+from compile_doctor.config import Configuration, GateTarget, Waiver, read_configuration
+from compile_doctor.errors import UsageError
+from compile_doctor.gate import Gate, Outcome
+from compile_doctor.judge import judge, waiver_notes
+from compile_doctor.render import formats, gate_renderer
+from compile_doctor.report import make_report
+
+TODAY = datetime.date(2026, 11, 21)
+GOOD = """\
+[tool.compile-doctor]
+baseline-dir = ".baselines"
+owners = ["mine", "dependency"]
+jobs = 2
+
+[[tool.compile-doctor.targets]]
+name = "vit"
+target = "models/vit.py"
+tokens = 16384
+require-fused = true
+
+[[tool.compile-doctor.waivers]]
+code = "CD101"
+place = "models/vit.py:Model.forward"
+reason = "upstream issue 1"
+expires = 2027-01-01
+"""
+
+
+def test_a_configuration(tmp_path):
+    (tmp_path / "pyproject.toml").write_text(GOOD)
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    found = read_configuration(tmp_path / "deep" / "er")
+    assert found.baseline_dir == tmp_path / ".baselines"
+    assert found.targets == (GateTarget("vit", "models/vit.py", tokens=16384, require_fused=True),)
+    assert found.owners == ("mine", "dependency") and found.jobs == 2
+    assert found.waivers[0].expires == datetime.date(2027, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("tokens = 16384", "token = 16384", "unknown key 'token'; did you mean 'tokens'?"),
+        ("baseline-dir", "baseline_dir", "did you mean 'baseline-dir'?"),
+        ("tokens = 16384", 'tokens = "16384"', "tokens = '16384' is of the wrong type"),
+        ("tokens = 16384", "tokens = true", "of the wrong type"),
+        ('name = "vit"\n', "", "name is missing"),
+        ('reason = "upstream issue 1"\n', "", "reason is missing"),
+        ("expires = 2027-01-01", "", "expires is missing"),
+        ("expires = 2027-01-01", 'expires = "soon"', "of the wrong type"),
+        ('"dependency"]', '"everybody"]', "owners are mine, dependency, torch"),
+        ("jobs = 2", "jobs = 0", "jobs is at least 1"),
+        ("[tool.compile-doctor]", "[tool.compile-doctor", "is no TOML"),
+    ],
+)
+def test_a_mistake_in_it(tmp_path, old, new, message):
+    (tmp_path / "pyproject.toml").write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(UsageError) as caught:
+        read_configuration(tmp_path)
+    assert message in str(caught.value) and "pyproject.toml" in str(caught.value)
+
+
+def test_none_at_all(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.other]\n")
+    with pytest.raises(UsageError, match=r"no pyproject\.toml"):
+        read_configuration(tmp_path)
+
+
+# Baselines
+
+
+def moved(lines):
+    """The same break, further down in the file."""
+    return evidence(breaks=(a_break(line=7 + lines),))
+
+
+def configuration(tmp_path, **values):
+    return replace(Configuration(tmp_path / "pyproject.toml", tmp_path / ".compile-doctor", ()), **values)
+
+
+def written(tmp_path, found):
+    report = make_report(found)
+    entry = baseline.snapshot("vit", report)
+    path = baseline.path_of(tmp_path / ".compile-doctor", "vit", entry["torch"], entry["device"])
+    baseline.write(path, entry)
+    return path
+
+
+def outcome(tmp_path, found, target=None, **values):
+    return judge(target or GateTarget("vit", "model.py"), found, configuration(tmp_path, **values), TODAY)
+
+
+def test_a_baseline_has_no_lines_counts_or_times(tmp_path):
+    path = written(tmp_path, moved(0))
+    assert path.name == "vit.torch-2.13.cpu.json"
+    before = path.read_bytes()
+    assert not baseline.write(path, baseline.snapshot("vit", make_report(moved(0))))
+    more = evidence(breaks=(a_break(), a_break()))  # seen twice
+    slow = replace(more, compilations=(compilation(seconds=99.0),), environment={**more.environment, "torch": "2.13.1"})
+    assert baseline.text_of(baseline.snapshot("vit", make_report(slow))).encode() == before
+    assert json.loads(before)["findings"][0]["code"] == "CD101"
+    assert "line" not in before.decode()
+
+
+def test_as_good_as_the_baseline_is_a_pass(tmp_path):
+    written(tmp_path, moved(0))
+    assert outcome(tmp_path, moved(0)).status == "pass"
+
+
+def test_a_new_finding_is_a_regression_with_its_line(tmp_path):
+    written(tmp_path, evidence())
+    found = outcome(tmp_path, moved(0))
+    assert found.status == "regression"
+    assert "CD101 graph-break" in found.reason and ":7)" in found.reason
+    assert found.worse[0].finding.location.line == 7
+    assert Gate((found,), "2.13.0", "cpu").exit_code == 1
+
+
+def test_one_that_is_gone_is_better_and_passes(tmp_path):
+    written(tmp_path, moved(0))
+    found = outcome(tmp_path, evidence())
+    assert found.status == "better" and "gone: CD101" in found.better[0].text
+    assert found.hint == "compile-doctor baseline update vit"
+    assert Gate((found,), "2.13.0", "cpu").exit_code == 0
+
+
+def test_figures_are_compared(tmp_path):
+    written(tmp_path, evidence())
+    found = outcome(tmp_path, evidence(compilations=(compilation(), compilation(index=1))))
+    assert found.status == "regression" and "2 graphs, 1 in the baseline" in [change.text for change in found.worse]
+
+
+def test_somebody_elses_finding_fails_nothing_unless_asked(tmp_path):
+    written(tmp_path, evidence())
+    theirs = evidence(breaks=(a_break(file="/venv/lib/python3.11/site-packages/timm/layers.py"),))
+    assert outcome(tmp_path, theirs).status == "pass"
+    assert outcome(tmp_path, theirs, owners=("mine", "dependency")).status == "regression"
+
+
+def test_without_a_baseline_or_with_other_settings_it_is_no_pass(tmp_path):
+    found = outcome(tmp_path, evidence())
+    assert found.status == "inconclusive" and found.hint == "compile-doctor baseline update vit"
+    assert Gate((found,), "2.13.0", "cpu").exit_code == 3
+    written(tmp_path, evidence())
+    other = evidence(manifest={"cwd": "/work/project", "options": {"backend": "inductor"}})
+    assert "other settings" in outcome(tmp_path, other).reason
+
+
+def test_what_could_not_be_judged_is_no_pass(tmp_path):
+    written(tmp_path, evidence())
+    broken = evidence(
+        failures=(failure("compiled"), failure("eager")),
+        phases={"import": "done", "build": "done", "inputs": "done", "compiled": "failed", "eager": "failed"},
+    )
+    found = outcome(tmp_path, broken)
+    assert found.status == "inconclusive"
+    nothing = outcome(tmp_path, evidence(compilations=()))
+    assert nothing.status == "inconclusive"
+    assert Gate((), "2.13.0", "cpu").exit_code == 3, "nothing was checked"
+
+
+def test_a_waiver_covers_its_finding_until_it_expires(tmp_path):
+    written(tmp_path, evidence())
+    (finding,) = make_report(moved(0)).findings
+    place = f"{finding.location.file.removeprefix('/work/project/')}:{finding.location.function}"
+    waiver = Waiver("CD101", place, "known", TODAY)
+    found = outcome(tmp_path, moved(0), waivers=(waiver,))
+    assert found.status == "pass" and found.worse[0].waived == "known"
+    expired = replace(waiver, expires=TODAY - datetime.timedelta(days=1))
+    found = outcome(tmp_path, moved(0), waivers=(expired,))
+    assert found.status == "regression"
+    unused = replace(waiver, code="CD102")
+    notes = waiver_notes(configuration(tmp_path, waivers=(expired, unused)), [found], TODAY)
+    assert len(notes) == 2 and "expired on 2026-11-20" in notes[0] and "covers nothing any more" in notes[1]
+
+
+def test_thresholds_only_where_asked_for(tmp_path):
+    slow = evidence(compilations=(compilation(seconds=99.0),))
+    written(tmp_path, evidence())
+    assert outcome(tmp_path, slow).status == "pass"
+    target = GateTarget("vit", "model.py", max_compile_seconds=10)
+    assert "99.0 s of compile time, 10 s allowed" in outcome(tmp_path, slow, target).worse[0].text
+
+
+def test_a_damaged_baseline_says_so(tmp_path):
+    path = written(tmp_path, evidence())
+    path.write_text("{")
+    with pytest.raises(UsageError, match="cannot be read"):
+        outcome(tmp_path, evidence())
+    path.write_text('{"schema": "other"}')
+    with pytest.raises(UsageError, match="no baseline of this version"):
+        outcome(tmp_path, evidence())
+
+
+def _writer(folder, name):
+    for number in range(50):
+        entry = {"schema": baseline.SCHEMA, "target": name, "number": number, "filler": "x" * 20_000}
+        baseline.write(folder / "shared.json", entry)
+        baseline.write(folder / f"{name}.json", entry)
+
+
+def test_two_processes_writing_at_once_lose_nothing(tmp_path):
+    workers = [multiprocessing.get_context("fork").Process(target=_writer, args=(tmp_path, name)) for name in "ab"]
+    for worker in workers:
+        worker.start()
+    while any(worker.is_alive() for worker in workers):
+        baseline.load(tmp_path / "shared.json")  # whole at any time
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert {path.name for path in tmp_path.iterdir()} == {"shared.json", "a.json", "b.json"}
+    assert baseline.load(tmp_path / "a.json")["number"] == 49
+
+
+@pytest.mark.parametrize("name", formats())
+def test_every_format_has_the_gate(tmp_path, name):
+    written(tmp_path, evidence())
+    bad = outcome(tmp_path, moved(0))
+    gate = Gate((bad, Outcome("mlp", "inconclusive", "It timed out.", None)), "2.13.0+cpu", "cpu", ("a note",))
+    text = gate_renderer(name)(gate, 1, False)
+    assert text == gate_renderer(name)(gate, 1, False)
+    assert "CD101" in text and "mlp" in text and "timed out" in text
