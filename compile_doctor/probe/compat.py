@@ -207,3 +207,32 @@ def trace_muted() -> Iterator[None]:
     finally:
         for handler in handlers:
             _internal.trace_log.addHandler(handler)
+
+
+@contextmanager
+def trace_into(directory: str) -> Iterator[None]:
+    """Writes torch's structured trace of what is compiled meanwhile into a directory, beside where it goes already."""
+    from torch._logging import _internal, structured
+
+    # File names are written once per process, and referred to by number: this trace has to have its own.
+    known = dict(structured.INTERN_TABLE)
+    structured.INTERN_TABLE.clear()
+    handler = _internal.LazyTraceHandler(directory)
+    handler.setFormatter(_internal.TorchLogsFormatter(trace=True))
+    level = _internal.trace_log.level
+    # The trace is no log for people: pytest puts its handlers on loggers that do not propagate, and would show it.
+    others = [one for one in _internal.trace_log.handlers if not isinstance(one, _internal.LazyTraceHandler)]
+    for other in others:
+        _internal.trace_log.removeHandler(other)
+    _internal.trace_log.setLevel(logging.DEBUG)
+    _internal.trace_log.addHandler(handler)
+    try:
+        yield
+    finally:
+        _internal.trace_log.removeHandler(handler)
+        _internal.trace_log.setLevel(level)
+        for other in others:
+            _internal.trace_log.addHandler(other)
+        handler.close()
+        structured.INTERN_TABLE.clear()
+        structured.INTERN_TABLE.update(known)

@@ -59,6 +59,25 @@ def write_counts(log: EventLog) -> None:
 
 
 @contextmanager
+def alone() -> Iterator[None]:
+    """Takes handlers that somebody else put on the artifacts' loggers off for a while: pytest would show every record."""
+    taken = [
+        (logger, handler)
+        for _, logger in compat.artifact_loggers(*_KINDS)
+        if not logger.propagate
+        for handler in logger.handlers
+        if not isinstance(handler, _Handler)
+    ]
+    for logger, handler in taken:
+        logger.removeHandler(handler)
+    try:
+        yield
+    finally:
+        for logger, handler in taken:
+            logger.addHandler(handler)
+
+
+@contextmanager
 def muted() -> Iterator[None]:
     """Keeps what torch logs meanwhile out of the evidence."""
     loggers = [logger for _, logger in compat.artifact_loggers(*_KINDS)] + [
