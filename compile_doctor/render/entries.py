@@ -1,0 +1,129 @@
+"""What the formats for CI show, one entry each, and what they say of it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from compile_doctor import places
+from compile_doctor.findings import SEVERITIES, Finding, Location
+from compile_doctor.gate import Outcome
+from compile_doctor.render.clean import without_controls
+from compile_doctor.report import Report
+
+INCONCLUSIVE = "inconclusive"
+CONFIGURATION = "pyproject.toml"
+"""Stands for a target whose file is not known: it is configured there."""
+_NO_TEXT = re.compile("[\ud800-\udfff\ufffe\uffff]")
+"""Neither UTF-8 nor XML can hold them."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A finding; or a change of the gate's, or a missing verdict, in the shape of one."""
+
+    finding: Finding
+    kind: str
+    """`finding` in a report; `regression`, `waived`, `known` or `uncompared` in a gate; `inconclusive` in both."""
+    level: str
+    """error, warning or info: what it is worth here. In a gate, an error is what fails it."""
+    target: str = ""
+    """Empty in a report, which has only one."""
+    path: str = CONFIGURATION
+    """The target's file, for formats that want a file whatever it is."""
+    note: str = ""
+    """What the gate says of it: the change, or the reason of the waiver."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A report, or an outcome of the gate."""
+
+    name: str
+    status: str
+    """`failed`, `inconclusive` or `passed`."""
+    word: str
+    """The same in the words of the report or the gate."""
+    reason: str
+    entries: tuple[Entry, ...]
+    report: Report | None = None
+    outcome: Outcome | None = None
+
+
+def clean(text: str) -> str:
+    """Text that every format can hold: no control characters but tab and line feed, no half characters."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _NO_TEXT.sub("\ufffd", without_controls(re.sub(r"\r\n?", "\n", text)))
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """White space folded, cut behind `limit` characters."""
+    return cut(" ".join(text[: limit * 4].split()), limit)
+
+
+def cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def label(finding: Finding) -> str:
+    """`CD101 graph-break`."""
+    return f"{finding.code} {finding.name}".strip()
+
+
+def at(location: Location | None) -> str:
+    """`model.py:7 in Model.forward`, or nothing."""
+    if location is None:
+        return ""
+    function = f" in {location.function}" if location.function else ""
+    return f"{places.short(location.file)}:{location.line}{function}"
+
+
+def own_place(finding: Finding) -> Location | None:
+    """The place in the project: the finding's own, or the line that leads there; None where neither is in it."""
+    inside = (one for one in (finding.location, finding.via) if one and not one.file.startswith(("/", "<", "..")))
+    return next(inside, None)
+
+
+def body(entry: Entry, limit: int = 4000) -> str:
+    """All that is to be said of it, in lines."""
+    finding = entry.finding
+    lines = {"waived": [f"Waived: {entry.note}"], "regression": [entry.note]}.get(entry.kind, [])
+    lines += [finding.title, finding.message]
+    if finding.via:
+        lines.append(f"Called from {at(finding.via)}: {finding.via.snippet}")
+    lines.append(f"Fix: {finding.fix}" if finding.fix else "")
+    lines.append(f"Recipe: {finding.recipe}" if finding.recipe else "")
+    # A change says what its finding says already: once is enough.
+    return cut("\n".join(line for line in dict.fromkeys(lines) if line), limit)
+
+
+def fingerprints(entries: Sequence[Entry]) -> list[str]:
+    """One for each, without line, count or message; entries that share one are numbered by where they stand."""
+    found = [""] * len(entries)
+    seen: dict[str, int] = {}
+
+    def where(index: int) -> tuple[int, str, str, int]:
+        entry = entries[index]
+        line = entry.finding.location.line if entry.finding.location else 0
+        return line, entry.target, entry.finding.title, index
+
+    for index in sorted(range(len(entries)), key=where):
+        text = "\0".join(identity(entries[index].finding))
+        digest = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+        seen[digest] = seen.get(digest, 0) + 1
+        found[index] = digest if seen[digest] == 1 else f"{digest}:{seen[digest]}"
+    return found
+
+
+def identity(finding: Finding) -> tuple[str, ...]:
+    """What stays when lines, values and machines change."""
+    file, function = (finding.location.file, finding.location.function) if finding.location else ("", "")
+    return (finding.code, finding.upstream or "", finding.owner, places.short(file), function, finding.cause)
+
+
+def worst_first(entries: Iterable[Entry]) -> list[Entry]:
+    """Stable: of the same level in the order of the report. What has no verdict comes before all."""
+    return sorted(entries, key=lambda entry: (entry.kind != INCONCLUSIVE, SEVERITIES.index(entry.level)))

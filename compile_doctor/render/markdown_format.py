@@ -1,0 +1,63 @@
+"""The report as Markdown, for a comment on a pull request or the summary of a job."""
+
+from __future__ import annotations
+
+from compile_doctor.gate import Gate
+from compile_doctor.render.consequence import figures
+from compile_doctor.render.entries import INCONCLUSIVE, Target, clean, worst_first
+from compile_doctor.render.markdown_escape import inline
+from compile_doctor.render.markdown_page import Page
+from compile_doctor.render.subjects import targets
+from compile_doctor.report import Report
+
+
+def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
+    (shown,) = targets(report)
+    page = Page()
+    page.add(f"### compile-doctor: {inline(shown.word)}")
+    env = report.environment
+    facts = [shown.name, report.convention, f"torch {env['torch']}" if env.get("torch") else ""]
+    facts += [str(env.get("gpu") or env.get("device") or ""), str(env.get("backend") or "")]
+    page.add(f"**{shown.word.upper()}** {inline(shown.reason, 1000)}".rstrip())
+    page.add("Target " + " · ".join(inline(clean(fact)) for fact in facts if fact))
+    entries = worst_first(entry for entry in shown.entries if entry.kind != INCONCLUSIVE)
+    page.findings("", entries, gate=False)
+    page.attention(((shown, entry) for entry in shown.report.attention) if shown.report else (), gate=False)
+    page.details(entries, verbosity)
+    page.notes([*report.notes, *(f"{code} not checked: {reason}" for code, reason in report.skipped_checks)])
+    page.add("In all: " + inline(" · ".join(map(clean, figures(report))), 1000))
+    return page.text()
+
+
+def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
+    shown = targets(gate)
+    page = Page()
+    states = [target.status for target in shown]
+    words = {"failed": "something got worse", INCONCLUSIVE: "not everything could be judged", "passed": "passed"}
+    page.add("### compile-doctor: " + next(word for state, word in words.items() if state in states))
+    counts = (("failed", "got worse"), (INCONCLUSIVE, "could not be judged"), ("passed", "passed"))
+    told = ", ".join(f"{states.count(state):,} {said}" for state, said in counts if state in states)
+    page.add(f"**{told}** of {len(states):,} · torch {inline(clean(gate.torch))} · {inline(clean(gate.device))}")
+    order = sorted(shown, key=lambda target: ("failed", INCONCLUSIVE, "passed").index(target.status))
+    page.table("", ("target", "status", "why"), [_row_of_target(target) for target in order])
+    entries = worst_first(entry for target in shown for entry in target.entries if entry.kind != INCONCLUSIVE)
+    worse = [entry for entry in entries if entry.kind == "regression"]
+    page.findings("What got worse", worse, gate=True)
+    page.findings("Waived", [entry for entry in entries if entry.kind == "waived"], gate=True)
+    better = [(inline(one.name), inline(change.text)) for one in shown if one.outcome for change in one.outcome.better]
+    page.table("Better than the baseline", ("target", "what"), better)
+    calls = ((target, entry) for target in shown if target.report for entry in target.report.attention)
+    page.attention(calls, gate=True)
+    page.details(worse, verbosity)
+    for kind, title in (("known", "In the baseline"), ("uncompared", "Not compared with a baseline")):
+        page.findings(title, [entry for entry in entries if entry.kind == kind], gate=True, folded=True)
+    page.notes(gate.notes)
+    return page.text()
+
+
+def _row_of_target(target: Target) -> tuple[str, ...]:
+    status = {"failed": "**worse**", INCONCLUSIVE: "**not judged**"}.get(target.status, inline(target.word))
+    why = [target.reason]
+    if target.outcome:
+        why += ["from the cache" if target.outcome.cached else "", target.outcome.hint]
+    return inline(target.name), status, inline("; ".join(part.rstrip(".") for part in why if part))

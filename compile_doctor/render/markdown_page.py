@@ -1,0 +1,125 @@
+"""The parts of the Markdown report, as many as fit into a comment."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+from compile_doctor import places
+from compile_doctor.attention_report import AttentionEntry
+from compile_doctor.render.entries import Entry, Target, at, clean, cut, label, one_line
+from compile_doctor.render.markdown_escape import code_block, inline, table
+from compile_doctor.sizes import human
+
+SIZE = 60_000
+"""GitHub takes comments of up to 65,536 characters."""
+_DETAILS = 20
+_FINDINGS = ("severity", "finding", "place", "what", "fix")
+_ATTENTION = ("place", "tokens", "peak", "dense needs", "fused bound", "verdict")
+
+
+class Page:
+    """Collects blocks; each part takes a share of what is left, so that none keeps the later ones out."""
+
+    def __init__(self) -> None:
+        self._blocks: list[str] = []
+        self._left = SIZE
+
+    def add(self, block: str) -> None:
+        self._blocks.append(block)
+        self._left -= len(block) + 2
+
+    def text(self) -> str:
+        return "\n\n".join(self._blocks) + "\n"
+
+    def table(self, title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], folded: bool = False) -> None:
+        """Nothing where there are no rows."""
+        if not rows:
+            return
+        block = table(head, rows, self._left // 2)
+        if folded:
+            self.add(_folded(f"{title} ({len(rows):,})", block))
+        else:
+            self.add(f"#### {title}\n\n{block}" if title else block)
+
+    def findings(self, title: str, entries: Sequence[Entry], gate: bool, folded: bool = False) -> None:
+        rows = [((inline(entry.target),) if gate else ()) + _finding(entry) for entry in entries]
+        self.table(title, (("target",) if gate else ()) + _FINDINGS, rows, folded)
+
+    def attention(self, calls: Iterable[tuple[Target, AttentionEntry]], gate: bool) -> None:
+        rows = [((inline(target.name),) if gate else ()) + row for target, entry in calls for row in _ladder(entry)]
+        self.table("Attention", (("target",) if gate else ()) + _ATTENTION, rows)
+
+    def details(self, entries: Sequence[Entry], verbosity: int) -> None:
+        """Code, message and fix of the first ones, folded; nothing for a change that says all in one line."""
+        for entry in entries[:_DETAILS]:
+            block = _details(entry, verbosity)
+            if block and len(block) < self._left // 2:
+                self.add(block)
+
+    def notes(self, notes: Sequence[str]) -> None:
+        self.table("Notes", ("note",), [(inline(clean(note)),) for note in notes], folded=True)
+
+
+def _finding(entry: Entry) -> tuple[str, ...]:
+    finding = entry.finding
+    what = finding.title
+    if entry.kind == "regression" and what not in entry.note:
+        what = f"{entry.note}: {what}"
+    elif entry.kind == "regression":
+        what = entry.note
+    elif entry.kind == "waived":
+        what += f" (waived: {entry.note})"
+    count = f" ({finding.count}×)" if finding.count > 1 else ""
+    first, _, more = finding.fix.strip().partition("\n")
+    fix = inline(first + (" …" if more else ""))
+    return entry.level, inline(label(finding)), inline(at(finding.location)), inline(what) + count, fix
+
+
+def _ladder(entry: AttentionEntry) -> list[tuple[str, ...]]:
+    """A row for each size; the verdict of the call where there is no ladder."""
+    place = inline(f"{places.short(clean(entry.location.file))}:{entry.location.line} {clean(entry.api)}")
+    rows: list[tuple[str, ...]] = [
+        (
+            place,
+            f"{step.tokens:,}" if step.tokens else "–",
+            human(step.peak) if step.peak is not None else ("–" if step.ran else "not run"),
+            human(step.dense) if step.dense is not None else "–",
+            human(step.fused) if step.fused is not None else "–",
+            inline(clean(step.verdict)),
+        )
+        for step in entry.ladder
+    ]
+    rows = rows or [(place, "–", "–", "–", "–", inline(clean(entry.verdict)))]
+    if entry.reason and entry.verdict != "fused":
+        rows[-1] = (*rows[-1][:-1], f"{rows[-1][-1]}: {inline(entry.reason)}")
+    return rows
+
+
+def _details(entry: Entry, verbosity: int) -> str:
+    finding = entry.finding
+    target = f"{entry.target}: " if entry.target else ""
+    parts = []
+    for place, said in ((finding.location, ""), (finding.via, "called from ")):
+        if place and place.snippet:
+            parts += [said + "line " + inline(at(place)) if said else "", code_block(cut(place.snippet, 500), "python")]
+    parts += [_text("Why", finding.message), _text("Fix", finding.fix)]
+    parts += [f"Recipe: {inline(finding.recipe)}" if finding.recipe else ""]
+    if verbosity and finding.evidence:
+        parts.append(_text("Seen", "\n".join(finding.evidence[-12:])))
+    parts = [part for part in parts if part]
+    return _folded(f"{target}{label(finding)} {at(finding.location)}", "\n\n".join(parts)) if parts else ""
+
+
+def _text(name: str, text: str) -> str:
+    """A line as prose; lines are code, or somebody's message, and stay as they are."""
+    text = text.strip("\n").rstrip()
+    if "\n" in text:
+        return f"{name}:\n\n{code_block(cut(text, 2000), 'text')}"
+    return f"{name}: {inline(text, 1500)}" if text else ""
+
+
+def _folded(summary: str, block: str) -> str:
+    # In <code> nobody is mentioned; the empty line lets Markdown begin again.
+    shown = html.escape(one_line(summary, 200), quote=False)
+    return f"<details>\n<summary><code>{shown}</code></summary>\n\n{block}\n\n</details>"
