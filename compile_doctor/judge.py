@@ -79,7 +79,8 @@ def compare(
             if before != after:
                 grew = after > before if key != "ops_captured" else after < before
                 change = Change(key.replace("_", "-"), f"{after} {words}, {before} in the baseline")
-                if grew or key != "ops_captured":  # more operators are more code, and nothing better
+                # More operators are more code, and nothing better; a break that is gone takes its own with it.
+                if key != "ops_captured" or (grew and not better):
                     (worse if grew else better).append(change)
     _compare_attention(known["attention"], found["attention"], worse, better)
     return worse, better
