@@ -1,0 +1,92 @@
+"""What the main thread assigns to a configuration of torch's becomes the default of the other threads."""
+
+import sys
+import threading
+import unittest.mock
+from contextvars import ContextVar
+from types import FunctionType
+
+import torch.utils._config_module as config_module
+
+from compile_doctor.patching.changes import forget_hashes
+
+_HERE = (__file__, config_module.__file__)
+_MIRRORED = {}
+"""(configuration, name) to (entry, field, the value before, ours)."""
+_patched = ContextVar("compile_doctor_patched", default=())
+"""The settings that this context has within `config.patch`, which stay its own."""
+_lock = threading.Lock()
+
+
+def assign(original):
+    def and_for_other_threads(self, name, value):
+        original(self, name, value)
+        if name in type(self)._bypass_keys:
+            return
+        scope = _scope(sys._getframe(1))
+        key = (self.__name__, name)
+        if scope == "__enter__":
+            _patched.set((*_patched.get(), key))
+        elif scope == "__exit__":
+            inside = list(_patched.get())
+            if key in inside:
+                inside.remove(key)
+            _patched.set(tuple(inside))
+        elif not scope and key not in _patched.get():
+            _mirror(self, name, value)
+
+    return and_for_other_threads
+
+
+def _scope(frame):
+    """Whether an assignment is for a while: __enter__ or __exit__ of config.patch, or unittest.mock's; empty: it stays."""
+    while frame is not None and frame.f_code.co_filename in _HERE:
+        if frame.f_code.co_name in ("__enter__", "__exit__"):
+            return frame.f_code.co_name
+        frame = frame.f_back
+    return "mock" if frame is not None and frame.f_code.co_filename == unittest.mock.__file__ else ""
+
+
+def _mirror(config, name, value):
+    entry = config._config[name]
+    # Other objects, such as a pass with a state, cannot be copied for each thread, as torch does with defaults.
+    if entry.alias is not None or not isinstance(value, (*config_module.CONFIG_TYPES, FunctionType)):
+        return
+    if threading.current_thread() is not threading.main_thread():
+        return
+    # A default from the environment is read before the plain default, but what was assigned wins over both.
+    field = "default" if entry.env_value_default is config_module._UNSET_SENTINEL else "env_value_default"
+    with _lock:
+        before = _MIRRORED.get((config, name), (entry, field, getattr(entry, field), None))[2]
+        value = config_module.copy.deepcopy(value)
+        setattr(entry, field, value)
+        _MIRRORED[config, name] = (entry, field, before, value)
+    forget_hashes(config)
+
+
+class SetBefore:
+    """What was assigned before the recipe was applied; and the way back for all that it has mirrored."""
+
+    def __init__(self):
+        self.added = False
+
+    def present(self):
+        return self.added
+
+    def add(self):
+        self.added = True
+        for module in list(sys.modules.values()):
+            if isinstance(module, config_module.ConfigModule):
+                for name, entry in module._config.items():
+                    value = entry.user_override.get()
+                    # A list or dict that was only read is in there too, as a copy of the default.
+                    if value is not config_module._UNSET_SENTINEL and value != entry.default:
+                        _mirror(module, name, value)
+
+    def remove(self):
+        self.added = False
+        for (config, _), (entry, field, before, ours) in _MIRRORED.items():
+            if getattr(entry, field) is ours:
+                setattr(entry, field, before)
+            forget_hashes(config)
+        _MIRRORED.clear()

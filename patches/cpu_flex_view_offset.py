@@ -1,0 +1,19 @@
+"""The CPU flex template gets a copy of a tensor that begins inside of its storage."""
+
+from torch._inductor import ir
+
+
+def _from_the_start(node):
+    """The node, or a copy that begins where its storage does."""
+    # A graph's input brings its offset along in its pointer: its layout says 0.
+    return node if node.get_layout().offset == 0 else ir.ExternKernel.copy_input(node)
+
+
+def add_choices(original):
+    def with_copies(*rest, input_nodes, **named):
+        # The tensors that score_mod and mask_mod capture come after these, and are read with their offsets.
+        ends = 5 if named["no_full_kv_block"] else 7
+        nodes = [_from_the_start(node) for node in input_nodes[:ends]]
+        return original(*rest, input_nodes=nodes + input_nodes[ends:], **named)
+
+    return with_copies

@@ -1,0 +1,41 @@
+"""Under autocast, a query, key and value that differ in dtype are cast to autocast's, as scaled_dot_product_attention does."""
+
+import torch
+
+
+def validate_sdpa_input(original):
+    def validate_what_is_used(query, key, value, *rest, **named):
+        return original(*_harmonised(query, key, value), *rest, **named)
+
+    return validate_what_is_used
+
+
+def unchanged(original):
+    """Where the function comes from, and others take it: they get what they had."""
+
+    def validate(*args, **kwargs):
+        return original(*args, **kwargs)
+
+    return validate
+
+
+def enforce_mem_layouts(original):
+    def enforce_on_what_is_used(query, key, value):
+        return original(*_harmonised(query, key, value))
+
+    return enforce_on_what_is_used
+
+
+def _harmonised(query, key, value):
+    device = query.device.type
+    if (query.dtype == key.dtype == value.dtype) or not torch.is_autocast_enabled(device):
+        return query, key, value
+    dtype = torch.get_autocast_dtype(device)
+    return tuple(_cast(one, dtype, device) for one in (query, key, value))
+
+
+def _cast(tensor, dtype, device):
+    # As autocast itself: float64 is never cast, nor what lies on another device.
+    if tensor.dtype == torch.float64 or not tensor.is_floating_point() or tensor.device.type != device:
+        return tensor
+    return tensor.to(dtype)

@@ -1,0 +1,67 @@
+"""flex_attention computes with what a float8 tensor stands for: in the first dtype among q, k and v that it can use."""
+
+import torch
+
+_RAW = tuple(
+    getattr(torch, name)
+    for name in ("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu")
+    if hasattr(torch, name)
+)
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+
+def validate_sdpa_input(original):
+    def validate_what_is_used(query, key, value, *rest, **named):
+        return original(*_usable(query, key, value), *rest, **named)
+
+    return validate_what_is_used
+
+
+def unchanged(original):
+    """Where the function comes from, and others take it: they get what they had."""
+
+    def validate(*args, **kwargs):
+        return original(*args, **kwargs)
+
+    return validate
+
+
+def enforce_mem_layouts(original):
+    def enforce_on_what_is_used(query, key, value):
+        return original(*_usable(query, key, value))
+
+    return enforce_on_what_is_used
+
+
+def _usable(query, key, value):
+    inputs = (query, key, value)
+    if not any(_is_subclass(one) or _is_raw(one) for one in inputs):
+        return inputs
+    # No next(…, default): Dynamo of torch 2.8 cannot trace it.
+    dtypes = [one.dtype for one in inputs if one.dtype.is_floating_point and one.dtype not in _RAW]
+    dtype = dtypes[0] if dtypes else torch.bfloat16
+    plain = [_dequantised(one) if _is_subclass(one) else one for one in inputs]
+    return tuple(one.to(dtype) if one.dtype.is_floating_point else one for one in plain)
+
+
+def _is_raw(tensor):
+    # A GPU has kernels for it, and who hands it over there means it.
+    return tensor.dtype in _RAW and tensor.device.type == "cpu"
+
+
+def _is_subclass(tensor):
+    """Of the kind that says how to get the numbers back; every tensor has a `dequantize`, for quantised dtypes."""
+    kind = type(tensor)
+    if kind in _PLAIN:
+        return False
+    return hasattr(kind, "to_original_precision") or kind.dequantize is not torch.Tensor.dequantize
+
+
+def _dequantised(tensor):
+    if hasattr(type(tensor), "to_original_precision"):
+        plain = tensor.to_original_precision()
+    else:
+        plain = tensor.dequantize()
+    if tensor.requires_grad and torch.is_grad_enabled() and not plain.requires_grad:
+        raise RuntimeError("flex_attention: the dequantised tensor has lost the gradient of its float8 tensor")
+    return plain

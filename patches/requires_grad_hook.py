@@ -1,0 +1,81 @@
+"""requires_grad_() on a tensor of the graph's own is traced where no gradient can be lost by it."""
+
+import torch
+from torch._dynamo import exc
+from torch._dynamo.variables.base import VariableTracker
+from torch._dynamo.variables.tensor import TensorVariable
+
+_MARK = "compile_doctor_requires_grad"
+"""Up to torch 2.11, in the `meta` of a node that requires_grad_() was called on."""
+
+
+def method_requires_grad_(original):
+    """Up to torch 2.11, which refuses at once: goes on, and leaves it to the check at the end."""
+
+    def for_a_tensor_of_the_graph(self, *args, **named):
+        from torch._dynamo.symbolic_convert import InstructionTranslator  # loaded after the modules that are changed
+
+        tx = InstructionTranslator.current_tx()
+        node = self.as_proxy().node
+        value = node.meta["example_value"]
+        wanted = [one.as_python_constant() for one in (*args, *named.values()) if isinstance(one, VariableTracker)]
+        # Without fullgraph=True the graph is broken here, which is right for any use of it. The check sees one graph.
+        ours = tx.one_graph and not tx.export and not self.source and node.graph is tx.output.root_tracer.graph
+        if not ours or value.requires_grad or wanted not in ([], [True]):
+            return original(self, *args, **named)
+        value.requires_grad_()
+        self.requires_grad = True
+        node.meta[_MARK] = True
+        return self
+
+    return for_a_tensor_of_the_graph
+
+
+def compile_and_call_fx_graph(original):
+    """Up to torch 2.11: the check at the end."""
+
+    def without_a_leak(self, tx, rv, *rest):
+        leaves = [node for node in self.graph.nodes if node.meta.pop(_MARK, False)]
+        if leaves and _loses_gradients(self.graph, leaves, rv):
+            raise exc.Unsupported(
+                "Unsupported Tensor.requires_grad_() call: what the graph returns has its gradient from there alone"
+            )
+        return original(self, tx, rv, *rest)
+
+    return without_a_leak
+
+
+def check_outputs(original):
+    """From torch 2.12, which traces the call and refuses each output that comes from there."""
+
+    def only_where_gradients_are_lost(self, rv, tx):
+        marked = [one for one in self.leaf_var_creation_order if isinstance(one, TensorVariable) and not one.source]
+        leaves = [one.as_proxy().node for one in marked]
+        if tx.export or not leaves or _loses_gradients(self.graph, leaves, rv):
+            original(self, rv, tx)
+
+    return only_where_gradients_are_lost
+
+
+def _loses_gradients(graph, leaves, outputs):
+    """Whether an output requires grad because of a leaf alone: the compiled graph would return it without."""
+    leaves, derived, other = set(leaves), set(), set()
+    for node in graph.nodes:
+        inputs = node.all_input_nodes
+        comes_from_leaf = node in leaves or not derived.isdisjoint(inputs)
+        has_other = node not in leaves and _requires_grad(node) and not (inputs and other.isdisjoint(inputs))
+        # x.copy_(y) changes the node that x has from before.
+        changed = inputs[:1] if str(node.target).endswith("_") and node.op == "call_method" else []
+        for one in (node, *changed):
+            if comes_from_leaf:
+                derived.add(one)
+            if has_other:
+                other.add(one)
+    nodes = [one.as_proxy().node for one in outputs if isinstance(one, TensorVariable) and one.requires_grad]
+    return any(node in derived and node not in other for node in nodes)
+
+
+def _requires_grad(node):
+    value = node.meta.get("example_value")
+    values = value if isinstance(value, (tuple, list)) else (value,)
+    return any(isinstance(one, torch.Tensor) and one.requires_grad for one in values)

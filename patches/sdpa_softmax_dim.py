@@ -1,0 +1,30 @@
+"""The patterns of fused attention match no softmax over another dim than the last one."""
+
+import torch
+from torch._inductor.pattern_matcher import FailedMatch
+
+_aten = torch.ops.aten
+_ATTENTION = {"query", "key", "value"}
+
+
+def match(original):
+    def with_softmax_over_the_last_dim(self, node):
+        found = original(self, node)
+        # These arguments are the attention patterns' own. Other patterns, and what failed already, stay as they are.
+        if found and _ATTENTION <= found.kwargs.keys() and not all(map(_last_dim, found.nodes)):
+            return FailedMatch("softmax over another dim than the last one")
+        return found
+
+    return with_softmax_over_the_last_dim
+
+
+def _last_dim(node):
+    """Whether a node is not one of softmax's two reductions, or goes over the last dim and no other."""
+    if node.target is _aten.sum.dim_IntList:  # the gradient of a mask is a sum as well, over other dims
+        if getattr(node.args[0], "target", None) is not _aten.exp.default:
+            return True
+    elif node.target is not _aten.amax.default:
+        return True
+    dims = list(node.args[1])
+    value = node.args[0].meta.get("val")
+    return dims == [-1] or (value is not None and dims == [value.ndim - 1])
