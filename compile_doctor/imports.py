@@ -101,7 +101,8 @@ class _Told:
 
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
-        module.__loader__ = self._loader
+        # Not by assignment: torch's configuration modules allow none that they do not know.
+        vars(module)["__loader__"] = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._executed(module.__name__)

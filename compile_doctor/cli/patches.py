@@ -132,6 +132,8 @@ def _words(proof: object) -> str:
     assert isinstance(proof, Proof)
     if not proof.affected:
         said = f"torch {proof.torch} is not affected: {proof.without} without it"
+    elif not proof.patched:
+        said = f"torch {proof.torch}: {proof.without}, as it should: the recipe only warns"
     else:
         said = f"torch {proof.torch}: {proof.without} without, {proof.with_} with, {proof.reverted} once reverted"
     return said + (f"\n     {proof.reason}" if proof.reason and not proof.ok else "")

@@ -11,13 +11,14 @@ from packaging.version import Version
 from compile_doctor.patching.catalogue import folders
 from compile_doctor.patching.verify import Proof
 
-OK, CLEAN = "ok", "–"
+OK, CLEAN, SEEN = "ok", "–", "seen"
 _TITLE = """\
 # What was proven, on which torch
 
 Made by `make verify-recipes`, which runs each recipe's `verify` program on each torch (CPU, Linux); not edited by hand.
 
 - `ok`: fails without the recipe, passes with it, fails again once it is reverted
+- `seen`: fails, as a recipe says that only warns
 - `–`: outside of the recipe's range, where the program passes without it
 - anything else is a mistake, of the recipe or of its range
 
@@ -48,7 +49,7 @@ def parse(text: str) -> dict[str, dict[str, str]]:
 def cell(proof: Proof) -> str:
     """`ok`, `–`, or what went wrong, in a few words."""
     if proof.ok:
-        return OK if proof.affected else CLEAN
+        return CLEAN if not proof.affected else OK if proof.patched else SEEN
     if not proof.affected:
         return f"out of range, and {proof.without}"
     return f"{proof.without} without, {proof.with_} with, {proof.reverted} reverted"

@@ -30,12 +30,16 @@ class Proof:
     reverted: str
     affected: bool
     reason: str = ""
+    patched: bool = True
+    """False for a recipe that only warns: that its program fails is all there is to prove."""
 
     @property
     def ok(self) -> bool:
         """Fails without, passes with, fails again; outside of its range: passes without."""
         if not self.affected:
             return self.without == "passes"
+        if not self.patched:
+            return self.without == "fails"
         return (self.without, self.with_, self.reverted) == ("fails", "passes", "fails")
 
     def as_json(self) -> dict[str, object]:
@@ -64,7 +68,8 @@ def prove(recipe: Recipe) -> Proof:
     torch = installed("torch") or "none"
     affected = not why_not_affected(recipe)
     without = _run(recipe, "without")
-    with_ = _run(recipe, "with") if affected else {}
+    patched = recipe.action != "warn"
+    with_ = _run(recipe, "with") if affected and patched else {}
     reason = without.get("error") or with_.get("error") or ""
     if not reason and with_.get("with") == "fails":
         reason = with_.get("reason", "")
@@ -72,10 +77,11 @@ def prove(recipe: Recipe) -> Proof:
         recipe.id,
         torch,
         without.get("without", "error"),
-        with_.get("with", "error" if affected else ""),
-        with_.get("reverted", "error" if affected else ""),
+        with_.get("with", "error" if affected and patched else ""),
+        with_.get("reverted", "error" if affected and patched else ""),
         affected,
         reason,
+        patched,
     )
 
 
