@@ -1,5 +1,7 @@
 """flex_attention computes with what a float8 tensor stands for: in the first dtype among q, k and v that it can use."""
 
+from types import FunctionType
+
 import torch
 
 _RAW = tuple(
@@ -35,7 +37,7 @@ def enforce_mem_layouts(original):
 
 def _usable(query, key, value):
     inputs = (query, key, value)
-    if not any(_is_subclass(one) or _is_raw(one) for one in inputs):
+    if not (_is_float8(query) or _is_float8(key) or _is_float8(value)):
         return inputs
     # No next(…, default): Dynamo of torch 2.8 cannot trace it.
     dtypes = [one.dtype for one in inputs if one.dtype.is_floating_point and one.dtype not in _RAW]
@@ -44,24 +46,26 @@ def _usable(query, key, value):
     return tuple(one.to(dtype) if one.dtype.is_floating_point else one for one in plain)
 
 
-def _is_raw(tensor):
-    # A GPU has kernels for it, and who hands it over there means it.
-    return tensor.dtype in _RAW and tensor.device.type == "cpu"
+def _is_float8(tensor):
+    # Raw float8 only on CPU: a GPU has kernels for it, and who hands it over there means it.
+    return _is_subclass(tensor) or (tensor.dtype in _RAW and tensor.device.type == "cpu")
 
 
 def _is_subclass(tensor):
-    """Of the kind that says how to get the numbers back; every tensor has a `dequantize`, for quantised dtypes."""
+    """Of the kind that says how to get the numbers back; every tensor has a `dequantize`, a C function."""
+    # Written so that Dynamo of all versions can trace it, for tensors that are made within the graph, too: no hasattr.
     kind = type(tensor)
     if kind in _PLAIN:
         return False
-    return hasattr(kind, "to_original_precision") or kind.dequantize is not torch.Tensor.dequantize
+    return _own_name(kind) or isinstance(kind.dequantize, FunctionType)
+
+
+def _own_name(kind):
+    return getattr(kind, "to_original_precision", None) is not None
 
 
 def _dequantised(tensor):
-    if hasattr(type(tensor), "to_original_precision"):
-        plain = tensor.to_original_precision()
-    else:
-        plain = tensor.dequantize()
+    plain = tensor.to_original_precision() if _own_name(type(tensor)) else tensor.dequantize()
     if tensor.requires_grad and torch.is_grad_enabled() and not plain.requires_grad:
         raise RuntimeError("flex_attention: the dequantised tensor has lost the gradient of its float8 tensor")
     return plain

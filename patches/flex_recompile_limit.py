@@ -7,11 +7,11 @@ LIMIT = 64
 
 
 def compile_frame(original):
-    def with_limit_for_flex(code, globals, *args, **kwargs):
-        if code.co_name != "flex_attention" or globals.get("__name__") != "torch.nn.attention.flex_attention":
-            return original(code, globals, *args, **kwargs)
+    def with_limit_for_flex(code, names, *args, **kwargs):
+        if code.co_name != "flex_attention" or names.get("__name__") != "torch.nn.attention.flex_attention":
+            return original(code, names, *args, **kwargs)
         if config.suppress_errors or config.fail_on_recompile_limit_hit:
-            return original(code, globals, *args, **kwargs)  # what happens at the limit is the user's choice
+            return original(code, names, *args, **kwargs)  # what happens at the limit is the user's choice
         changed = {"fail_on_recompile_limit_hit": True}
         # Not "was it set": eager flex_attention itself sets it, and sets it back to the default, each time it is called.
         if config.recompile_limit == vars(config)["_config"]["recompile_limit"].default:
@@ -19,7 +19,7 @@ def compile_frame(original):
         try:
             with config.patch(**changed):
                 limit = config.recompile_limit
-                return original(code, globals, *args, **kwargs)
+                return original(code, names, *args, **kwargs)
         except FailOnRecompileLimitHit as error:
             raise FailOnRecompileLimitHit(
                 f"flex_attention was compiled for {limit} kinds of inputs (torch._dynamo.config.recompile_limit), and would "

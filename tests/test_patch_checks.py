@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from helpers import evidence
 
+from compile_doctor.capture import load_capture
 from compile_doctor.evidence import Patch
 from compile_doctor.findings import Finding
 from compile_doctor.patching.match import with_recipe
@@ -40,4 +43,20 @@ def test_a_finding_names_the_recipe_with_its_signature():
     assert named("CD101", "call to torch._safe_softmax") == "safe-softmax-dynamo"
     assert named("CD101", "call to print") is None
     assert named("CD307", "torch._safe_softmax", torch="2.7.1") is None
-    assert named("CD302", "torch.compiler.disable was applied") == "flex-keep-compiled"
+
+
+@pytest.mark.parametrize("version", ["2.9.1", "2.13.0"])
+@pytest.mark.parametrize(
+    ("code", "recipe"),
+    [
+        ("CD302", "flex-keep-compiled"),
+        ("CD401", "flex-float8-inputs"),
+        ("CD402", "flex-float8-inputs"),
+        ("CD203", "int-attr-recompile"),
+        ("CD307", "safe-softmax-dynamo"),
+    ],
+)
+def test_what_was_recorded_names_its_recipe(version, code, recipe):
+    capture = Path(__file__).parent / "evidence" / version / f"{code.lower()}-fires.zip"
+    found = [finding.recipe for finding in make_report(load_capture(capture)).findings if finding.code == code]
+    assert found and set(found) == {recipe}
