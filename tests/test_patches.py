@@ -242,7 +242,9 @@ def test_status_asks_every_guard(tmp_path):
     states = {one["id"]: one["state"] for one in found["recipes"]}
     for recipe in HERE:
         assert states[recipe.id] == ("active" if recipe.default else "applicable"), recipe.id
-    off = run_doctor(tmp_path, "patches", "list", "--format", "json", COMPILE_DOCTOR_DISABLE="safe-softmax-dynamo")
+    off = run_doctor(
+        tmp_path, "patches", "list", "--format", "json", env={"COMPILE_DOCTOR_DISABLE": "safe-softmax-dynamo"}
+    )
     assert {one["state"] for one in json.loads(off.stdout)["recipes"] if one["id"] == "safe-softmax-dynamo"} == {
         "disabled"
     }

@@ -17,11 +17,12 @@ from compile_doctor.patching.recipe import Recipe
 
 def detect(seen: Seen) -> Iterator[Finding]:
     compared = seen.evidence.max_difference is not None and not seen.evidence.manifest.get("random")
+    finished = seen.evidence.phases.get("compiled", "done") == "done" and seen.failure is None
     active = {one.id for one in seen.evidence.patches if one.state == "active"}
     for recipe in all_recipes():
         quiet = recipe.silent_wrong_result or recipe.action == "warn"
-        if recipe.silent_wrong_result and compared:
-            continue  # whether the result is wrong was looked at: CD601
+        if recipe.silent_wrong_result and (compared or not finished):
+            continue  # whether the result is wrong was looked at (CD601), or there was none
         if not quiet or recipe.id in active or not about(recipe, seen.evidence.environment):
             continue
         if not {"uses", "source"} & recipe.conditions.keys():

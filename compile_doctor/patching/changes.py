@@ -84,7 +84,7 @@ class Replace:
         kind = type(self.original) if isinstance(self.original, (staticmethod, classmethod)) else None
         made = self.make(self.original.__func__ if kind else self.original)
         if isinstance(made, FunctionType):
-            setattr(made, _REPLACED, self.original)
+            setattr(made, REPLACED, self.original)
         self.ours = kind(made) if kind else made
         setattr(holder, name, self.ours)
 
@@ -106,14 +106,15 @@ class Replace:
         return f"{self.what.attribute} is not ours any more: somebody replaced it after us, and it was left alone"
 
 
-_REPLACED = "__compile_doctor_replaced__"
+REPLACED = "__compile_doctor_replaced__"
+"""On what is put in the place of something, that something."""
 
 
 def _below_ours(value: Any) -> list[Any]:
     """A value, what it replaced if it is one of ours, and so on: recipes may stand on one another."""
     found = [value]
-    while hasattr(getattr(found[-1], "__func__", found[-1]), _REPLACED):
-        found.append(getattr(getattr(found[-1], "__func__", found[-1]), _REPLACED))
+    while hasattr(getattr(found[-1], "__func__", found[-1]), REPLACED):
+        found.append(getattr(getattr(found[-1], "__func__", found[-1]), REPLACED))
     return found
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from compile_doctor.patching.changes import REPLACED
+
 OLDEST = (2, 8)
 
 
@@ -108,6 +110,13 @@ def create_block_mask() -> Any:
     return importlib.import_module("torch.nn.attention.flex_attention").create_block_mask
 
 
+def _over(make: Callable[[Callable[..., Any]], Callable[..., Any]], original: Callable[..., Any]) -> Callable[..., Any]:
+    """The probe's wrapper, marked as one: a recipe that lies below it stands still."""
+    made = make(original)
+    setattr(made, REPLACED, original)
+    return made
+
+
 def replace_dense_entry(make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
     """Puts `make(entry)` in place of flex_attention's eager kernel, through which every dense execution goes."""
     operator, key = flex_operator(), torch._C.DispatchKey.CompositeExplicitAutograd
@@ -119,7 +128,7 @@ def replace_backend_call(make: Callable[[Callable[..., Any]], Callable[..., Any]
     """Puts `make(method)` around the call that hands each FX graph to the backend: method(output_graph, gm, …)."""
     from torch._dynamo.output_graph import OutputGraph
 
-    OutputGraph.call_user_compiler = make(OutputGraph.call_user_compiler)
+    OutputGraph.call_user_compiler = _over(make, OutputGraph.call_user_compiler)
 
 
 def backend_name(output_graph: Any) -> str:
@@ -150,14 +159,14 @@ def replace_unwrap(make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> 
     """Puts `make(function)` around what `torch.compiler.disable` uses to find the function below all wrappers."""
     from torch._dynamo import decorators
 
-    decorators.innermost_fn = make(decorators.innermost_fn)
+    decorators.innermost_fn = _over(make, decorators.innermost_fn)
 
 
 def replace_compile_call(make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
     """Puts `make(method)` around the last step of torch.compile: method(context, function or module)."""
     from torch._dynamo.eval_frame import _TorchDynamoContext
 
-    _TorchDynamoContext.__call__ = make(_TorchDynamoContext.__call__)
+    _TorchDynamoContext.__call__ = _over(make, _TorchDynamoContext.__call__)
 
 
 def dispatch_modes() -> list[str]:

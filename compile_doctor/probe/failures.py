@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import traceback
+from pathlib import Path
 from typing import Any
 
 LONGEST = 20_000
@@ -67,5 +69,13 @@ def _trimmed(error: BaseException) -> str:
     return "".join(lines)[-LONGEST:]
 
 
+_OWN = str(Path(__file__).resolve().parent.parent.parent) + os.sep
+_PARTS = tuple(
+    _OWN + part for part in ("compile_doctor/probe/", "compile_doctor/patches/", "patches/", "compile_doctor/flex.py")
+)
+"""The probe, the code of recipes (in a wheel, and in a checkout), and what it stands for."""
+
+
 def ours(file: str) -> bool:
-    return "/compile_doctor/probe/" in file.replace("\\", "/") or file.startswith("<frozen ")
+    """Whether a frame is the doctor's own, and nothing that the user wrote or calls."""
+    return file.replace("\\", "/").startswith(_PARTS) or file.startswith("<frozen ")
