@@ -11,7 +11,7 @@ def match(original):
     def with_softmax_over_the_last_dim(self, node):
         found = original(self, node)
         # These arguments are the attention patterns' own. Other patterns, and what failed already, stay as they are.
-        if found and _ATTENTION <= found.kwargs.keys() and not all(map(_last_dim, found.nodes)):
+        if found and found.kwargs.keys() >= _ATTENTION and not all(map(_last_dim, found.nodes)):
             return FailedMatch("softmax over another dim than the last one")
         return found
 
