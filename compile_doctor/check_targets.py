@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 
 from compile_doctor.config import Configuration, GateTarget
@@ -16,6 +17,7 @@ from compile_doctor.gate import Outcome
 from compile_doctor.judge import judge
 from compile_doctor.launch import Settings, diagnose
 from compile_doctor.progress import Progress
+from compile_doctor.sizes import parse_size
 from compile_doctor.targets import parse_target
 
 ROOM = 4 << 30
@@ -24,27 +26,16 @@ ROOM = 4 << 30
 
 def settings_of(target: GateTarget, backend: str | None = None) -> Settings:
     """The target's options as `diagnose` has them; `backend` is the command line's, which wins."""
-    return Settings(
-        device=target.device,
-        tokens=target.tokens,
-        backend=backend or target.backend,
-        mode=target.mode,
-        dynamic=target.dynamic,
-        grad=target.grad,
-        as_is=target.as_is,
-        repeat=target.repeat,
-        timeout=target.timeout,
-        memory_limit=size_of(target.memory_limit),
-        require_fused=target.require_fused,
-        patches=target.patches,
-    )
+    shared = {one.name: getattr(target, one.name) for one in fields(Settings)}
+    return Settings(**{**shared, "backend": backend or target.backend, "memory_limit": size_of(target.memory_limit)})
 
 
 def size_of(text: str | None) -> int | None:
-    """`8GB` as bytes, by the rules of `diagnose --memory-limit`."""
-    from compile_doctor.sizes import parse_size
-
-    return None if text is None else parse_size(text)
+    """`8GB` as bytes, by the rules of `diagnose --memory-limit`. Raises UsageError for anything else."""
+    try:
+        return None if text is None else parse_size(text)
+    except ValueError as error:
+        raise UsageError(f"memory-limit: {error}") from None
 
 
 def run_targets(

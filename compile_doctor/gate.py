@@ -60,4 +60,4 @@ class Gate:
         found = {outcome.status for outcome in self.outcomes}
         if "regression" in found:
             return 1
-        return 3 if "inconclusive" in found or not self.outcomes else 0
+        return 0 if found and found <= {"pass", "better"} else 3

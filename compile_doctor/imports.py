@@ -51,14 +51,14 @@ class ImportWatcher:
         self._after.setdefault(name, []).append(hook)
         module = sys.modules.get(name)
         if module is not None and not getattr(module.__spec__, "_initializing", False):
-            self._call(hook, name)
+            self.call(hook, name)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if self._before is not None and fullname.startswith(self._prefixes):
             hook, self._before = self._before, None
-            self._call(lambda _: hook(), fullname)
+            self.call(lambda _: hook(), fullname)
         if fullname not in self._after or fullname in self._names():
             return None
         self._names().add(fullname)
@@ -80,9 +80,10 @@ class ImportWatcher:
 
     def _executed(self, name: str) -> None:
         for hook in list(self._after.get(name, ())):
-            self._call(hook, name)
+            self.call(hook, name)
 
-    def _call(self, hook: Hook, name: str) -> None:
+    def call(self, hook: Hook, name: str) -> None:
+        """Calls a hook, and hands what it raises to `failed`."""
         try:
             hook(name)
         except Exception as error:  # a hook must never break the user's import

@@ -11,6 +11,7 @@ import pytest
 from helpers import a_break, compilation, evidence, failure
 
 from compile_doctor import baseline
+from compile_doctor.check_targets import settings_of
 from compile_doctor.config import Configuration, GateTarget, Waiver, read_configuration
 from compile_doctor.errors import UsageError
 from compile_doctor.gate import Gate, Outcome
@@ -169,6 +170,16 @@ def test_what_could_not_be_judged_is_no_pass(tmp_path):
     nothing = outcome(tmp_path, evidence(compilations=()))
     assert nothing.status == "inconclusive"
     assert Gate((), "2.13.0", "cpu").exit_code == 3, "nothing was checked"
+
+
+def test_the_options_of_a_target_are_those_of_diagnose():
+    target = GateTarget("vit", "model.py", tokens=64, grad=True, memory_limit="8GB", patches="auto", backend="inductor")
+    found = settings_of(target, None)
+    assert (found.tokens, found.grad, found.memory_limit, found.patches) == (64, True, 8 << 30, "auto")
+    assert found.backend == "inductor" and settings_of(target, "eager").backend == "eager"
+    with pytest.raises(UsageError, match="memory-limit: 'much' is no size"):
+        settings_of(replace(target, memory_limit="much"))
+    assert Gate((Outcome("vit", "of a newer version", "", None),), "2.13.0", "cpu").exit_code == 3
 
 
 def test_a_waiver_covers_its_finding_until_it_expires(tmp_path):

@@ -40,7 +40,7 @@ def start(choice: str | None = None) -> None:
     _watcher.install()
     own = bool(os.environ.get("COMPILE_DOCTOR_RECIPES"))  # they may be about any module
     if own or any(name.startswith(ROOMS) for name in list(sys.modules)):
-        _watcher._call(lambda _: _choose(wanted), "the choice")
+        _watcher.call(lambda _: _choose(wanted), "the choice")
     else:
         _watcher.before_first(ROOMS, lambda: _choose(wanted))
 
