@@ -10,15 +10,6 @@ def validate_sdpa_input(original):
     return validate_what_is_used
 
 
-def unchanged(original):
-    """Where the function comes from, and others take it: they get what they had."""
-
-    def validate(*args, **kwargs):
-        return original(*args, **kwargs)
-
-    return validate
-
-
 def enforce_mem_layouts(original):
     def enforce_on_what_is_used(query, key, value):
         return original(*_harmonised(query, key, value))

@@ -97,6 +97,16 @@ def test_who_imported_the_original_before_is_named(lab, monkeypatch):
     assert lab.module.greet("you") == "hello you"
 
 
+def test_a_name_that_another_module_has_for_it_may_be_replaced_alone(lab, monkeypatch):
+    home = ModuleType("where_it_is_defined")
+    home.greet = lab.module.greet
+    lab.module.greet.__module__ = "where_it_is_defined"
+    monkeypatch.setitem(sys.modules, "where_it_is_defined", home)
+    lab.engine.apply(lab.recipe("loud", ("greet", "shout")))
+    assert (lab.module.greet("you"), home.greet("you")) == ("HELLO YOU", "hello you")
+    lab.engine.revert()
+
+
 def test_what_is_not_ours_any_more_is_left_alone(lab):
     recipe = lab.recipe("loud", ("greet", "shout"))
     lab.engine.apply(recipe)

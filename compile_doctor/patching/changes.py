@@ -70,9 +70,11 @@ class Replace:
         if not isinstance(holder, ModuleType):
             return []
         value = vars(holder)[name]
+        home = getattr(value, "__module__", None)
         found = set()
         for module in list(sys.modules.values()):
-            if module is holder or not isinstance(module, ModuleType):
+            # Where a function is defined, it is at home: the recipe has chosen to replace another module's name for it.
+            if module is holder or not isinstance(module, ModuleType) or module.__name__ == home:
                 continue
             if any(one is value for one in list(vars(module).values())):
                 found.add(module.__name__)
