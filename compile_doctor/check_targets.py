@@ -85,7 +85,7 @@ def outcome_of(configuration: Configuration, today: datetime.date) -> Callable[.
 
     def made(target: GateTarget, found: Evidence | DoctorError) -> Outcome:
         if isinstance(found, DoctorError):
-            return Outcome(target.name, "inconclusive", str(found), None, hint=found.hint)
+            return Outcome(target.name, "inconclusive", str(found), None)
         return judge(target, found, configuration, today)
 
     return made
