@@ -10,9 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 
+from compile_doctor.children import Start, end_all, watch
 from compile_doctor.config import Configuration, GateTarget
 from compile_doctor.errors import DoctorError, UsageError
 from compile_doctor.evidence import Evidence
+from compile_doctor.forks import ForkServer
 from compile_doctor.gate import Outcome
 from compile_doctor.judge import judge
 from compile_doctor.launch import Settings, diagnose
@@ -42,38 +44,45 @@ def run_targets(
     targets: Sequence[GateTarget],
     jobs: int,
     backend: str | None,
+    forks: ForkServer | None,
     done: Callable[[GateTarget, Evidence | DoctorError], Outcome],
 ) -> list[Outcome]:
     """One outcome per target, in order. A target that cannot be run is an outcome, not an end of the others."""
-    gate = threading.Semaphore(jobs)
     alone = threading.Lock()
     running = 0
 
-    def one(target: GateTarget) -> Outcome:
+    def one(target: GateTarget) -> Evidence | DoctorError:
         nonlocal running
-        with gate:
-            while True:
-                with alone:
-                    if running == 0 or _free() > ROOM:
-                        running += 1
-                        break
-                threading.Event().wait(0.2)
-            try:
-                return done(target, _evidence(target, backend))
-            except DoctorError as error:
-                return done(target, error)
-            finally:
-                with alone:
-                    running -= 1
+        while True:
+            with alone:
+                if running == 0 or _free() > ROOM:
+                    running += 1
+                    break
+            threading.Event().wait(0.2)
+        try:
+            # Recipes come before torch's own modules: not in a process that has imported them.
+            start = watch if target.patches or forks is None else forks.start
+            return _evidence(target, backend, start)
+        except DoctorError as error:
+            return error
+        finally:
+            with alone:
+                running -= 1
 
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        return list(pool.map(one, targets))
+        try:
+            # Judged here, while the next one runs.
+            return [done(target, found) for target, found in zip(targets, pool.map(one, targets), strict=True)]
+        except BaseException:  # Ctrl-C: the threads would wait for their children to the end
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
+            raise
 
 
-def _evidence(target: GateTarget, backend: str | None) -> Evidence:
+def _evidence(target: GateTarget, backend: str | None, start: Start) -> Evidence:
     parsed = parse_target(target.target)
     with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
-        evidence = diagnose(parsed, settings_of(target, backend), Path(folder), False, Progress(True))
+        evidence = diagnose(parsed, settings_of(target, backend), Path(folder), False, Progress(True), start)
     problem = evidence.manifest.get("not_a_target") or evidence.manifest.get("usage")
     if problem:
         raise UsageError(str(problem))

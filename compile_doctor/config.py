@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -82,6 +83,19 @@ def read_configuration(start: Path | None = None) -> Configuration:
         "There is no pyproject.toml with a [tool.compile-doctor] here or above.",
         hint='[[tool.compile-doctor.targets]]\nname = "model"\ntarget = "model.py"',
     )
+
+
+def choose(names: Sequence[str]) -> tuple[Configuration, tuple[GateTarget, ...]]:
+    """The configuration, and the targets that were named (all, where none was). Works from the configuration's folder."""
+    configuration = read_configuration()
+    os.chdir(configuration.file.parent)
+    known = {target.name: target for target in configuration.targets}
+    if not known:
+        raise UsageError(f"{configuration.file} has no [[tool.compile-doctor.targets]].")
+    for name in names:
+        if name not in known:
+            raise UsageError(f"There is no target {name!r} in {configuration.file}: {', '.join(known)}.")
+    return configuration, tuple(known[name] for name in names) if names else configuration.targets
 
 
 def _load(file: Path) -> dict[str, Any]:

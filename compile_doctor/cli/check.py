@@ -42,6 +42,15 @@ def command(
       compile-doctor check --backend eager -j 2
       compile-doctor check vit -o sarif:compile-doctor.sarif
     """
-    from compile_doctor.cli.gate import check_targets
+    from compile_doctor.config import choose
+    from compile_doctor.forks import fork_server
 
-    return check_targets(names, backend, jobs, owners, strict_baseline, format_, output, verbose, quiet)
+    configuration, targets = choose(names)
+    with fork_server(
+        sum(not target.patches for target in targets)
+    ) as forks:  # it imports torch while we import the rest
+        from compile_doctor.cli.gate import check_targets
+
+        return check_targets(
+            configuration, targets, forks, backend, jobs, owners, strict_baseline, format_, output, verbose, quiet
+        )
