@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
+from compile_doctor.cache import Cache
 from compile_doctor.children import Start, end_all, watch
 from compile_doctor.config import Configuration, GateTarget
 from compile_doctor.errors import DoctorError, UsageError
@@ -45,6 +47,7 @@ def run_targets(
     jobs: int,
     backend: str | None,
     forks: ForkServer | None,
+    cache: Cache | None,
     done: Callable[[GateTarget, Evidence | DoctorError], Outcome],
 ) -> list[Outcome]:
     """One outcome per target, in order. A target that cannot be run is an outcome, not an end of the others."""
@@ -62,7 +65,7 @@ def run_targets(
         try:
             # Recipes come before torch's own modules: not in a process that has imported them.
             start = watch if target.patches or forks is None else forks.start
-            return _evidence(target, backend, start)
+            return _evidence(target, backend, start, cache)
         except DoctorError as error:
             return error
         finally:
@@ -79,10 +82,17 @@ def run_targets(
             raise
 
 
-def _evidence(target: GateTarget, backend: str | None, start: Start) -> Evidence:
-    parsed = parse_target(target.target)
+def _evidence(target: GateTarget, backend: str | None, start: Start, cache: Cache | None) -> Evidence:
+    parsed, settings = parse_target(target.target), settings_of(target, backend)
+    known = cache.find(parsed, settings) if cache else None
+    if known is not None:
+        return known
+    began = time.time()
     with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
-        evidence = diagnose(parsed, settings_of(target, backend), Path(folder), False, Progress(True), start)
+        start = cache.seeing(start) if cache else start
+        evidence = diagnose(parsed, settings, Path(folder), False, Progress(True), start)
+        if cache:
+            cache.keep(parsed, settings, Path(folder), evidence, began)
     problem = evidence.manifest.get("not_a_target") or evidence.manifest.get("usage")
     if problem:
         raise UsageError(str(problem))
@@ -95,7 +105,8 @@ def outcome_of(configuration: Configuration, today: datetime.date) -> Callable[.
     def made(target: GateTarget, found: Evidence | DoctorError) -> Outcome:
         if isinstance(found, DoctorError):
             return Outcome(target.name, "inconclusive", str(found), None)
-        return judge(target, found, configuration, today)
+        outcome = judge(target, found, configuration, today)
+        return replace(outcome, cached=bool(found.manifest.get("cached")))
 
     return made
 

@@ -67,6 +67,8 @@ class Configuration:
     """Whose findings fail the gate."""
     waivers: tuple[Waiver, ...] = ()
     jobs: int = 1
+    cache: bool | None = None
+    """Whether `check` may answer from its cache; None: yes, but not in CI."""
     notes: tuple[str, ...] = field(default=())
 
 
@@ -83,6 +85,11 @@ def read_configuration(start: Path | None = None) -> Configuration:
         "There is no pyproject.toml with a [tool.compile-doctor] here or above.",
         hint='[[tool.compile-doctor.targets]]\nname = "model"\ntarget = "model.py"',
     )
+
+
+def in_ci() -> bool:
+    """Whether the environment says so."""
+    return os.environ.get("CI", "").lower() in ("1", "true")
 
 
 def choose(names: Sequence[str]) -> tuple[Configuration, tuple[GateTarget, ...]]:
@@ -110,7 +117,11 @@ def _load(file: Path) -> dict[str, Any]:
 
 def _configuration(file: Path, table: Mapping[str, Any]) -> Configuration:
     where = f"{file}: [tool.compile-doctor]"
-    found = _checked(where, table, {"baseline-dir": str, "targets": list, "owners": list, "waivers": list, "jobs": int})
+    found = _checked(
+        where,
+        table,
+        {"baseline-dir": str, "targets": list, "owners": list, "waivers": list, "jobs": int, "cache": bool},
+    )
     targets = tuple(
         _entry(f"{where} targets[{number}]", one, GateTarget) for number, one in enumerate(found.get("targets", []))
     )
@@ -128,7 +139,13 @@ def _configuration(file: Path, table: Mapping[str, Any]) -> Configuration:
     if found.get("jobs", 1) < 1:
         raise UsageError(f"{where}: jobs is at least 1.")
     return Configuration(
-        file, file.parent / found.get("baseline-dir", ".compile-doctor"), targets, owners, waivers, found.get("jobs", 1)
+        file,
+        file.parent / found.get("baseline-dir", ".compile-doctor"),
+        targets,
+        owners,
+        waivers,
+        found.get("jobs", 1),
+        found.get("cache"),
     )
 
 

@@ -29,21 +29,30 @@ def possible() -> bool:
     return sys.platform == "linux" and not glob("/dev/nvidia*") and not os.path.exists("/dev/kfd")
 
 
-def fork_server(children: int) -> AbstractContextManager[ForkServer | None]:
-    """A server for that many children, or None where it would not pay or must not be."""
-    return ForkServer() if children > 1 and possible() else contextlib.nullcontext()
+def fork_server(children: int, at_once: bool) -> AbstractContextManager[ForkServer | None]:
+    """A server for that many children, or None where it would not pay or must not be.
+
+    `at_once`: it imports torch while the doctor imports the rest of itself; otherwise it waits for the first child.
+    """
+    return ForkServer(at_once) if children > 1 and possible() else contextlib.nullcontext()
 
 
 class ForkServer:
     """`start` is a `children.Start`. Where the server does not come up, or dies, children are started the slow way."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: bool = False) -> None:
+        self._at_once = at_once
         self._lock = threading.Lock()
         self._answers: dict[int, queue.SimpleQueue[dict[str, Any] | None]] = {}
         self._asked = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> ForkServer:
+        if self._at_once:
+            self._begin()
+        return self
+
+    def _begin(self) -> None:
         ours, theirs = socket.socketpair()
         # torch makes its trace handler at import, and only where the variable is set; each child gets its own place.
         environment = child_environment(os.environ, tempfile.gettempdir())
@@ -60,10 +69,10 @@ class ForkServer:
         theirs.close()
         self._socket = ours
         threading.Thread(target=self._listen, daemon=True).start()
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        assert self._process is not None
+        if self._process is None:
+            return
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -76,6 +85,8 @@ class ForkServer:
         began = time.monotonic()
         answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         with self._lock:
+            if self._process is None:
+                self._begin()
             self._asked += 1
             number = self._asked
             self._answers[number] = answers

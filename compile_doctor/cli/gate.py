@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from compile_doctor import baseline
+from compile_doctor.cache import Cache
 from compile_doctor.check_targets import outcome_of, run_targets
 from compile_doctor.cli.output import check_outputs
 from compile_doctor.config import OWNERS, Configuration, GateTarget, choose
@@ -34,6 +35,7 @@ def check_targets(
     jobs: int | None,
     owners: str | None,
     strict: bool,
+    use_cache: bool,
     format_: str,
     output: Sequence[str],
     verbose: int,
@@ -51,10 +53,13 @@ def check_targets(
             raise UsageError(f"--owners: {unknown[0]!r} is none of {', '.join(OWNERS)}.")
         configuration = replace(configuration, owners=wanted)
     today = datetime.date.today()
-    outcomes = run_targets(targets, jobs or configuration.jobs, backend, forks, outcome_of(configuration, today))
+    cache = Cache() if use_cache else None
+    outcomes = run_targets(targets, jobs or configuration.jobs, backend, forks, cache, outcome_of(configuration, today))
     if strict:
         outcomes = [_strict(outcome) for outcome in outcomes]
     notes = waiver_notes(configuration, outcomes, today) + ([EAGER] if backend == "eager" else [])
+    if cache and verbose:
+        notes += [f"{name} is not kept in the cache: {reason}" for name, reason in sorted(cache.not_kept.items())]
     device = next((str(o.report.environment.get("device", "cpu")) for o in outcomes if o.report), "cpu")
     gate = Gate(tuple(outcomes), installed("torch") or "", device, tuple(notes))
     for name, path in writers:
@@ -98,7 +103,7 @@ def update_baselines(
         changed = baseline.write(path, entry)
         return Outcome(target.name, "pass", f"{'written' if changed else 'unchanged'}: {os.path.relpath(path)}", report)
 
-    outcomes = run_targets(targets, jobs or configuration.jobs, backend, forks, write)
+    outcomes = run_targets(targets, jobs or configuration.jobs, backend, forks, None, write)
     for outcome in outcomes:
         click.echo(f"{outcome.name}: {'not written: ' if outcome.status != 'pass' else ''}{outcome.reason}")
     return 0 if all(outcome.status == "pass" for outcome in outcomes) else 3
