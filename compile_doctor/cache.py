@@ -36,30 +36,13 @@ SEEN = "seen.json"
 MOST = 8
 """Captures kept for one target and surroundings: the branches that one goes back and forth between."""
 UNUSED_DAYS = 30
-NOT_INPUT = frozenset(
-    [
-        "_",
-        "PWD",
-        "OLDPWD",
-        "SHLVL",
-        "TERM",
-        "COLUMNS",
-        "LINES",
-        "WINDOWID",
-        "DISPLAY",
-        "HISTFILE",
-        "PS1",
-        "PS2",
-        "LS_COLORS",
-        "TMUX",
-        "TMUX_PANE",
-        "STY",
-        "COMPILE_DOCTOR_FILES",
-        "TORCH_TRACE",
-        "GITHUB_STEP_SUMMARY",
-    ]
-)
-"""Variables that say something about the terminal, or are ours."""
+# fmt: off
+NOT_INPUT = frozenset({
+    "_", "PWD", "OLDPWD", "SHLVL", "TERM", "COLUMNS", "LINES", "WINDOWID", "DISPLAY", "HISTFILE", "PS1", "PS2", "LS_COLORS",
+    "TMUX", "TMUX_PANE", "STY", "COMPILE_DOCTOR_FILES", "TORCH_TRACE", "GITHUB_STEP_SUMMARY", "PYTEST_CURRENT_TEST",
+})
+# fmt: on
+"""Variables that say something about the terminal or the caller, or are ours."""
 
 
 class Cache:

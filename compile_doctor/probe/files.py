@@ -17,42 +17,12 @@ import torch
 
 from compile_doctor.probe.load import installed
 
-NATIVE = frozenset(
-    [
-        "torch",
-        "torchgen",
-        "functorch",
-        "triton",
-        "numpy",
-        "scipy",
-        "pandas",
-        "yaml",
-        "markupsafe",
-        "regex",
-        "charset_normalizer",
-        "psutil",
-        "mpmath",
-        "gmpy2",
-        "multidict",
-        "yarl",
-        "frozenlist",
-        "aiohttp",
-        "msgpack",
-        "google",
-        "rpds",
-        "pydantic_core",
-        "xxhash",
-        "einops",
-        "torchao",
-        "cffi",
-        "_cffi_backend",
-        "compile_doctor",
-        "mypyc",
-        "click",
-        "rich",
-        "wrapt",
-    ]
-)
+# fmt: off
+NATIVE = frozenset({
+    "torch", "torchgen", "functorch", "torchao", "triton", "numpy", "scipy", "yaml", "markupsafe", "regex", "charset_normalizer",
+    "psutil", "mpmath", "gmpy2", "einops", "pydantic_core", "xxhash", "cffi", "_cffi_backend", "wrapt", "compile_doctor",
+})
+# fmt: on
 """Packages whose extensions read no file behind Python's back."""
 PROCESSES = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "pty.spawn")
 
