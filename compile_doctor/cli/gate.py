@@ -14,7 +14,7 @@ import click
 from compile_doctor import baseline
 from compile_doctor.cache import Cache
 from compile_doctor.check_targets import outcome_of, run_targets
-from compile_doctor.cli.output import check_outputs
+from compile_doctor.cli.output import check_outputs, write_summary
 from compile_doctor.config import OWNERS, Configuration, GateTarget, choose
 from compile_doctor.errors import DoctorError, UsageError
 from compile_doctor.evidence import Evidence
@@ -67,10 +67,7 @@ def check_targets(
             path.write_text(gate_renderer(name)(gate, max(verbose, 1)), encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise UsageError(f"-o {name}:{path}: {error.strerror}.") from error
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if summary and format_ == "github":
-        with open(summary, "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(gate_renderer("markdown")(gate, 1))
+    write_summary(format_, lambda: gate_renderer("markdown")(gate, 1))
     if format_ != "text" or not quiet or gate.exit_code:
         colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         sys.stdout.write(gate_renderer(format_)(gate, verbose, colour))

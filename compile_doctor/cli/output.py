@@ -136,6 +136,7 @@ def write_report(report: Report, format_: str, output: tuple[str, ...], fail_on:
             path.write_text(renderer(name)(report, max(verbose, 1)), encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise UsageError(f"-o {name}:{path}: {error.strerror}.") from error
+    write_summary(format_, lambda: renderer("markdown")(report, max(verbose, 1)))
     if format_ != "text" or not quiet or code:
         colour = (sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
         try:
@@ -148,3 +149,14 @@ def write_report(report: Report, format_: str, output: tuple[str, ...], fail_on:
     if report.command_exit:
         return report.command_exit if report.command_exit > 0 else 128 - report.command_exit
     return code
+
+
+def write_summary(format_: str, markdown: Callable[[], str]) -> None:
+    """In a step of GitHub Actions ten annotations are shown: the whole goes into the step's summary."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path and format_ == "github":
+        try:
+            with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(markdown())
+        except OSError as error:
+            raise UsageError(f"GITHUB_STEP_SUMMARY={path}: {error.strerror}.") from error
