@@ -34,7 +34,7 @@ def attention_function(target: Target) -> Target | None:
 
 def _takes(arguments: ast.arguments) -> bool:
     names = {one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
-    return KEYWORDS <= names and len(arguments.posonlyargs) + len(arguments.args) >= 3
+    return names >= KEYWORDS and len(arguments.posonlyargs) + len(arguments.args) >= 3
 
 
 def _file_of(module: str) -> Path | None:

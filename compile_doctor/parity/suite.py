@@ -135,9 +135,9 @@ def _unit(run: _Run, worker: Worker, unit: dict[str, Any]) -> None:
 
 def _add(run: _Run, unit: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     place = (unit["case"], unit["heads"], unit["dtype"], found["direction"], found["implementation"])
-    figures = {name: found.get(name) for name in ("max_error", "tolerance", "reason")}
+    figures = (found.get("max_error"), found.get("tolerance"), found.get("reason"))
     with run.lock:
-        run.cells[place] = Cell(*place, found["status"], **figures)
+        run.cells[place] = Cell(*place, found["status"], *figures)
 
 
 def _buried(run: _Run, unit: dict[str, Any], death: WorkerDiedError) -> None:

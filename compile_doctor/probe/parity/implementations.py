@@ -29,11 +29,18 @@ class Unsupported(Exception):  # noqa: N818
 class Implementation(Protocol):
     """One column of the table."""
 
-    name: str
-    compiled: bool
-    """By torch.compile: its first call is slow, and a dispatch mode must not be around it."""
-    dispatched: bool
-    """What proves that it ran is an operator that was dispatched."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def compiled(self) -> bool:
+        """By torch.compile: its first call is slow, and a dispatch mode must not be around it."""
+        ...
+
+    @property
+    def dispatched(self) -> bool:
+        """What proves that it ran is an operator that was dispatched."""
+        ...
 
     def prepare(self, problem: Problem) -> Call:
         """A callable for this problem, nothing run yet. Raises Unsupported where there is no way to ask for it."""
@@ -215,6 +222,7 @@ class Target:
 
     name: str
     function: Callable[..., Any]
+    refused: str = "FAIL"
     compiled: bool = False
     dispatched: bool = False
 

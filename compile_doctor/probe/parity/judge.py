@@ -80,7 +80,7 @@ class Judge:
                 for one in inputs:
                     one.requires_grad_()
                 output = call(*inputs)
-                gradients = torch.autograd.grad(output, inputs, problem.gradient)
+                gradients = torch.autograd.grad(output, inputs, problem.gradient, materialize_grads=True)
                 results = {"output": output.detach(), **dict(zip("qkv", gradients))}
         return results, implementation.unproven(seen)
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from compile_doctor.probe.load import import_file
-from compile_doctor.probe.parity.cases import BATCH, CASES, DTYPES, HEADS, Case, Problem, case_names
+from compile_doctor.probe.parity.cases import BATCH, DTYPES, HEADS, Case, Problem, case_names
 from compile_doctor.probe.parity.implementations import IMPLEMENTATIONS, Implementation, Target, Unsupported
 from compile_doctor.probe.parity.judge import Verdict, why
 
