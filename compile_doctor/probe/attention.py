@@ -51,8 +51,9 @@ class Observer:
         self._calls: dict[int, int] = {}
         self._codes: list[tuple[CodeType, dict[str, Any]]] = []
 
-    def install(self) -> None:
-        compat.keep_out_of_graphs("compile_doctor.probe")
+    def install(self, hidden: str = "compile_doctor.probe") -> None:
+        """`hidden`: the package, or the module, that Dynamo is not to trace."""
+        compat.keep_out_of_graphs(hidden)
         compat.replace_dense_entry(self._watch_dense)
         compat.replace_backend_call(self._watch_graphs)
         compat.replace_unwrap(self._watch_disable)
@@ -62,11 +63,16 @@ class Observer:
     def seen(self) -> bool:
         return bool(self.ran or self._dense)
 
+    @property
+    def dense_calls(self) -> list[int]:
+        """How often each dense call ran, in the order in which they were first seen."""
+        return list(self._dense.values())
+
     def write_counts(self) -> None:
         self.log.write(
             "attention-counts",
             graphs={str(number): count for number, count in self.ran.items()},
-            dense=list(self._dense.values()),
+            dense=self.dense_calls,
         )
 
     # -- the graphs that hold attention -------------------------------------------------------------------------------
