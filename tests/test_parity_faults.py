@@ -10,12 +10,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from parity_faults import FAULTS, RIGHT, constant_weights, float32_output  # noqa: E402
+from parity_faults import FAULTS, RIGHT, constant_weights, float32_output
 
-from compile_doctor.probe.parity.cases import CASES, DTYPES, find_case, make_problem  # noqa: E402
-from compile_doctor.probe.parity.implementations import Target  # noqa: E402
-from compile_doctor.probe.parity.judge import Judge, Verdict  # noqa: E402
-from compile_doctor.probe.parity.seen import Seen  # noqa: E402
+from compile_doctor.probe.parity.cases import CASES, DTYPES, find_case, make_problem
+from compile_doctor.probe.parity.implementations import Target
+from compile_doctor.probe.parity.judge import Judge, Verdict
+from compile_doctor.probe.parity.seen import Seen
 
 NAMES = [case.name for case in CASES]
 SOME = ("causal-odd", "chunk-decode-odd", "padding", "alibi")
