@@ -189,5 +189,5 @@ def pad_input(hidden_states, indices, batch, seqlen):
     return out
 
 
-def index_first_axis(input, indices):
-    return torch.stack([input[at] for at in indices.tolist()])
+def index_first_axis(rows, indices):
+    return torch.stack([rows[at] for at in indices.tolist()])

@@ -297,7 +297,11 @@ def test_a_paged_cache(new):
     call = f"return {names}(q, k_cache, v_cache, {new}cache_seqlens=lengths, block_table=table, causal=True)"
     assert_same(
         program(call, "q, k_cache, v_cache, k, v, lengths, table", names),
-        **{"q": q, "k_cache": k_cache, "v_cache": v_cache, "k": k, "v": v},
+        q=q,
+        k_cache=k_cache,
+        v_cache=v_cache,
+        k=k,
+        v=v,
         lengths=torch.tensor([6, 9], dtype=torch.int32),
         table=torch.tensor([[5, 0, 3], [1, 7, 2]], dtype=torch.int32),
     )

@@ -124,13 +124,21 @@ def _of_import(seen: Seen, place: FlashImport) -> Finding:
     )
 
 
-_TARGET = """\
+_FIRES = """\
 import torch
-{imports}
+
+try:
+    from flash_attn import flash_attn_func
+except ImportError:
+    flash_attn_func = None
+
 
 class Attention(torch.nn.Module):
     def forward(self, q, k, v):
-{forward}
+        if flash_attn_func is not None and q.is_cuda:
+            return flash_attn_func(q, k, v, causal=True)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2)
 
 
 def build_model():
@@ -138,9 +146,25 @@ def build_model():
 
 
 def example_inputs():
-    return tuple(torch.randn(1, 2, 64, 16) for _ in range(3))
+    return tuple(torch.randn(1, 64, 2, 16) for _ in range(3))
 """
-_SDPA = "return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)"
+_SILENT = """\
+import torch
+
+
+class Attention(torch.nn.Module):
+    def forward(self, q, k, v):
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 64, 2, 16) for _ in range(3))
+"""
 
 CHECK = Check(
     code="CD504",
@@ -166,15 +190,6 @@ each call; calls with the same replacement in one function are one. An import is
 the target's files calls what it brings, in a `try` too.
 """,
     detect=detect,
-    fires=_TARGET.format(
-        imports="""
-try:
-    from flash_attn import flash_attn_func
-except ImportError:
-    flash_attn_func = None
-
-""",
-        forward=f"        {_SDPA}",
-    ),
-    silent=_TARGET.format(imports="\n", forward=f"        {_SDPA}"),
+    fires=_FIRES,
+    silent=_SILENT,
 )

@@ -148,6 +148,37 @@ class _File:
         first, _, rest = name.partition(".")
         return [f"{one}.{rest}" for one in self.functions.get(first, ()) if rest]
 
+    def _same_length(self, call: ast.Call, scope: ast.AST, arguments: Mapping[str, str]) -> bool:
+        """Whether q and k are both made by one `q, k, v = qkv.unbind(2)` and nothing else before it, or are one name."""
+        q, k = arguments.get("q", ""), arguments.get("k", "")
+        if q == k or not (q.isidentifier() and k.isidentifier()):
+            return q == k and q.isidentifier()
+        makers: dict[str, list[ast.AST]] = {q: [], k: []}
+        never = self._not_before(call, scope)
+        for node in ast.walk(scope):
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            stored = {one.id for target in targets if target for one in ast.walk(target) if isinstance(one, ast.Name)}
+            for name in stored & makers.keys() if node not in never else ():
+                makers[name].append(node)
+        return len(makers[q]) == 1 and makers[q] == makers[k] and _splits(makers[q][0])
+
+    def _not_before(self, call: ast.Call, scope: ast.AST) -> set[ast.AST]:
+        """What cannot have run when the call does: the other arm of an `if` around it, and, without a loop, what follows."""
+        found: set[ast.AST] = set()
+        inside: ast.AST = call
+        loop = False
+        for one in self.above(call):
+            if isinstance(one, ast.If):
+                for arm in (one.body, one.orelse):
+                    found.update(node for part in arm if inside not in arm for node in ast.walk(part))
+            loop = loop or isinstance(one, (ast.For, ast.AsyncFor, ast.While))
+            inside = one
+            if one is scope:
+                break
+        if not loop:
+            found.update(node for node in ast.walk(scope) if getattr(node, "lineno", 0) > (call.end_lineno or 0))
+        return found
+
     def where(self, node: ast.AST) -> str:
         names = [
             one.name
@@ -219,7 +250,7 @@ class _File:
             partial,
             unread,
             tuple(sorted({one for one in found if orders[one] != orders[name]})),
-            _same_length(scope, given, arguments),
+            self._same_length(node, scope, arguments),
             _unpacked(statement, node),
             1 + sum(one is statement for one in earlier),
             _names_in(scope),
@@ -273,22 +304,6 @@ def _names_in(scope: ast.AST) -> frozenset[str]:
     """What an added local name must not be."""
     named = {node.id for node in ast.walk(scope) if isinstance(node, ast.Name)}
     return frozenset(named | {node.arg for node in ast.walk(scope) if isinstance(node, ast.arg)})
-
-
-def _same_length(scope: ast.AST, given: list[ast.expr], arguments: Mapping[str, str]) -> bool:
-    """Whether q and k are both made by one `q, k, v = qkv.unbind(2)` and by nothing else, or are the same name."""
-    q, k = arguments.get("q", ""), arguments.get("k", "")
-    if not (q.isidentifier() and k.isidentifier()):
-        return False
-    if q == k:
-        return True
-    makers: dict[str, list[ast.AST]] = {q: [], k: []}
-    for node in ast.walk(scope):
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        stored = {one.id for target in targets if target for one in ast.walk(target) if isinstance(one, ast.Name)}
-        for name in stored & makers.keys():
-            makers[name].append(node)
-    return len(makers[q]) == 1 and makers[q] == makers[k] and _splits(makers[q][0])
 
 
 def _splits(node: ast.AST) -> bool:
