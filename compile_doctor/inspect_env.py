@@ -11,7 +11,7 @@ from typing import Any
 
 from compile_doctor.launch import child_environment
 
-TIMEOUT = 120
+TIMEOUT = 300
 
 
 def inspect_environment(asked: Mapping[str, Any]) -> dict[str, Any]:

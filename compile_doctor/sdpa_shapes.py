@@ -42,11 +42,12 @@ def as_lines(entries: Iterable[Mapping[str, Any]]) -> list[str]:
             lines.append(f"  {name:<10} {said}" + "".join(f": {reason}" for reason in backend["reasons"][:1]))
             lines += [f"  {'':<10}     {reason}" for reason in backend["reasons"][1:]]
         shape = entry["shape"]
-        if entry["options"].get("is_causal") and shape["tokens"] != shape["kv_tokens"]:
-            lines.append(
-                f"  is_causal is aligned top left: query 0 sees key 0 alone, and the last of {shape['kv_tokens']:,} keys "
-                f"are seen by none. For a cache it has to be a mask aligned bottom right: --mask."
-            )
+        if entry["options"].get("is_causal") and shape["tokens"] < shape["kv_tokens"]:
+            lines += [
+                f"  Mind: is_causal is aligned top left. Query 0 sees key 0 alone, and keys {shape['tokens']:,} to "
+                f"{shape['kv_tokens'] - 1:,} nobody.",
+                "  Over a cache it takes a mask that is aligned bottom right: ask with --mask.",
+            ]
     return lines
 
 

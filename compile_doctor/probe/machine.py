@@ -57,7 +57,7 @@ def sdpa(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     device = asked["device"] or ("cuda" if torch.cuda.is_available() else "cpu")
     for shape in asked["shapes"]:
         for dtype in asked["dtypes"] or ["bfloat16" if device.startswith("cuda") else "float32"]:
-            options = {"is_causal": True} if asked["causal"] else {}
+            options: dict[str, Any] = {"is_causal": True} if asked["causal"] else {}
             options |= {"enable_gqa": True} if shape["kv_heads"] != shape["heads"] else {}
             options |= {"dropout_p": asked["dropout"]} if asked["dropout"] else {}
             mask = [shape["batch"], 1, shape["tokens"], shape["kv_tokens"]]
