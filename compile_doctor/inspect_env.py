@@ -6,16 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from compile_doctor.children import child_environment
 
-TIMEOUT = 120
+TIMEOUT = 300
 
 
-def inspect_environment() -> dict[str, Any]:
-    """Facts by name, in the order in which they are shown; `can compile` is false where torch is missing or broken."""
-    command = [sys.executable, "-m", "compile_doctor.probe.machine"]
+def inspect_environment(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts by name, in the order in which they are shown; `can compile` is false where torch is missing or broken.
+
+    `asked`: shapes (as `sdpa_shapes.parse_shape` gives them), dtypes, device, causal, mask, dropout, grad; the answers
+    are the fact `sdpa`.
+    """
+    command = [sys.executable, "-m", "compile_doctor.probe.machine", json.dumps(asked)]
     try:
         done = subprocess.run(
             command,

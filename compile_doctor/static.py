@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from compile_doctor.flash_attn.calls import FlashCall, FlashImport, find_flash_attn
+from compile_doctor.names import Names, parsed
+
 _DISABLES = frozenset({"torch.compiler.disable", "torch._dynamo.disable"})
 _MASK_MAKERS = frozenset({"torch.nn.attention.flex_attention.create_block_mask"})
 _FLEX = "torch.nn.attention.flex_attention.flex_attention"
@@ -28,32 +31,33 @@ class StaticFacts:
 
     disable_contexts: tuple[Place, ...]
     """`with torch.compiler.disable():`."""
-    flash_attn_imports: tuple[Place, ...]
+    flash_attn_imports: tuple[FlashImport, ...]
+    flash_attn_calls: tuple[FlashCall, ...]
     masks_in_forward: tuple[Place, ...]
     """create_block_mask in a `forward`, with a function that is defined in it."""
 
 
 def read_static(sources: Mapping[str, str]) -> StaticFacts:
     """Files that do not parse are left out: torch could not have imported them."""
-    found: dict[str, list[Place]] = {"disable": [], "flash": [], "mask": []}
+    found: dict[str, list[Place]] = {"disable": [], "mask": []}
     for file, text in sorted(sources.items()):
         for kind, line, function, name in _facts(text):
             found[kind].append(Place(file, line, function, name))
-    return StaticFacts(tuple(found["disable"]), tuple(found["flash"]), tuple(found["mask"]))
+    flash = find_flash_attn(sources)
+    return StaticFacts(tuple(found["disable"]), flash.imports, flash.calls, tuple(found["mask"]))
 
 
 @lru_cache(maxsize=256)
 def _facts(text: str) -> tuple[tuple[str, int, str, str], ...]:
-    try:
-        tree = ast.parse(text.lstrip("\ufeff"))
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parsed(text)
+    if tree is None:
         return ()
     return tuple(_Walker(tree).walk(tree, (), frozenset()))
 
 
 class _Walker:
     def __init__(self, tree: ast.AST) -> None:
-        self.names = dict(_imported(tree))
+        self.names = Names(tree)
 
     def walk(self, node: ast.AST, path: tuple[str, ...], local: frozenset[str]) -> Iterator[tuple[str, int, str, str]]:
         for child in ast.iter_child_nodes(node):
@@ -73,42 +77,14 @@ class _Walker:
         if isinstance(node, (ast.With, ast.AsyncWith)):
             for item in node.items:
                 expression = item.context_expr
-                called = self.name(expression.func) if isinstance(expression, ast.Call) else ""
+                called = self.names.of(expression.func) if isinstance(expression, ast.Call) else ""
                 if called in _DISABLES:
                     yield "disable", expression.lineno, function, called
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.split(".")[0] == "flash_attn":
-                    yield "flash", node.lineno, function, alias.name
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").split(".")[0] == "flash_attn":
-            yield "flash", node.lineno, function, ", ".join(alias.name for alias in node.names)
-        if isinstance(node, ast.Call) and self.name(node.func) in _MASK_MAKERS and path and path[-1] == "forward":
+        if isinstance(node, ast.Call) and self.names.of(node.func) in _MASK_MAKERS and path and path[-1] == "forward":
             named = next((one.value for one in node.keywords if one.arg == "mask_mod"), None)
             first = node.args[0] if node.args else named
             if isinstance(first, ast.Lambda) or (isinstance(first, ast.Name) and first.id in local):
                 yield "mask", node.lineno, function, "create_block_mask"
-
-    def name(self, node: ast.AST) -> str:
-        """`torch.compiler.disable` for whatever the file calls it; empty where it is not a dotted name."""
-        parts: list[str] = []
-        while isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        if not isinstance(node, ast.Name):
-            return ""
-        return ".".join([self.names.get(node.id, node.id), *reversed(parts)])
-
-
-def _imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """What each imported name stands for."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.asname:
-                    yield alias.asname, alias.name
-        if isinstance(node, ast.ImportFrom) and node.level == 0:
-            for alias in node.names:
-                yield alias.asname or alias.name, f"{node.module}.{alias.name}"
 
 
 def producer(text: str, line: int, argument: int) -> tuple[int, str] | None:
@@ -116,9 +92,8 @@ def producer(text: str, line: int, argument: int) -> tuple[int, str] | None:
 
     For `flex_attention(q, k, v)` at `line` and argument 1: the last assignment to `k` before it.
     """
-    try:
-        tree = ast.parse(text.lstrip("\ufeff"))
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parsed(text)
+    if tree is None:
         return None
     functions = [
         n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.lineno <= line <= (n.end_lineno or 0)

@@ -4,28 +4,89 @@ from __future__ import annotations
 
 import click
 
+_DTYPES = ["float32", "bfloat16", "float16", "float64"]
 
-@click.command(name="env", short_help="What this machine can compile for.")
+
+@click.command(name="env", short_help="What this machine can compile for, and which attention backends it has.")
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="B,H,S,D[/KVH,KVS]",
+    help="Ask torch which SDPA backends take this shape, and why not the others. May be repeated.",
+)
+@click.option(
+    "--dtype",
+    "dtypes",
+    multiple=True,
+    type=click.Choice(_DTYPES),
+    help="[float32, on a GPU bfloat16]. May be repeated.",
+)
+@click.option("--device", metavar="NAME", help="cpu, cuda, … [cuda where there is one].")
+@click.option("--causal", is_flag=True, help="With is_causal=True.")
+@click.option("--mask", is_flag=True, help="With a boolean attn_mask of (B, 1, S, KVS).")
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, metavar="P", help="With dropout_p.")
+@click.option("--grad", is_flag=True, help="Inputs that require gradients.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(format_: str) -> int:
-    """Shows torch, the C++ compiler, Triton, the devices, and the settings that change what torch.compile does.
+def command(
+    shapes: tuple[str, ...],
+    dtypes: tuple[str, ...],
+    device: str | None,
+    causal: bool,
+    mask: bool,
+    dropout: float,
+    grad: bool,
+    format_: str,
+) -> int:
+    """Shows torch, the C++ compiler, Triton, the devices, the settings that change what torch.compile does, and the
+    known defects of this torch. With --shape: which backends scaled_dot_product_attention has for it.
+
+    KVH and KVS are the heads and tokens of keys and values, where they are not those of the queries.
 
     \b
     Examples:
       compile-doctor env
       compile-doctor env --format json
+      compile-doctor env --shape 4,32,4096,128 --causal --dtype bfloat16
+      compile-doctor env --shape 4,32,1,128/8,4096 --mask --device cpu
     """
     import json
 
+    from compile_doctor.errors import UsageError
     from compile_doctor.inspect_env import inspect_environment
+    from compile_doctor.patching import known
+    from compile_doctor.sdpa_shapes import USUAL, as_lines, parse_shape, short
 
-    facts = inspect_environment()
+    options = {"--dtype": dtypes, "--causal": causal, "--mask": mask, "--dropout": dropout, "--grad": grad}
+    given = [name for name, value in options.items() if value]
+    if given and not shapes:
+        raise UsageError(f"{given[0]} is about a shape.", hint=f"Give one: --shape {USUAL} {given[0]}")
+    if causal and mask:
+        raise UsageError("--causal and --mask exclude each other: SDPA takes is_causal or attn_mask, not both.")
+    try:
+        asked = [parse_shape(text) for text in shapes or (USUAL,)]
+    except ValueError as error:
+        raise UsageError(
+            f"--shape {error}.", hint="--shape 4,32,1,128/8,4096 is one query over 4,096 cached keys."
+        ) from None
+    facts = inspect_environment(
+        {"shapes": asked, "dtypes": dtypes, "device": device, "causal": causal, "mask": mask, "grad": grad}
+        | {"dropout": dropout}
+    )
+    answers = facts.pop("sdpa", [])
+    defects = known.known_defects(["cpu", "cuda"] if facts.get("GPU") else ["cpu"]) if facts.get("torch") else []
     if format_ == "json":
-        click.echo(json.dumps({"schema": "compile-doctor/env/1", **facts}, indent=2))
+        found = {"schema": "compile-doctor/env/1", **facts, "sdpa": answers, "known_defects": defects}
+        click.echo(json.dumps(found, indent=2))
     else:
-        width = max(len(name) for name in facts)
-        for name, value in facts.items():
+        shown = dict(facts) if shapes or not answers else {**facts, "SDPA": short(answers[0])}
+        width = max(len(name) for name in shown)
+        for name, value in shown.items():
             click.echo(f"{name:<{width}}  {_words(value)}")
+        lines = as_lines(answers) if shapes else known.as_lines(defects) if facts.get("torch") else []
+        click.echo("\n".join(lines))
+    if shapes and (not answers or any(one.get("error") for one in answers)):
+        return 3
     return 0 if facts.get("can compile") else 1
 
 

@@ -1,4 +1,7 @@
-"""Prints what torch finds on this machine, as one line of JSON; run by `compile-doctor env` in a child process."""
+"""Prints what torch finds on this machine, as one line of JSON; run by `compile-doctor env` in a child process.
+
+Its argument is JSON: the shapes, dtypes, device and options that SDPA's backends are asked about.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +46,38 @@ def facts() -> dict[str, Any]:
     elif not found["can compile"]:
         found["problem"] = "Inductor needs a C++ compiler (Debian: apt-get install g++); --backend eager works without"
     return found
+
+
+def sdpa(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """For each shape and dtype: {"shape", "dtype", "device", "options", "grad"} and what `probe.sdpa.table` says, or "error"."""
+    import torch
+
+    from compile_doctor.probe.sdpa import table
+
+    device = asked["device"] or ("cuda" if torch.cuda.is_available() else "cpu")
+    for shape in asked["shapes"]:
+        for dtype in asked["dtypes"] or ["bfloat16" if device.startswith("cuda") else "float32"]:
+            options: dict[str, Any] = {"is_causal": True} if asked["causal"] else {}
+            options |= {"enable_gqa": True} if shape["kv_heads"] != shape["heads"] else {}
+            options |= {"dropout_p": asked["dropout"]} if asked["dropout"] else {}
+            mask = [shape["batch"], 1, shape["tokens"], shape["kv_tokens"]]
+            options |= {"attn_mask": {"shape": mask, "dtype": "bool", "device": device}} if asked["mask"] else {}
+            found = {"shape": shape, "dtype": dtype, "device": device, "options": options, "grad": asked["grad"]}
+            try:
+                yield {**found, **table({"inputs": _inputs(shape, dtype, device, asked["grad"]), "options": options})}
+            except Exception as error:  # a device that is not there, a shape that fills its memory: torch's own words
+                yield {**found, "error": str(error).strip().splitlines()[0] if str(error).strip() else repr(error)}
+
+
+def _inputs(shape: Mapping[str, int], dtype: str, device: str, grad: bool) -> dict[str, dict[str, Any]]:
+    keys = [shape["batch"], shape["kv_heads"], shape["kv_tokens"]]
+    shapes = {
+        "query": [shape["batch"], shape["heads"], shape["tokens"], shape["dim"]],
+        "key": [*keys, shape["dim"]],
+        "value": [*keys, shape["value_dim"]],
+    }
+    same = {"dtype": dtype, "device": device, "requires_grad": grad}
+    return {name: {"shape": sizes, **same} for name, sizes in shapes.items()}
 
 
 def _cpp_compiler() -> str | None:
@@ -80,4 +116,4 @@ def _gpu(torch: Any) -> str | None:
 
 if __name__ == "__main__":
     Path.cwd()  # fails early, and with a clear message, where the working directory is gone
-    print(json.dumps(facts()))
+    print(json.dumps({**facts(), "sdpa": list(sdpa(json.loads(sys.argv[1])))}))

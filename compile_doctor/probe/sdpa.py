@@ -40,6 +40,37 @@ def choose(described: Mapping[str, Any]) -> dict[str, Any]:
     return {"choice": choice, "refused": refused}
 
 
+def table(described: Mapping[str, Any]) -> dict[str, Any]:
+    """{"choice": backend, "backends": {name: {"available": bool, "reasons": [torch's]}}} for inputs as `choose` takes them.
+
+    Each backend is asked for alone. Raises what torch raises for inputs that it does not take at all.
+    """
+    inputs, options = described["inputs"], dict(described.get("options") or {})
+    tensors = [_like(inputs[name]) for name in ("query", "key", "value")]
+    if options.get("attn_mask"):
+        options["attn_mask"] = _like(options["attn_mask"])
+    choice = _NAMES.get(int(torch._fused_sdp_choice(*tensors, **options)), "unknown")
+    kind = tensors[0].device.type
+    found = {}
+    for name, backend in {**FUSED, "math": SDPBackend.MATH}.items():
+        if kind != "cuda" and name in ("efficient", "cudnn"):
+            found[name] = {"available": False, "reasons": [f"there is none for {kind}: it needs CUDA"]}
+            continue
+        reasons, available = _reasons(backend, tensors, options), _takes(backend, tensors, options)
+        found[name] = {"available": available, "reasons": [] if available else reasons or ["torch gives no reason"]}
+    return {"choice": choice, "backends": found}
+
+
+def _takes(backend: SDPBackend, tensors: list[torch.Tensor], options: dict[str, Any]) -> bool:
+    """Whether torch takes the backend when it may take no other."""
+    with warnings.catch_warnings(), sdpa_kernel([backend]):
+        warnings.simplefilter("ignore")
+        try:
+            return int(torch._fused_sdp_choice(*tensors, **options)) == int(backend.value)
+        except RuntimeError:  # "No available kernel"
+            return False
+
+
 def _reasons(backend: SDPBackend, tensors: list[torch.Tensor], options: dict[str, Any]) -> list[str]:
     with warnings.catch_warnings(record=True) as caught, sdpa_kernel([backend]):
         warnings.simplefilter("always")

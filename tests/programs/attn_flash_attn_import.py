@@ -1,6 +1,6 @@
 """Attention that prefers the flash_attn package and falls back to scaled_dot_product_attention without it.
 
-Truth: the import is one the program does not need (CD504, information); what runs here is SDPA's CPU flash kernel.
+Truth: the call is one the program does not need (CD504, information); what runs here is SDPA's CPU flash kernel.
 """
 # summary graph_breaks=0 recompiles=0 graphs=1 frames_skipped=0 verdict=healthy exit=0
 # backend inductor
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 try:
-    from flash_attn import flash_attn_func  # expect CD504 import
+    from flash_attn import flash_attn_func
 except ImportError:
     flash_attn_func = None
 
@@ -23,7 +23,7 @@ class Attention(nn.Module):
     def forward(self, x):
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(2)
         if flash_attn_func is not None and q.is_cuda:
-            y = flash_attn_func(q, k, v, causal=True)
+            y = flash_attn_func(q, k, v, causal=True)  # expect CD504 call
         else:
             q, k, v = (part.transpose(1, 2) for part in (q, k, v))
             y = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2)  # attention fused

@@ -1,0 +1,47 @@
+"""What a name of a source file stands for: `flash_attn.flash_attn_func`, whatever the file calls it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+
+def parsed(text: str) -> ast.Module | None:
+    """The syntax tree; None for a file that does not parse: torch could not have imported it either."""
+    try:
+        return ast.parse(text.lstrip("\ufeff"))
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def dotted(node: ast.AST) -> str:
+    """`self.attend` as it is written; empty where it is not a dotted name."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
+class Names:
+    """The imports of one file, those inside of functions too."""
+
+    def __init__(self, tree: ast.AST) -> None:
+        self.bound = dict(_imported(tree))
+        """Local name to dotted name; the last import wins."""
+
+    def of(self, node: ast.AST) -> str:
+        """`torch.compiler.disable` for whatever the file calls it; empty where it is not a dotted name."""
+        first, _, rest = dotted(node).partition(".")
+        return ".".join(filter(None, [self.bound.get(first, first), rest]))
+
+
+def _imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                first = alias.name.partition(".")[0]
+                yield (alias.asname, alias.name) if alias.asname else (first, first)
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            for alias in node.names:
+                yield alias.asname or alias.name, f"{node.module}.{alias.name}"
