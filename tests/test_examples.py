@@ -59,11 +59,13 @@ def test_a_later_token_changes_no_earlier_logits():
     assert differs.tolist() == [False] * 12 + [True] * 8
 
 
-@pytest.mark.parametrize(("queries", "keys", "position"), [(300, 300, None), (1, 512, 127), (1, 512, 128), (140, 700, 120)])
+@pytest.mark.parametrize(
+    ("queries", "keys", "position"), [(300, 300, 0), (1, 512, 127), (1, 512, 128), (140, 700, 120)]
+)
 def test_the_causal_mask_holds_the_blocks_that_are_seen_and_no_others(queries, keys, position):
-    at = None if position is None else torch.tensor(position)
-    mask = gpt.causal_mask(queries, keys, at)
-    seen = torch.arange(queries)[:, None] + (position or 0) >= torch.arange(keys)
+    place = torch.arange(position, position + queries)
+    mask = gpt.causal_mask(place, keys, gpt.causal_from(torch.tensor(position)))
+    seen = place[:, None] >= torch.arange(keys)
     padded = torch.zeros(-(-queries // 128) * 128, -(-keys // 128) * 128, dtype=torch.bool)
     padded[:queries, :keys] = seen
     blocks = padded.unflatten(0, (-1, 128)).unflatten(-1, (-1, 128)).any(1).any(-1)

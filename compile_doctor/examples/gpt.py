@@ -8,6 +8,7 @@ step differs from the one before in values only, and nothing is compiled again. 
 The cache is for inference: no gradient flows through what it keeps.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,9 +25,9 @@ class Config:
     """`kv_heads` divides `heads`: as many is MHA, fewer is GQA, one is MQA."""
 
     attention_impl: Literal["sdpa", "flex"] = "sdpa"
-    heads: int = 4
-    kv_heads: int = 4
-    head_dim: int = 32
+    heads: int = 8
+    kv_heads: int = 8
+    head_dim: int = 16
     layers: int = 2
     vocabulary: int = 128
 
@@ -48,6 +49,7 @@ class Cache:
         self.position = torch.zeros((), dtype=torch.int64, device=like.device)
         self.size = size
         self.empty = True
+        self.mask_mod = causal_from(self.position)
 
     def write(self, layer: int, place: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:
         self.keys[layer].index_copy_(2, place, k.detach())
@@ -58,30 +60,34 @@ def causal(batch: torch.Tensor, head: torch.Tensor, q: torch.Tensor, k: torch.Te
     return q >= k
 
 
-def causal_mask(queries: int, keys: int, position: torch.Tensor | None) -> BlockMask:
-    """The mask of `queries` tokens, the first of which stands at `position`, over `keys` places.
+def causal_from(position: torch.Tensor) -> Callable[..., torch.Tensor]:
+    """The same where the first query stands at `position`. Made once: a new function at every step costs a compilation each."""
 
-    A block of 128 queries sees the blocks of keys up to its own last token.
-    """
-
-    def causal_from_position(batch: torch.Tensor, head: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+    def mask_mod(batch: torch.Tensor, head: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
         return position + q >= k
 
-    start = torch.arange(0, queries, BLOCK)
-    first, last = start, (start + BLOCK).clamp(max=queries) - 1
-    if position is not None:
-        first, last = first + position, last + position
+    return mask_mod
+
+
+def causal_mask(place: torch.Tensor, keys: int, mask_mod: Callable[..., torch.Tensor]) -> BlockMask:
+    """The mask of the queries at `place`, which follow one another, over the places 0 to `keys`.
+
+    A block of 128 queries sees blocks of 128 keys as a whole (mask_mod is not asked there), then those up to its own last
+    token in part. A CPU's kernel for a single query does not compile without both kinds, though there may be none of one.
+    """
+    first = place[::BLOCK]
+    last = torch.minimum(first + BLOCK - 1, place[-1])
     whole = (first + 1) // BLOCK
-    order = torch.arange((keys + BLOCK - 1) // BLOCK)
-    rows = order.expand(len(start), -1)
+    order = torch.arange((keys + BLOCK - 1) // BLOCK, device=place.device)
+    after = (whole[:, None] + order) % len(order)
     return BlockMask.from_kv_blocks(
         (last // BLOCK + 1 - whole)[None, None].int(),
-        ((rows + whole[:, None]) % len(order))[None, None].int(),
+        after[None, None].int(),
         whole[None, None].int(),
-        rows[None, None].int(),
+        order.expand_as(after)[None, None].int(),
         BLOCK_SIZE=BLOCK,
-        mask_mod=causal if position is None else causal_from_position,
-        seq_lengths=(queries, keys),
+        mask_mod=mask_mod,
+        seq_lengths=(len(place), keys),
     )
 
 
@@ -152,12 +158,12 @@ class GPT(nn.Module):
         """(batch, tokens) of int64 to logits (batch, tokens, vocabulary)."""
         queries = tokens.shape[1]
         full = cache is None or cache.empty
-        position = None if cache is None else cache.position
         place = torch.arange(queries, device=tokens.device)
-        if cache is not None: place = place + cache.position
+        if cache is not None:
+            place = place + cache.position
         keys = queries if full else cache.size
         if self.config.attention_impl == "flex":
-            mask = causal_mask(queries, keys, position)
+            mask = causal_mask(place, keys, causal if cache is None else cache.mask_mod)
         else:
             mask = None if full else place[:, None] >= torch.arange(keys, device=tokens.device)
         x = self.embed(tokens)
@@ -193,7 +199,7 @@ def mqa_flex() -> nn.Module:
     return GPT(Config("flex", kv_heads=1))
 
 
-def example_inputs(tokens: int = 256) -> tuple[torch.Tensor]:
+def example_inputs(tokens: int = 512) -> tuple[torch.Tensor]:
     return (torch.randint(128, (1, tokens)),)
 
 
