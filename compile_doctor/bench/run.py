@@ -1,0 +1,198 @@
+"""Runs a benchmark: one child process says what there is to measure, then one for each case and size, never two at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from compile_doctor.bench.read import Events, rows_of
+from compile_doctor.bench.result import Bench, Row, ranked
+from compile_doctor.errors import DoctorError, UsageError
+from compile_doctor.launch import child_environment, watch
+from compile_doctor.progress import Progress
+from compile_doctor.targets import Target, not_a_target
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """What `bench` was asked for; None leaves the default of torch, or of the suite."""
+
+    tokens: tuple[int, ...] = ()
+    """Sizes, smallest first; empty for a target of one size."""
+    batch: int = 1
+    heads: int = 8
+    kv_heads: int | None = None
+    head_dim: int = 64
+    dtype: str = "float32"
+    device: str | None = None
+    only: tuple[str, ...] = ()
+    """Words: cases and implementations that hold one of them."""
+    backend: str | None = None
+    mode: str | None = None
+    dynamic: bool | None = None
+    grad: bool = False
+    as_is: bool = False
+    seconds: float = 0.5
+    """Of measuring, for each row."""
+    timeout: float = 600.0
+    """For each process, that is for each case at one size."""
+    memory_limit: int | None = None
+    patches: str | None = None
+
+
+class NothingToMeasureError(DoctorError):
+    """The target could not be imported, or the child died before it could say what there is: exit code 3."""
+
+    exit_code = 3
+
+
+OF_ATTENTION = ("batch", "heads", "kv_heads", "head_dim", "dtype")
+OF_MODELS = ("backend", "mode", "dynamic", "as_is")
+SIZES = (512, 1024, 2048)
+"""Of attention, where none were asked for."""
+
+
+def bench(
+    target: Target | None, settings: BenchSettings, given: Collection[str], folder: Path, progress: Progress
+) -> Bench:
+    """Measures the target, or attention itself where it is None; what the children write is kept in `folder`.
+
+    `given` names the settings that the user chose. Raises UsageError for a target that is none, or options that do not
+    fit it, and NothingToMeasureError where it cannot be imported.
+    """
+    runner = _Runner(target, settings, folder, progress)
+    planned = runner.child("plan", "looking at " + runner.subject)
+    if planned.usage:
+        raise UsageError(planned.usage, hint=not_a_target() if planned.not_a_target else "")
+    if planned.groups is None:
+        raise NothingToMeasureError(f"{runner.subject} could not be looked at: {planned.why()}")
+    _check_options(planned.kind, given)
+    groups = _chosen(planned.groups, settings.only)
+    sizes: Sequence[int | None] = settings.tokens or (SIZES if planned.kind == "attention" else (None,))
+    load = _load()
+    todo = [(group, tokens) for group in groups for tokens in sizes]
+    rows: list[Row] = []
+    events = planned
+    for number, (group, tokens) in enumerate(todo, 1):
+        where = group["case"] + (f", {tokens:,} tokens" if tokens is not None else "")
+        found, events = runner.contest(group, tokens, f"{where} ({number} of {len(todo)})", events)
+        rows += found
+    return Bench(
+        subject=runner.subject,
+        environment={**events.environment, **load},
+        inputs=_inputs(settings, planned, sizes),
+        rows=ranked(rows),
+        patches=tuple(events.patches[name] for name in sorted(events.patches)),
+        notes=tuple(dict.fromkeys(events.notes)),
+    )
+
+
+class _Runner:
+    def __init__(self, target: Target | None, settings: BenchSettings, folder: Path, progress: Progress) -> None:
+        self.target = target
+        self.settings = settings
+        self.folder = folder
+        self.progress = progress
+        self.subject = target.text if target else "suite"
+        self._count = 0
+
+    def contest(
+        self, group: dict[str, Any], tokens: int | None, where: str, events: Events
+    ) -> tuple[list[Row], Events]:
+        """One case at one size. An implementation that ends the process costs only its own row: the others go on."""
+        names: list[str] = group["implementations"]
+        rows: dict[str, Row] = {}
+        dead: list[str] = []
+        while len(rows) < len(names):
+            left = [name for name in names if name not in rows]
+            seen = self.child("work", where, case=group["case"], tokens=tokens, implementations=left, dead=dead)
+            events = events.with_more(seen)
+            found = rows_of(seen, group["case"], tokens, left)
+            rows.update({row.implementation: row for row in found})
+            dead += [row.implementation for row in found if row.status in ("died", "timed-out")]
+        return [rows[name] for name in names], events
+
+    def child(self, run: str, doing: str, **more: Any) -> Events:
+        """One process, and what it wrote."""
+        self._count += 1
+        directory = self.folder / f"{self._count:03}-{run}"
+        directory.mkdir(parents=True)
+        target = self.target
+        wanted = {
+            **asdict(self.settings),
+            "case": "",
+            **more,
+            "run": run,
+            "tokens": more.get("tokens", self.settings.tokens[0] if self.settings.tokens else None),
+            "target": target.text if target else None,
+            "path": str(target.path) if target and target.path else None,
+            "module": target.module if target else None,
+            "attr": target.attr if target else None,
+            "directory": str(directory),
+        }
+        file = directory / "settings.json"
+        file.write_text(json.dumps(wanted), encoding="utf-8")
+        command = [sys.executable, "-m", "compile_doctor.probe.bench", str(file)]
+        with self.progress.task(doing):
+            ended = watch(run, command, child_environment(os.environ, None), self.settings.timeout, subprocess.DEVNULL)
+        if ended["ended"] == "interrupted":
+            raise KeyboardInterrupt
+        return Events.read(directory, ended)
+
+
+def _chosen(groups: list[dict[str, Any]], only: Sequence[str]) -> list[dict[str, Any]]:
+    """The cases and implementations that `--only` leaves. A word that fits a case chooses cases, else implementations.
+
+    Raises UsageError for a word that fits nothing.
+    """
+    cases = [group["case"] for group in groups]
+    names = list(dict.fromkeys(name for group in groups for name in group["implementations"]))
+    of_cases = [word for word in only if any(word in case for case in cases)]
+    of_names = [word for word in only if word not in of_cases and any(word in name for name in names)]
+    unknown = [word for word in only if word not in of_cases and word not in of_names]
+    if unknown:
+        raise UsageError(
+            f"--only {','.join(unknown)}: there is no such case or implementation.",
+            hint=f"Cases: {', '.join(cases)}.\nImplementations: {', '.join(names)}.",
+        )
+    kept = [
+        {
+            "case": group["case"],
+            "implementations": [
+                name for name in group["implementations"] if not of_names or any(word in name for word in of_names)
+            ],
+        }
+        for group in groups
+        if not of_cases or any(word in group["case"] for word in of_cases)
+    ]
+    return [group for group in kept if group["implementations"]]
+
+
+def _check_options(kind: str, given: Collection[str]) -> None:
+    """Raises UsageError for an option that would change nothing."""
+    others = OF_MODELS if kind == "attention" else OF_ATTENTION
+    wrong = [f"--{name.replace('_', '-')}" for name in others if name in given]
+    if wrong:
+        is_for = "a model" if kind == "attention" else "attention itself, and the target is a model"
+        raise UsageError(f"{', '.join(wrong)}: only for {is_for}.")
+
+
+def _load() -> dict[str, Any]:
+    """How busy the machine is before anything is measured: over the last minute, our own look at the target included."""
+    try:
+        return {"load_average": round(os.getloadavg()[0], 2), "cores": os.cpu_count()}
+    except (AttributeError, OSError):
+        return {"load_average": None, "cores": os.cpu_count()}
+
+
+def _inputs(settings: BenchSettings, planned: Events, sizes: Sequence[int | None]) -> dict[str, Any]:
+    """What of the settings is about what was run: shapes for attention, torch.compile's options for a model."""
+    found: dict[str, Any] = {"convention": planned.convention, "tokens": [size for size in sizes if size is not None]}
+    names = OF_ATTENTION if planned.kind == "attention" else (*OF_MODELS, "grad")
+    return {**found, **{name: getattr(settings, name) for name in names}}

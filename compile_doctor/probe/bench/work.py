@@ -1,0 +1,93 @@
+"""What the child does: finds out what the target is, and runs the one contest that it was started for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+import torch
+
+from compile_doctor.probe import compat
+from compile_doctor.probe.attention import DenseRefusedError, dense_bytes
+from compile_doctor.probe.bench.contest import Contender, Contest, Judge
+from compile_doctor.probe.bench.machine import ran_on
+from compile_doctor.probe.events import EventLog
+from compile_doctor.probe.load import import_file
+from compile_doctor.probe.memory_left import memory_left
+
+
+class Subject(Protocol):
+    """A model, or attention itself."""
+
+    convention: str
+    """How the target was understood."""
+    kind: str
+    """`model` or `attention`."""
+    device: str
+    """`cpu` or `cuda`: of a model, once one is built."""
+
+    def groups(self) -> list[dict[str, Any]]:
+        """{"case", "implementations"} of each contest, at any size."""
+
+    def contest(self, case: str, tokens: int | None) -> tuple[list[Contender], Judge, int | None]:
+        """(implementations, how their outputs are judged, positions that one call computes)."""
+
+
+def plan(settings: dict[str, Any], log: EventLog) -> None:
+    """Writes what there is to measure. Raises NotATargetError, or whatever importing the target raises."""
+    subject = _subject(settings, log)
+    log.write("environment", **ran_on(subject.device, None))
+    log.write("plan", kind=subject.kind, convention=subject.convention, groups=subject.groups())
+
+
+def work(settings: dict[str, Any], log: EventLog) -> None:
+    """Measures `settings["implementations"]` of one case at one size."""
+    # torch's advice to compile flex_attention is for those who did not choose to measure it both ways.
+    warnings.filterwarnings("ignore", message="flex_attention called without torch.compile")
+    guard_dense()
+    subject = _subject(settings, log)
+    with torch.set_grad_enabled(bool(settings["case"].endswith("backward"))):
+        contenders, judge, positions = subject.contest(settings["case"], settings["tokens"])
+        alive = [one for one in contenders if one.name not in settings["dead"]]
+        Contest(log, lambda: subject.device, float(settings["seconds"]), positions).run(
+            alive, judge, settings["implementations"]
+        )
+
+
+def _subject(settings: dict[str, Any], log: EventLog) -> Subject:
+    from compile_doctor.probe.bench.model import ModelSubject
+
+    return ModelSubject(_import(settings), settings, log)
+
+
+def _import(settings: dict[str, Any]) -> ModuleType:
+    if settings["path"]:
+        return import_file(Path(settings["path"]))
+    sys.path.insert(0, os.getcwd())
+    return importlib.import_module(settings["module"])
+
+
+def guard_dense() -> None:
+    """flex_attention's dense path raises DenseRefusedError where its scores would not fit, in place of filling the machine."""
+    fits: set[tuple[Any, ...]] = set()
+
+    def make(entry: Any) -> Any:
+        def dense(query: Any, key: Any, *args: Any, **kwargs: Any) -> Any:
+            size = (*query.shape, *key.shape)
+            if size not in fits:
+                needed, left = dense_bytes(query, key), memory_left(query.device.type)
+                if left is not None and needed > left:
+                    raise DenseRefusedError(
+                        f"flex_attention ran dense, and would need {needed:,} bytes: {left:,} are left"
+                    )
+                fits.add(size)
+            return entry(query, key, *args, **kwargs)
+
+        return dense
+
+    compat.replace_dense_entry(make)
