@@ -62,11 +62,16 @@ class Observer:
     def seen(self) -> bool:
         return bool(self.ran or self._dense)
 
+    @property
+    def dense_calls(self) -> list[int]:
+        """How often each dense call ran, in the order in which they were first seen."""
+        return list(self._dense.values())
+
     def write_counts(self) -> None:
         self.log.write(
             "attention-counts",
             graphs={str(number): count for number, count in self.ran.items()},
-            dense=list(self._dense.values()),
+            dense=self.dense_calls,
         )
 
     # -- the graphs that hold attention -------------------------------------------------------------------------------

@@ -1,0 +1,243 @@
+"""The attention implementations that torch has, each called the same way and each able to prove that it ran itself.
+
+implementation = find_implementation("flex-compiled")
+call = implementation.prepare(problem)       # raises Unsupported
+output = call(problem.q, problem.k, problem.v)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import scaled_dot_product_attention
+
+from compile_doctor.probe.parity.cases import Problem
+from compile_doctor.probe.parity.seen import FusedOperators, Seen
+
+Call = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""q (B, H, S, D), k, v (B, G, T, D) → (B, H, S, D); everything else of the problem is inside."""
+
+
+class Unsupported(Exception):  # noqa: N818
+    """The implementation cannot do this; the message says why, in a few words."""
+
+
+class Implementation(Protocol):
+    """One column of the table."""
+
+    name: str
+    compiled: bool
+
+    def prepare(self, problem: Problem) -> Call:
+        """A callable for this problem, nothing run yet. Raises Unsupported where there is no way to ask for it."""
+        ...
+
+    def unproven(self, seen: Seen) -> str | None:
+        """Why what was seen does not show that this implementation ran; None where it does."""
+        ...
+
+
+# -- flex_attention ---------------------------------------------------------------------------------------------------
+
+
+def flex(problem: Problem, attention: Callable[..., Any]) -> Call:
+    """`attention` has the signature of flex_attention; the BlockMask is made here, once."""
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    case, mask = problem.case, None
+    if problem.mask_mod is not None:
+        batches = problem.q.shape[0] if problem.allowed is not None and _per_batch(problem.allowed) else None
+        mask = create_block_mask(problem.mask_mod, batches, None, case.queries, case.keys, device=problem.device)
+    keywords = {"block_mask": mask, "score_mod": problem.score_mod, "scale": case.scale, "enable_gqa": problem.gqa}
+    return lambda q, k, v: attention(q, k, v, **keywords)
+
+
+def _per_batch(allowed: torch.Tensor) -> bool:
+    return bool((allowed != allowed[:1]).any())
+
+
+@dataclass(frozen=True)
+class EagerFlex:
+    """flex_attention as it is without torch.compile: dense, and the definition of what the compiled one should do."""
+
+    name: str = "flex-eager"
+    compiled: bool = False
+
+    def prepare(self, problem: Problem) -> Call:
+        from torch.nn.attention.flex_attention import flex_attention
+
+        return flex(problem, flex_attention)
+
+    def unproven(self, seen: Seen) -> str | None:
+        return None if seen.dense else "flex_attention's eager entry was not called"
+
+
+@dataclass(frozen=True)
+class CompiledFlex:
+    """torch.compile(flex_attention): dynamic=True for decoding, dynamic=False for full sequences."""
+
+    name: str = "flex-compiled"
+    compiled: bool = True
+
+    def prepare(self, problem: Problem) -> Call:
+        return flex(problem, _compiled_flex(problem.case.decodes))
+
+    def unproven(self, seen: Seen) -> str | None:
+        if seen.dense:
+            return "fell back to the dense path"
+        return None if seen.graphs else "no compiled graph ran"
+
+
+_COMPILED: dict[Any, Callable[..., Any]] = {}
+
+
+def _compiled_flex(dynamic: bool) -> Callable[..., Any]:
+    from torch.nn.attention.flex_attention import flex_attention
+
+    if ("flex", dynamic) not in _COMPILED:
+        # A function of our own, so that its cache of compilations is not the one of a target's torch.compile.
+        def attention(q: Any, k: Any, v: Any, **keywords: Any) -> Any:
+            return flex_attention(q, k, v, **keywords)
+
+        _COMPILED["flex", dynamic] = torch.compile(attention, dynamic=dynamic, fullgraph=True)
+    return _COMPILED["flex", dynamic]
+
+
+# -- scaled_dot_product_attention -------------------------------------------------------------------------------------
+
+
+def sdpa_options(problem: Problem) -> dict[str, Any]:
+    """Keywords for scaled_dot_product_attention: is_causal where it means the same, else the mask as a tensor.
+
+    A float mask (B or 1, H, S, T) in the query's dtype where there is a score_mod that is a sum. Raises Unsupported for others.
+    """
+    case = problem.case
+    options: dict[str, Any] = {"scale": case.scale, "enable_gqa": problem.gqa}
+    mask = problem.allowed
+    if mask is not None and not _per_batch(mask):
+        mask = mask[:1]
+    if case.score is not None:
+        bias = case.score.bias(problem.q.shape[1], case.queries, case.keys)
+        if bias is None:
+            raise Unsupported("SDPA has no score_mod, and a soft-cap is no sum that a mask could hold")
+        added = bias[None] if mask is None else torch.where(mask, bias, torch.tensor(float("-inf"), dtype=bias.dtype))
+        return {**options, "attn_mask": added.to(problem.q.dtype).to(problem.device)}
+    if case.is_causal:
+        return {**options, "is_causal": True}
+    return {**options, "attn_mask": None if mask is None else mask.to(problem.device)}
+
+
+@dataclass(frozen=True)
+class Sdpa:
+    """scaled_dot_product_attention with one backend allowed, and no other."""
+
+    name: str
+    backend: SDPBackend
+    operator: str | None
+    """What begins the name of the fused operator; None for math, which has none."""
+    compiled: bool = False
+
+    def prepare(self, problem: Problem) -> Call:
+        options = sdpa_options(problem)
+
+        def call(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+            with sdpa_kernel([self.backend]):
+                return scaled_dot_product_attention(q, k, v, **options)
+
+        return call
+
+    def unproven(self, seen: Seen) -> str | None:
+        if self.operator is None:
+            return f"{seen.operators[0]} ran in its place" if seen.operators else None
+        if any(name.startswith(self.operator) for name in seen.operators):
+            return None
+        return f"{self.operator} was not dispatched"
+
+
+@dataclass(frozen=True)
+class CompiledSdpa:
+    """scaled_dot_product_attention under torch.compile, with the backend that torch chooses."""
+
+    name: str = "sdpa-compiled"
+    compiled: bool = True
+
+    def prepare(self, problem: Problem) -> Call:
+        options, compiled = sdpa_options(problem), _compiled_sdpa(problem.case.decodes)
+        return lambda q, k, v: compiled(q, k, v, **options)
+
+    def unproven(self, seen: Seen) -> str | None:
+        return None if seen.graphs else "no compiled graph ran"
+
+
+def _compiled_sdpa(dynamic: bool) -> Callable[..., Any]:
+    if ("sdpa", dynamic) not in _COMPILED:
+
+        def attention(q: Any, k: Any, v: Any, **options: Any) -> Any:
+            return scaled_dot_product_attention(q, k, v, **options)
+
+        _COMPILED["sdpa", dynamic] = torch.compile(attention, dynamic=dynamic, fullgraph=True)
+    return _COMPILED["sdpa", dynamic]
+
+
+IMPLEMENTATIONS: tuple[Implementation, ...] = (
+    EagerFlex(),
+    CompiledFlex(),
+    Sdpa("sdpa-math", SDPBackend.MATH, None),
+    Sdpa("sdpa-flash", SDPBackend.FLASH_ATTENTION, "_scaled_dot_product_flash_attention"),
+    Sdpa("sdpa-efficient", SDPBackend.EFFICIENT_ATTENTION, "_scaled_dot_product_efficient_attention"),
+    Sdpa("sdpa-cudnn", SDPBackend.CUDNN_ATTENTION, "_scaled_dot_product_cudnn_attention"),
+    CompiledSdpa(),
+)
+
+
+def find_implementation(name: str) -> Implementation:
+    """Raises KeyError for an unknown name."""
+    return {implementation.name: implementation for implementation in IMPLEMENTATIONS}[name]
+
+
+# -- the user's own ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Target:
+    """An attention function of the user's: `attention(q, k, v, *, mask_mod=None, score_mod=None, scale=None)`."""
+
+    name: str
+    function: Callable[..., Any]
+    compiled: bool = False
+
+    def prepare(self, problem: Problem) -> Call:
+        keywords = {"mask_mod": problem.mask_mod, "score_mod": problem.score_mod, "scale": problem.case.scale}
+
+        def call(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+            try:
+                output = self.function(q, k, v, **keywords)
+            except NotImplementedError as error:
+                raise Unsupported(str(error) or "NotImplementedError") from error
+            if not isinstance(output, torch.Tensor):
+                raise TypeError(f"it returned a {type(output).__name__}, not a tensor")
+            return output
+
+        return call
+
+    def unproven(self, seen: Seen) -> str | None:
+        return None
+
+
+@contextlib.contextmanager
+def watched_operators(seen: Seen, compiled: bool) -> Iterator[list[str]]:
+    """Notes SDPA's operators, where nothing is compiled (a dispatch mode would end that), and torch's warnings."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            with contextlib.nullcontext() if compiled else FusedOperators(seen.operators):
+                yield said
+        finally:
+            said += [str(one.message) for one in caught]

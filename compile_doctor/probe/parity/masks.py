@@ -1,0 +1,167 @@
+"""Which keys a query attends to: each family once for flex_attention, and once more as plain lists of positions.
+
+The two definitions share nothing but their parameters: `mod` is what is tested, `attended` is what is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+MaskMod = Callable[[Any, Any, Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Base of the families. `offset`: the position of query 0, for queries that continue a cache."""
+
+    offset: int = 0
+
+    def attended(self, batch: int, query: int, keys: int) -> Iterable[int]:
+        """The positions, out of `keys`, that this query attends to; `query` counts from 0 in the queries given."""
+        raise NotImplementedError
+
+    def mod(self, device: str) -> MaskMod:
+        """`mask_mod(b, h, q_idx, kv_idx)`, as flex_attention takes it; what it captures lies on `device`."""
+        raise NotImplementedError
+
+    def allowed(self, batches: int, queries: int, keys: int) -> torch.Tensor:
+        """bool (B, 1, S, T), from `attended`."""
+        made = torch.zeros(batches, 1, queries, keys, dtype=torch.bool)
+        for batch in range(batches):
+            for query in range(queries):
+                for key in self.attended(batch, query, keys):
+                    made[batch, 0, query, key] = True
+        return made
+
+
+@dataclass(frozen=True)
+class Causal(Mask):
+    """Everything up to the query's own position."""
+
+    def attended(self, batch: int, query: int, keys: int) -> Iterable[int]:
+        return range(min(self.offset + query + 1, keys))
+
+    def mod(self, device: str) -> MaskMod:
+        offset = torch.tensor(self.offset, device=device)  # a tensor: one compilation for every step of decoding
+        return lambda b, h, q, k: q + offset >= k
+
+
+@dataclass(frozen=True)
+class Window(Mask):
+    """Causal, and no further back than `size` positions, the query's own among them (as Mistral's)."""
+
+    size: int = 1
+
+    def attended(self, batch: int, query: int, keys: int) -> Iterable[int]:
+        end = self.offset + query + 1
+        return range(max(end - self.size, 0), min(end, keys))
+
+    def mod(self, device: str) -> MaskMod:
+        offset, size = torch.tensor(self.offset, device=device), self.size
+        return lambda b, h, q, k: (k <= q + offset) & (q + offset - k < size)
+
+
+@dataclass(frozen=True)
+class Local(Mask):
+    """Both ways, up to `reach` positions away."""
+
+    reach: int = 0
+
+    def attended(self, batch: int, query: int, keys: int) -> Iterable[int]:
+        return range(max(query - self.reach, 0), min(query + self.reach + 1, keys))
+
+    def mod(self, device: str) -> MaskMod:
+        reach = self.reach
+        return lambda b, h, q, k: (q - k).abs() <= reach
+
+
+@dataclass(frozen=True)
+class Documents(Mask):
+    """Causal within each of the documents that are packed one behind the other."""
+
+    lengths: tuple[int, ...] = ()
+
+    def attended(self, batch: int, query: int, keys: int) -> Iterable[int]:
+        start = 0
+        for length in self.lengths:
+            if query < start + length:
+                return range(start, query + 1)
+            start += length
+        return ()
+
+    def mod(self, device: str) -> MaskMod:
+        lengths = torch.tensor(self.lengths)
+        document = torch.repeat_interleave(torch.arange(len(self.lengths)), lengths).to(device)
+        return lambda b, h, q, k: (document[q] == document[k]) & (q >= k)
+
+
+@dataclass(frozen=True)
+class Padding(Mask):
+    """Both ways, each sequence of the batch with its own length, padded at its end."""
+
+    lengths: tuple[int, ...] = ()
+
+    def attended(self, batch: int, query: int, keys: int) -> Iterable[int]:
+        return range(self.lengths[batch])
+
+    def mod(self, device: str) -> MaskMod:
+        lengths = torch.tensor(self.lengths, device=device)
+        return lambda b, h, q, k: k < lengths[b]
+
+
+@dataclass(frozen=True)
+class LeftPadding(Mask):
+    """Causal, each sequence padded in front, as for generation: the padding's own queries attend to nothing."""
+
+    padding: tuple[int, ...] = ()
+
+    def attended(self, batch: int, query: int, keys: int) -> Iterable[int]:
+        return range(self.padding[batch], query + 1)
+
+    def mod(self, device: str) -> MaskMod:
+        padding = torch.tensor(self.padding, device=device)
+        return lambda b, h, q, k: (k >= padding[b]) & (q >= k)
+
+
+@dataclass(frozen=True)
+class Prefix(Mask):
+    """The prefix is seen by everybody, the rest is causal."""
+
+    length: int = 0
+
+    def attended(self, batch: int, query: int, keys: int) -> Iterable[int]:
+        return range(max(self.length, query + 1))
+
+    def mod(self, device: str) -> MaskMod:
+        length = self.length
+        return lambda b, h, q, k: (k < length) | (q >= k)
+
+
+@dataclass(frozen=True)
+class Images(Mask):
+    """Causal text; the tokens of one image, [start, end), see each other both ways."""
+
+    spans: tuple[tuple[int, int], ...] = ()
+
+    def attended(self, batch: int, query: int, keys: int) -> Iterable[int]:
+        end = query + 1
+        for start, stop in self.spans:
+            if start <= query < stop:
+                end = stop
+        return range(end)
+
+    def mod(self, device: str) -> MaskMod:
+        image = torch.full((self.spans[-1][1] + 1,), -1)
+        for number, (start, stop) in enumerate(self.spans):
+            image[start:stop] = number
+        image, last = image.to(device), self.spans[-1][1]
+
+        def images(b: Any, h: Any, q: Any, k: Any) -> Any:
+            here, there = image[q.clamp(max=last)], image[k.clamp(max=last)]
+            return (q >= k) | ((here == there) & (here >= 0))
+
+        return images
