@@ -83,6 +83,7 @@ def _words(context: click.Context, parameter: click.Parameter, text: str | None)
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     target: str | None,
     suite: bool,
     plot: Path | None,

@@ -15,7 +15,18 @@ from compile_doctor.render.clean import without_controls
 KINDS = ("svg", "png")
 # Okabe and Ito's colours, told apart with any kind of colour vision; yellow is too light for a line on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
-_MARKERS = "osD^vP*X<>"
+_MARKERS = "osD^vP*X"
+_KNOWN = (
+    "flex-compiled",
+    "sdpa-flash",
+    "sdpa-compiled",
+    "sdpa-math",
+    "flex-eager",
+    "sdpa-efficient",
+    "target",
+    "sdpa-cudnn",
+)
+"""One look each, so that two pictures can be compared."""
 
 
 def check_plot(path: Path) -> None:
@@ -45,7 +56,8 @@ def plot_bench(bench: Bench, path: Path) -> None:
     if not rows:
         raise UsageError("--plot: there is nothing to draw: no case was measured at a number of tokens.")
     cases = list(dict.fromkeys(row.case for row in rows))
-    names = sorted({row.implementation for row in rows})
+    measured = {row.implementation for row in rows}
+    names = [*(name for name in _KNOWN if name in measured), *sorted(measured.difference(_KNOWN))]
     columns = min(len(cases), 3)
     lines = ceil(len(cases) / columns)
     with rc_context(
@@ -72,26 +84,18 @@ def plot_bench(bench: Bench, path: Path) -> None:
 
 def _panel(panel: Any, case: str, rows: Sequence[Row], names: Sequence[str]) -> None:
     sizes = sorted({row.tokens for row in rows if row.tokens is not None})
-    for number, name in enumerate(names):
+    for name in names:
         points = sorted(
             (row.tokens or 0, row.median or 0, row.p25 or 0, row.p75 or 0) for row in rows if row.implementation == name
         )
         if not points:
             continue
         tokens, median, low, high = zip(*points)
-        colour = _COLOURS[number % len(_COLOURS)]
-        style = "-" if number < len(_COLOURS) else "--"
-        panel.plot(
-            tokens,
-            median,
-            style,
-            color=colour,
-            marker=_MARKERS[number % len(_MARKERS)],
-            markersize=5,
-            linewidth=1.5,
-            label=name,
-        )
-        panel.fill_between(tokens, low, high, color=colour, alpha=0.18, linewidth=0)
+        number = _KNOWN.index(name) if name in _KNOWN else names.index(name)
+        line = "-" if name in _KNOWN or "eager" in name else "--"
+        look = {"color": _COLOURS[number % len(_COLOURS)], "marker": _MARKERS[number % len(_MARKERS)]}
+        panel.plot(tokens, median, line, markersize=5, linewidth=1.5, label=name, **look)
+        panel.fill_between(tokens, low, high, color=look["color"], alpha=0.18, linewidth=0)
     panel.set_xscale("log", base=2)
     panel.set_yscale("log")
     panel.set_xticks(sizes, [f"{size:,}" for size in sizes])

@@ -22,8 +22,8 @@ _WORDS = {"timed-out": "timed out", "not-run": "not run"}
 def render_bench(bench: Bench, colour: bool = False) -> str:
     bench = without_controls(bench)
     console = make_console(colour)
-    for line in Text(" · ".join([bench.subject, *ran_on(bench)])).wrap(console, console.width):
-        console.print(line)
+    for part in Text(" · ".join([bench.subject, *ran_on(bench)])).wrap(console, console.width):
+        console.print(part)
     busy = _busy(bench)
     if busy:
         console.print(busy, style="yellow", soft_wrap=True)
@@ -64,11 +64,25 @@ def _table(console: Console, case: str, rows: Sequence[Row], width: int) -> None
     per_token = any(row.positions for row in rows)
     name = max(width + 2, len(case) + 2)
     console.print(_line(case, name, _COLUMNS, per_token), style="bold", soft_wrap=True)
+    refused = _refused(rows)
     for tokens, group in groupby(rows, key=lambda row: row.tokens):
         if tokens is not None:
             console.print(f"{tokens:,} tokens", style="cyan")
         for row in group:
-            _row(console, row, name, per_token)
+            if row.implementation not in refused:
+                _row(console, row, name, per_token)
+    for reason in dict.fromkeys(refused.values()):
+        names = ", ".join(one for one, why in refused.items() if why == reason)
+        for line in Text(f"unsupported at every size: {names}: {reason}").wrap(console, console.width - 2):
+            console.print("  " + line.plain.rstrip(), style="dim")
+
+
+def _refused(rows: Sequence[Row]) -> dict[str, str]:
+    """Implementations that no size supports, with the reason: said once, and not in each of the tables."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row.implementation, set()).add(str(row.reason) if row.status == "unsupported" else "")
+    return {name: reasons.pop() for name, reasons in sorted(found.items()) if len(reasons) == 1 and "" not in reasons}
 
 
 def _row(console: Console, row: Row, name: int, per_token: bool) -> None:
@@ -76,7 +90,7 @@ def _row(console: Console, row: Row, name: int, per_token: bool) -> None:
         text = f"{_WORDS.get(row.status, row.status)}: {row.reason}" if row.reason else row.status
         head = f"  {row.implementation:<{name - 2}}"
         for number, line in enumerate(Text(text).wrap(console, max(30, console.width - name - 2))):
-            console.print((head if not number else " " * name) + "  " + line.plain.rstrip(), style=_STYLES[row.status])
+            console.print((" " * name if number else head) + "  " + line.plain.rstrip(), style=_STYLES[row.status])
         return
     compile_ = "–" if row.compile_seconds is None else f"{row.compile_seconds:.1f} s" + "*" * row.compile_cached
     cells = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,19 +41,23 @@ class Contender:
     make: Callable[[], Callable[[], Any]]
     need: int = 0
     """Bytes that it takes by its nature (scores or a mask written out): it is not tried where they are not free."""
+    around: Callable[[], AbstractContextManager[Any]] = nullcontext
+    """Entered around all calls together, so that entering it is not timed."""
     reference: bool = False
     """The others are compared with it: it runs once even where it is not to be timed."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A contender's output against the reference. `reason` is empty where it is right."""
+    """A contender's output against the reference. `reason` is empty where it is right, and it was itself that ran."""
 
     difference: float | None = None
     tolerance: float | None = None
     reason: str = ""
     note: str = ""
     """What could not be compared."""
+    status: str = "wrong"
+    """Where there is a reason."""
 
 
 Judge = Callable[[str, Any], Judged]
@@ -70,22 +75,24 @@ class Contest:
 
     def run(self, contenders: Sequence[Contender], judge: Judge, wanted: Collection[str]) -> None:
         """Those that are `wanted`; of the others the reference, once, to compare with."""
-        ready: list[tuple[str, Callable[[], Any]]] = []
+        ready: list[tuple[Contender, Callable[[], Any]]] = []
         for contender in contenders:
             if contender.name not in wanted and not contender.reference:
                 continue
             self.log.write("begun", implementation=contender.name, doing="prepare")
-            call = self._prepare(contender, judge)
+            with contender.around():
+                call = self._prepare(contender, judge)
             if call is not None and contender.name in wanted:
-                ready.append((contender.name, call))
-        taken: dict[str, list[Measurement]] = {name: [] for name, _ in ready}
+                ready.append((contender, call))
+        taken: dict[str, list[Measurement]] = {contender.name: [] for contender, _ in ready}
         for number in range(ROUNDS):
-            for name, call in ready if number % 2 == 0 else ready[::-1]:
-                self.log.write("begun", implementation=name, doing="time")
+            for contender, call in ready if number % 2 == 0 else ready[::-1]:
+                self.log.write("begun", implementation=contender.name, doing="time")
                 try:
-                    self._time(name, call, taken[name])
+                    with contender.around():
+                        self._time(contender.name, call, taken[contender.name])
                 except Exception as error:
-                    self._failed(name, error)
+                    self._failed(contender.name, error)
 
     def _prepare(self, contender: Contender, judge: Judge) -> Callable[[], Any] | None:
         """The first call, apart from all others; then its output, its memory. None where it is not to be timed."""
@@ -115,7 +122,7 @@ class Contest:
                 "reason": judged.reason or judged.note or None,
             }
             if judged.reason:
-                self.log.write("outcome", implementation=name, status="wrong", **facts)
+                self.log.write("outcome", implementation=name, status=judged.status, **facts)
                 return None
             gc.collect()
             self.log.write("outcome", implementation=name, peak=peak_of(call, self.device() == "cuda"), **facts)

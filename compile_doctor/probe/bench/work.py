@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 import torch
 
-from compile_doctor.probe import compat
-from compile_doctor.probe.attention import DenseRefusedError, dense_bytes
+from compile_doctor.probe.bench.attention import AttentionSubject, attention_function
 from compile_doctor.probe.bench.contest import Contender, Contest, Judge
+from compile_doctor.probe.bench.dense import DenseGuard
 from compile_doctor.probe.bench.machine import ran_on
+from compile_doctor.probe.bench.model import ModelSubject
 from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.load import import_file
-from compile_doctor.probe.memory_left import memory_left
 
 
 class Subject(Protocol):
@@ -40,7 +40,7 @@ class Subject(Protocol):
 
 def plan(settings: dict[str, Any], log: EventLog) -> None:
     """Writes what there is to measure. Raises NotATargetError, or whatever importing the target raises."""
-    subject = _subject(settings, log)
+    subject = _subject(settings, log, DenseGuard())
     log.write("environment", **ran_on(subject.device, None))
     log.write("plan", kind=subject.kind, convention=subject.convention, groups=subject.groups())
 
@@ -49,8 +49,8 @@ def work(settings: dict[str, Any], log: EventLog) -> None:
     """Measures `settings["implementations"]` of one case at one size."""
     # torch's advice to compile flex_attention is for those who did not choose to measure it both ways.
     warnings.filterwarnings("ignore", message="flex_attention called without torch.compile")
-    guard_dense()
-    subject = _subject(settings, log)
+    dense = DenseGuard()
+    subject = _subject(settings, log, dense)
     with torch.set_grad_enabled(bool(settings["case"].endswith("backward"))):
         contenders, judge, positions = subject.contest(settings["case"], settings["tokens"])
         alive = [one for one in contenders if one.name not in settings["dead"]]
@@ -59,10 +59,15 @@ def work(settings: dict[str, Any], log: EventLog) -> None:
         )
 
 
-def _subject(settings: dict[str, Any], log: EventLog) -> Subject:
-    from compile_doctor.probe.bench.model import ModelSubject
-
-    return ModelSubject(_import(settings), settings, log)
+def _subject(settings: dict[str, Any], log: EventLog, dense: DenseGuard) -> Subject:
+    """A function with the signature of the contract's attention functions is one, whatever else the file has."""
+    if not settings["target"]:
+        return AttentionSubject(settings, log, dense)
+    module = _import(settings)
+    function = attention_function(module, settings["attr"])
+    if function is not None:
+        return AttentionSubject(settings, log, dense, function)
+    return ModelSubject(module, settings, log)
 
 
 def _import(settings: dict[str, Any]) -> ModuleType:
@@ -70,24 +75,3 @@ def _import(settings: dict[str, Any]) -> ModuleType:
         return import_file(Path(settings["path"]))
     sys.path.insert(0, os.getcwd())
     return importlib.import_module(settings["module"])
-
-
-def guard_dense() -> None:
-    """flex_attention's dense path raises DenseRefusedError where its scores would not fit, in place of filling the machine."""
-    fits: set[tuple[Any, ...]] = set()
-
-    def make(entry: Any) -> Any:
-        def dense(query: Any, key: Any, *args: Any, **kwargs: Any) -> Any:
-            size = (*query.shape, *key.shape)
-            if size not in fits:
-                needed, left = dense_bytes(query, key), memory_left(query.device.type)
-                if left is not None and needed > left:
-                    raise DenseRefusedError(
-                        f"flex_attention ran dense, and would need {needed:,} bytes: {left:,} are left"
-                    )
-                fits.add(size)
-            return entry(query, key, *args, **kwargs)
-
-        return dense
-
-    compat.replace_dense_entry(make)
