@@ -12,6 +12,9 @@ from compile_doctor.bench.result import Row
 from compile_doctor.events import read_failure
 from compile_doctor.rootcause import root_cause
 
+FAILED = 70
+"""Exit code of a child that wrote down why."""
+
 
 @dataclass
 class Events:
@@ -53,6 +56,13 @@ class Events:
         self.patches.update(other.patches)
         self.notes += other.notes
         return self
+
+    @property
+    def cut_off(self) -> str:
+        """The status of the row that was under way where the process did not end by itself, else empty."""
+        if self.ended["ended"] == "timeout":
+            return "timed-out"
+        return "died" if self.ended["ended"] == "signal" or self.ended["exit_code"] not in (0, FAILED) else ""
 
     def why(self) -> str:
         """How it ended, in words."""
@@ -102,14 +112,13 @@ def rows_of(seen: Events, case: str, tokens: int | None, wanted: Sequence[str]) 
             rows.append(_measured(seen, case, tokens, name, facts))
         elif "status" in facts:
             rows.append(_row(case, tokens, name, facts["status"], facts))
-        elif name == seen.last and seen.ended["ended"] != "exited":
-            status = "timed-out" if seen.ended["ended"] == "timeout" else "died"
+        elif name == seen.last and seen.cut_off:
             reason = f"{seen.why()} while it was {_DOING[seen.doing]}"
-            rows.append(_row(case, tokens, name, status, {**facts, "reason": reason}))
+            rows.append(_row(case, tokens, name, seen.cut_off, {**facts, "reason": reason}))
     if rows:
         return rows
     # Nothing came to an end: the process did before the first of them, so that another one would not get further.
-    return [_row(case, tokens, name, "failed", {"reason": seen.why()}) for name in wanted]
+    return [_row(case, tokens, name, seen.cut_off or "failed", {"reason": seen.why()}) for name in wanted]
 
 
 _DOING = {"prepare": "compiled and called first", "time": "timed"}
@@ -117,7 +126,7 @@ _DOING = {"prepare": "compiled and called first", "time": "timed"}
 
 def _measured(seen: Events, case: str, tokens: int | None, name: str, facts: dict[str, Any]) -> Row:
     reasons = [facts.get("reason")]
-    if "status" in facts or (name == seen.last and seen.ended["ended"] != "exited"):
+    if "status" in facts or (name == seen.last and seen.cut_off):
         reasons = [f"figures of the turns before it failed: {facts.get('reason') or seen.why()}"]
     elif facts["recompiles"]:
         reasons.append(f"compiled again {facts['recompiles']}× while it was timed")

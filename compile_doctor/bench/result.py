@@ -77,10 +77,14 @@ class Bench:
     patches: tuple[Mapping[str, Any], ...] = ()
     """Recipes that were applied, with their state."""
     notes: tuple[str, ...] = ()
+    interrupted: bool = False
+    """By Ctrl-C, so that cases are missing."""
 
     @property
     def exit_code(self) -> int:
-        """0 where anything was measured, else 3."""
+        """0 where anything was measured, 130 where it was interrupted, else 3."""
+        if self.interrupted:
+            return 130
         return 0 if any(row.status == "measured" for row in self.rows) else 3
 
 

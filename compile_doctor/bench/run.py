@@ -47,7 +47,7 @@ class BenchSettings:
 
 
 class NothingToMeasureError(DoctorError):
-    """The target could not be imported, or the child died before it could say what there is: exit code 3."""
+    """The child died, or took too long, before it could say what there is to measure: exit code 3."""
 
     exit_code = 3
 
@@ -63,25 +63,31 @@ def bench(
 ) -> Bench:
     """Measures the target, or attention itself where it is None; what the children write is kept in `folder`.
 
-    `given` names the settings that the user chose. Raises UsageError for a target that is none, or options that do not
-    fit it, and NothingToMeasureError where it cannot be imported.
+    `given` names the settings that the user chose. Raises UsageError for a target that is none or cannot be imported, and
+    for options that do not fit it; NothingToMeasureError where looking at it ends the process.
     """
+    if settings.kv_heads and settings.heads % settings.kv_heads:
+        raise UsageError(f"--heads {settings.heads} is no multiple of --kv-heads {settings.kv_heads}.")
     runner = _Runner(target, settings, folder, progress)
     planned = runner.child("plan", "looking at " + runner.subject)
-    if planned.usage:
-        raise UsageError(planned.usage, hint=not_a_target() if planned.not_a_target else "")
     if planned.groups is None:
-        raise NothingToMeasureError(f"{runner.subject} could not be looked at: {planned.why()}")
+        message = f"{runner.subject} could not be looked at: {planned.why()}."
+        raise UsageError(message) if planned.failure else NothingToMeasureError(message)
     _check_options(planned.kind, given)
     groups = _chosen(planned.groups, settings.only)
     sizes: Sequence[int | None] = settings.tokens or (SIZES if planned.kind == "attention" else (None,))
     load = _load()
     todo = [(group, tokens) for group in groups for tokens in sizes]
     rows: list[Row] = []
-    events = planned
+    events, interrupted = planned, False
     for number, (group, tokens) in enumerate(todo, 1):
         where = group["case"] + (f", {tokens:,} tokens" if tokens is not None else "")
-        found, events = runner.contest(group, tokens, f"{where} ({number} of {len(todo)})", events)
+        try:
+            found, events = runner.contest(group, tokens, f"{where} ({number} of {len(todo)})", events)
+        except KeyboardInterrupt:  # what was measured took minutes: it is shown
+            interrupted = True
+            events.notes.append(f"interrupted at {where}: {len(todo) - number + 1} of {len(todo)} tables are missing")
+            break
         rows += found
     return Bench(
         subject=runner.subject,
@@ -90,6 +96,7 @@ def bench(
         rows=ranked(rows),
         patches=tuple(events.patches[name] for name in sorted(events.patches)),
         notes=tuple(dict.fromkeys(events.notes)),
+        interrupted=interrupted,
     )
 
 
@@ -143,7 +150,10 @@ class _Runner:
             ended = watch(run, command, child_environment(os.environ, None), self.settings.timeout, subprocess.DEVNULL)
         if ended["ended"] == "interrupted":
             raise KeyboardInterrupt
-        return Events.read(directory, ended)
+        events = Events.read(directory, ended)
+        if events.usage:
+            raise UsageError(events.usage, hint=not_a_target() if events.not_a_target else "")
+        return events
 
 
 def _chosen(groups: list[dict[str, Any]], only: Sequence[str]) -> list[dict[str, Any]]:
@@ -194,5 +204,5 @@ def _load() -> dict[str, Any]:
 def _inputs(settings: BenchSettings, planned: Events, sizes: Sequence[int | None]) -> dict[str, Any]:
     """What of the settings is about what was run: shapes for attention, torch.compile's options for a model."""
     found: dict[str, Any] = {"convention": planned.convention, "tokens": [size for size in sizes if size is not None]}
-    names = OF_ATTENTION if planned.kind == "attention" else (*OF_MODELS, "grad")
-    return {**found, **{name: getattr(settings, name) for name in names}}
+    names = OF_ATTENTION if planned.kind == "attention" else OF_MODELS
+    return {**found, **{name: getattr(settings, name) for name in (*names, "grad")}}

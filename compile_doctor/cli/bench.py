@@ -123,9 +123,9 @@ def command(
         found = bench(parsed, BenchSettings(**options), given, Path(folder), Progress(quiet))
     for name, path in files:
         write_file(f"-o {name}:{path}", path, _rendered(found, name, False))
-    if plot is not None and found.exit_code == 0:
-        plot_bench(found, plot)
     print_data(lambda colour: _rendered(found, format_, colour))
+    if plot is not None:
+        plot_bench(found, plot)
     return found.exit_code
 
 

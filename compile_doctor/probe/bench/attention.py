@@ -20,7 +20,6 @@ from compile_doctor.probe.bench.dense import DenseGuard
 from compile_doctor.probe.bench.machine import ran_on
 from compile_doctor.probe.bench.reference import allowed_pairs, sampled_rows, tolerance
 from compile_doctor.probe.events import EventLog
-from compile_doctor.probe.load import NotATargetError
 from compile_doctor.probe.parity import masks
 from compile_doctor.probe.parity.cases import Case, Problem
 from compile_doctor.probe.parity.implementations import (
@@ -82,17 +81,14 @@ class AttentionSubject:
         self.dense = dense
         self.device = torch.device(settings["device"] or "cpu").type
         self.convention = "attention function" if function else ""
-        heads, kv = settings["heads"], settings["kv_heads"]
-        if kv is not None and heads % kv:
-            raise NotATargetError(f"--heads {heads} is no multiple of --kv-heads {kv}.")
         own: list[Implementation] = [Target("target", function)] if function else []
         if function and not compat.is_compiled(function):
             own.append(Target("target-compiled", torch.compile(function), compiled=True))
         self.implementations = {one.name: one for one in (*IMPLEMENTATIONS, *own)}
 
     def groups(self) -> list[dict[str, Any]]:
-        """Cases with grouped queries only where `--kv-heads` leaves the choice, and there are heads to group."""
-        grouped = self.settings["kv_heads"] is None and self.settings["heads"] >= SHARED
+        """Cases with grouped queries only where `--kv-heads` leaves the choice, and the heads can be grouped."""
+        grouped = self.settings["kv_heads"] is None and self.settings["heads"] % SHARED == 0
         cases = [name for name, shape in _SHAPES.items() if grouped or not shape.grouped]
         if self.settings["grad"]:
             cases += [name + BACKWARD for name in cases if "decode" not in name]
@@ -111,7 +107,7 @@ class AttentionSubject:
         settings = self.settings
         case = replace(shape.case(tokens), head_dim=settings["head_dim"])
         heads = settings["heads"]
-        kv = settings["kv_heads"] or (heads // SHARED if shape.grouped and heads % SHARED == 0 else heads)
+        kv = settings["kv_heads"] or (heads // SHARED if shape.grouped else heads)
         draw = torch.Generator().manual_seed(0)
         q, k, v, gradient = (
             torch.randn(settings["batch"], count, length, case.head_dim, generator=draw)

@@ -81,12 +81,20 @@ class ModelSubject:
         own = compat.is_compiled(model)
         self._notes = ["the target compiles itself: measured as it is"] if own and not self.settings["as_is"] else []
         if compiled and not own and not self.settings["as_is"]:
-            options = {key: self.settings[key] for key in ("backend", "mode", "dynamic")}
-            model = torch.compile(model, **{key: value for key, value in options.items() if value is not None})
+            model = self._compile(model)
         _seed()
         self._state = _random_state()
         # Also where nothing is to be compiled: the target may hold compiled parts.
         return (lambda: call(model, inputs)) if compiled else (lambda: _eagerly(call, model, inputs))
+
+    def _compile(self, model: Any) -> Any:
+        """A backend or mode that torch.compile does not know is the user's mistake, not the model's."""
+        options = {key: self.settings[key] for key in ("backend", "mode", "dynamic")}
+        try:
+            return torch.compile(model, **{key: value for key, value in options.items() if value is not None})
+        except Exception as error:
+            self.log.write("usage", message=f"torch.compile refuses these options: {error}".strip().split("\n", 1)[0])
+            raise
 
     def _inputs(self) -> Any:
         """What example_inputs() gives, args and kwargs told apart; the first of several sets."""
