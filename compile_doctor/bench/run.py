@@ -116,13 +116,14 @@ class _Runner:
         names: list[str] = group["implementations"]
         rows: dict[str, Row] = {}
         dead: list[str] = []
-        while len(rows) < len(names):
-            left = [name for name in names if name not in rows]
+        left = list(names)
+        while left:
             seen = self.child("work", where, case=group["case"], tokens=tokens, implementations=left, dead=dead)
             events = events.with_more(seen)
             found = rows_of(seen, group["case"], tokens, left)
             rows.update({row.implementation: row for row in found})
             dead += [row.implementation for row in found if row.status in ("died", "timed-out")]
+            left = [name for name in left if name not in rows]
         return [rows[name] for name in names], events
 
     def child(self, run: str, doing: str, **more: Any) -> Events:

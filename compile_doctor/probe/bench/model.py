@@ -66,7 +66,10 @@ class ModelSubject:
     def _compiled_name(self) -> str:
         if self.settings["as_is"]:
             return "as it is"
-        return "-".join(filter(None, [self.settings["backend"] or "inductor", self.settings["mode"]]))
+        backend = self.settings["backend"] or "inductor"
+        # Dynamo's graphs run as they are: not the same as no torch.compile at all, and not to have the same name.
+        backend = "backend-eager" if backend == "eager" else backend
+        return "-".join(filter(None, [backend, self.settings["mode"]]))
 
     def _prepare(self, call: Callable[[Any, Any], Any], compiled: bool) -> Callable[[], Any]:
         """A model of its own and inputs of its own, both from the same seed: nothing that one changes reaches the other."""
