@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
+from compile_doctor.cache import Cache
+from compile_doctor.children import Start, end_all, watch
 from compile_doctor.config import Configuration, GateTarget
 from compile_doctor.errors import DoctorError, UsageError
 from compile_doctor.evidence import Evidence
+from compile_doctor.forks import ForkServer
 from compile_doctor.gate import Outcome
 from compile_doctor.judge import judge
 from compile_doctor.launch import Settings, diagnose
@@ -42,38 +46,53 @@ def run_targets(
     targets: Sequence[GateTarget],
     jobs: int,
     backend: str | None,
+    forks: ForkServer | None,
+    cache: Cache | None,
     done: Callable[[GateTarget, Evidence | DoctorError], Outcome],
 ) -> list[Outcome]:
     """One outcome per target, in order. A target that cannot be run is an outcome, not an end of the others."""
-    gate = threading.Semaphore(jobs)
     alone = threading.Lock()
     running = 0
 
-    def one(target: GateTarget) -> Outcome:
+    def one(target: GateTarget) -> Evidence | DoctorError:
         nonlocal running
-        with gate:
-            while True:
-                with alone:
-                    if running == 0 or _free() > ROOM:
-                        running += 1
-                        break
-                threading.Event().wait(0.2)
-            try:
-                return done(target, _evidence(target, backend))
-            except DoctorError as error:
-                return done(target, error)
-            finally:
-                with alone:
-                    running -= 1
+        while True:
+            with alone:
+                if running == 0 or _free() > ROOM:
+                    running += 1
+                    break
+            threading.Event().wait(0.2)
+        try:
+            # Recipes come before torch's own modules: not in a process that has imported them.
+            start = watch if target.patches or forks is None else forks.start
+            return _evidence(target, backend, start, cache)
+        except DoctorError as error:
+            return error
+        finally:
+            with alone:
+                running -= 1
 
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        return list(pool.map(one, targets))
+        try:
+            # Judged here, while the next one runs.
+            return [done(target, found) for target, found in zip(targets, pool.map(one, targets), strict=True)]
+        except BaseException:  # Ctrl-C: the threads would wait for their children to the end
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
+            raise
 
 
-def _evidence(target: GateTarget, backend: str | None) -> Evidence:
-    parsed = parse_target(target.target)
+def _evidence(target: GateTarget, backend: str | None, start: Start, cache: Cache | None) -> Evidence:
+    parsed, settings = parse_target(target.target), settings_of(target, backend)
+    known = cache.find(parsed, settings) if cache else None
+    if known is not None:
+        return known
+    began = time.time()
     with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
-        evidence = diagnose(parsed, settings_of(target, backend), Path(folder), False, Progress(True))
+        start = cache.seeing(start) if cache else start
+        evidence = diagnose(parsed, settings, Path(folder), False, Progress(True), start)
+        if cache:
+            cache.keep(parsed, settings, Path(folder), evidence, began)
     problem = evidence.manifest.get("not_a_target") or evidence.manifest.get("usage")
     if problem:
         raise UsageError(str(problem))
@@ -86,7 +105,8 @@ def outcome_of(configuration: Configuration, today: datetime.date) -> Callable[.
     def made(target: GateTarget, found: Evidence | DoctorError) -> Outcome:
         if isinstance(found, DoctorError):
             return Outcome(target.name, "inconclusive", str(found), None)
-        return judge(target, found, configuration, today)
+        outcome = judge(target, found, configuration, today)
+        return replace(outcome, cached=bool(found.manifest.get("cached")))
 
     return made
 

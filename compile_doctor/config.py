@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -66,6 +67,8 @@ class Configuration:
     """Whose findings fail the gate."""
     waivers: tuple[Waiver, ...] = ()
     jobs: int = 1
+    cache: bool | None = None
+    """Whether `check` may answer from its cache; None: yes, but not in CI."""
     notes: tuple[str, ...] = field(default=())
 
 
@@ -84,6 +87,24 @@ def read_configuration(start: Path | None = None) -> Configuration:
     )
 
 
+def in_ci() -> bool:
+    """Whether the environment says so."""
+    return os.environ.get("CI", "").lower() in ("1", "true")
+
+
+def choose(names: Sequence[str]) -> tuple[Configuration, tuple[GateTarget, ...]]:
+    """The configuration, and the targets that were named (all, where none was). Works from the configuration's folder."""
+    configuration = read_configuration()
+    os.chdir(configuration.file.parent)
+    known = {target.name: target for target in configuration.targets}
+    if not known:
+        raise UsageError(f"{configuration.file} has no [[tool.compile-doctor.targets]].")
+    for name in names:
+        if name not in known:
+            raise UsageError(f"There is no target {name!r} in {configuration.file}: {', '.join(known)}.")
+    return configuration, tuple(known[name] for name in names) if names else configuration.targets
+
+
 def _load(file: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -96,7 +117,11 @@ def _load(file: Path) -> dict[str, Any]:
 
 def _configuration(file: Path, table: Mapping[str, Any]) -> Configuration:
     where = f"{file}: [tool.compile-doctor]"
-    found = _checked(where, table, {"baseline-dir": str, "targets": list, "owners": list, "waivers": list, "jobs": int})
+    found = _checked(
+        where,
+        table,
+        {"baseline-dir": str, "targets": list, "owners": list, "waivers": list, "jobs": int, "cache": bool},
+    )
     targets = tuple(
         _entry(f"{where} targets[{number}]", one, GateTarget) for number, one in enumerate(found.get("targets", []))
     )
@@ -114,7 +139,13 @@ def _configuration(file: Path, table: Mapping[str, Any]) -> Configuration:
     if found.get("jobs", 1) < 1:
         raise UsageError(f"{where}: jobs is at least 1.")
     return Configuration(
-        file, file.parent / found.get("baseline-dir", ".compile-doctor"), targets, owners, waivers, found.get("jobs", 1)
+        file,
+        file.parent / found.get("baseline-dir", ".compile-doctor"),
+        targets,
+        owners,
+        waivers,
+        found.get("jobs", 1),
+        found.get("cache"),
     )
 
 

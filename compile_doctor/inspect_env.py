@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
-from compile_doctor.launch import child_environment
+from compile_doctor.children import child_environment
 
 TIMEOUT = 120
 

@@ -1,16 +1,13 @@
-"""Starts the children and watches over them: time, memory, Ctrl-C; the doctor outlives them all."""
+"""One diagnosis seen from outside: which children run, at which sizes, and what was seen read back."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shlex
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +15,11 @@ from typing import Any
 import compile_doctor
 from compile_doctor import ladder
 from compile_doctor.capture import CaptureDirectory
+from compile_doctor.children import Start, child_environment, watch
 from compile_doctor.errors import UsageError
 from compile_doctor.evidence import Evidence, Rung
 from compile_doctor.progress import Progress
 from compile_doctor.targets import Target
-
-GRACE = 5.0
-"""Seconds between SIGTERM and SIGKILL."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +42,13 @@ class Settings:
     """Recipes to apply: auto, or ids with commas between."""
 
 
-def diagnose(target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress) -> Evidence:
+def diagnose(
+    target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress, start: Start = watch
+) -> Evidence:
     """Runs the target in a child process, up a ladder of sizes where `--tokens` asks for it; reads what was seen."""
     if settings.tokens is not None and len(ladder.sizes(settings.tokens)) > 1:
-        return _climb(target, settings, capture, keep, progress)
-    return _one_size(target, settings, capture, keep, progress)
+        return _climb(target, settings, capture, keep, progress, start)
+    return _one_size(target, settings, capture, keep, progress, start)
 
 
 def _manifest(target: Target, settings: Settings, keep: bool) -> dict[str, Any]:
@@ -65,11 +62,17 @@ def _manifest(target: Target, settings: Settings, keep: bool) -> dict[str, Any]:
 
 
 def _one_size(
-    target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress, control: bool = True
+    target: Target,
+    settings: Settings,
+    capture: Path,
+    keep: bool,
+    progress: Progress,
+    start: Start,
+    control: bool = True,
 ) -> Evidence:
     """One child process, and an eager one where the first died before it could run eagerly itself."""
     directory = CaptureDirectory(capture, _manifest(target, settings, keep))
-    children = [_child("diagnose", target, settings, directory.path, keep, progress, control)]
+    children = [_child("diagnose", target, settings, directory.path, keep, progress, control, start)]
     first = children[0]
     evidence = directory.finish(children)
     unfinished = evidence.phases.get("compiled") in ("begun", "failed") and evidence.phases.get("eager") is None
@@ -77,12 +80,12 @@ def _one_size(
     failed = evidence.phases.get("compiled") == "failed" and not evidence.attention.refused
     if unfinished and (control or failed) and first["ended"] in ("signal", "exited"):
         progress.say("it failed; running it in eager mode, to see whether torch.compile is to blame")
-        children.append(_child("control", target, settings, directory.path, False, progress, control))
+        children.append(_child("control", target, settings, directory.path, False, progress, control, start))
         evidence = directory.finish(children)
     return evidence
 
 
-def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress) -> Evidence:
+def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress, start: Start) -> Evidence:
     """From a small size to the one that was asked for, as long as the verdict is open and the dense path would fit."""
     top = CaptureDirectory(capture, _manifest(target, settings, keep))
     assert settings.tokens is not None
@@ -109,7 +112,7 @@ def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progre
         progress.say(f"{size:,} tokens ({wanted.index(size) + 1} of {len(wanted)})")
         one = replace(settings, tokens=size, timeout=max(1.0, until - time.monotonic()))
         name = f"rung-{size}"
-        evidence = _one_size(target, one, capture / name, keep, progress, control=last is None)
+        evidence = _one_size(target, one, capture / name, keep, progress, start, control=last is None)
         refusal = ladder.refusal(evidence) if size != wanted[-1] else ""
         if refusal:  # our choice of a size, not the user's: no fault of the model
             rungs.append(Rung(size, None, refusal))
@@ -123,7 +126,14 @@ def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progre
 
 
 def _child(
-    mode: str, target: Target, settings: Settings, directory: Path, keep: bool, progress: Progress, control: bool
+    mode: str,
+    target: Target,
+    settings: Settings,
+    directory: Path,
+    keep: bool,
+    progress: Progress,
+    control: bool,
+    start: Start,
 ) -> dict[str, Any]:
     """One run of compile_doctor.probe; returns how it ended, as in `evidence.Child`."""
     wanted = {
@@ -139,76 +149,13 @@ def _child(
     }
     file = directory / f".settings-{mode}.json"
     file.write_text(json.dumps(wanted), encoding="utf-8")
-    environment = child_environment(os.environ, directory / "trace" if mode == "diagnose" else None)
+    environment = child_environment(os.environ, str(directory / "trace") if mode == "diagnose" else None)
     try:
         with progress.task(f"running {target.text}" if mode == "diagnose" else "eager control run"):
-            return watch(
-                mode,
-                [sys.executable, "-m", "compile_doctor.probe", str(file)],
-                environment,
-                settings.timeout,
-                subprocess.DEVNULL,
-            )
+            command = [sys.executable, "-m", "compile_doctor.probe", str(file)]
+            return start(mode, command, environment, settings.timeout)
     finally:
         file.unlink(missing_ok=True)
-
-
-def child_environment(environment: Mapping[str, str], trace: Path | None) -> dict[str, str]:
-    """The child's environment: this package importable, and torch's structured trace into `trace`."""
-    root = str(Path(compile_doctor.__file__).resolve().parent.parent)
-    path = [entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    made = {**environment, "PYTHONPATH": os.pathsep.join([*path, root])}
-    made.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's notices would look like the target's
-    if trace is not None:
-        made["TORCH_TRACE"] = str(trace)
-    return made
-
-
-def watch(
-    mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None, stdin: int | None
-) -> dict[str, Any]:
-    """Runs a command in a session of its own, its output on our stderr, and ends all of it on time-out and Ctrl-C."""
-    start = time.monotonic()
-    process = subprocess.Popen(
-        command, env=dict(environment), stdin=stdin, stdout=sys.stderr, stderr=sys.stderr, start_new_session=True
-    )
-    ended = "exited"
-    try:
-        code: int | None = process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        ended, code = "timeout", None
-    except KeyboardInterrupt:
-        ended, code = "interrupted", None
-    finally:
-        _end(process)
-    name = None
-    if code is not None and code < 0:
-        ended = "signal"
-        with contextlib.suppress(ValueError):
-            name = signal.Signals(-code).name
-        name = name or f"signal {-code}"
-    return {
-        "mode": mode,
-        "exit_code": code,
-        "signal": name,
-        "ended": ended,
-        "seconds": round(time.monotonic() - start, 3),
-    }
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends the process and everything that it started: first asked, then killed."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except (ProcessLookupError, PermissionError):
-            break
-        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.wait(GRACE)
-            # Its own children may still hold on: they are in the same group, and get the second signal.
-            time.sleep(0.05)
-    with contextlib.suppress(Exception):
-        process.wait(GRACE)
 
 
 def run_command(

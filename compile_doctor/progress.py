@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -20,7 +20,8 @@ class Progress:
             print(f"\r\x1b[2Kcompile-doctor: {text}", file=sys.stderr, flush=True)
 
     @contextmanager
-    def task(self, text: str) -> Iterator[None]:
+    def task(self, text: str | Callable[[], str]) -> Iterator[None]:
+        """`text` may be a function, for what moves on while the task runs."""
         if not self.shown:
             yield
             return
@@ -35,9 +36,10 @@ class Progress:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
 
-    def _tick(self, text: str, done: threading.Event) -> None:
+    def _tick(self, text: str | Callable[[], str], done: threading.Event) -> None:
         start = time.monotonic()
         while not done.wait(1.0):
             seconds = int(time.monotonic() - start)
-            sys.stderr.write(f"\r\x1b[2Kcompile-doctor: {text} … {seconds} s")
+            said = text() if callable(text) else text
+            sys.stderr.write(f"\r\x1b[2Kcompile-doctor: {said} … {seconds} s")
             sys.stderr.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,10 @@ for name in (
     "TORCH_COMPILE_DISABLE",
 ):
     os.environ.pop(name, None)
+
+# Nor may they write into their cache.
+_CACHE = tempfile.TemporaryDirectory(prefix="compile-doctor-tests-")
+os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

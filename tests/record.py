@@ -78,8 +78,8 @@ def _in_child(mode, command, environment) -> int:
         return int(error.code or 0)
 
 
-def watch(mode, command, environment, timeout, stdin):
-    """As launch.watch, by a fork."""
+def watch(mode, command, environment, timeout):
+    """As children.watch, by a fork."""
     start = time.monotonic()
     child = os.fork()
     if child == 0:
@@ -106,9 +106,6 @@ def watch(mode, command, environment, timeout, stdin):
     code = os.waitstatus_to_exitcode(status)
     name = signal.Signals(-code).name if code < 0 else None
     return {"mode": mode, "exit_code": code, "signal": name, "ended": "signal" if name else "exited"}
-
-
-launch.watch = watch
 
 
 def programs(folder: Path):
@@ -138,7 +135,9 @@ def record(name: str, path: Path, settings: dict, out: Path) -> str:
     try:
         settings = {"timeout": SHORT_TIMEOUT.get(name, 300.0), **settings}
         capture = scratch / "capture"
-        launch.diagnose(parse_target(str(path)), launch.Settings(**settings), capture, False, Progress(quiet=True))
+        launch.diagnose(
+            parse_target(str(path)), launch.Settings(**settings), capture, False, Progress(quiet=True), watch
+        )
         pack(capture, out / f"{name}.zip", path.parent)
         return name
     finally:

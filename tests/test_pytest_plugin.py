@@ -125,6 +125,41 @@ def test_the_plugin_at_work(tmp_path):
     assert "torch.__trace" not in done.stdout, "pytest shows the trace"
 
 
+@pytest.mark.compile
+def test_under_xdist_each_worker_watches_its_own(tmp_path):
+    (tmp_path / "test_model.py").write_text(TESTS)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "compile_doctor.pytest_plugin",
+        "-p",
+        "xdist",
+        "-n",
+        "2",
+        "-q",
+        "-rA",
+    ]
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider", "test_model.py", "-k", "as_expected or a_break or marked"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    outcomes = dict(reversed(pair) for pair in re.findall(r"^(PASSED|FAILED) test_model\.py::(\w+)", done.stdout, re.M))
+    assert outcomes == {
+        "test_as_expected": "PASSED",
+        "test_a_break": "FAILED",
+        "test_marked_within": "PASSED",
+        "test_marked_beyond": "FAILED",
+    }, done.stdout[-3000:] + done.stderr[-2000:]
+    assert "2 graphs, 1 expected" in done.stdout
+
+
 def test_it_imports_no_torch():
     code = "import sys, compile_doctor.pytest_plugin; print('torch' in sys.modules, 'rich' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class BenchSettings:
     dtype: str = "float32"
     device: str | None = None
     only: tuple[str, ...] = ()
-    """Words: cases and implementations that hold one of them."""
+    """Patterns of cases and implementations."""
     backend: str | None = None
     mode: str | None = None
     dynamic: bool | None = None
@@ -158,31 +159,23 @@ class _Runner:
 
 
 def _chosen(groups: list[dict[str, Any]], only: Sequence[str]) -> list[dict[str, Any]]:
-    """The cases and implementations that `--only` leaves. A word that fits a case chooses cases, else implementations.
+    """The cases and implementations that `--only` leaves: a pattern narrows the one whose names it fits, as in `parity`.
 
-    Raises UsageError for a word that fits nothing.
+    Raises UsageError for a pattern that fits nothing.
     """
     cases = [group["case"] for group in groups]
     names = list(dict.fromkeys(name for group in groups for name in group["implementations"]))
-    of_cases = [word for word in only if any(word in case for case in cases)]
-    of_names = [word for word in only if word not in of_cases and any(word in name for name in names)]
-    unknown = [word for word in only if word not in of_cases and word not in of_names]
-    if unknown:
-        raise UsageError(
-            f"--only {','.join(unknown)}: there is no such case or implementation.",
-            hint=f"Cases: {', '.join(cases)}.\nImplementations: {', '.join(names)}.",
-        )
-    kept = [
-        {
-            "case": group["case"],
-            "implementations": [
-                name for name in group["implementations"] if not of_names or any(word in name for word in of_names)
-            ],
-        }
+    for pattern in only:
+        if not any(fnmatch(name, pattern) for name in (*cases, *names)):
+            raise UsageError(f"--only {pattern!r} fits nothing. There are: {', '.join(cases)}; {', '.join(names)}.")
+    kept_cases = [one for one in cases if any(fnmatch(one, pattern) for pattern in only)] or cases
+    kept_names = [one for one in names if any(fnmatch(one, pattern) for pattern in only)] or names
+    chosen = [
+        {"case": group["case"], "implementations": [one for one in group["implementations"] if one in kept_names]}
         for group in groups
-        if not of_cases or any(word in group["case"] for word in of_cases)
+        if group["case"] in kept_cases
     ]
-    return [group for group in kept if group["implementations"]]
+    return [group for group in chosen if group["implementations"]]
 
 
 def _check_options(kind: str, given: Collection[str]) -> None:

@@ -30,9 +30,17 @@ def update(names: tuple[str, ...], backend: str | None, jobs: int | None) -> int
     Example:
       compile-doctor baseline update vit
     """
-    from compile_doctor.cli.gate import update_baselines
+    from compile_doctor.config import choose, in_ci
+    from compile_doctor.errors import UsageError
+    from compile_doctor.forks import fork_server
 
-    return update_baselines(names, backend, jobs)
+    if in_ci():
+        raise UsageError("CI is set: a gate that writes its own baseline is none.", hint="Run it where you work.")
+    configuration, targets = choose(names)
+    with fork_server(sum(not target.patches for target in targets), at_once=True) as forks:
+        from compile_doctor.cli.gate import update_baselines
+
+        return update_baselines(configuration, targets, forks, backend, jobs)
 
 
 @command.command(short_help="What another torch changed, apart from what you changed.")

@@ -17,6 +17,12 @@ import click
     help="Whose findings fail: mine, dependency, torch, with commas between [mine].",
 )
 @click.option("--strict-baseline", is_flag=True, help="Fail where something got better and is not written down.")
+@click.option(
+    "--cache/--no-cache",
+    "cached",
+    default=None,
+    help="Answer for unchanged targets from the cache [yes, but not where CI=true].",
+)
 @click.option("--format", "format_", metavar="NAME", default="text", show_default=True, help="What to print on stdout.")
 @click.option("-o", "--output", multiple=True, metavar="FORMAT:PATH", help="Also write a file; may be repeated.")
 @click.option("-v", "--verbose", count=True, help="The whole report of each target.")
@@ -27,6 +33,7 @@ def command(
     jobs: int | None,
     owners: str | None,
     strict_baseline: bool,
+    cached: bool | None,
     format_: str,
     output: tuple[str, ...],
     verbose: int,
@@ -42,6 +49,25 @@ def command(
       compile-doctor check --backend eager -j 2
       compile-doctor check vit -o sarif:compile-doctor.sarif
     """
-    from compile_doctor.cli.gate import check_targets
+    from compile_doctor.config import choose, in_ci
+    from compile_doctor.forks import fork_server
 
-    return check_targets(names, backend, jobs, owners, strict_baseline, format_, output, verbose, quiet)
+    configuration, targets = choose(names)
+    use_cache = next(one for one in (cached, configuration.cache, not in_ci()) if one is not None)
+    with fork_server(sum(not target.patches for target in targets), at_once=not use_cache) as forks:
+        from compile_doctor.cli.gate import check_targets
+
+        return check_targets(
+            configuration,
+            targets,
+            forks,
+            backend,
+            jobs,
+            owners,
+            strict_baseline,
+            use_cache,
+            format_,
+            output,
+            verbose,
+            quiet,
+        )

@@ -12,11 +12,13 @@ from pathlib import Path
 import click
 
 from compile_doctor import baseline
+from compile_doctor.cache import Cache
 from compile_doctor.check_targets import outcome_of, run_targets
-from compile_doctor.cli.output import check_outputs
-from compile_doctor.config import OWNERS, Configuration, GateTarget, read_configuration
+from compile_doctor.cli.output import check_outputs, write_summary
+from compile_doctor.config import OWNERS, Configuration, GateTarget, choose
 from compile_doctor.errors import DoctorError, UsageError
 from compile_doctor.evidence import Evidence
+from compile_doctor.forks import ForkServer
 from compile_doctor.gate import Gate, Outcome
 from compile_doctor.judge import waiver_notes
 from compile_doctor.patching.catalogue import installed
@@ -26,11 +28,14 @@ EAGER = "--backend eager: breaks and recompilations are judged; kernels, attenti
 
 
 def check_targets(
-    names: Sequence[str],
+    configuration: Configuration,
+    targets: Sequence[GateTarget],
+    forks: ForkServer | None,
     backend: str | None,
     jobs: int | None,
     owners: str | None,
     strict: bool,
+    use_cache: bool,
     format_: str,
     output: Sequence[str],
     verbose: int,
@@ -41,7 +46,6 @@ def check_targets(
 
     writers = check_outputs(tuple(output))
     gate_renderer(format_)
-    configuration, targets = _chosen(names)
     if owners is not None:
         wanted = tuple(one.strip() for one in owners.split(","))
         unknown = [one for one in wanted if one not in OWNERS]
@@ -49,10 +53,13 @@ def check_targets(
             raise UsageError(f"--owners: {unknown[0]!r} is none of {', '.join(OWNERS)}.")
         configuration = replace(configuration, owners=wanted)
     today = datetime.date.today()
-    outcomes = run_targets(targets, jobs or configuration.jobs, backend, outcome_of(configuration, today))
+    cache = Cache() if use_cache else None
+    outcomes = run_targets(targets, jobs or configuration.jobs, backend, forks, cache, outcome_of(configuration, today))
     if strict:
         outcomes = [_strict(outcome) for outcome in outcomes]
     notes = waiver_notes(configuration, outcomes, today) + ([EAGER] if backend == "eager" else [])
+    if cache and verbose:
+        notes += [f"{name} is not kept in the cache: {reason}" for name, reason in sorted(cache.not_kept.items())]
     device = next((str(o.report.environment.get("device", "cpu")) for o in outcomes if o.report), "cpu")
     gate = Gate(tuple(outcomes), installed("torch") or "", device, tuple(notes))
     for name, path in writers:
@@ -60,10 +67,7 @@ def check_targets(
             path.write_text(gate_renderer(name)(gate, max(verbose, 1)), encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise UsageError(f"-o {name}:{path}: {error.strerror}.") from error
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if summary and format_ == "github":
-        with open(summary, "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(gate_renderer("markdown")(gate, 1))
+    write_summary(format_, lambda: gate_renderer("markdown")(gate, 1))
     if format_ != "text" or not quiet or gate.exit_code:
         colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         sys.stdout.write(gate_renderer(format_)(gate, verbose, colour))
@@ -76,24 +80,14 @@ def _strict(outcome: Outcome) -> Outcome:
     return replace(outcome, status="regression", reason="It got better, and the baseline does not say so.")
 
 
-def _chosen(names: Sequence[str]) -> tuple[Configuration, tuple[GateTarget, ...]]:
-    """The configuration, and the targets that were named (all, where none was). Works from the configuration's folder."""
-    configuration = read_configuration()
-    os.chdir(configuration.file.parent)
-    known = {target.name: target for target in configuration.targets}
-    if not known:
-        raise UsageError(f"{configuration.file} has no [[tool.compile-doctor.targets]].")
-    for name in names:
-        if name not in known:
-            raise UsageError(f"There is no target {name!r} in {configuration.file}: {', '.join(known)}.")
-    return configuration, tuple(known[name] for name in names) if names else configuration.targets
-
-
-def update_baselines(names: Sequence[str], backend: str | None, jobs: int | None) -> int:
+def update_baselines(
+    configuration: Configuration,
+    targets: Sequence[GateTarget],
+    forks: ForkServer | None,
+    backend: str | None,
+    jobs: int | None,
+) -> int:
     """Writes what was found; a target that could not be judged keeps its old baseline, and the exit code is 3."""
-    if os.environ.get("CI", "").lower() in ("1", "true"):
-        raise UsageError("CI is set: a gate that writes its own baseline is none.", hint="Run it where you work.")
-    configuration, targets = _chosen(names)
 
     def write(target: GateTarget, found: Evidence | DoctorError) -> Outcome:
         if isinstance(found, DoctorError):
@@ -106,7 +100,7 @@ def update_baselines(names: Sequence[str], backend: str | None, jobs: int | None
         changed = baseline.write(path, entry)
         return Outcome(target.name, "pass", f"{'written' if changed else 'unchanged'}: {os.path.relpath(path)}", report)
 
-    outcomes = run_targets(targets, jobs or configuration.jobs, backend, write)
+    outcomes = run_targets(targets, jobs or configuration.jobs, backend, forks, None, write)
     for outcome in outcomes:
         click.echo(f"{outcome.name}: {'not written: ' if outcome.status != 'pass' else ''}{outcome.reason}")
     return 0 if all(outcome.status == "pass" for outcome in outcomes) else 3
@@ -114,7 +108,7 @@ def update_baselines(names: Sequence[str], backend: str | None, jobs: int | None
 
 def diff_baselines(old: str, new: str) -> int:
     """What differs between two torch versions, target by target."""
-    configuration, _ = _chosen(())
+    configuration, _ = choose(())
     found = {
         (entry["target"], entry["device"], entry["torch"]): entry
         for _, entry in baseline.stored(configuration.baseline_dir)
@@ -163,7 +157,7 @@ def _words(entry: dict[str, object]) -> str:
 
 def prune_baselines(dry_run: bool) -> int:
     """Deletes the files of targets that are gone."""
-    configuration, targets = _chosen(())
+    configuration, targets = choose(())
     names = {target.name for target in targets}
     for path, entry in baseline.stored(configuration.baseline_dir):
         if entry["target"] not in names:

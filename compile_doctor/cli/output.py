@@ -133,6 +133,7 @@ def write_report(report: Report, format_: str, output: tuple[str, ...], fail_on:
     code = exit_code(report, fail_on)
     for name, path in check_outputs(output):
         write_file(f"-o {name}:{path}", path, renderer(name)(report, max(verbose, 1)))
+    write_summary(format_, lambda: renderer("markdown")(report, max(verbose, 1)))
     if format_ != "text" or not quiet or code:
         print_data(lambda colour: renderer(format_)(report, verbose, colour))
     if report.command_exit:
@@ -158,3 +159,14 @@ def print_data(render: Callable[[bool], str]) -> None:
         raise
     except OSError as error:
         raise UsageError(f"The report cannot be written to stdout: {error.strerror}.") from error
+
+
+def write_summary(format_: str, markdown: Callable[[], str]) -> None:
+    """In a step of GitHub Actions ten annotations are shown: the whole goes into the step's summary."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path and format_ == "github":
+        try:
+            with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(markdown())
+        except OSError as error:
+            raise UsageError(f"GITHUB_STEP_SUMMARY={path}: {error.strerror}.") from error

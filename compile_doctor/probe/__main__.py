@@ -6,6 +6,7 @@ Started by compile_doctor.launch with one argument, the path of a JSON file with
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,20 @@ def main(settings_file: str) -> int:
     log.write("start", argv=sys.argv, python=sys.version.split()[0])
     if settings.get("memory_limit"):
         limit_memory(log, int(settings["memory_limit"]))
+    files = None
+    if os.environ.pop("COMPILE_DOCTOR_FILES", None):
+        from compile_doctor.probe.files import Files
+
+        files = Files(Path(settings["directory"]))
+        files.install()
     # The target must not find the doctor's arguments in sys.argv.
     sys.argv = [settings["target"]]
     from compile_doctor.probe.session import Session
 
     try:
         Session(settings, log).run()
+        if files is not None:
+            files.write()
     except KeyboardInterrupt:
         return 130
     except (

@@ -51,8 +51,9 @@ class Observer:
         self._calls: dict[int, int] = {}
         self._codes: list[tuple[CodeType, dict[str, Any]]] = []
 
-    def install(self) -> None:
-        compat.keep_out_of_graphs("compile_doctor.probe")
+    def install(self, hidden: str = "compile_doctor.probe") -> None:
+        """`hidden`: the package, or the module, that Dynamo is not to trace."""
+        compat.keep_out_of_graphs(hidden)
         compat.replace_dense_entry(self._watch_dense)
         compat.replace_backend_call(self._watch_graphs)
         compat.replace_unwrap(self._watch_disable)

@@ -232,6 +232,26 @@ def trace_muted() -> Iterator[None]:
             _internal.trace_log.addHandler(handler)
 
 
+def retarget_trace(directory: str | None) -> None:
+    """From here on torch's structured trace goes into another directory (None: nowhere), as if the process began now."""
+    from torch._logging import _internal, structured
+
+    structured.INTERN_TABLE.clear()
+    for handler in list(_internal.trace_log.handlers):
+        if isinstance(handler, _internal.LazyTraceHandler):
+            handler.root_dir = directory
+
+
+def forget_compilations() -> None:
+    """Dynamo's caches and counters as in a new process."""
+    from torch._dynamo import utils
+
+    torch._dynamo.reset()
+    utils.counters.clear()
+    utils.clear_compilation_metrics()
+    utils.compilation_time_metrics.clear()
+
+
 @contextmanager
 def trace_into(directory: str) -> Iterator[None]:
     """Writes torch's structured trace of what is compiled meanwhile into a directory, beside where it goes already."""

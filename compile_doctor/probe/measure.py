@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -78,16 +79,25 @@ def _mentions_attention(model: Any) -> bool:
     """Whether the model or a loaded file of the user's, or of a package but torch, can call attention outside of graphs."""
     if isinstance(model, torch.nn.Module) and any(isinstance(m, torch.nn.MultiheadAttention) for m in model.modules()):
         return True
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.endswith(".py") and not _known(file):
-            try:
-                text = Path(file).read_bytes()
-            except OSError:
-                continue
-            if any(word in text for word in _WORDS):
-                return True
-    return False
+    return any(file_mentions_attention(file) for file in loaded_files())
+
+
+def loaded_files() -> list[str]:
+    """The Python files that are imported now."""
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return [file for file in files if isinstance(file, str) and file.endswith(".py")]
+
+
+@functools.cache
+def file_mentions_attention(file: str) -> bool:
+    """Kept per process; a server reads the packages once for all its children."""
+    if _known(file):
+        return False
+    try:
+        text = Path(file).read_bytes()
+    except OSError:
+        return False
+    return any(word in text for word in _WORDS)
 
 
 def _known(file: str) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import math
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -45,11 +45,6 @@ def _reasons(backend: SDPBackend, tensors: list[torch.Tensor], options: dict[str
         warnings.simplefilter("always")
         with contextlib.suppress(RuntimeError):  # "No available kernel": the reasons were given as warnings
             torch._fused_sdp_choice(*tensors, **options)
-    return said(caught)
-
-
-def said(caught: Iterable[warnings.WarningMessage]) -> list[str]:
-    """torch's reasons among the warnings that it gave, each once, without its headings."""
     texts = [re.sub(r"\s*\(Triggered internally at .*", "", str(one.message)).strip() for one in caught]
     return [text for text in dict.fromkeys(texts) if not text.endswith(("not used because:", "used because:"))]
 

@@ -30,7 +30,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "environment": dict(report.environment),
         "convention": report.convention,
         "summary": dict(report.summary),
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [finding_as_dict(finding) for finding in report.findings],
         "attention": [_attention(entry) for entry in report.attention],
         "skipped_checks": [{"code": code, "reason": reason} for code, reason in report.skipped_checks],
         "unknown_events": dict(report.unknown_events),
@@ -77,7 +77,7 @@ def _change(change: Change, outcome: Outcome) -> dict[str, Any]:
     return {
         "kind": change.kind,
         "text": change.text,
-        "finding": _finding(change.finding) if change.finding else None,
+        "finding": finding_as_dict(change.finding) if change.finding else None,
         "waived": change.waived or None,
     }
 
@@ -93,15 +93,15 @@ def _trial(trial: Trial) -> dict[str, Any]:
     return {
         "recipes": [_patch(one) for one in trial.recipes],
         "verdict": pair(trial.verdict),
-        "gone": [_finding(one) for one in trial.gone],
-        "new": [_finding(one) for one in trial.new],
+        "gone": [finding_as_dict(one) for one in trial.gone],
+        "new": [finding_as_dict(one) for one in trial.new],
         "attention": [{"place": place, **pair((old, new))} for place, old, new in trial.attention],
         "max_difference": pair(trial.max_difference),
         "compile_seconds": pair(trial.compile_seconds),
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_as_dict(finding: Finding) -> dict[str, Any]:
     return {
         "code": finding.code,
         "name": finding.name,

@@ -20,6 +20,7 @@ from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.failures import describe
 from compile_doctor.probe.memory import peak_of
 from compile_doctor.probe.memory_left import memory_left
+from compile_doctor.probe.parity.implementations import Unsupported
 from compile_doctor.sizes import human
 
 ROUNDS = 2
@@ -27,10 +28,6 @@ ROUNDS = 2
 comes and goes, then does not hit the same one each time."""
 PATIENCE = 4
 """So many times the asked-for seconds are spent where the spread is large, as torch's adaptive_autorange does."""
-
-
-class RefusedError(Exception):
-    """The implementation does not take this case; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +149,7 @@ class Contest:
         )
 
     def _failed(self, name: str, error: Exception) -> None:
-        refused = isinstance(error, (RefusedError, NotImplementedError))
+        refused = isinstance(error, (Unsupported, NotImplementedError))
         said = {"reason": str(error).strip().split("\n", 1)[0]} if refused else describe(error)
         self.log.write("outcome", implementation=name, status="unsupported" if refused else "failed", **said)
 

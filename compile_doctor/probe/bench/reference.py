@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from compile_doctor.probe.parity.cases import Problem
+from compile_doctor.probe.parity.tolerance import DRIFT_FACTOR, tolerance
 
 QUERIES = 64
 """How many are looked at, spread over the sequence, its first and last among them."""
@@ -12,27 +13,42 @@ CHUNK = 512
 """Queries for which the mask is made at a time: indices take 8 bytes."""
 
 
-def sampled_rows(problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
-    """(positions (R,), expected output float64 (B, H, R, D)), on the CPU, from the masks' plain definition."""
+class Sample:
+    """The expected output of some queries, and how far an implementation's may lie from it."""
+
+    def __init__(self, problem: Problem) -> None:
+        case = problem.case
+        self.rows = torch.linspace(0, case.queries - 1, min(QUERIES, case.queries)).long()
+        exact = _attend(problem, self.rows, torch.float64)
+        plain = _attend(problem, self.rows, problem.q.dtype).double()
+        size = _attend(problem, self.rows, torch.float64, absolute=True)
+        self.expected = exact
+        # Parity's tolerance, and its DRIFT: what a plain program in the same dtype is off by, twice. Both are right.
+        self.allowed = max(tolerance(problem, "output", size), DRIFT_FACTOR * difference(plain, exact))
+
+    def compare(self, output: torch.Tensor) -> tuple[float, float]:
+        """(largest absolute difference, what is allowed) for an output (B, H, S, D)."""
+        return difference(output.detach()[:, :, self.rows].to("cpu", torch.float64), self.expected), self.allowed
+
+
+def _attend(problem: Problem, rows: torch.Tensor, dtype: torch.dtype, absolute: bool = False) -> torch.Tensor:
+    """(B, H, R, D) for the queries at `rows`, on the CPU, from the masks' plain definition; with |v| where `absolute`."""
     case = problem.case
-    rows = torch.linspace(0, case.queries - 1, min(QUERIES, case.queries)).long()
-    q, k, v = (tensor.detach().to("cpu", torch.float64) for tensor in (problem.q, problem.k, problem.v))
+    q, k, v = (tensor.detach().to("cpu", dtype) for tensor in (problem.q, problem.k, problem.v))
     shared = q.shape[1] // k.shape[1]
-    k, v = (tensor.repeat_interleave(shared, 1) for tensor in (k, v))
-    scores = q[:, :, rows] @ k.transpose(-1, -2) * (case.scale or case.head_dim**-0.5)
+    k, v = (tensor.repeat_interleave(shared, 1) for tensor in (k, v.abs() if absolute else v))
+    scores = q[:, :, rows] @ k.mT * (case.scale or case.head_dim**-0.5)
     if case.mask is not None:
         for number, row in enumerate(rows.tolist()):
-            seen = torch.zeros(case.keys, dtype=torch.bool)
-            seen[list(case.mask.attended(0, row, case.keys))] = True
-            scores[:, :, number, ~seen] = float("-inf")
-    return rows, torch.softmax(scores, -1) @ v
+            masked = torch.ones(case.keys, dtype=torch.bool)
+            masked[list(case.mask.attended(0, row, case.keys))] = False
+            scores[:, :, number, masked] = float("-inf")
+    return torch.softmax(scores, -1) @ v
 
 
-def tolerance(dtype: torch.dtype, expected: torch.Tensor) -> float:
-    """For a mean of values weighted by softmax, relative to the largest: scores of up to about 5 round by a few steps
-    of the dtype, in float32 also by the sum of the head's products (8 steps for 64). Four times that for the worst."""
-    steps = 64 if dtype in (torch.float32, torch.float64) else 16
-    return steps * torch.finfo(dtype).eps * float(expected.abs().max())
+def difference(mine: torch.Tensor, other: torch.Tensor) -> float:
+    """The largest absolute difference; NaN where either has one."""
+    return float((mine - other).abs().max())
 
 
 def allowed_pairs(problem: Problem) -> torch.Tensor | None:

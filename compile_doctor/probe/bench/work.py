@@ -12,13 +12,15 @@ from typing import Any, Protocol
 
 import torch
 
-from compile_doctor.probe.bench.attention import AttentionSubject, attention_function
+from compile_doctor.parity.signature import attention_function
+from compile_doctor.probe.bench.attention import AttentionSubject
 from compile_doctor.probe.bench.contest import Contender, Contest, Judge
 from compile_doctor.probe.bench.dense import DenseGuard
 from compile_doctor.probe.bench.machine import ran_on
 from compile_doctor.probe.bench.model import ModelSubject
 from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.load import import_file
+from compile_doctor.targets import Target
 
 
 class Subject(Protocol):
@@ -60,13 +62,18 @@ def work(settings: dict[str, Any], log: EventLog) -> None:
 
 
 def _subject(settings: dict[str, Any], log: EventLog, dense: DenseGuard) -> Subject:
-    """A function with the signature of the contract's attention functions is one, whatever else the file has."""
+    """Attention functions are told by their parameters; without `:attr`, a file with a model is one of a model."""
     if not settings["target"]:
         return AttentionSubject(settings, log, dense)
+    path = Path(settings["path"]) if settings["path"] else None
+    named = attention_function(Target(settings["target"], path, settings["module"], settings["attr"]))
     module = _import(settings)
-    function = attention_function(module, settings["attr"])
-    if function is not None:
-        return AttentionSubject(settings, log, dense, function)
+    if (
+        named
+        and named.attr
+        and (settings["attr"] or not any(hasattr(module, name) for name in ("build_model", "Model")))
+    ):
+        return AttentionSubject(settings, log, dense, getattr(module, named.attr))
     return ModelSubject(module, settings, log)
 
 

@@ -7,9 +7,7 @@ output = call(problem.q, problem.k, problem.v)
 
 from __future__ import annotations
 
-import contextlib
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
 from compile_doctor.probe.parity.cases import Problem
-from compile_doctor.probe.parity.seen import FusedOperators, Seen
+from compile_doctor.probe.parity.seen import Seen
 
 Call = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 """q (B, H, S, D), k, v (B, G, T, D) → (B, H, S, D); everything else of the problem is inside."""
@@ -31,8 +29,18 @@ class Unsupported(Exception):  # noqa: N818
 class Implementation(Protocol):
     """One column of the table."""
 
-    name: str
-    compiled: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def compiled(self) -> bool:
+        """By torch.compile: its first call is slow, and a dispatch mode must not be around it."""
+        ...
+
+    @property
+    def dispatched(self) -> bool:
+        """What proves that it ran is an operator that was dispatched."""
+        ...
 
     def prepare(self, problem: Problem) -> Call:
         """A callable for this problem, nothing run yet. Raises Unsupported where there is no way to ask for it."""
@@ -68,6 +76,7 @@ class EagerFlex:
 
     name: str = "flex-eager"
     compiled: bool = False
+    dispatched: bool = False
 
     def prepare(self, problem: Problem) -> Call:
         from torch.nn.attention.flex_attention import flex_attention
@@ -84,6 +93,7 @@ class CompiledFlex:
 
     name: str = "flex-compiled"
     compiled: bool = True
+    dispatched: bool = False
 
     def prepare(self, problem: Problem) -> Call:
         return flex(problem, _compiled_flex(problem.case.decodes))
@@ -142,6 +152,7 @@ class Sdpa:
     operator: str | None
     """What begins the name of the fused operator; None for math, which has none."""
     compiled: bool = False
+    dispatched: bool = True
 
     def prepare(self, problem: Problem) -> Call:
         options = sdpa_options(problem)
@@ -166,6 +177,7 @@ class CompiledSdpa:
 
     name: str = "sdpa-compiled"
     compiled: bool = True
+    dispatched: bool = False
 
     def prepare(self, problem: Problem) -> Call:
         options, compiled = sdpa_options(problem), _compiled_sdpa(problem.case.decodes)
@@ -210,7 +222,9 @@ class Target:
 
     name: str
     function: Callable[..., Any]
+    refused: str = "FAIL"
     compiled: bool = False
+    dispatched: bool = False
 
     def prepare(self, problem: Problem) -> Call:
         keywords = {"mask_mod": problem.mask_mod, "score_mod": problem.score_mod, "scale": problem.case.scale}
@@ -228,16 +242,3 @@ class Target:
 
     def unproven(self, seen: Seen) -> str | None:
         return None
-
-
-@contextlib.contextmanager
-def watched_operators(seen: Seen, compiled: bool) -> Iterator[list[str]]:
-    """Notes SDPA's operators, where nothing is compiled (a dispatch mode would end that), and torch's warnings."""
-    said: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            with contextlib.nullcontext() if compiled else FusedOperators(seen.operators):
-                yield said
-        finally:
-            said += [str(one.message) for one in caught]

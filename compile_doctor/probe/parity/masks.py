@@ -33,8 +33,7 @@ class Mask:
         made = torch.zeros(batches, 1, queries, keys, dtype=torch.bool)
         for batch in range(batches):
             for query in range(queries):
-                for key in self.attended(batch, query, keys):
-                    made[batch, 0, query, key] = True
+                made[batch, 0, query, list(self.attended(batch, query, keys))] = True
         return made
 
 

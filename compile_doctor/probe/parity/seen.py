@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,18 +46,23 @@ class Watcher:
 
     def __init__(self) -> None:
         self.observer = Observer(_Silent(), guard=False)
-        self.observer.install()
+        self.observer.install(Observer.__module__)  # the masks and scores beside this file are to be traced
 
     @contextmanager
-    def watch(self, generated: bool = False) -> Iterator[Seen]:
-        """Fills in the Seen at its end. `generated`: read the generated code too, for a call that compiles."""
+    def watch(self, generated: bool = False, dispatched: bool = False) -> Iterator[Seen]:
+        """Fills in the Seen at its end.
+
+        `generated`: read the generated code, for a call that compiles. `dispatched`: notice SDPA's operators, for a
+        call that does not (flex_attention and compiled code run under no dispatch mode).
+        """
         seen, graphs, dense = Seen(), self._graphs(), self._dense()
         with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
             try:
-                if generated:
-                    with compat.trace_into(folder):
-                        yield seen
-                else:
+                with ExitStack() as stack:
+                    if generated:
+                        stack.enter_context(compat.trace_into(folder))
+                    if dispatched:
+                        stack.enter_context(FusedOperators(seen.operators))
                     yield seen
             finally:
                 seen.graphs, seen.dense = self._graphs() - graphs, self._dense() - dense

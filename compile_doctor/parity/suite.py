@@ -1,0 +1,178 @@
+"""Runs the suite: hands units of work to worker processes, survives their deaths, and gathers the cells."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from compile_doctor.errors import DoctorError, UsageError
+from compile_doctor.parity.result import Cell, Parity
+from compile_doctor.parity.worker import Worker, WorkerDiedError
+from compile_doctor.progress import Progress
+
+_DEATHS = 3
+"""A unit during which that many workers die between cells is given up: nothing of it can be run."""
+
+
+@dataclass(frozen=True)
+class SuiteSettings:
+    """What `parity --suite`, or `parity` of an attention function, was asked for."""
+
+    dtypes: tuple[str, ...] = ("float32",)
+    directions: tuple[str, ...] = ("forward", "backward")
+    device: str = "cpu"
+    only: tuple[str, ...] = ()
+    seed: int = 0
+    threads: int = 1
+    """Of torch, in each worker."""
+    timeout: float = 300.0
+    """Seconds for one cell, its compilation included."""
+    patches: str | None = None
+    target: str | None = None
+    """The attention function as it was written; None for torch's own implementations."""
+    path: str | None = None
+    module: str | None = None
+    attr: str | None = None
+    name: str = "target"
+    """Its column."""
+
+
+@dataclass
+class _Run:
+    """What the workers' threads share; `lock` around everything."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    plan: dict[str, Any] | None = None
+    queue: deque[dict[str, Any]] = field(default_factory=deque)
+    cells: dict[tuple[str, ...], Cell] = field(default_factory=dict)
+    problem: DoctorError | None = None
+    at: str = "starting"
+
+    @property
+    def total(self) -> int:
+        return sum(len(unit["cells"]) for unit in self.plan["units"]) if self.plan else 0
+
+
+def run_suite(settings: SuiteSettings, jobs: int, progress: Progress) -> Parity:
+    """Every cell that was asked for, in the order of the table; one that killed its worker is a FAIL that says so.
+
+    Raises UsageError for what the settings cannot mean here, DoctorError (exit 3) where no worker can be started.
+    """
+    run = _Run()
+    with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
+        file = Path(folder) / "settings.json"
+        file.write_text(json.dumps(asdict(settings)), encoding="utf-8")
+        workers = [Worker(file, Path(folder) / f"worker-{number}.txt", settings) for number in range(jobs)]
+        threads = [threading.Thread(target=_serve, args=(run, worker), daemon=True) for worker in workers]
+        try:
+            with progress.task(lambda: f"{len(run.cells)} of {run.total} cells, {run.at}" if run.plan else run.at):
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    while thread.is_alive():  # a join without a time-out would hold Ctrl-C back
+                        thread.join(0.2)
+        finally:
+            for worker in workers:
+                worker.end()
+    if run.problem is not None:
+        raise run.problem
+    assert run.plan is not None
+    cells = [run.cells[key] for key in _keys(run.plan["units"]) if key in run.cells]
+    return Parity(settings.target or "suite", run.plan["environment"], tuple(cells), notes=_notes(settings, run.plan))
+
+
+def _serve(run: _Run, worker: Worker) -> None:
+    """One worker's thread, until there is no work left or something is wrong with all of them."""
+    try:
+        while run.problem is None:
+            if not worker.running and not _start(run, worker):
+                return
+            with run.lock:
+                unit = run.queue.popleft() if run.queue else None
+            if unit is None:
+                return
+            try:
+                _unit(run, worker, unit)
+            except WorkerDiedError as death:
+                _buried(run, unit, death)
+    except DoctorError as error:
+        run.problem = run.problem or error
+    except Exception as error:  # a thread must not die without a word
+        run.problem = run.problem or _inconclusive(f"the suite's worker failed: {type(error).__name__}: {error}")
+
+
+def _start(run: _Run, worker: Worker) -> bool:
+    """Starts a process and reads its plan, which the first one's becomes. False where nothing is left to do."""
+    with run.lock:
+        if run.plan is not None and not run.queue:
+            return False
+    try:
+        first = worker.start()
+    except WorkerDiedError as death:
+        raise _inconclusive(f"torch could not be started: {death}") from death
+    if first["kind"] == "usage":
+        raise UsageError(first["message"])
+    with run.lock:
+        if run.plan is None:
+            run.plan = first
+            run.queue.extend({**unit, "deaths": 0} for unit in first["units"])
+    return True
+
+
+def _unit(run: _Run, worker: Worker, unit: dict[str, Any]) -> None:
+    for message in worker.work(unit):
+        if message["kind"] == "begin":
+            run.at = f"{unit['case']} {unit['heads']} {unit['dtype']} {message['implementation']}"
+        if message["kind"] == "cell":
+            _add(run, unit, message)
+
+
+def _add(run: _Run, unit: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    place = (unit["case"], unit["heads"], unit["dtype"], found["direction"], found["implementation"])
+    figures = (found.get("max_error"), found.get("tolerance"), found.get("reason"))
+    with run.lock:
+        run.cells[place] = Cell(*place, found["status"], *figures)
+
+
+def _buried(run: _Run, unit: dict[str, Any], death: WorkerDiedError) -> None:
+    """The cell that was under way fails; what the unit has left goes back to the queue."""
+    if death.cell is not None:
+        _add(run, unit, {**death.cell, "status": "FAIL", "reason": str(death)})
+    with run.lock:
+        left = [
+            [name, direction]
+            for name, direction in unit["cells"]
+            if (unit["case"], unit["heads"], unit["dtype"], direction, name) not in run.cells
+        ]
+    deaths = unit["deaths"] + (death.cell is None)
+    if deaths >= _DEATHS:
+        for name, direction in left:
+            _add(run, unit, {"implementation": name, "direction": direction, "status": "FAIL", "reason": str(death)})
+    elif left:
+        with run.lock:
+            run.queue.appendleft({**unit, "cells": left, "deaths": deaths})
+
+
+def _keys(units: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    return [
+        (unit["case"], unit["heads"], unit["dtype"], direction, name)
+        for unit in units
+        for name, direction in unit["cells"]
+    ]
+
+
+def _notes(settings: SuiteSettings, plan: Mapping[str, Any]) -> tuple[str, ...]:
+    active = [one["id"] for one in plan.get("patches", ()) if one["state"] == "active"]
+    return (f"with recipes: {', '.join(active)}",) if active else ()
+
+
+def _inconclusive(message: str) -> DoctorError:
+    error = DoctorError(message)
+    error.exit_code = 3
+    return error

@@ -1,0 +1,120 @@
+"""One worker process of the suite: started, given units, read with a time limit, and ended whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compile_doctor.launch import child_environment
+
+if TYPE_CHECKING:
+    from compile_doctor.parity.suite import SuiteSettings
+
+STARTING = 120.0
+"""Seconds that importing torch may take, and the target."""
+
+
+class WorkerDiedError(Exception):
+    """The process ended, or was ended, in the middle of its work; the message says how."""
+
+    def __init__(self, message: str, cell: dict[str, Any] | None) -> None:
+        super().__init__(message)
+        self.cell = cell
+        """The implementation and direction that were under way; None between cells."""
+
+
+class Worker:
+    """Restarts as often as it has to; not shared between threads, but for `end`."""
+
+    def __init__(self, settings_file: Path, output: Path, settings: SuiteSettings) -> None:
+        self.settings_file = settings_file
+        self.output = output
+        """Where the process's own output goes; a target's goes to our stderr instead."""
+        self.settings = settings
+        self.process: subprocess.Popen[str] | None = None
+        self.late = False
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def start(self) -> dict[str, Any]:
+        """The process's first message: its plan, or a usage error. Raises WorkerDiedError."""
+        environment = child_environment(os.environ, None)
+        environment.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # a pool of its own for each would cost more
+        command = [sys.executable, "-m", "compile_doctor.probe.parity", str(self.settings_file)]
+        with self.output.open("w", encoding="utf-8") as output:
+            self.process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=sys.stderr if self.settings.target else output,
+                text=True,
+                encoding="utf-8",
+                start_new_session=True,
+            )
+        return self._read(STARTING, None)
+
+    def work(self, unit: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """`begin` and `cell` messages until the unit is done. Raises WorkerDiedError."""
+        assert self.process is not None and self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(unit) + "\n")
+            self.process.stdin.flush()
+        except OSError as error:
+            raise WorkerDiedError(self._how(), None) from error
+        cell: dict[str, Any] | None = None
+        while True:
+            message = self._read(self.settings.timeout if cell else STARTING, cell)
+            if message["kind"] == "done":
+                return
+            cell = message if message["kind"] == "begin" else None
+            yield message
+
+    def _read(self, seconds: float, cell: dict[str, Any] | None) -> dict[str, Any]:
+        assert self.process is not None and self.process.stdout is not None
+        self.late = False
+        watch = threading.Timer(seconds, self._too_late)
+        watch.daemon = True
+        watch.start()
+        try:
+            line = self.process.stdout.readline()
+        finally:
+            watch.cancel()
+        if not line.endswith("\n"):
+            self.process.wait()
+            raise WorkerDiedError(f"no answer within {seconds:g} s" if self.late else self._how(), cell)
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def _too_late(self) -> None:
+        self.late = True
+        self.end()
+
+    def _how(self) -> str:
+        assert self.process is not None
+        code = self.process.wait()
+        name = f"code {code}"
+        if code < 0:
+            with contextlib.suppress(ValueError):
+                name = signal.Signals(-code).name
+        lines = self.output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        last = f": {lines[-1].strip()[:160]}" if lines else ""
+        return f"the process died ({name}){last}"
+
+    def end(self) -> None:
+        """Kills the process and everything that it started; there is nothing to save."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            with contextlib.suppress(Exception):
+                self.process.wait(5)

@@ -1,0 +1,86 @@
+"""One worker of the suite: reads units of work from stdin, a JSON object a line, and writes cells to stdout the same way.
+
+Started by compile_doctor.parity.workers with one argument, the path of a JSON file with the settings. The first line that it
+writes is the plan: the units that the settings ask for, or `usage`, why there are none.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+
+def main(settings_file: str) -> int:
+    settings: dict[str, Any] = json.loads(Path(settings_file).read_text(encoding="utf-8"))
+    # What the target or a compiler prints belongs on stderr: stdout is the channel to the doctor.
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
+        os.dup2(2, 1)
+
+        def say(kind: str, **values: Any) -> None:
+            channel.write(json.dumps({"kind": kind, **values}) + "\n")
+            channel.flush()
+
+        _work(settings, say)
+    return 0
+
+
+def _work(settings: dict[str, Any], say: Any) -> None:
+    from compile_doctor.patching import waiting
+
+    if settings.get("patches"):
+        waiting.start(settings["patches"])
+    import torch
+
+    from compile_doctor.probe.parity.plan import UsageMistake, make_plan
+
+    torch.set_num_threads(settings["threads"])
+    torch.manual_seed(settings["seed"])
+    importlib.import_module("torch._dynamo.convert_frame")
+    try:
+        plan = make_plan(settings)
+    except UsageMistake as mistake:
+        say("usage", message=str(mistake))
+        return
+    from compile_doctor.probe.environment import describe_environment
+    from compile_doctor.probe.parity.seen import Watcher
+
+    recipes = waiting.outcomes() if settings.get("patches") else []
+    say("plan", units=plan.units, environment=describe_environment(settings["device"]), patches=recipes)
+    watcher = Watcher()
+    for line in sys.stdin:
+        unit = json.loads(line)
+        _run(plan, unit, watcher, say, settings)
+        say("done")
+
+
+def _run(plan: Any, unit: dict[str, Any], watcher: Any, say: Any, settings: dict[str, Any]) -> None:
+    """A unit is one case, heads and dtype; `cells` are what is left of it, each an implementation and a direction."""
+    import torch
+
+    from compile_doctor.probe.parity.cases import find_case, make_problem
+    from compile_doctor.probe.parity.judge import Judge
+
+    problem = make_problem(find_case(unit["case"]), unit["heads"], unit["dtype"], settings["device"], settings["seed"])
+    judge = Judge(problem, watcher)
+    torch._dynamo.reset()  # else the limit of recompilations ends the comparison after some cases
+    for name, direction in _cells(unit):
+        say("begin", implementation=name, direction=direction)
+        refusal = plan.refusal(name, unit["dtype"], direction)
+        verdict = refusal or judge.judge(plan.implementations[name], direction)
+        say("cell", implementation=name, direction=direction, **asdict(verdict))
+
+
+def _cells(unit: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    return [(name, direction) for name, direction in unit["cells"]]
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1])
+    sys.stderr.flush()
+    os._exit(code)  # a target's threads and exit handlers must not hold the suite

@@ -1,0 +1,203 @@
+"""One cell: runs an implementation on a problem, compares it with the reference, and says what differs."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from compile_doctor.probe.parity.cases import Problem
+from compile_doctor.probe.parity.implementations import Call, Implementation, Unsupported
+from compile_doctor.probe.parity.reference import Reference, plain, reference
+from compile_doctor.probe.parity.seen import Watcher
+from compile_doctor.probe.parity.tolerance import DRIFT_FACTOR, tolerance
+
+LEAK = 0.0
+"""A weight on a key that is masked: any at all."""
+LOST = 1e-4
+"""A key that is missing is only counted where its weight should be at least this: far ones may underflow."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes a Cell."""
+
+    status: str
+    max_error: float | None = None
+    tolerance: float | None = None
+    reason: str | None = None
+
+
+class Judge:
+    """One problem; its references are computed once, for all implementations."""
+
+    def __init__(self, problem: Problem, watcher: Watcher) -> None:
+        self.problem = problem
+        self.watcher = watcher
+
+    @cached_property
+    def reference(self) -> Reference:
+        return reference(self.problem)
+
+    @cached_property
+    def plain(self) -> Reference:
+        return plain(self.problem)
+
+    def judge(self, implementation: Implementation, direction: str) -> Verdict:
+        """Never raises for what the implementation does; what cannot be asked for is UNSUPPORTED."""
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                call = implementation.prepare(self.problem)
+                results, unproven = self._run(implementation, call, direction)
+                if unproven:
+                    return Verdict("UNSUPPORTED", reason=unproven)
+                verdict = self._compare(results)
+                if verdict.status == "FAIL" or direction == "forward":
+                    verdict = self._attended(call, verdict)
+            return verdict
+        except Unsupported as refusal:
+            return Verdict("UNSUPPORTED", reason=short(str(refusal)))
+        except Exception as error:  # whatever it raises is the answer
+            refused = getattr(implementation, "refused", "UNSUPPORTED")
+            return Verdict(refused, reason=why(error, [str(one.message) for one in caught]))
+
+    def _run(
+        self, implementation: Implementation, call: Call, direction: str
+    ) -> tuple[dict[str, torch.Tensor], str | None]:
+        problem = self.problem
+        inputs = [one.detach().clone() for one in (problem.q, problem.k, problem.v)]
+        backward = direction == "backward"
+        with self.watcher.watch(implementation.compiled, implementation.dispatched) as seen:
+            if not backward:
+                with torch.no_grad():
+                    results = {"output": call(*inputs)}
+            else:
+                for one in inputs:
+                    one.requires_grad_()
+                output = call(*inputs)
+                gradients = torch.autograd.grad(output, inputs, problem.gradient, materialize_grads=True)
+                results = {"output": output.detach(), **dict(zip("qkv", gradients))}
+        return results, implementation.unproven(seen)
+
+    def _compare(self, results: dict[str, torch.Tensor]) -> Verdict:
+        """The worst of the tensors, by error over tolerance."""
+        worst, share = Verdict("N/A", reason="nothing was computed"), -1.0
+        for name, found in results.items():
+            verdict = self._one(name, found)
+            if verdict.status == "FAIL" and verdict.max_error is None:
+                return verdict
+            assert verdict.max_error is not None and verdict.tolerance is not None
+            if verdict.max_error / verdict.tolerance > share:
+                worst, share = verdict, verdict.max_error / verdict.tolerance
+        return worst
+
+    def _one(self, name: str, found: torch.Tensor) -> Verdict:
+        wanted = self.reference.output if name == "output" else self.reference.gradients[name]
+        what = "the output" if name == "output" else f"the gradient of {name}"
+        if found.shape != wanted.shape:
+            return Verdict("FAIL", reason=f"{what} has shape {tuple(found.shape)}, not {tuple(wanted.shape)}")
+        if found.dtype != self.problem.q.dtype:
+            kind = str(found.dtype).removeprefix("torch.")
+            return Verdict("FAIL", reason=f"{what} is {kind}, the query {str(self.problem.q.dtype)[6:]}")
+        error = (found.detach().cpu().double() - wanted).abs()
+        if name == "output":
+            error = error.masked_fill(self.problem.empty[..., None], 0.0)
+        allowed = tolerance(self.problem, name, self.reference.sizes[name])
+        worst = float(error.nan_to_num(nan=float("inf")).max())
+        if worst <= allowed:
+            return Verdict("PASS", worst, allowed, self._convention(name, found))
+        other = self.plain.output if name == "output" else self.plain.gradients[name]
+        explained = DRIFT_FACTOR * float((other.double() - wanted).abs().max())
+        if worst <= explained:
+            return Verdict(
+                "DRIFT", worst, allowed, f"{what}: within {explained:.1e}, what a plain program in this dtype does"
+            )
+        first = [int(one) for one in torch.nonzero(~(error <= max(allowed, explained)))[0]]
+        count = float((~(error <= max(allowed, explained))).any(-1).double().mean())
+        return Verdict(
+            "FAIL", worst, allowed, f"{what} differs first at {place(name, first)}, in {count:.0%} of the rows"
+        )
+
+    def _convention(self, name: str, found: torch.Tensor) -> str | None:
+        """What stands in the rows of queries that attend to nothing, where it is not the reference's zero."""
+        empty = self.problem.empty.expand(found.shape[0], found.shape[1], -1) if name == "output" else None
+        if empty is None or not empty.any():
+            return None
+        rows = found.detach().cpu()[empty]
+        if (rows == 0).all():
+            return None
+        kind = "NaN" if rows.isnan().any() else "not zero"
+        return f"queries that attend to nothing give {kind}; they are not compared"
+
+    def _attended(self, call: Call, verdict: Verdict) -> Verdict:
+        """The exact set of keys that each query attends to, read off with one-hot values: FAIL where it is another.
+
+        The output is linear in v: with v one-hot over the head's dimensions, it is a slice of the softmax itself.
+        """
+        problem, wanted = self.problem, self.reference.weights
+        found = torch.zeros_like(wanted)
+        dim = problem.case.head_dim
+        for start in range(0, problem.case.keys, dim):
+            v = torch.zeros_like(problem.v)
+            width = min(dim, problem.case.keys - start)
+            v[:, :, start : start + width, :width] = torch.eye(width, dtype=v.dtype, device=v.device)
+            with torch.no_grad():
+                output = call(problem.q.clone(), problem.k.clone(), v)
+            if output.shape != problem.q.shape:
+                return verdict
+            found[..., start : start + width] = output[..., :width].detach().cpu().double()
+        rows = ~problem.empty[..., None]
+        leaked = (wanted == 0) & (found.abs() > LEAK) & rows
+        lost = (wanted > LOST) & (found == 0) & rows
+        if problem.allowed is not None:
+            leaked &= ~problem.allowed
+        wrong = torch.nonzero(leaked | lost)
+        if not len(wrong):
+            if verdict.status == "FAIL":
+                return Verdict(
+                    "FAIL", verdict.max_error, verdict.tolerance, f"{verdict.reason}; it attends to the right keys"
+                )
+            return verdict
+        b, h, query, key = (int(one) for one in wrong[0])
+        does = "attends to" if leaked[b, h, query, key] else "does not attend to"
+        reason = f"wrong keys: query {query} {does} key {key} (batch {b}, head {h})"
+        return Verdict("FAIL", verdict.max_error, verdict.tolerance, reason)
+
+
+def place(name: str, index: list[int]) -> str:
+    """`batch 0, head 1, query 17`"""
+    return f"batch {index[0]}, head {index[1]}, {'query' if name in ('output', 'q') else 'key'} {index[2]}"
+
+
+def why(error: BaseException, said: list[str]) -> str:
+    """Torch's reason in a few words: of a chain of exceptions the first cause, or the warnings that came before."""
+    link: Any = error
+    for _ in range(20):
+        inner = getattr(link, "inner_exception", None) or link.__cause__
+        if not isinstance(inner, BaseException):
+            break
+        link = inner
+    text = str(link)
+    reasons = [
+        one
+        for one in said
+        if "because" not in one and re.search(r"attention|kernel|backend|head|mask|dtype", one, re.I)
+    ]
+    if re.match(r"No (available|viable)", text) and reasons:
+        text = "; ".join(dict.fromkeys(reasons))
+    return short(f"{type(link).__name__}: {text}" if isinstance(link, (TypeError, KeyError, AssertionError)) else text)
+
+
+def short(text: str) -> str:
+    """The first sentence that says something, at most 160 characters."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    marked = next((line for line in lines if re.match(r"(\w+\.)*(\w*(Error|Exception|Unsupported))\b", line)), None)
+    compiler = next((line for line in lines if " error: " in line), None)
+    line = compiler or marked or (lines[0] if lines else "no reason was given")
+    line = re.sub(r"\s*\(Triggered internally at .*|^C\+\+ compile error", "", line).strip()
+    return line if len(line) <= 160 else line[:159] + "…"

@@ -1,0 +1,113 @@
+"""Imports torch and Dynamo once, and forks a child of the probe for each request: what many small targets cost is the import.
+
+Started by compile_doctor.forks with the number of a socket. One JSON object per line:
+
+    request   {"id": 1, "settings": PATH, "environment": {…}}
+    answers   {"id": 1, "pid": 123}, then {"id": 1, "status": exit code, negative for a signal}
+
+Each child is a process of its own, in a session of its own, as one that was started the slow way; it only finds torch imported.
+The server itself runs nothing of a target's, starts no thread and touches no GPU: a fork would not carry them over.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch._dynamo.convert_frame
+
+from compile_doctor.probe import compat
+
+
+def main(number: int) -> int:
+    doctor = socket.socket(fileno=number)
+    warm_up()
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy every page that it looks at
+    request = serve(doctor)
+    if request is None:
+        return 0
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    compat.retarget_trace(request["environment"].get("TORCH_TRACE"))
+    from compile_doctor.probe.__main__ import main as probe
+
+    return probe(request["settings"])
+
+
+def warm_up() -> None:
+    """Dynamo builds its tables at the first compilation; the children find them built, and everything else as new."""
+    with compat.trace_muted():
+        torch.compile(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU()), backend="eager")(torch.ones(1, 2))
+        compat.forget_compilations()
+    import compile_doctor.probe.session  # noqa: F401  the children need it
+    from compile_doctor.probe.measure import file_mentions_attention, loaded_files
+
+    for file in loaded_files():
+        file_mentions_attention(file)
+
+
+def serve(doctor: socket.socket) -> dict[str, Any] | None:
+    """Forks until the doctor hangs up (None). In a child it returns the request that the child is for."""
+    waking, wake = socket.socketpair()
+    for one in (waking, wake):
+        one.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    running: dict[int, int] = {}
+
+    def tell(**answer: Any) -> None:
+        doctor.sendall((json.dumps(answer) + "\n").encode())
+
+    text = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(doctor, selectors.EVENT_READ)
+        selector.register(waking, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is waking:
+                    waking.recv(4096)
+                    for child, status in _ended(running):
+                        tell(id=running.pop(child), status=status)
+                    continue
+                received = doctor.recv(1 << 16)
+                if not received:
+                    return None
+                *lines, text = (text + received).split(b"\n")
+                for line in lines:
+                    request: dict[str, Any] = json.loads(line)
+                    child = os.fork()
+                    if not child:
+                        os.setsid()
+                        signal.set_wakeup_fd(-1)
+                        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                        for one in (doctor, waking, wake):
+                            one.close()
+                        return request
+                    running[child] = request["id"]
+                    tell(id=request["id"], pid=child)
+
+
+def _ended(running: dict[int, int]) -> Iterator[tuple[int, int]]:
+    """(process, exit code) of the children that have come to their end."""
+    for child in list(running):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            yield child, os.waitstatus_to_exitcode(status)
+
+
+if __name__ == "__main__":
+    code = main(int(sys.argv[1]))
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # taking the modules apart would copy every page that the child shares with the server

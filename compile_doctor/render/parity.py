@@ -1,0 +1,135 @@
+"""The formats of `parity`, and what they share: sections of the table, and reasons, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol
+
+from compile_doctor.errors import UsageError
+from compile_doctor.parity.result import STATUSES, Cell, Parity
+
+PARITY_FORMATS = ("text", "json", "markdown")
+
+
+class ParityRenderer(Protocol):
+    def __call__(self, parity: Parity, verbosity: int = 0, colour: bool = False) -> str: ...
+
+
+def parity_renderer(name: str) -> ParityRenderer:
+    """Raises UsageError for an unknown format."""
+    if name not in PARITY_FORMATS:
+        raise UsageError(f"There is no format {name!r} for parity: {', '.join(PARITY_FORMATS)}.")
+    render: ParityRenderer = import_module(f"{__package__}.parity_{name}").render
+    return render
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a case, and the heads that came out alike."""
+
+    case: str
+    heads: str
+    cells: tuple[tuple[Cell, ...], ...]
+    """For each column the cells of those heads; empty where it was not asked for."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """The rows of one dtype and direction."""
+
+    dtype: str
+    direction: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why some cells are what they are."""
+
+    status: str
+    text: str
+    cells: tuple[Cell, ...]
+
+
+def columns(parity: Parity) -> tuple[str, ...]:
+    """Implementations that have at least one cell other than N/A; all, where there is no such cell."""
+    names = tuple(dict.fromkeys(cell.implementation for cell in parity.cells))
+    shown = {cell.implementation for cell in parity.cells if cell.status != "N/A"}
+    return tuple(name for name in names if name in shown) or names
+
+
+def sections(parity: Parity, merged: bool) -> list[Section]:
+    """`merged`: heads whose cells all have the same status share a row."""
+    names = columns(parity)
+    grouped: dict[tuple[str, str], dict[str, dict[str, dict[str, Cell]]]] = {}
+    for cell in parity.cells:
+        cases = grouped.setdefault((cell.dtype, cell.direction), {})
+        cases.setdefault(cell.case, {}).setdefault(cell.heads, {})[cell.implementation] = cell
+    return [
+        Section(
+            dtype, direction, tuple(row for case, heads in cases.items() for row in _rows(case, heads, names, merged))
+        )
+        for (dtype, direction), cases in grouped.items()
+    ]
+
+
+def _rows(case: str, heads: dict[str, dict[str, Cell]], names: Sequence[str], merged: bool) -> Iterable[Row]:
+    alike: dict[object, list[str]] = {}
+    for kind, found in heads.items():
+        alike.setdefault(tuple(found[n].status if n in found else "" for n in names) if merged else kind, []).append(
+            kind
+        )
+    for kinds in alike.values():
+        yield Row(case, " ".join(kinds), tuple(tuple(heads[k][n] for k in kinds if n in heads[k]) for n in names))
+
+
+def reasons(parity: Parity) -> list[Reason]:
+    """Worst status first, each text once; those of N/A and of PASS (what a reader should know all the same) last."""
+    found: dict[tuple[str, str], list[Cell]] = {}
+    for cell in parity.cells:
+        if cell.reason:
+            found.setdefault((cell.status, cell.reason), []).append(cell)
+    order = {status: number for number, status in enumerate(("FAIL", "DRIFT", "UNSUPPORTED", "PASS", "N/A"))}
+    made = [Reason(status, text, tuple(cells)) for (status, text), cells in found.items()]
+    return sorted(made, key=lambda reason: order[reason.status])
+
+
+def where(reason: Reason) -> str:
+    """`sdpa-flash: causal gqa float32 forward`, or how many, by implementation."""
+    names = dict.fromkeys(cell.implementation for cell in reason.cells)
+    if len(reason.cells) == 1:
+        cell = reason.cells[0]
+        return " ".join(filter(None, (cell.implementation, cell.case, cell.heads, cell.dtype, cell.direction)))
+    cases = tuple(dict.fromkeys(cell.case for cell in reason.cells))
+    directions = tuple(dict.fromkeys(cell.direction for cell in reason.cells))
+    parts = [", ".join(names), cases[0] if len(cases) == 1 else f"{len(cases)} cases"]
+    parts += [directions[0]] if len(directions) == 1 else []
+    return " ".join(parts) + f" ({len(reason.cells)} cells)"
+
+
+def counts(parity: Parity) -> str:
+    """`570 comparisons: 500 PASS, 70 UNSUPPORTED`"""
+    found = [(sum(cell.status == status for cell in parity.cells), status) for status in STATUSES]
+    return f"{len(parity.cells):,} cells: " + ", ".join(f"{count:,} {status}" for count, status in found if count)
+
+
+def verdict(parity: Parity) -> tuple[str, str]:
+    """The word for the first line, and what it means."""
+    statuses = [cell.status for cell in parity.cells]
+    ran = len(statuses) - statuses.count("UNSUPPORTED") - statuses.count("N/A")
+    if parity.exit_code == 1:
+        failed = statuses.count("FAIL")
+        told = f"{failed:,} of {ran:,} comparisons do not compute the reference." if failed else ""
+        return "FAIL", told or f"{len(parity.findings)} finding{'s' * (len(parity.findings) != 1)}."
+    if parity.exit_code == 3:
+        return "INCONCLUSIVE", "Nothing could be compared."
+    drifted = statuses.count("DRIFT")
+    return "PASS", f"All {ran:,} comparisons are right" + (f", {drifted:,} of them with a drift." if drifted else ".")
+
+
+def facts(parity: Parity) -> list[str]:
+    environment = parity.environment
+    device = str(environment.get("gpu") or environment.get("device") or "")
+    return [fact for fact in (parity.subject, f"torch {environment.get('torch', '?')}", device) if fact]

@@ -1,0 +1,23 @@
+"""Parity as JSON, schema compile-doctor/parity/1: for machines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from compile_doctor.parity.result import Parity
+from compile_doctor.render.json_format import finding_as_dict
+
+SCHEMA = "compile-doctor/parity/1"
+
+
+def render(parity: Parity, verbosity: int = 0, colour: bool = False) -> str:
+    document = {
+        "schema": SCHEMA,
+        "subject": parity.subject,
+        "environment": dict(parity.environment),
+        "cells": [asdict(cell) for cell in parity.cells],
+        "findings": [finding_as_dict(finding) for finding in parity.findings],
+        "notes": list(parity.notes),
+    }
+    return json.dumps(document, indent=2) + "\n"

@@ -1,0 +1,109 @@
+"""Children forked from a process that has imported torch: they see what a fresh process sees, and end as one does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from compile_doctor import forks
+from compile_doctor.children import watch
+from compile_doctor.forks import ForkServer, fork_server
+from compile_doctor.launch import Settings, diagnose
+from compile_doctor.progress import Progress
+from compile_doctor.report import make_report
+from compile_doctor.targets import parse_target
+
+pytestmark = pytest.mark.compile
+
+BREAKS = """\
+import torch
+
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = torch.nn.Linear(8, 8), torch.nn.Linear(8, 8)
+
+    def forward(self, x):
+        x = self.a(x)
+        print("seen")
+        return self.b(x)
+
+
+def get_inputs():
+    return (torch.randn(2, 8),)
+"""
+
+
+@pytest.fixture(scope="module")
+def server():
+    with ForkServer(at_once=True) as made:
+        yield made
+
+
+def see(folder, source, start, **settings):
+    (folder / "model.py").write_text(source)
+    target = parse_target(str(folder / "model.py"))
+    wanted = Settings(backend="eager", **settings)
+    return diagnose(target, wanted, folder / "capture", False, Progress(True), start)
+
+
+def test_it_sees_what_a_fresh_process_sees(tmp_path, server):
+    seen = [see(tmp_path, BREAKS, start) for start in (server.start, server.start, watch)]
+    reports = [make_report(one) for one in seen]
+    assert reports[0].summary["graphs"] == 2
+    fresh = reports[2]
+    for report in reports[:2]:
+        for name in ("verdict", "attention", "max_difference", "environment", "notes", "skipped_checks"):
+            assert getattr(report, name) == getattr(fresh, name), name
+        assert [one.title for one in report.findings] == [one.title for one in fresh.findings]
+        assert {**report.summary, "compile_seconds": 0} == {**fresh.summary, "compile_seconds": 0}
+    first, _, fresh = (
+        [(c.frame_id, c.frame_compile_id, c.file, c.ops, c.graphs) for c in one.compilations] for one in seen
+    )
+    assert first == fresh, "it counts from nought, as a new process does"
+
+
+def test_a_child_that_dies_takes_nobody_with_it(tmp_path, server):
+    dies = BREAKS.replace('print("seen")', "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    evidence = see(tmp_path, dies, server.start)
+    assert evidence.children[0].signal == "SIGKILL"
+    assert make_report(see(tmp_path, BREAKS, server.start)).summary["graphs"] == 2
+
+
+def test_a_child_that_hangs_is_ended_with_what_it_started(tmp_path, server):
+    hangs = BREAKS.replace(
+        'print("seen")',
+        "import pathlib, subprocess, time; "
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(subprocess.Popen(['sleep', '600']).pid)); time.sleep(600)",
+    )
+    evidence = see(tmp_path, hangs, server.start, timeout=20.0)
+    assert evidence.children[0].ended == "timeout"
+    started = int((tmp_path / "pid").read_text())
+    for _ in range(100):
+        try:
+            os.kill(started, 0)
+            if open(f"/proc/{started}/stat").read().rsplit(")", 1)[1].split()[0] == "Z":  # noqa: SIM115
+                break
+        except (ProcessLookupError, FileNotFoundError):
+            break
+        time.sleep(0.1)
+    else:
+        raise AssertionError("what the child had started is still there")
+
+
+def test_without_a_server_it_goes_the_slow_way(tmp_path):
+    with ForkServer(at_once=True) as server:
+        os.killpg(server._process.pid, signal.SIGKILL)
+        assert make_report(see(tmp_path, BREAKS, server.start)).summary["graphs"] == 2
+
+
+def test_one_child_is_not_worth_a_server(monkeypatch):
+    with fork_server(1, at_once=False) as made:
+        assert made is None
+    monkeypatch.setattr(forks, "glob", lambda pattern: ["/dev/nvidia0"])
+    with fork_server(10, at_once=False) as made:
+        assert made is None, "a process that may have asked the driver must not fork"
