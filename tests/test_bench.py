@@ -141,16 +141,15 @@ GROUPS = [
 
 
 def test_only_chooses_cases_implementations_or_both():
-    assert [group["case"] for group in _chosen(GROUPS, ("dec",))] == ["decode"]
-    assert [group["implementations"] for group in _chosen(GROUPS, ("flash",))] == [["sdpa-flash"]] * 2
-    assert _chosen(GROUPS, ("causal", "eager")) == [{"case": "causal", "implementations": ["flex-eager"]}]
+    assert [group["case"] for group in _chosen(GROUPS, ("dec*",))] == ["decode"]
+    assert [group["implementations"] for group in _chosen(GROUPS, ("sdpa-*",))] == [["sdpa-flash"]] * 2
+    assert _chosen(GROUPS, ("causal", "*-eager")) == [{"case": "causal", "implementations": ["flex-eager"]}]
     assert _chosen(GROUPS, ()) == GROUPS
 
 
 def test_only_with_a_word_that_fits_nothing_names_what_there_is():
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError, match=r"fits nothing.*sdpa-flash"):
         _chosen(GROUPS, ("flsh",))
-    assert "sdpa-flash" in caught.value.hint
 
 
 def test_options_that_would_change_nothing_are_refused():

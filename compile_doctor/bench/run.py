@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
@@ -14,8 +13,8 @@ from typing import Any
 
 from compile_doctor.bench.read import Events, rows_of
 from compile_doctor.bench.result import Bench, Row, ranked
+from compile_doctor.children import child_environment, watch
 from compile_doctor.errors import DoctorError, UsageError
-from compile_doctor.launch import child_environment, watch
 from compile_doctor.progress import Progress
 from compile_doctor.targets import Target, not_a_target
 
@@ -149,7 +148,7 @@ class _Runner:
         file.write_text(json.dumps(wanted), encoding="utf-8")
         command = [sys.executable, "-m", "compile_doctor.probe.bench", str(file)]
         with self.progress.task(doing):
-            ended = watch(run, command, child_environment(os.environ, None), self.settings.timeout, subprocess.DEVNULL)
+            ended = watch(run, command, child_environment(os.environ, None), self.settings.timeout)
         if ended["ended"] == "interrupted":
             raise KeyboardInterrupt
         events = Events.read(directory, ended)

@@ -31,10 +31,6 @@ def _sizes(context: click.Context, parameter: click.Parameter, text: str | None)
     return tuple(sizes)
 
 
-def _words(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
-    return tuple(filter(None, (word.strip() for word in (text or "").split(","))))
-
-
 @click.command(name="bench", short_help="Measure eager, SDPA and flex against each other.")
 @click.argument("target", required=False)
 @click.option("--suite", is_flag=True, help="Measure attention itself, in place of a target.")
@@ -48,7 +44,7 @@ def _words(context: click.Context, parameter: click.Parameter, text: str | None)
 @click.option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="Of attention.")
 @click.option("--device", metavar="NAME", help="Where it runs (cpu, cuda, …).")
 @click.option(
-    "--only", metavar="WORD,…", callback=_words, help="Only cases and implementations that hold one of these."
+    "--only", multiple=True, metavar="PATTERN", help="Cases or implementations: 'causal*', 'sdpa-*'; may be repeated."
 )
 @click.option("--backend", metavar="NAME", help="torch.compile's backend for a model [inductor].")
 @click.option("--mode", metavar="NAME", help="torch.compile's mode for a model (max-autotune, …).")
@@ -104,7 +100,7 @@ def command(
       compile-doctor bench model.py
       compile-doctor bench model.py --tokens 512,1024,2048 --grad
       compile-doctor bench --suite --tokens 512,1024,2048 --heads 8 --kv-heads 2 --plot bench.svg
-      compile-doctor bench --suite --device cuda --dtype bfloat16 --only decode --format json
+      compile-doctor bench --suite --device cuda --dtype bfloat16 --only 'decode*' --format json
     """
     from compile_doctor.bench.run import BenchSettings, bench
     from compile_doctor.cli.output import check_outputs, print_data, write_file
