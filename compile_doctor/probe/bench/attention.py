@@ -94,13 +94,13 @@ class AttentionSubject:
             cases += [name + BACKWARD for name in cases if "decode" not in name]
         return [{"case": case, "implementations": list(self.implementations)} for case in cases]
 
-    def contest(self, case: str, tokens: int | None) -> tuple[list[Contender], Judge, int | None]:
+    def contest(self, case: str, tokens: int | None) -> tuple[list[Contender], Judge]:
         assert tokens is not None
         shape = _SHAPES[case.removesuffix(BACKWARD)]
         problem = self._problem(shape, tokens)
         self.log.write("environment", **ran_on(self.device, problem.q.dtype))
         contest = _Contest(problem, case.endswith(BACKWARD), self.dense, self.implementations)
-        return [contest.contender(one) for one in self.implementations.values()], contest.judge, problem.case.queries
+        return [contest.contender(one) for one in self.implementations.values()], contest.judge
 
     def _problem(self, shape: _Shape, tokens: int) -> Problem:
         """Normally distributed q (B, H, S, D), k and v (B, G, T, D), the same for all implementations and devices."""
@@ -193,7 +193,7 @@ class _Contest:
             bound = 2 * allowed if what == "output" else TOLERATED * float(other.abs().max())
             if not apart <= bound:
                 return Judged(apart, bound, f"its {what} differs from the others' by {apart:.2g}")
-        return Judged(far, allowed)
+        return Judged(far, allowed, positions=self.problem.case.queries)
 
     def _unproven(self, name: str) -> str | None:
         graphs, dense = self._before

@@ -55,6 +55,8 @@ class Judged:
     """What could not be compared."""
     status: str = "wrong"
     """Where there is a reason."""
+    positions: int | None = None
+    """How many tokens one call computes."""
 
 
 Judge = Callable[[str, Any], Judged]
@@ -64,11 +66,10 @@ Judge = Callable[[str, Any], Judged]
 class Contest:
     """`run` writes `begun`, `outcome` and `timed` events per contender; see `compile_doctor.bench.read`."""
 
-    def __init__(self, log: EventLog, device: Callable[[], str], seconds: float, positions: int | None) -> None:
+    def __init__(self, log: EventLog, device: Callable[[], str], seconds: float) -> None:
         self.log = log
         self.device = device  # known once the first model is built
         self.seconds = seconds
-        self.positions = positions
 
     def run(self, contenders: Sequence[Contender], judge: Judge, wanted: Collection[str]) -> None:
         """Those that are `wanted`; of the others the reference, once, to compare with."""
@@ -115,7 +116,7 @@ class Contest:
                 "cached": compat.cache_hits() > hits,
                 "difference": judged.difference,
                 "tolerance": judged.tolerance,
-                "positions": self.positions,
+                "positions": judged.positions,
                 "reason": judged.reason or judged.note or None,
             }
             if judged.reason:

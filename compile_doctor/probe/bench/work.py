@@ -36,8 +36,8 @@ class Subject(Protocol):
     def groups(self) -> list[dict[str, Any]]:
         """{"case", "implementations"} of each contest, at any size."""
 
-    def contest(self, case: str, tokens: int | None) -> tuple[list[Contender], Judge, int | None]:
-        """(implementations, how their outputs are judged, positions that one call computes)."""
+    def contest(self, case: str, tokens: int | None) -> tuple[list[Contender], Judge]:
+        """(implementations, how their outputs are judged)."""
 
 
 def plan(settings: dict[str, Any], log: EventLog) -> None:
@@ -54,11 +54,9 @@ def work(settings: dict[str, Any], log: EventLog) -> None:
     dense = DenseGuard()
     subject = _subject(settings, log, dense)
     with torch.set_grad_enabled(bool(settings["case"].endswith("backward"))):
-        contenders, judge, positions = subject.contest(settings["case"], settings["tokens"])
+        contenders, judge = subject.contest(settings["case"], settings["tokens"])
         alive = [one for one in contenders if one.name not in settings["dead"]]
-        Contest(log, lambda: subject.device, float(settings["seconds"]), positions).run(
-            alive, judge, settings["implementations"]
-        )
+        Contest(log, lambda: subject.device, float(settings["seconds"])).run(alive, judge, settings["implementations"])
 
 
 def _subject(settings: dict[str, Any], log: EventLog, dense: DenseGuard) -> Subject:
