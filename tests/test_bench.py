@@ -226,6 +226,13 @@ def test_a_wide_spread_and_a_busy_machine_are_said():
     assert "load average 6.6 on 2 cores" in text
 
 
+def test_a_spread_of_two_calls_is_none():
+    bench = replace(attention_bench(), rows=ranked([row("decode", 512, "x", 1.0, calls=2)]))
+    text = render_bench(bench)
+    assert "5 %" not in text
+    assert "fewer than 4 calls" in text
+
+
 def test_control_characters_of_a_reason_stay_out_of_the_terminal():
     bench = Bench("x\x1b[31m", {}, {}, (Row("forward", None, "eager", "failed", reason="\x1b[2J"),))
     assert "\x1b" not in render_bench(bench)

@@ -13,6 +13,8 @@ from compile_doctor.render.clean import without_controls
 from compile_doctor.render.console import make_console, printed
 from compile_doctor.sizes import human
 
+FEW = 4
+"""Calls below which there is no spread to speak of."""
 _COLUMNS = ("median", "spread", "to best", "per token", "peak", "compile")
 _WIDTHS = (10, 8, 8, 10, 10, 9)
 _STYLES = {"wrong": "red", "died": "red", "timed-out": "red", "failed": "red", "unsupported": "dim", "not-run": "dim"}
@@ -95,7 +97,7 @@ def _row(console: Console, row: Row, name: int, per_token: bool) -> None:
     compile_ = "–" if row.compile_seconds is None else f"{row.compile_seconds:.1f} s" + "*" * row.compile_cached
     cells = (
         seconds(row.median),
-        f"{100 * (row.spread or 0):.0f} %" + ("!" if row.noisy else " "),
+        f"{100 * (row.spread or 0):.0f} %" + ("!" if row.noisy else " ") if row.calls >= FEW else "– ",
         f"{row.ratio:.2f}×" if row.ratio else "–",
         seconds(row.per_token),
         human(row.peak_bytes) if row.peak_bytes is not None else "–",
@@ -144,6 +146,8 @@ def _notes(bench: Bench) -> list[str]:
         lines.append(
             "! spread above a tenth of the median: something else ran beside it, or the machine changes its clock"
         )
+    if any(row.calls < FEW for row in measured):
+        lines.append(f"spread –: fewer than {FEW} calls were timed; --seconds gives it more time")
     compared = [row for row in measured if row.difference is not None]
     if compared:
         worst = max(row.difference or 0.0 for row in compared)
