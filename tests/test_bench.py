@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bench_helper import attention_bench, row
+from conftest import ROOT
 
 from compile_doctor.bench.read import Events, rows_of
 from compile_doctor.bench.result import Bench, Row, ranked
@@ -266,6 +268,14 @@ def test_json_has_the_contracts_keys_and_unrounded_figures():
     assert (first["case"], first["tokens"], first["status"], first["ratio"]) == ("causal", 512, "measured", 1.0)
     assert first["median_seconds"] == 512 * 512 * 8e-9
     assert first["seconds_per_token"] == first["median_seconds"] / 512
+
+
+def test_the_readmes_example_has_the_keys_of_the_json():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = next(one for one in re.findall(r"^```json\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) if "bench/1" in one)
+    said, real = json.loads(block), as_dict(attention_bench())
+    assert list(said) == list(real)
+    assert list(said["rows"][0]) == list(real["rows"][0])
 
 
 def test_settings_are_plain_data():
