@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from compile_doctor.evidence import Child, Counts, ErrorLink, Evidence, Failure, Frame, LogRecord, Patch
@@ -11,6 +11,16 @@ from compile_doctor.read_attention import AttentionReader, read_tensors
 from compile_doctor.trace import Trace
 
 PHASES = ("import", "build", "inputs", "compiled", "eager")
+
+
+def read_failure(event: Mapping[str, Any], phase: str) -> Failure:
+    """What `probe.failures.describe` wrote of an exception."""
+    chain = tuple(
+        ErrorLink(link["type"], link["message"], tuple(Frame(f[0], int(f[1]), f[2], f[3]) for f in link["stack"]))
+        for link in event["chain"]
+    )
+    inputs = event.get("attention")
+    return Failure(phase, chain, event["text"], read_tensors(inputs) if inputs else ())
 
 
 class EventReader:
@@ -98,13 +108,7 @@ class EventReader:
         self.facts["runs"] = max(self.facts.get("runs", 0), int(event["index"]) + 1)
 
     def _failure(self, process: str, event: dict[str, Any]) -> None:
-        chain = tuple(
-            ErrorLink(link["type"], link["message"], tuple(Frame(f[0], int(f[1]), f[2], f[3]) for f in link["stack"]))
-            for link in event["chain"]
-        )
-        inputs = event.get("attention")
-        attention = read_tensors(inputs) if inputs else ()
-        self.failures.append(Failure(event["phase"], chain, event["text"], attention))
+        self.failures.append(read_failure(event, event["phase"]))
 
     def _log(self, process: str, event: dict[str, Any]) -> None:
         self.logs.append(LogRecord(process, event["kind"], event["message"], event.get("compile_id")))

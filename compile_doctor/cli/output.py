@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,13 +105,13 @@ def prepare() -> None:
     threading.Thread(target=load, daemon=True).start()
 
 
-def check_outputs(output: tuple[str, ...]) -> list[tuple[str, Path]]:
+def check_outputs(output: tuple[str, ...], formats: Sequence[str] = FORMATS) -> list[tuple[str, Path]]:
     """Splits FORMAT:PATH; raises UsageError before anything runs."""
     found = []
     for item in output:
         name, colon, path = item.partition(":")
-        if not colon or name not in FORMATS or not path:
-            raise UsageError(f"-o {item}: give FORMAT:PATH, with FORMAT one of {', '.join(FORMATS)}.")
+        if not colon or name not in formats or not path:
+            raise UsageError(f"-o {item}: give FORMAT:PATH, with FORMAT one of {', '.join(formats)}.")
         if not Path(path).resolve().parent.is_dir():
             raise UsageError(f"-o {item}: {Path(path).resolve().parent} is no directory.")
         found.append((name, Path(path)))
@@ -132,23 +132,33 @@ def write_report(report: Report, format_: str, output: tuple[str, ...], fail_on:
 
     code = exit_code(report, fail_on)
     for name, path in check_outputs(output):
-        try:
-            path.write_text(renderer(name)(report, max(verbose, 1)), encoding="utf-8", errors="backslashreplace")
-        except OSError as error:
-            raise UsageError(f"-o {name}:{path}: {error.strerror}.") from error
+        write_file(f"-o {name}:{path}", path, renderer(name)(report, max(verbose, 1)))
     write_summary(format_, lambda: renderer("markdown")(report, max(verbose, 1)))
     if format_ != "text" or not quiet or code:
-        colour = (sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
-        try:
-            sys.stdout.write(renderer(format_)(report, verbose, colour))
-            sys.stdout.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise UsageError(f"The report cannot be written to stdout: {error.strerror}.") from error
+        print_data(lambda colour: renderer(format_)(report, verbose, colour))
     if report.command_exit:
         return report.command_exit if report.command_exit > 0 else 128 - report.command_exit
     return code
+
+
+def write_file(option: str, path: Path, text: str) -> None:
+    """Raises UsageError, naming the option, where the file cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(f"{option}: {error.strerror}.") from error
+
+
+def print_data(render: Callable[[bool], str]) -> None:
+    """Writes `render(colour)` to stdout, in colour on a terminal. Raises UsageError where stdout takes nothing."""
+    colour = (sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
+    try:
+        sys.stdout.write(render(colour))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(f"The report cannot be written to stdout: {error.strerror}.") from error
 
 
 def write_summary(format_: str, markdown: Callable[[], str]) -> None:

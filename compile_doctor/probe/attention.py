@@ -183,7 +183,7 @@ class Observer:
 
     def _refuse(self, query: Any, key: Any) -> None:
         """Raises DenseRefusedError where the scores would not fit: what was seen is worth more than a dead machine."""
-        needed, left = _dense_bytes(query, key), memory_left(query.device.type)
+        needed, left = dense_bytes(query, key), memory_left(query.device.type)
         if self.guard and left is not None and needed > left:
             self.log.write("dense-refused", phase=self.phase, needed=needed, left=left)
             raise DenseRefusedError(
@@ -279,7 +279,7 @@ def python_stack(frame: FrameType | None) -> tuple[list[list[Any]], list[dict[st
     return found[::-1], wrappers[::-1]
 
 
-def _dense_bytes(query: Any, key: Any) -> int:
+def dense_bytes(query: Any, key: Any) -> int:
     heads, pairs = query.shape[0] * query.shape[1], query.shape[2] * key.shape[-2]
     return dense_need(heads * pairs, pairs)
 

@@ -86,6 +86,20 @@ def metrics_count() -> int:
     return len(get_compilation_metrics())
 
 
+def graphs_compiled() -> int:
+    """How many graphs Dynamo handed to a backend in this process, recompilations included."""
+    from torch._dynamo.utils import counters as found
+
+    return int(found["stats"]["unique_graphs"])
+
+
+def cache_hits() -> int:
+    """How many graphs Inductor or AOTAutograd took from their caches on disk in place of compiling them."""
+    from torch._dynamo.utils import counters as found
+
+    return int(found["inductor"]["fxgraph_cache_hit"] + found["aot_autograd"]["autograd_cache_hit"])
+
+
 def register_bytecode_hook(hook: Any) -> Any:
     """Calls `hook(original, transformed)` for each frame; returns a handle with `remove()`."""
     from torch._dynamo.convert_frame import register_bytecode_hook as register

@@ -33,6 +33,24 @@ _BACKENDS = {
 }
 
 
+def peak_of(call: Callable[[], Any], cuda: bool) -> int:
+    """The most bytes that one call holds at a time beyond what was held before, its result included.
+
+    The profiler does not record shapes: it would hold on to the tensors. On CUDA the allocator's own figure counts.
+    """
+    if cuda:
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        call()
+        torch.cuda.synchronize()
+        return int(torch.cuda.max_memory_allocated() - before)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler, record_function(MARK + "call"):
+        call()
+    events = _marked(profiler.profiler.kineto_results.experimental_event_tree())
+    return max(_allocated(event)[0] for event in events["call"])
+
+
 class MemoryPass:
     """`run(call)` calls once; `window` is what the observer puts around each graph and each dense call."""
 

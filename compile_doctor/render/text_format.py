@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import shutil
 
 from rich.console import Console
 from rich.text import Text
@@ -15,6 +13,7 @@ from compile_doctor.gate import Gate, Outcome
 from compile_doctor.render.attention_table import attention_table
 from compile_doctor.render.clean import without_controls
 from compile_doctor.render.consequence import consequence, figures
+from compile_doctor.render.console import make_console, printed
 from compile_doctor.render.trial import trial_table
 from compile_doctor.report import Report, relative
 from compile_doctor.trace import function_name
@@ -34,7 +33,7 @@ _INDENT = "   "
 
 def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     report = without_controls(relative(report))
-    console = _console(colour)
+    console = make_console(colour)
     _head(console, report)
     shown = report.findings if verbosity else report.findings[:SHOWN]
     fixes: dict[str, int] = {}
@@ -60,8 +59,7 @@ def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
         hints += [] if verbosity else ["All of it: -v"]
         hints += ["Keep: --capture DIR"] if report.temporary else []
         console.print("     ".join(hints), style="dim")
-    output = console.file.getvalue()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in output.splitlines()) + "\n"
+    return printed(console)
 
 
 _STATUS = {"regression": "red", "inconclusive": "yellow", "pass": "green", "better": "green"}
@@ -69,7 +67,7 @@ _STATUS = {"regression": "red", "inconclusive": "yellow", "pass": "green", "bett
 
 def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     """A line per target; of what fails, the finding as `diagnose` shows it. `-v` shows each target's whole report."""
-    console = _console(colour)
+    console = make_console(colour)
     width = max((len(outcome.name) for outcome in gate.outcomes), default=0)
     for outcome in gate.outcomes:
         line = Text(f"{outcome.name:<{width}}  ") + Text(
@@ -83,8 +81,7 @@ def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     hints = list(dict.fromkeys(outcome.hint for outcome in gate.outcomes if outcome.hint))
     if hints:
         console.print("Next: " + hints[0] + (f"   and {len(hints) - 1} more" if hints[1:] else ""), soft_wrap=True)
-    output = console.file.getvalue()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in output.splitlines()) + "\n"
+    return printed(console)
 
 
 def _after(outcome: Outcome) -> str:
@@ -113,19 +110,6 @@ def _gate_details(console: Console, outcome: Outcome, verbosity: int) -> None:
     if verbosity and outcome.report is not None:
         console.print()
         console.print(render(outcome.report, verbosity), soft_wrap=True, highlight=False)
-
-
-def _console(colour: bool) -> Console:
-    width = max(60, min(shutil.get_terminal_size((100, 40)).columns, 120))
-    return Console(
-        file=io.StringIO(),
-        width=width,
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
 
 
 def _head(console: Console, report: Report) -> None:

@@ -1,0 +1,157 @@
+"""Reads what the children of `bench` wrote, up to the line at which one died, into rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from compile_doctor.bench.result import Row
+from compile_doctor.events import read_failure
+from compile_doctor.rootcause import root_cause
+
+FAILED = 70
+"""Exit code of a child that wrote down why."""
+
+
+@dataclass
+class Events:
+    """What one child wrote, and how it ended (as `launch.watch` says)."""
+
+    ended: Mapping[str, Any]
+    environment: dict[str, Any] = field(default_factory=dict)
+    kind: str = ""
+    convention: str = ""
+    groups: list[dict[str, Any]] | None = None
+    not_a_target: bool = False
+    usage: str = ""
+    failure: str = ""
+    """What ended it, where that was an exception of the target's."""
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By implementation: its last `outcome` and `timed` events, one over the other."""
+    last: str = ""
+    """The implementation that was begun last."""
+    doing: str = ""
+    patches: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, directory: Path, ended: Mapping[str, Any]) -> Events:
+        """All event files of a child and its forks. A last line that was cut off is left out."""
+        found = cls(ended)
+        for path in sorted(directory.glob("process-*.jsonl")):
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    event = json.loads(line)
+                except ValueError:
+                    continue
+                found._take(event.pop("event"), event)
+        return found
+
+    def with_more(self, other: Events) -> Events:
+        """This, with the environment, recipes and notes of a later child."""
+        self.environment.update(other.environment)
+        self.patches.update(other.patches)
+        self.notes += other.notes
+        return self
+
+    @property
+    def cut_off(self) -> str:
+        """The status of the row that was under way where the process did not end by itself, else empty."""
+        if self.ended["ended"] == "timeout":
+            return "timed-out"
+        return "died" if self.ended["ended"] == "signal" or self.ended["exit_code"] not in (0, FAILED) else ""
+
+    def why(self) -> str:
+        """How it ended, in words."""
+        if self.failure:
+            return self.failure
+        if self.ended["ended"] == "timeout":
+            return f"--timeout passed ({self.ended['seconds']:.0f} s)"
+        if self.ended["ended"] == "signal":
+            return f"the process was ended by {self.ended['signal']}"
+        return f"the process ended with code {self.ended['exit_code']}"
+
+    def _take(self, name: str, event: dict[str, Any]) -> None:
+        if name == "environment":
+            self.environment.update(event)
+        elif name == "plan":
+            self.kind, self.convention, self.groups = event["kind"], event["convention"], event["groups"]
+        elif name in ("not-a-target", "usage"):
+            self.usage, self.not_a_target = event["message"], name == "not-a-target"
+        elif name == "failure":
+            self.failure = _message(event)
+        elif name == "begun":
+            self.last, self.doing = event["implementation"], event["doing"]
+        elif name in ("outcome", "timed"):
+            if event.get("chain"):
+                event["reason"] = _message(event)
+            recompiles = self.facts.get(event["implementation"], {}).get("recompiles", 0)
+            self.facts.setdefault(event["implementation"], {}).update(event)
+            if name == "timed":
+                self.facts[event["implementation"]]["recompiles"] += recompiles
+        elif name == "patches":
+            self.patches.update({one["id"]: one for one in event["recipes"]})
+        elif name == "note":
+            self.notes.append(event["text"])
+
+
+def _message(event: Mapping[str, Any]) -> str:
+    cause = root_cause(read_failure(event, "measure"))
+    return f"{cause.type.rpartition('.')[2]}: {cause.message}"
+
+
+def rows_of(seen: Events, case: str, tokens: int | None, wanted: Sequence[str]) -> list[Row]:
+    """A row for each implementation that came to an end, at least one: the last begun ends with its process."""
+    rows = []
+    for name in wanted:
+        facts = seen.facts.get(name, {})
+        if "median" in facts and facts.get("status", "failed") != "wrong":
+            rows.append(_measured(seen, case, tokens, name, facts))
+        elif "status" in facts:
+            rows.append(_row(case, tokens, name, facts["status"], facts))
+        elif name == seen.last and seen.cut_off:
+            reason = f"{seen.why()} while it was {_DOING[seen.doing]}"
+            rows.append(_row(case, tokens, name, seen.cut_off, {**facts, "reason": reason}))
+    if rows:
+        return rows
+    # Nothing came to an end: the process did before the first of them, so that another one would not get further.
+    return [_row(case, tokens, name, seen.cut_off or "failed", {"reason": seen.why()}) for name in wanted]
+
+
+_DOING = {"prepare": "compiled and called first", "time": "timed"}
+
+
+def _measured(seen: Events, case: str, tokens: int | None, name: str, facts: dict[str, Any]) -> Row:
+    reasons = [facts.get("reason")]
+    if "status" in facts or (name == seen.last and seen.cut_off):
+        reasons = [f"figures of the turns before it failed: {facts.get('reason') or seen.why()}"]
+    elif facts["recompiles"]:
+        reasons.append(f"compiled again {facts['recompiles']}× while it was timed")
+    return _row(case, tokens, name, "measured", {**facts, "reason": "; ".join(filter(None, reasons)) or None})
+
+
+def _row(case: str, tokens: int | None, name: str, status: str, facts: Mapping[str, Any]) -> Row:
+    median, first = facts.get("median"), facts.get("first")
+    compiled = facts.get("compiled") and first is not None
+    return Row(
+        case=case,
+        tokens=tokens,
+        implementation=name,
+        status=status,
+        median=median,
+        p25=facts.get("p25"),
+        p75=facts.get("p75"),
+        calls=facts.get("calls", 0),
+        noisy=facts.get("noisy", False),
+        positions=facts.get("positions"),
+        compile_seconds=max(0.0, first - (median or 0.0)) if compiled and first is not None else None,
+        compile_cached=facts.get("cached", False),
+        recompiles=facts.get("recompiles", 0),
+        peak_bytes=facts.get("peak"),
+        difference=facts.get("difference"),
+        tolerance=facts.get("tolerance"),
+        reason=facts.get("reason"),
+    )

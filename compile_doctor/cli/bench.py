@@ -1,0 +1,131 @@
+"""`compile-doctor bench TARGET|--suite`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from compile_doctor.cli.diagnose import check_size
+from compile_doctor.cli.output import Seconds, patches_option
+from compile_doctor.errors import UsageError
+
+if TYPE_CHECKING:
+    from compile_doctor.bench.result import Bench
+
+DTYPES = ("float32", "bfloat16", "float16", "float64")
+
+
+def _sizes(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...]:
+    """`512,1024,2048`, sorted, each once."""
+    if text is None:
+        return ()
+    try:
+        sizes = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        sizes = []
+    if not sizes or sizes[0] < 1:
+        raise click.BadParameter(f"{text!r} is no list of sizes such as 512,1024,2048.")
+    return tuple(sizes)
+
+
+@click.command(name="bench", short_help="Measure eager, SDPA and flex against each other.")
+@click.argument("target", required=False)
+@click.option("--suite", is_flag=True, help="Measure attention itself, in place of a target.")
+@click.option(
+    "--tokens", metavar="N,…", callback=_sizes, help="Sizes; for a target, passed to example_inputs(tokens=N)."
+)
+@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Of attention.")
+@click.option("--heads", type=click.IntRange(1), default=8, show_default=True, help="Query heads of attention.")
+@click.option("--kv-heads", type=click.IntRange(1), help="Key and value heads, in every case.")
+@click.option("--head-dim", type=click.IntRange(1), default=64, show_default=True, help="Size of a head.")
+@click.option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="Of attention.")
+@click.option("--device", metavar="NAME", help="Where it runs (cpu, cuda, …).")
+@click.option(
+    "--only", multiple=True, metavar="PATTERN", help="Cases or implementations: 'causal*', 'sdpa-*'; may be repeated."
+)
+@click.option("--backend", metavar="NAME", help="torch.compile's backend for a model [inductor].")
+@click.option("--mode", metavar="NAME", help="torch.compile's mode for a model (max-autotune, …).")
+@click.option("--dynamic/--no-dynamic", default=None, help="torch.compile's dynamic= for a model.")
+@click.option("--grad", is_flag=True, help="Measure forward with backward too.")
+@click.option("--as-is", is_flag=True, help="The target compiles something by itself: do not compile it.")
+@click.option(
+    "--seconds",
+    type=Seconds(),
+    default=0.5,
+    show_default=True,
+    help="Of measuring, for each row; more where it is noisy.",
+)
+@click.option(
+    "--timeout",
+    type=Seconds(),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For each case at each size, its compilations included.",
+)
+@click.option(
+    "--memory-limit", metavar="SIZE", callback=check_size, help="Private memory of each process, such as 8GB."
+)
+@patches_option
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Time over tokens, as .svg or .png."
+)
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-o", "--output", multiple=True, metavar="FORMAT:PATH", help="Also write it to a file; may be repeated.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    target: str | None,
+    suite: bool,
+    plot: Path | None,
+    format_: str,
+    output: tuple[str, ...],
+    quiet: bool,
+    **options: Any,
+) -> int:
+    """Measures TARGET in eager mode and compiled, or with --suite attention itself in every implementation there is.
+
+    \b
+    Times are the medians of torch.utils.benchmark, taken in turns, after compilation and a comparison of the outputs.
+    TARGET is as for `diagnose`. One with full() and incremental() is measured in prefill and decode;
+    a function attention(q, k, v, *, mask_mod, score_mod, scale) beside the implementations of the suite.
+
+    \b
+    Examples:
+      compile-doctor bench model.py
+      compile-doctor bench model.py --tokens 512,1024,2048 --grad
+      compile-doctor bench --suite --tokens 512,1024,2048 --heads 8 --kv-heads 2 --plot bench.svg
+      compile-doctor bench --suite --device cuda --dtype bfloat16 --only 'decode*' --format json
+    """
+    from compile_doctor.bench.run import BenchSettings, bench
+    from compile_doctor.cli.output import check_outputs, print_data, write_file
+    from compile_doctor.progress import Progress
+    from compile_doctor.render.bench_plot import check_plot, plot_bench
+    from compile_doctor.targets import parse_target
+
+    if (target is None) != suite:
+        raise UsageError("Give either a TARGET or --suite." if target is None else "Give TARGET or --suite, not both.")
+    files = check_outputs(output, ("text", "json"))
+    given = {name for name in options if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
+    if plot is not None:
+        check_plot(plot)
+    parsed = parse_target(target) if target is not None else None
+    with tempfile.TemporaryDirectory(prefix="compile-doctor-bench-") as folder:
+        found = bench(parsed, BenchSettings(**options), given, Path(folder), Progress(quiet))
+    for name, path in files:
+        write_file(f"-o {name}:{path}", path, _rendered(found, name, False))
+    print_data(lambda colour: _rendered(found, format_, colour))
+    if plot is not None:
+        plot_bench(found, plot)
+    return found.exit_code
+
+
+def _rendered(found: Bench, format_: str, colour: bool) -> str:
+    from compile_doctor.render import bench_json, bench_text
+
+    return bench_json.render_bench(found) if format_ == "json" else bench_text.render_bench(found, colour)

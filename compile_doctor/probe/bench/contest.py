@@ -1,0 +1,160 @@
+"""Measures implementations of one computation against each other: compile, compare, memory, then time in turns.
+
+Everything is written down at once, so that what was measured survives a process that dies later.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.benchmark import Measurement, Timer
+
+from compile_doctor.probe import compat
+from compile_doctor.probe.events import EventLog
+from compile_doctor.probe.failures import describe
+from compile_doctor.probe.memory import peak_of
+from compile_doctor.probe.memory_left import memory_left
+from compile_doctor.probe.parity.implementations import Unsupported
+from compile_doctor.sizes import human
+
+ROUNDS = 2
+"""Each is timed in so many turns, forwards and backwards through the list: a machine that warms up, or a load that
+comes and goes, then does not hit the same one each time."""
+PATIENCE = 4
+"""So many times the asked-for seconds are spent where the spread is large, as torch's adaptive_autorange does."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One implementation. `make` builds and returns the call to measure; both may raise."""
+
+    name: str
+    make: Callable[[], Callable[[], Any]]
+    need: int = 0
+    """Bytes that it takes by its nature (scores or a mask written out): it is not tried where they are not free."""
+    around: Callable[[], AbstractContextManager[Any]] = nullcontext
+    """Entered around all calls together, so that entering it is not timed."""
+    reference: bool = False
+    """The others are compared with it: it runs once even where it is not to be timed."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A contender's output against the reference. `reason` is empty where it is right, and it was itself that ran."""
+
+    difference: float | None = None
+    tolerance: float | None = None
+    reason: str = ""
+    note: str = ""
+    """What could not be compared."""
+    status: str = "wrong"
+    """Where there is a reason."""
+    positions: int | None = None
+    """How many tokens one call computes."""
+
+
+Judge = Callable[[str, Any], Judged]
+"""(name, output) of the first call → how it compares."""
+
+
+class Contest:
+    """`run` writes `begun`, `outcome` and `timed` events per contender; see `compile_doctor.bench.read`."""
+
+    def __init__(self, log: EventLog, device: Callable[[], str], seconds: float) -> None:
+        self.log = log
+        self.device = device  # known once the first model is built
+        self.seconds = seconds
+
+    def run(self, contenders: Sequence[Contender], judge: Judge, wanted: Collection[str]) -> None:
+        """Those that are `wanted`; of the others the reference, once, to compare with."""
+        ready: list[tuple[Contender, Callable[[], Any]]] = []
+        for contender in contenders:
+            if contender.name not in wanted and not contender.reference:
+                continue
+            self.log.write("begun", implementation=contender.name, doing="prepare")
+            with contender.around():
+                call = self._prepare(contender, judge)
+            if call is not None and contender.name in wanted:
+                ready.append((contender, call))
+        taken: dict[str, list[Measurement]] = {contender.name: [] for contender, _ in ready}
+        for number in range(ROUNDS):
+            for contender, call in ready if number % 2 == 0 else ready[::-1]:
+                self.log.write("begun", implementation=contender.name, doing="time")
+                try:
+                    with contender.around():
+                        self._time(contender.name, call, taken[contender.name])
+                except Exception as error:
+                    self._failed(contender.name, error)
+
+    def _prepare(self, contender: Contender, judge: Judge) -> Callable[[], Any] | None:
+        """The first call, apart from all others; then its output, its memory. None where it is not to be timed."""
+        name = contender.name
+        left = memory_left(self.device())
+        if left is not None and contender.need > left:
+            text = f"writes its scores or mask out: {human(contender.need)} needed, {human(left)} free"
+            self.log.write("outcome", implementation=name, status="not-run", reason=text)
+            return None
+        compiled, hits = compat.graphs_compiled(), compat.cache_hits()
+        try:
+            call = contender.make()
+            start = time.perf_counter()
+            output = call()
+            _synchronize(self.device())
+            first = time.perf_counter() - start
+            judged = judge(name, output)
+            del output
+            call()  # a second call may compile once more, where a size that changed becomes dynamic
+            facts = {
+                "first": first,
+                "compiled": compat.graphs_compiled() > compiled,
+                "cached": compat.cache_hits() > hits,
+                "difference": judged.difference,
+                "tolerance": judged.tolerance,
+                "positions": judged.positions,
+                "reason": judged.reason or judged.note or None,
+            }
+            if judged.reason:
+                self.log.write("outcome", implementation=name, status=judged.status, **facts)
+                return None
+            gc.collect()
+            self.log.write("outcome", implementation=name, peak=peak_of(call, self.device() == "cuda"), **facts)
+        except Exception as error:
+            self._failed(name, error)
+            return None
+        return call
+
+    def _time(self, name: str, call: Callable[[], Any], taken: list[Measurement]) -> None:
+        """One turn of torch's timer; what was taken in earlier turns counts too."""
+        before = compat.graphs_compiled()
+        # Timer measures with one thread unless told; compiled code has the number of threads built in.
+        timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads(), label=name)
+        turn = self.seconds / ROUNDS
+        taken.append(timer.adaptive_autorange(min_run_time=turn, max_run_time=PATIENCE * turn))
+        (whole,) = Measurement.merge(taken)
+        times = torch.tensor(whole.times, dtype=torch.float64)
+        self.log.write(
+            "timed",
+            implementation=name,
+            median=whole.median,
+            p25=times.quantile(0.25).item(),
+            p75=times.quantile(0.75).item(),
+            calls=sum(one.number_per_run * len(one.raw_times) for one in taken),
+            noisy=whole.has_warnings,
+            recompiles=compat.graphs_compiled() - before,
+        )
+
+    def _failed(self, name: str, error: Exception) -> None:
+        refused = isinstance(error, (Unsupported, NotImplementedError))
+        said = {"reason": str(error).strip().split("\n", 1)[0]} if refused else describe(error)
+        self.log.write("outcome", implementation=name, status="unsupported" if refused else "failed", **said)
+
+
+def _synchronize(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()

@@ -1,0 +1,35 @@
+"""Stands at the entry of flex_attention's dense path: counts its calls, and refuses those that would fill the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from compile_doctor.probe import compat
+from compile_doctor.probe.attention import DenseRefusedError, dense_bytes
+from compile_doctor.probe.memory_left import memory_left
+from compile_doctor.sizes import human
+
+
+class DenseGuard:
+    """One per process. Next to nothing beside a dense call, so that it can stand there while that is timed."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._fits: set[tuple[int, ...]] = set()
+        compat.replace_dense_entry(self._guarded)
+
+    def _guarded(self, entry: Callable[..., Any]) -> Callable[..., Any]:
+        def dense(query: Any, key: Any, *args: Any, **kwargs: Any) -> Any:
+            self.calls += 1
+            size = (*query.shape, *key.shape)
+            if size not in self._fits:
+                needed, left = dense_bytes(query, key), memory_left(query.device.type)
+                if left is not None and needed > left:
+                    raise DenseRefusedError(
+                        f"ran dense, and writes its scores out: {human(needed)} needed, {human(left)} free"
+                    )
+                self._fits.add(size)
+            return entry(query, key, *args, **kwargs)
+
+        return dense

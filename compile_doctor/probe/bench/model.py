@@ -1,0 +1,178 @@
+"""The user's model as contests: eager against compiled, forward, with backward, and prefill against decode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_flatten, tree_map
+
+from compile_doctor.probe import compat
+from compile_doctor.probe.bench.contest import Contender, Judge, Judged
+from compile_doctor.probe.bench.machine import ran_on
+from compile_doctor.probe.events import EventLog
+from compile_doctor.probe.load import Program, find_program
+from compile_doctor.probe.session import _backward, _compare, _has_device, _random_state, _seed
+
+TOLERATED = 0.1
+"""Of the largest value that eager gives: what CD601 calls the same."""
+
+HOOKED = ("prefill", "decode")
+"""full(model, inputs), and incremental(model, inputs, 1)."""
+
+
+class ModelSubject:
+    """`build_model()` and `example_inputs()`; with `full()` and `incremental()` (the contract's hooks) a decoder."""
+
+    kind = "model"
+
+    def __init__(self, module: ModuleType, settings: dict[str, Any], log: EventLog) -> None:
+        self.log = log
+        self.device = torch.device(settings["device"] or "cpu").type
+        self.module = module
+        self.settings = settings
+        self.program: Program = find_program(module, settings["attr"], settings["tokens"])
+        self.convention = self.program.convention
+        self._where = settings["device"]
+        """Where the user wants it; None leaves it where it is built."""
+        self._expected: Any = None
+        self._state: list[bytes] = []
+        """Of torch's generators before the first call."""
+        self._notes: list[str] = []
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Eager against compiled, for each thing that the target can do."""
+        cases = list(HOOKED) if self._hooks() else ["forward"]
+        if self.settings["grad"]:
+            cases.append("forward+backward")
+        names = ["eager", self._compiled_name()]
+        return [{"case": case, "implementations": names} for case in cases]
+
+    def contest(self, case: str, tokens: int | None) -> tuple[list[Contender], Judge]:
+        contenders = [
+            # Eager also where the target holds compiled parts.
+            Contender("eager", lambda: self._prepare(case, False), around=compat.force_eager, reference=True),
+            Contender(self._compiled_name(), lambda: self._prepare(case, True)),
+        ]
+        return contenders, lambda name, output: replace(self._judge(name, output), positions=_positions(case, output))
+
+    def _hooks(self) -> bool:
+        """Both hooks, and inputs that they can be given."""
+        return all(callable(getattr(self.module, name, None)) for name in ("full", "incremental", "example_inputs"))
+
+    def _compiled_name(self) -> str:
+        if self.settings["as_is"]:
+            return "as it is"
+        backend = self.settings["backend"] or "inductor"
+        # Dynamo's graphs run as they are: not the same as no torch.compile at all, and not to have the same name.
+        backend = "backend-eager" if backend == "eager" else backend
+        return "-".join(filter(None, [backend, self.settings["mode"]]))
+
+    def _prepare(self, case: str, compiled: bool) -> Callable[[], Any]:
+        """A model of its own and inputs of its own, both from the same seed: nothing that one changes reaches the other."""
+        calls: dict[str, Callable[[Any, Any], Any]] = {
+            "forward": _forward,
+            "forward+backward": _training_step,
+            "prefill": lambda model, inputs: self.module.full(model, inputs),
+            "decode": lambda model, inputs: self.module.incremental(model, inputs, 1),
+        }
+        call = calls[case]
+        _seed()
+        model = self.program.build()
+        if not callable(model):
+            raise TypeError(f"the target gave a {type(model).__name__}, which cannot be called")
+        if self._where and isinstance(model, torch.nn.Module):
+            model = model.to(self._where)
+        inputs = self._inputs(case)
+        self._describe(model, inputs)
+        own = compat.is_compiled(model)
+        self._notes = ["the target compiles itself: measured as it is"] if own and not self.settings["as_is"] else []
+        if compiled and not own and not self.settings["as_is"]:
+            model = self._compile(model)
+        _seed()
+        self._state = _random_state()
+        return lambda: call(model, inputs)
+
+    def _compile(self, model: Any) -> Any:
+        """A backend or mode that torch.compile does not know is the user's mistake, not the model's."""
+        options = {key: self.settings[key] for key in ("backend", "mode", "dynamic")}
+        try:
+            return torch.compile(model, **{key: value for key, value in options.items() if value is not None})
+        except Exception as error:
+            self.log.write("usage", message=f"torch.compile refuses these options: {error}".strip().split("\n", 1)[0])
+            raise
+
+    def _inputs(self, case: str) -> Any:
+        """The first set of what example_inputs() gives: for the hooks as it is, for the model args and kwargs apart."""
+        _seed()
+        sets = self._given() if case in HOOKED else self.program.input_sets()
+        if not sets:
+            raise ValueError("the target gave no inputs")
+        return tree_map(lambda leaf: leaf.to(self._where) if self._where and _has_device(leaf) else leaf, sets[0])
+
+    def _given(self) -> list[Any]:
+        tokens = self.settings["tokens"]
+        return [self.module.example_inputs(**({} if tokens is None else {"tokens": tokens}))]
+
+    def _describe(self, model: Any, inputs: Any) -> None:
+        """Writes down where the model computes, and in what dtype: its first parameter's, else its first input's."""
+        leaves = list(model.parameters()) if isinstance(model, torch.nn.Module) else []
+        leaves += [
+            leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor) and leaf.is_floating_point()
+        ]
+        if leaves:
+            self.device = leaves[0].device.type
+            self.log.write("environment", **ran_on(self.device, leaves[0].dtype))
+
+    def _judge(self, name: str, output: Any) -> Judged:
+        """Against eager, which comes first. Where random numbers are drawn, there is nothing to compare."""
+        drawn = self._state != _random_state()
+        if name == "eager":
+            self._expected = None if drawn else tree_map(_kept, output)
+            return Judged(note="draws random numbers: outputs not compared" if drawn else "")
+        if self._expected is None or drawn:
+            why = "it draws random numbers" if drawn else "eager gave nothing to compare with"
+            return Judged(note="; ".join([*self._notes, f"not compared: {why}"]))
+        difference, scale, reason = _compare([output], [self._expected])
+        note = "; ".join(self._notes)
+        if difference is None and reason == "no tensors to compare":
+            return Judged(note="; ".join([*self._notes, f"not compared: {reason}"]))
+        if difference is None:
+            return Judged(reason=f"not eager's output: {reason}")
+        tolerance = TOLERATED * (scale or 0.0)
+        if difference <= tolerance:
+            return Judged(difference, tolerance, note=note)
+        return Judged(difference, tolerance, f"differs from eager by {difference:.2g}, largest value {scale:.2g}")
+
+
+def _forward(model: Any, inputs: Any) -> Any:
+    args, kwargs = inputs
+    return model(*args, **kwargs)
+
+
+def _training_step(model: Any, inputs: Any) -> Any:
+    """Forward and backward from no gradients, as after `optimizer.zero_grad()`; (output, gradients).
+
+    They are taken away at the end and not at the start: what is freed before it would count against the peak.
+    """
+    args, kwargs = inputs
+    leaves = list(model.parameters()) if isinstance(model, torch.nn.Module) else []
+    leaves += [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    output = model(*args, **kwargs)
+    _backward(output)
+    gradients = [leaf.grad for leaf in leaves]
+    for leaf in leaves:
+        leaf.grad = None
+    return output, gradients
+
+
+def _positions(case: str, output: Any) -> int | None:
+    """What the hooks return is (batch, positions, …), for a full run and for one in steps."""
+    return output.shape[1] if case in HOOKED and isinstance(output, torch.Tensor) and output.dim() > 1 else None
+
+
+def _kept(leaf: Any) -> Any:
+    return leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf

@@ -1,0 +1,82 @@
+"""What the child does: finds out what the target is, and runs the one contest that it was started for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+import torch
+
+from compile_doctor.parity.signature import attention_function
+from compile_doctor.probe.bench.attention import AttentionSubject
+from compile_doctor.probe.bench.contest import Contender, Contest, Judge
+from compile_doctor.probe.bench.dense import DenseGuard
+from compile_doctor.probe.bench.machine import ran_on
+from compile_doctor.probe.bench.model import ModelSubject
+from compile_doctor.probe.events import EventLog
+from compile_doctor.probe.load import import_file
+from compile_doctor.targets import Target
+
+
+class Subject(Protocol):
+    """A model, or attention itself."""
+
+    convention: str
+    """How the target was understood."""
+    kind: str
+    """`model` or `attention`."""
+    device: str
+    """`cpu` or `cuda`: of a model, once one is built."""
+
+    def groups(self) -> list[dict[str, Any]]:
+        """{"case", "implementations"} of each contest, at any size."""
+
+    def contest(self, case: str, tokens: int | None) -> tuple[list[Contender], Judge]:
+        """(implementations, how their outputs are judged)."""
+
+
+def plan(settings: dict[str, Any], log: EventLog) -> None:
+    """Writes what there is to measure. Raises NotATargetError, or whatever importing the target raises."""
+    subject = _subject(settings, log, DenseGuard())
+    log.write("environment", **ran_on(subject.device, None))
+    log.write("plan", kind=subject.kind, convention=subject.convention, groups=subject.groups())
+
+
+def work(settings: dict[str, Any], log: EventLog) -> None:
+    """Measures `settings["implementations"]` of one case at one size."""
+    # torch's advice to compile flex_attention is for those who did not choose to measure it both ways.
+    warnings.filterwarnings("ignore", message="flex_attention called without torch.compile")
+    dense = DenseGuard()
+    subject = _subject(settings, log, dense)
+    with torch.set_grad_enabled(bool(settings["case"].endswith("backward"))):
+        contenders, judge = subject.contest(settings["case"], settings["tokens"])
+        alive = [one for one in contenders if one.name not in settings["dead"]]
+        Contest(log, lambda: subject.device, float(settings["seconds"])).run(alive, judge, settings["implementations"])
+
+
+def _subject(settings: dict[str, Any], log: EventLog, dense: DenseGuard) -> Subject:
+    """Attention functions are told by their parameters; without `:attr`, a file with a model is one of a model."""
+    if not settings["target"]:
+        return AttentionSubject(settings, log, dense)
+    path = Path(settings["path"]) if settings["path"] else None
+    named = attention_function(Target(settings["target"], path, settings["module"], settings["attr"]))
+    module = _import(settings)
+    if (
+        named
+        and named.attr
+        and (settings["attr"] or not any(hasattr(module, name) for name in ("build_model", "Model")))
+    ):
+        return AttentionSubject(settings, log, dense, getattr(module, named.attr))
+    return ModelSubject(module, settings, log)
+
+
+def _import(settings: dict[str, Any]) -> ModuleType:
+    if settings["path"]:
+        return import_file(Path(settings["path"]))
+    sys.path.insert(0, os.getcwd())
+    return importlib.import_module(settings["module"])

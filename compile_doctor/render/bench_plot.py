@@ -1,0 +1,138 @@
+"""Time over tokens as a picture: a panel per case, both axes logarithmic, the middle half of the times as a band."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from compile_doctor.bench.result import Bench, Row
+from compile_doctor.errors import UsageError
+from compile_doctor.render.bench_text import ran_on, seconds
+from compile_doctor.render.clean import without_controls
+
+KINDS = ("svg", "png")
+# Okabe and Ito's colours, told apart with any kind of colour vision; yellow is too light for a line on white.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
+_MARKERS = "osD^vP*X"
+_KNOWN = (
+    "flex-compiled",
+    "sdpa-flash",
+    "sdpa-compiled",
+    "sdpa-math",
+    "flex-eager",
+    "sdpa-efficient",
+    "target",
+    "sdpa-cudnn",
+)
+"""One look each, so that two pictures can be compared."""
+
+
+def check_plot(path: Path) -> None:
+    """Raises UsageError where the file cannot become a picture, before anything is measured."""
+    if path.suffix.lower().removeprefix(".") not in KINDS:
+        raise UsageError(f"--plot {path}: the name has to end with .svg or .png.")
+    if not path.resolve().parent.is_dir():
+        raise UsageError(f"--plot {path}: {path.resolve().parent} is no directory.")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "--plot needs matplotlib, which is not installed here.", hint="pip install 'compile-doctor[plot]'"
+        ) from None
+
+
+def plot_bench(bench: Bench, path: Path) -> None:
+    """Writes the picture. The same measurements give the same bytes of SVG: no date, and no random ids.
+
+    Raises UsageError where there is nothing to draw, or the file cannot be written.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    bench = without_controls(bench)
+    rows = [row for row in bench.rows if row.status == "measured" and row.tokens is not None]
+    if not rows:
+        raise UsageError("--plot: there is nothing to draw: no case was measured at a number of tokens.")
+    cases = list(dict.fromkeys(row.case for row in rows))
+    measured = {row.implementation for row in rows}
+    names = [*(name for name in _KNOWN if name in measured), *sorted(measured.difference(_KNOWN))]
+    columns = min(len(cases), 3)
+    lines = ceil(len(cases) / columns)
+    with rc_context(
+        {"svg.hashsalt": "compile-doctor", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+    ):
+        figure = Figure(figsize=(max(6.4, 4.2 * columns), 3.4 * lines + 1.3), layout="constrained")
+        panels = figure.subplots(lines, columns, squeeze=False)
+        for number, panel in enumerate(panels.flat):
+            if number < len(cases):
+                _panel(panel, cases[number], [row for row in rows if row.case == cases[number]], names)
+            else:
+                panel.set_axis_off()
+        figure.suptitle(
+            "\n".join([f"compile-doctor bench: {bench.subject}", *_lines(ran_on(bench), 60 * columns)]), fontsize=9
+        )
+        figure.legend(
+            *_legend(panels.flat, names), loc="outside lower center", ncols=min(len(names), 2 * columns), frameon=False
+        )
+        try:
+            figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+        except OSError as error:
+            raise UsageError(f"--plot {path}: {error.strerror}.") from error
+
+
+def _panel(panel: Any, case: str, rows: Sequence[Row], names: Sequence[str]) -> None:
+    sizes = sorted({row.tokens for row in rows if row.tokens is not None})
+    for name in names:
+        points = sorted(
+            (row.tokens or 0, row.median or 0, row.p25 or 0, row.p75 or 0) for row in rows if row.implementation == name
+        )
+        if not points:
+            continue
+        tokens, median, low, high = zip(*points)
+        number = _KNOWN.index(name) if name in _KNOWN else names.index(name)
+        line = "-" if name in _KNOWN or "eager" in name else "--"
+        look = {"color": _COLOURS[number % len(_COLOURS)], "marker": _MARKERS[number % len(_MARKERS)]}
+        panel.plot(tokens, median, line, markersize=5, linewidth=1.5, label=name, **look)
+        panel.fill_between(tokens, low, high, color=look["color"], alpha=0.18, linewidth=0)
+    panel.set_xscale("log", base=2)
+    panel.set_yscale("log")
+    panel.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    panel.minorticks_off()
+    panel.set_yticks(*_ticks(panel.get_ylim()))
+    panel.set_title(case, fontsize=10, fontweight="bold")
+    panel.set_xlabel("tokens")
+    panel.set_ylabel("time of one call")
+    panel.grid(True, linewidth=0.4, alpha=0.5)
+
+
+def _ticks(limits: tuple[float, float]) -> tuple[list[float], list[str]]:
+    """1, 2 and 5 of each decade within the limits, as times; only the 1 where there are many decades."""
+    low, high = limits
+    steps = (1, 2, 5) if high / low < 1000 else (1,)
+    found = [step * 10.0**power for power in range(-9, 5) for step in steps]
+    shown = [value for value in found if low <= value <= high]
+    return shown, [seconds(value).replace(".00", "").replace(".0", "") for value in shown]
+
+
+def _legend(panels: Any, names: Sequence[str]) -> tuple[list[Any], list[str]]:
+    """One entry per implementation, from whichever panel has it."""
+    found: dict[str, Any] = {}
+    for panel in panels:
+        for handle, label in zip(*panel.get_legend_handles_labels()):
+            found.setdefault(label, handle)
+    shown = [name for name in names if name in found]
+    return [found[name] for name in shown], shown
+
+
+def _lines(parts: Sequence[str], width: int) -> list[str]:
+    """Parts joined by dots, on as many lines as they need."""
+    lines = [""]
+    for part in parts:
+        joined = " · ".join(filter(None, [lines[-1], part]))
+        if lines[-1] and len(joined) > width:
+            lines.append(part)
+        else:
+            lines[-1] = joined
+    return lines
