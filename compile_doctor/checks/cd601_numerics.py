@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
 from compile_doctor.checks.base import Check
-from compile_doctor.evidence import Comparison
+from compile_doctor.evidence import Compared, Comparison
 from compile_doctor.findings import Finding
 from compile_doctor.judged import decoded_eagerly, described
 from compile_doctor.tolerances import judge, status, worst
@@ -43,6 +43,8 @@ def _exactly(seen: Seen, comparisons: list[Comparison]) -> Iterator[Finding]:
     if not failed:
         return
     comparison, row = failed[0]
+    if comparison.direction == "backward":
+        row = max(_failing(comparison), key=lambda one: (one.error is None, one.relative or 0.0))
     what = "gradients" if comparison.direction == "backward" else _WHAT.get(comparison.case, "decoded output")
     at = seen.evidence.manifest.get("compared_at")
     yield CHECK.finding(
@@ -55,17 +57,20 @@ def _exactly(seen: Seen, comparisons: list[Comparison]) -> Iterator[Finding]:
 
 
 def _lines(comparison: Comparison) -> Iterator[str]:
-    bad = [row for row in comparison.rows if status(row, comparison.depth) == "FAIL"]
-    yield (
-        f"{comparison.case}, {comparison.direction}: {len(bad)}{'+' * (len(bad) == len(comparison.rows) < comparison.compared)} "
-        f"of {comparison.compared} tensors differ"
-    )
-    for row in bad[:3]:
+    bad = _failing(comparison)
+    more = "+" if len(bad) == len(comparison.rows) < comparison.compared else ""
+    yield f"{comparison.case}, {comparison.direction}: {len(bad)}{more} of {comparison.compared} tensors differ"
+    first = {row.name.partition(" of call ")[0]: row for row in reversed(bad)}  # of several calls the worst
+    for row in list(reversed(first.values()))[:3]:
         yield f"{row.name}: {described(row, comparison.depth)}"
     if comparison.direction == "backward":
         most = max(bad, key=lambda row: row.relative or 0.0)
         if most.relative is not None:
             yield f"largest relative difference from eager: {most.relative:.2g}, {most.name}"
+
+
+def _failing(comparison: Comparison) -> list[Compared]:
+    return [row for row in comparison.rows if status(row, comparison.depth) == "FAIL"]
 
 
 def _quickly(seen: Seen) -> Iterator[Finding]:

@@ -10,13 +10,16 @@ import torch
 from compile_doctor.probe.parity.trees import dtype_name
 from compile_doctor.tolerances import coarsest
 
+FAR = 0.1
+"""Share of eager's largest value: a float64 run that is further away than that is no reference."""
+
 
 def compare(
     name: str, mine: Any, eager: Any, exact: Any = None, noisy: Any = None, dtype: str = "float32", scale: float = 0.0
 ) -> dict[str, Any] | None:
     """A row as `evidence.Compared`; None for what cannot be compared (sparse, quantised, meta).
 
-    `mine` is held against `exact`, the float64 run, or where that is None against `eager`. `noisy` is eager's result with
+    `mine` is held against `exact`, the float64 run, or where that is None or no reference against `eager`. `noisy` is eager's result with
     everything moved by one step. `scale`: at least so much is the scale of rounding.
     """
     row: dict[str, Any] = {"name": name, "dtype": dtype, "error": None}
@@ -31,9 +34,11 @@ def compare(
         return {**row, "note": f"dtype {dtype_name(mine)}, where eager has {dtype_name(eager)}"}
     if not (eager.is_floating_point() or eager.is_complex()):
         return {**row, **_whole(mine, eager, _like(exact, eager), _like(noisy, eager))}
+    if exact is not None and _no_reference(eager, exact):
+        exact = None
     row["dtype"] = coarsest((dtype, dtype_name(eager)))
     left, right = _wide(mine), _wide(eager)
-    reference = _wide(exact) if _like(exact, eager) is not None else None
+    reference = _wide(exact) if exact is not None else None
     blind = ~torch.isfinite(right)
     same = (left == right) | (left.isnan() & right.isnan())
     saved = torch.zeros_like(blind)
@@ -57,6 +62,15 @@ def compare(
         gap = _largest((_wide(noisy) - right)[~blind])
         row["noise"] = gap if math.isfinite(gap) else None
     return row
+
+
+def _no_reference(eager: torch.Tensor, exact: Any) -> bool:
+    """Whether eager is so far from its float64 run that this says nothing: not the same computation, or hardly one at all."""
+    if _like(exact, eager) is None:
+        return True
+    right, reference = _wide(eager), _wide(exact)
+    used = torch.isfinite(right) & torch.isfinite(reference)
+    return _largest((right - reference)[used]) > FAR * _largest(right[used])
 
 
 def _whole(mine: torch.Tensor, eager: torch.Tensor, exact: Any, noisy: Any) -> dict[str, Any]:

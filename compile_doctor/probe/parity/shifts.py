@@ -11,6 +11,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -109,10 +110,11 @@ def _slice(function: Any, kind: str, args: Any) -> Change | None:
             continue
         dim = at - len(index) if Ellipsis in index[:at] else at
         if one.step in (None, 1) and 0 < one.stop < tensor.shape[dim]:
-            before, after, length = index[:at], index[at + 1 :], one.stop
-
-            def shifted(start: int) -> Any:
-                return function(tensor, (*before, slice(start, start + length), *after), *args[2:])
-
-            return Change(kind, length, shifted)
+            move = partial(_moved, function, args, index, at)
+            return Change(kind, one.stop, move)
     return None
+
+
+def _moved(function: Any, args: Any, index: tuple[Any, ...], at: int, start: int) -> Any:
+    """The slice at `at` of the index, begun at `start`."""
+    return function(args[0], (*index[:at], slice(start, start + index[at].stop), *index[at + 1 :]), *args[2:])

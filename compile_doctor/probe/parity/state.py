@@ -68,11 +68,11 @@ def doubled(value: Any) -> Any:
     """A module (in place) or nested inputs with float64 for every other floating dtype."""
     if isinstance(value, torch.nn.Module):
         return value._apply(_double)
-    return tree_map(_double, value)
+    return _each(_double, value)
 
 
-def _double(leaf: Any) -> Any:
-    if not isinstance(leaf, torch.Tensor) or not (leaf.is_floating_point() or leaf.is_complex()):
+def _double(leaf: torch.Tensor) -> torch.Tensor:
+    if not (leaf.is_floating_point() or leaf.is_complex()):
         return leaf
     wide = leaf.detach().to(torch.complex128 if leaf.is_complex() else torch.float64)
     return wide.requires_grad_(leaf.requires_grad)
@@ -87,7 +87,21 @@ def moved(value: Any) -> Any:
                 if not torch.nn.parameter.is_lazy(parameter):
                     parameter.copy_(_move(parameter, draw))
         return value
-    return tree_map(lambda leaf: _move(leaf, draw) if isinstance(leaf, torch.Tensor) else leaf, value)
+    return _each(lambda tensor: _move(tensor, draw), value)
+
+
+def _each(change: Callable[[torch.Tensor], torch.Tensor], value: Any) -> Any:
+    """Every tensor changed, and one that is there twice changed once: a call may write into what the next one reads."""
+    done: dict[int, torch.Tensor] = {}
+
+    def one(leaf: Any) -> Any:
+        if not isinstance(leaf, torch.Tensor):
+            return leaf
+        if id(leaf) not in done:
+            done[id(leaf)] = change(leaf)
+        return done[id(leaf)]
+
+    return tree_map(one, value)
 
 
 def _move(tensor: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
