@@ -31,6 +31,8 @@ class Numerics:
         """The name of the compiled run; `eager` alone is the run without torch.compile."""
         self.grad = grad
         self.runs: dict[str, Run] = {}
+        self.left_out: set[str] = set()
+        """Tensors that could not be compared."""
 
     def call(self, phase: str, number: int, model: Any, args: Any, kwargs: Any) -> Any:
         """One call of one run, with its backward pass where that is asked for."""
@@ -57,10 +59,16 @@ class Numerics:
         found = self._rows(exact, None)
         if any(status(Compared(**row), self.start.depth) == "FAIL" for rows in found.values() for row in rows):
             noisy, _ = self._run(calls, "moved", moved)
+            self.left_out.clear()
             found = self._rows(exact, noisy)
         unread = self.runs["compiled"].unread
         if unread:
             notes.append(f"outputs of type {', '.join(sorted(unread))} were not compared")
+        if self.left_out:
+            few = ", ".join(sorted(self.left_out)[:3])
+            notes.append(
+                f"{len(self.left_out)} tensors were not compared ({few}): sparse, quantised, or NaN where a step decides"
+            )
         for (case, direction), rows in found.items():
             if rows or case == "compiled-vs-eager":
                 reason = "" if rows else f"no {'gradient' if direction == 'backward' else 'tensor'} to compare"
@@ -143,6 +151,8 @@ class Numerics:
                 scale,
             )
             found += [row] if row else []
+            if row is None:
+                self.left_out.add(name)
         return found
 
     def write(self, case: str, direction: str, implementation: str, rows: list[dict[str, Any]], **values: Any) -> None:
