@@ -159,14 +159,14 @@ def numerics(model, x, wrong=lambda model: model, grad=True, build=None):
 
     def calls(model, inputs, phase):
         torch.manual_seed(0)
+        before = torch.get_rng_state()
         for number, (args, kwargs) in enumerate(inputs):
             found.call(phase, number, model, args, kwargs)
+        return not torch.equal(before, torch.get_rng_state())
 
-    first = found.start.model()
-    if phase_model := wrong(first):
-        calls(phase_model, found.start.inputs(), "compiled")
-    calls(found.start.model(), found.start.inputs(), "eager")
-    found.compare(calls, random=False)
+    calls(wrong(found.start.model()), found.start.inputs(), "compiled")
+    found.random = calls(found.start.model(), found.start.inputs(), "eager")
+    found.compare(calls, wrong)
     return {(event["case"], event["direction"]): event for event in log.events}
 
 
@@ -220,6 +220,54 @@ def test_a_model_without_float64_is_compared_all_the_same():
     assert results(events)["compiled-vs-eager", "forward"] == "PASS"
     assert event["rows"][0].get("eager_error") is None
     assert any("no float64 run" in note for note in event["notes"])
+
+
+class Dropped(nn.Module):
+    """Dropout in each of the three ways that it is written, and noise where `noise` is set."""
+
+    def __init__(self, noise=0.0):
+        super().__init__()
+        self.linear, self.drop, self.attention_dropout, self.noise = nn.Linear(4, 4), nn.Dropout(0.5), 0.3, noise
+
+    def forward(self, x):
+        x = nn.functional.dropout(self.drop(self.linear(x)), self.attention_dropout, self.training)
+        return x + self.noise * torch.rand_like(x) if self.noise else x
+
+
+def drawing_before(model):
+    """Stands for compiled code that draws its random numbers in another order."""
+
+    def draw(*_):
+        if model.drop.p or model.noise:
+            torch.rand(1)
+
+    model.register_forward_pre_hook(draw)
+    return model
+
+
+def test_the_same_random_numbers_are_compared():
+    events = numerics(Dropped(), torch.randn(8, 4))
+    assert set(results(events).values()) == {"PASS"}
+    (note,) = events["compiled-vs-eager", "forward"]["notes"]
+    assert "draws random numbers" in note
+
+
+def test_other_random_numbers_are_told_from_other_results():
+    events = numerics(Dropped(), torch.randn(8, 4), drawing_before)
+    assert set(results(events).values()) == {"PASS"}
+    assert any("dropout set to 0" in note for note in events["compiled-vs-eager", "forward"]["notes"])
+
+    def wrong(model):
+        model.linear.register_forward_hook(lambda module, args, output: output * 1.01)
+        return drawing_before(model)
+
+    assert results(numerics(Dropped(), torch.randn(8, 4), wrong))["compiled-vs-eager", "forward"] == "FAIL"
+
+
+def test_noise_that_is_drawn_otherwise_cannot_be_judged():
+    event = numerics(Dropped(0.1), torch.randn(8, 4), drawing_before)["compiled-vs-eager", "forward"]
+    assert (event["state"], event["rows"]) == ("N/A", [])
+    assert "in another order" in event["reason"]
 
 
 # ---------------------------------------------------------------- decoding

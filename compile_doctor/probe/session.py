@@ -188,15 +188,22 @@ class Session:
         numerics = self.numerics
         if numerics is None:
             return
+
+        def calls(model: Any, inputs: list[Inputs], phase: str) -> bool:
+            self._calls(model, inputs, phase)
+            return self.random
+
+        def compiled(model: Any) -> Any:
+            as_is = self.settings.get("as_is") or compat.is_compiled(model)
+            return model if as_is else torch.compile(model, **self._options())
+
         with _Marked(self.log, "numerics"):
             if compiles and "eager" in numerics.runs:
-                numerics.compare(self._calls, self.random)
+                numerics.random = self.random
+                numerics.compare(calls, compiled)
             if program.decoding:
-                as_is = self.settings.get("as_is") or compat.is_compiled(numerics.start.given)
-                compiled = (lambda model: model) if as_is else (lambda model: torch.compile(model, **self._options()))
-                Decode(program.decoding, numerics, _seed, self._place).run(
-                    self.settings.get("chunks") or (), compiled if compiles else None
-                )
+                decode = Decode(program.decoding, numerics, _seed, self._place)
+                decode.run(self.settings.get("chunks") or (), compiled if compiles else None)
 
     def _calls(self, model: Any, inputs: list[Inputs], phase: str) -> list[Any]:
         """Calls the model on each input set; keeps the first result, to compare."""

@@ -56,9 +56,8 @@ class Decode:
             self.exact = self._changed(doubled)
             length = self.full.shape[axis(self.full)]
             chunks = tuple(asked) or tuple(sorted({c for c in (*CHUNKS, (length + 1) // 2) if c < length}))
-            for chunk in reversed(
-                chunks
-            ):  # the largest first: it has the fewest steps, if the cause is to be tried out
+            # The largest first: it has the fewest steps, if the cause is to be tried out.
+            for chunk in reversed(chunks):
                 self._compare(chunk, "eager", None)
         if compiled is not None:
             with compat.trace_muted(), muted(), compat.same_random():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -11,14 +12,24 @@ from compile_doctor.evidence import Compared
 from compile_doctor.probe import compat
 from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.load import Inputs
+from compile_doctor.probe.logs import muted
 from compile_doctor.probe.parity import measure
 from compile_doctor.probe.parity.record import Run, backward, forget_gradients, keep
-from compile_doctor.probe.parity.state import Start, doubled, moved
+from compile_doctor.probe.parity.state import Start, doubled, moved, quietened
 from compile_doctor.tolerances import ratio, status
 
 KEPT = 40
 """Rows that are written for one comparison."""
-Calls = Callable[[Any, list[Inputs], str], Any]
+FORWARD = ("compiled-vs-eager", "forward")
+SAME_NUMBERS = "the model draws random numbers: the same seed and random functions in both runs, and no float64 run, which would draw others"
+OTHER_NUMBERS = "compiled code draws other random numbers than eager, in another order: no comparison can tell"
+Calls = Callable[[Any, list[Inputs], str], bool]
+Found = dict[tuple[str, str], list[dict[str, Any]]]
+"""Rows by case and direction."""
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 class Numerics:
@@ -31,6 +42,8 @@ class Numerics:
         """The name of the compiled run; `eager` alone is the run without torch.compile."""
         self.grad = grad
         self.runs: dict[str, Run] = {}
+        self.random = False
+        """Whether the last run drew random numbers."""
         self.left_out: set[str] = set()
         """Tensors that could not be compared."""
 
@@ -44,23 +57,18 @@ class Numerics:
         keep(self.runs.setdefault(phase, Run()), number, model, args, kwargs, output, self.grad)
         return output
 
-    def compare(self, calls: Calls, random: bool) -> None:
-        """`calls` runs a model on inputs, as the session does; `random`: the model drew random numbers."""
+    def compare(self, calls: Calls, compiled: Callable[[Any], Any]) -> None:
+        """`calls` runs a model on inputs, as the session does, and says whether random numbers were drawn; `compiled` is
+        torch.compile as asked for.
+        """
         notes = [*self.start.notes]
-        if random:
-            notes.append(
-                "the model draws random numbers: the same seed and random functions in both runs, and no float64 run, which "
-                "would draw others"
-            )
-            exact = None
-        else:
-            exact, why = self._run(calls, "float64", doubled)
-            notes += [f"no float64 run, so that the tolerance is that of the dtype and depth: {why}"] if why else []
-        found = self._rows(exact, None)
-        if any(status(Compared(**row), self.start.depth) == "FAIL" for rows in found.values() for row in rows):
-            noisy, _ = self._run(calls, "moved", moved)
-            self.left_out.clear()
-            found = self._rows(exact, noisy)
+        found = self._found(calls, "compiled", "eager", self.random, notes)
+        if self.random and self._fails(found):
+            quiet = self._quietly(calls, compiled, notes)
+            if quiet is None:
+                self.write(*FORWARD, self.backend, [], state="N/A", reason=OTHER_NUMBERS, notes=notes)
+                return
+            found = quiet
         unread = self.runs["compiled"].unread
         if unread:
             notes.append(f"outputs of type {', '.join(sorted(unread))} were not compared")
@@ -75,8 +83,42 @@ class Numerics:
                 self.write(case, direction, self.backend, rows, reason=reason, notes=notes)
                 notes = []
 
-    def _run(self, calls: Calls, kind: str, change: Callable[[Any], Any]) -> tuple[Run | None, str]:
-        """One more eager run with model and inputs changed; or why there is none."""
+    def _found(self, calls: Calls, mine: str, eager: str, random: bool, notes: list[str]) -> Found:
+        """The rows of two runs, with a float64 run where that makes sense, and one with all moved where something fails."""
+        exact, change = None, quietened if eager != "eager" else _as_it_is
+        if random:
+            notes.append(SAME_NUMBERS)
+        else:
+            exact, why = self._run(calls, "float64", lambda value: doubled(change(value)))
+            notes += [f"no float64 run, so that the tolerance is that of the dtype and depth: {why}"] if why else []
+        self.left_out.clear()
+        found = self._rows(mine, eager, exact, None)
+        if self._fails(found):
+            noisy, _ = self._run(calls, "moved", lambda value: moved(change(value)))
+            self.left_out.clear()
+            found = self._rows(mine, eager, exact, noisy)
+        return found
+
+    def _fails(self, found: Found) -> bool:
+        depth = self.start.depth
+        return any(status(Compared(**row), depth) == "FAIL" for rows in found.values() for row in rows)
+
+    def _quietly(self, calls: Calls, compiled: Callable[[Any], Any], notes: list[str]) -> Found | None:
+        """Both runs again without dropout; None where the model draws random numbers all the same."""
+        with compat.trace_muted(), muted(), compat.same_random():
+            mine, why = self._run(calls, "compiled without dropout", quietened, compiled)
+        eager, _ = self._run(calls, "eager without dropout", quietened)
+        if mine is None or eager is None or self.random:
+            notes += [f"the compiled run without dropout failed: {why}"] if why else []
+            return None
+        notes[:] = [note for note in notes if note != SAME_NUMBERS]
+        notes.append("compared with dropout set to 0: with it, compiled code drew other random numbers than eager")
+        return self._found(calls, "compiled without dropout", "eager without dropout", False, notes)
+
+    def _run(
+        self, calls: Calls, kind: str, change: Callable[[Any], Any], compiled: Callable[[Any], Any] | None = None
+    ) -> tuple[Run | None, str]:
+        """One more run, eager unless `compiled`, with model and inputs changed; or why there is none."""
         default = torch.get_default_dtype()
         try:
             model, inputs = self.start.model(), self.start.inputs()
@@ -84,8 +126,8 @@ class Numerics:
             inputs = change(inputs)
             if kind == "float64":
                 torch.set_default_dtype(torch.float64)
-            with compat.force_eager():
-                calls(model, inputs, kind)
+            with nullcontext() if compiled else compat.force_eager():
+                self.random = calls(compiled(model) if compiled else model, inputs, kind)
         except Exception as error:  # dtypes that are written into the model, an operator without float64, memory
             first = (str(error).strip() or "no message").split("\n", 1)[0]
             return None, f"{type(error).__name__}: {first[:160]}"
@@ -93,13 +135,9 @@ class Numerics:
             torch.set_default_dtype(default)
         return self.runs.get(kind), ""
 
-    def _rows(self, exact: Run | None, noisy: Run | None) -> dict[tuple[str, str], list[dict[str, Any]]]:
-        compiled, eager = self.runs["compiled"], self.runs["eager"]
-        found = {
-            ("compiled-vs-eager", "forward"): self.rows(
-                compiled.outputs, eager.outputs, exact and exact.outputs, noisy and noisy.outputs
-            )
-        }
+    def _rows(self, mine: str, other: str, exact: Run | None, noisy: Run | None) -> Found:
+        compiled, eager = self.runs[mine], self.runs[other]
+        found = {FORWARD: self.rows(compiled.outputs, eager.outputs, exact and exact.outputs, noisy and noisy.outputs)}
         if self.grad:
             largest = max(
                 (float(g.abs().max()) for g in eager.gradients.values() if g is not None and g.numel()), default=0
@@ -158,7 +196,9 @@ class Numerics:
     def write(self, case: str, direction: str, implementation: str, rows: list[dict[str, Any]], **values: Any) -> None:
         """One event, read back by `events.py` as `evidence.Comparison`."""
         depth = self.start.depth
-        ordered = sorted(rows, key=lambda row: -ratio(Compared(**row), depth))
+        made = [Compared(**row) for row in rows]
+        # What fails first: an error that a step explains may be many times its tolerance.
+        order = sorted(range(len(rows)), key=lambda at: (status(made[at], depth) != "FAIL", -ratio(made[at], depth)))
         event: dict[str, Any] = {
             "case": case,
             "direction": direction,
@@ -166,7 +206,7 @@ class Numerics:
             "dtype": self.start.dtype,
             "depth": depth,
             "compared": len(rows),
-            "rows": ordered[:KEPT],
+            "rows": [rows[at] for at in order[:KEPT]],
             "state": "",
             "reason": "",
             "positions": None,

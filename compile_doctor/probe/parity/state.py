@@ -64,6 +64,18 @@ class Start:
         return found
 
 
+def quietened(value: Any) -> Any:
+    """A module (in place) without dropout: of its own modules, and of attributes that are named so (`dropout`, `attn_drop`)."""
+    if isinstance(value, torch.nn.Module):
+        for module in value.modules():
+            if isinstance(module, torch.nn.modules.dropout._DropoutNd):
+                module.p = 0.0
+            for name, held_value in vars(module).items():
+                if "drop" in name and isinstance(held_value, float):
+                    setattr(module, name, 0.0)
+    return value
+
+
 def doubled(value: Any) -> Any:
     """A module (in place) or nested inputs with float64 for every other floating dtype."""
     if isinstance(value, torch.nn.Module):
