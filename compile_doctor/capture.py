@@ -98,6 +98,7 @@ def read_sources(evidence: Evidence) -> dict[str, str]:
         names[compilation.file] = None
         names.update(dict.fromkeys(frame.file for frame in compilation.stack[-4:]))
     found = {}
+    names.update((one.explained.frame.file, None) for one in evidence.comparisons if one.explained)
     for name in sorted(names):
         if places.owner(name, root) != "torch" and not places.is_stdlib(name):
             text = _text(Path(name))
@@ -236,6 +237,7 @@ def _load_rungs(files: _Files, manifest: dict[str, Any], notes: list[str]) -> Ev
         seconds={**{name: value for name, value in first.seconds.items() if name == "eager"}, **last.seconds},
         failures=(*last.failures, *(failure for failure in first.failures if failure.phase == "eager")),
         max_difference=first.max_difference,
+        comparisons=first.comparisons,
         notes=(*notes, *last.notes),
     )
 

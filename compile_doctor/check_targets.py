@@ -30,7 +30,7 @@ ROOM = 4 << 30
 
 def settings_of(target: GateTarget, backend: str | None = None) -> Settings:
     """The target's options as `diagnose` has them; `backend` is the command line's, which wins."""
-    shared = {one.name: getattr(target, one.name) for one in fields(Settings)}
+    shared = {one.name: getattr(target, one.name) for one in fields(Settings) if hasattr(target, one.name)}
     return Settings(**{**shared, "backend": backend or target.backend, "memory_limit": size_of(target.memory_limit)})
 
 

@@ -52,6 +52,7 @@ class GateTarget:
     require_fused: bool = False
     timeout: float = 900.0
     memory_limit: str | None = None
+    numerics: bool = False
     max_compile_seconds: float | None = None
     max_peak_bytes: int | None = None
 

@@ -19,3 +19,9 @@ class UsageError(DoctorError):
 
 class CaptureError(DoctorError):
     """A capture that cannot be read: exit code 2."""
+
+
+class InconclusiveError(DoctorError):
+    """What was asked for could not be looked at: exit code 3, never a pass."""
+
+    exit_code = 3

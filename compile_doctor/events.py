@@ -6,11 +6,24 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from compile_doctor.evidence import Child, Counts, ErrorLink, Evidence, Failure, Frame, LogRecord, Patch
+from compile_doctor.evidence import (
+    Child,
+    Compared,
+    Comparison,
+    Counts,
+    ErrorLink,
+    Evidence,
+    Explained,
+    Failure,
+    Frame,
+    LogRecord,
+    Patch,
+    Positions,
+)
 from compile_doctor.read_attention import AttentionReader, read_tensors
 from compile_doctor.trace import Trace
 
-PHASES = ("import", "build", "inputs", "compiled", "eager")
+PHASES = ("import", "build", "inputs", "compiled", "eager", "numerics")
 
 
 def read_failure(event: Mapping[str, Any], phase: str) -> Failure:
@@ -37,6 +50,7 @@ class EventReader:
         self.bytecode: list[dict[str, Any]] = []
         self.facts: dict[str, Any] = {}
         self.difference: float | None = None
+        self.comparisons: list[Comparison] = []
         self.attention = AttentionReader()
         self.patches: dict[str, Patch] = {}
 
@@ -68,6 +82,7 @@ class EventReader:
             phases={name: self.phases[name] for name in PHASES if name in self.phases},
             seconds=self.seconds,
             max_difference=self.difference,
+            comparisons=tuple(self.comparisons),
             unknown=dict(sorted(trace.unknown.items())),
             attention=self.attention.evidence(),
             patches=tuple(self.patches[name] for name in sorted(self.patches)),
@@ -121,6 +136,21 @@ class EventReader:
         self.facts["not_compared"] = event.get("reason")
         self.facts["largest_output"] = event.get("scale")
         self.facts["random"] = event.get("random")
+
+    def _compared(self, process: str, event: dict[str, Any]) -> None:
+        values = {name: value for name, value in event.items() if name != "event"}
+        positions, explained = values.pop("positions"), values.pop("explained")
+        self.comparisons.append(
+            Comparison(
+                **{
+                    **values,
+                    "rows": tuple(Compared(**row) for row in values["rows"]),
+                    "positions": Positions(**positions) if positions else None,
+                    "explained": Explained(**{**explained, "frame": Frame(*explained["frame"])}) if explained else None,
+                    "notes": tuple(values["notes"]),
+                }
+            )
+        )
 
     def _bytecode(self, process: str, event: dict[str, Any]) -> None:
         self.bytecode.append(event)

@@ -314,6 +314,79 @@ class Patch:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """One tensor of a run beside the same tensor of the run that it is held against."""
+
+    name: str
+    """`output`, `gradient of blocks.0.q_proj.weight`, `buffer bn.running_mean`, …"""
+    dtype: str
+    """The one that explains rounding: the coarsest of the tensor's, the parameters' and the inputs'."""
+    error: float | None
+    """Largest absolute difference from the reference (of integers: elements that differ); None where `note` says more."""
+    scale: float = 0.0
+    """Largest absolute value of the reference; of a gradient at least a hundredth of the largest gradient's."""
+    eager_error: float | None = None
+    """The same for eager, where the reference is a float64 run; None where eager itself is the reference."""
+    relative: float | None = None
+    """Largest difference from eager, over eager's largest value."""
+    noise: float | None = None
+    """What eager's result changes by where parameters and inputs move by one step of their dtype; None: not tried."""
+    exact: bool = False
+    """Integers and truth values."""
+    note: str = ""
+    """`NaN in compiled only`, …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A change to one kind of call, at one line, that makes decoding equal the full run: shown by running it so."""
+
+    kind: str
+    """`arange`, `slice`, `write`, `causal` or `triangle`: see `probe/parity/shifts.py`."""
+    frame: Frame
+    chunk: int
+    sites: int = 1
+    """Lines whose calls had to be changed together; `frame` is the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Where along the sequence decoding differs from the full run."""
+
+    chunk: int
+    length: int
+    differing: int
+    first: int | None
+    """The first position that differs, from 0; None where none does."""
+    shift: int | None = None
+    """s, where row p of the decoded output is row p + s of the full one for every p that differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One run held against another: forward or backward, of the whole model or decoded in chunks."""
+
+    case: str
+    """`compiled-vs-eager`, `state-after`, `full`, `chunk-4`, …"""
+    direction: str
+    implementation: str
+    """The backend (`eager-backend` for that name), or `eager` where decoding was run without torch.compile."""
+    dtype: str
+    depth: int = 1
+    """Modules with parameters of their own."""
+    rows: tuple[Compared, ...] = ()
+    """The worst first; all that are no PASS, and a few more."""
+    compared: int = 0
+    """Tensors that were compared."""
+    state: str = ""
+    """Where there are no rows: `N/A` or `UNSUPPORTED`, or `FAIL` for a run that raised."""
+    reason: str = ""
+    positions: Positions | None = None
+    explained: Explained | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything one diagnosis saw, in the order in which it was seen."""
 
@@ -332,6 +405,8 @@ class Evidence:
     """Wall-clock time per finished phase."""
     max_difference: float | None = None
     """Largest absolute difference between compiled and eager output, where it could be compared."""
+    comparisons: tuple[Comparison, ...] = ()
+    """What `--numerics` and `parity` compared, in the order of the runs; empty where neither was asked for."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Text of the files that findings may point to, as they were when the target ran."""
     bytecode: Mapping[str, Any] = field(default_factory=dict)

@@ -40,6 +40,10 @@ class Settings:
     require_fused: bool = False
     patches: str | None = None
     """Recipes to apply: auto, or ids with commas between."""
+    numerics: bool = False
+    """Compare exactly: every output and gradient with eager and float64, decoding with the full run."""
+    chunks: tuple[int, ...] = ()
+    """Positions per step for a target that decodes; empty: 1 and a few larger ones."""
 
 
 def diagnose(
@@ -48,7 +52,7 @@ def diagnose(
     """Runs the target in a child process, up a ladder of sizes where `--tokens` asks for it; reads what was seen."""
     if settings.tokens is not None and len(ladder.sizes(settings.tokens)) > 1:
         return _climb(target, settings, capture, keep, progress, start)
-    return _one_size(target, settings, capture, keep, progress, start)
+    return one_size(target, settings, capture, keep, progress, start)
 
 
 def _manifest(target: Target, settings: Settings, keep: bool) -> dict[str, Any]:
@@ -61,13 +65,13 @@ def _manifest(target: Target, settings: Settings, keep: bool) -> dict[str, Any]:
     }
 
 
-def _one_size(
+def one_size(
     target: Target,
     settings: Settings,
     capture: Path,
     keep: bool,
     progress: Progress,
-    start: Start,
+    start: Start = watch,
     control: bool = True,
 ) -> Evidence:
     """One child process, and an eager one where the first died before it could run eagerly itself."""
@@ -112,7 +116,7 @@ def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progre
         progress.say(f"{size:,} tokens ({wanted.index(size) + 1} of {len(wanted)})")
         one = replace(settings, tokens=size, timeout=max(1.0, until - time.monotonic()))
         name = f"rung-{size}"
-        evidence = _one_size(target, one, capture / name, keep, progress, start, control=last is None)
+        evidence = one_size(target, one, capture / name, keep, progress, start, control=last is None)
         refusal = ladder.refusal(evidence) if size != wanted[-1] else ""
         if refusal:  # our choice of a size, not the user's: no fault of the model
             rungs.append(Rung(size, None, refusal))

@@ -12,6 +12,7 @@ from compile_doctor.attention_report import AttentionEntry, attention_entries
 from compile_doctor.checks import all_checks
 from compile_doctor.evidence import Child, Evidence, Patch
 from compile_doctor.findings import SEVERITIES, Finding
+from compile_doctor.judged import EAGER, Judged, judged
 from compile_doctor.patching.match import with_recipe
 from compile_doctor.reconcile import disagreements
 from compile_doctor.trace import function_name
@@ -47,6 +48,8 @@ class Report:
     compared_at: int | None
     """The number of tokens at which the eager control ran, where it is another than the largest."""
     max_difference: float | None
+    numerics: tuple[Judged, ...]
+    """What `--numerics` compared."""
     not_compared: str | None
     """Why compiled and eager output give no number, where both ran."""
     bytecode: Mapping[str, Any]
@@ -106,7 +109,8 @@ def make_report(evidence: Evidence) -> Report:
         require_fused=bool((evidence.manifest.get("options") or {}).get("require_fused")),
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
         max_difference=None if evidence.manifest.get("random") else evidence.max_difference,
-        not_compared=evidence.manifest.get("not_compared") or _random(evidence),
+        numerics=tuple(judged(evidence.comparisons)),
+        not_compared=evidence.manifest.get("not_compared") or (None if evidence.comparisons else _random(evidence)),
         bytecode=evidence.bytecode,
         sources=evidence.sources,
         cwd=str(evidence.manifest.get("cwd", "")),
@@ -161,6 +165,8 @@ def _verdict(evidence: Evidence, findings: list[Finding]) -> tuple[str, str]:
         return "unhealthy", ""
     if failed:
         return "inconclusive", f"The command failed ({_how(failed)}): what follows is what was seen until then."
+    if evidence.phases.get("numerics") in ("begun", "failed"):
+        return "inconclusive", "The comparison of --numerics did not come to its end."
     if evidence.phases.get("compiled") in ("begun", "failed"):
         return "inconclusive", "The compiled run did not come to its end, and the cause could not be told."
     if any(child.mode != "command" and child.exit_code not in (0, None) for child in evidence.children):
@@ -241,6 +247,11 @@ def _not_checked(evidence: Evidence) -> list[tuple[str, str]]:
     if evidence.manifest.get("command"):
         found.append(("CD002", "a command is not run a second time in eager mode"))
         found.append(("CD107", "a command is not run a second time in eager mode"))
+    for one in judged(evidence.comparisons):
+        if one.max_error is None and one.status in ("N/A", "UNSUPPORTED"):
+            found.append(
+                ("CD601" if one.implementation != EAGER else "CD602", f"{one.case}, {one.direction}: {one.reason}")
+            )
     if not evidence.logs and not evidence.children:
         found.append(("CD202", "a bare trace does not say that the recompile limit was hit"))
     return found

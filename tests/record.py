@@ -126,7 +126,19 @@ def programs(folder: Path):
 def settings_of(path: Path, options) -> dict:
     """What `diagnose` makes of its options."""
     parsed = diagnose_command.make_context("diagnose", [str(path), *options]).params
-    names = ("device", "tokens", "backend", "mode", "dynamic", "grad", "as_is", "repeat", "timeout", "require_fused")
+    names = (
+        "device",
+        "tokens",
+        "backend",
+        "mode",
+        "dynamic",
+        "grad",
+        "as_is",
+        "repeat",
+        "timeout",
+        "require_fused",
+        "numerics",
+    )
     return {name: parsed[name] for name in names if parsed[name] is not None}
 
 

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
 from compile_doctor.checks.base import Check
+from compile_doctor.evidence import Compared, Comparison
 from compile_doctor.findings import Finding
+from compile_doctor.judged import decoded_eagerly, described
+from compile_doctor.tolerances import judge, status, worst
 
 TOLERATED = 0.1
 """Share of the largest eager value: far beyond rounding in any dtype, bfloat16 included."""
@@ -16,9 +19,61 @@ _CPU_FLEX = (
     "a fused projection) from that tensor's start: try k, v = k.contiguous(), v.contiguous(). If it still differs, compile "
     "one part after the other until the part that differs is left, and report that to PyTorch."
 )
+_HALVE = (
+    "Do not use the compiled model yet. Halve it: compile one part after the other (--as-is, with torch.compile around a "
+    "submodule) until the part that differs is left; then report that to PyTorch."
+)
+_WHAT = {"compiled-vs-eager": "results", "state-after": "state"}
+_CAUSES = {
+    ("compiled-vs-eager", "forward"): "numerics",
+    ("compiled-vs-eager", "backward"): "numerics:gradients",
+    ("state-after", "forward"): "numerics:state",
+}
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
+    """With --numerics the exact comparison; else a tenth of the largest value."""
+    exact = [one for one in seen.evidence.comparisons if not decoded_eagerly(one)]
+    yield from _exactly(seen, exact) if exact else _quickly(seen)
+
+
+def _exactly(seen: Seen, comparisons: list[Comparison]) -> Iterator[Finding]:
+    """One finding: gradients and decoded steps follow from what the forward run computes."""
+    failed = [(one, row) for one in comparisons if (row := worst(one)) and judge(one) == "FAIL"]
+    if not failed:
+        return
+    comparison, row = failed[0]
+    if comparison.direction == "backward":
+        row = max(_failing(comparison), key=lambda one: (one.error is None, one.relative or 0.0))
+    what = "gradients" if comparison.direction == "backward" else _WHAT.get(comparison.case, "decoded output")
+    at = seen.evidence.manifest.get("compared_at")
+    yield CHECK.finding(
+        f"Compiled and eager give different {what}",
+        f"`{row.name}`: {described(row, comparison.depth)}" + (f" (at {at:,} tokens)." if at else "."),
+        cause=_CAUSES.get((comparison.case, comparison.direction), "numerics:decoding"),
+        fix=_fix(seen),
+        evidence=tuple(line for one, _ in failed for line in _lines(one)),
+    )
+
+
+def _lines(comparison: Comparison) -> Iterator[str]:
+    bad = _failing(comparison)
+    more = "+" if len(bad) == len(comparison.rows) < comparison.compared else ""
+    yield f"{comparison.case}, {comparison.direction}: {len(bad)}{more} of {comparison.compared} tensors differ"
+    first = {row.name.partition(" of call ")[0]: row for row in reversed(bad)}  # of several calls the worst
+    for row in list(reversed(first.values()))[:3]:
+        yield f"{row.name}: {described(row, comparison.depth)}"
+    if comparison.direction == "backward":
+        most = max(bad, key=lambda row: row.relative or 0.0)
+        if most.relative is not None:
+            yield f"largest relative difference from eager: {most.relative:.2g}, {most.name}"
+
+
+def _failing(comparison: Comparison) -> list[Compared]:
+    return [row for row in comparison.rows if status(row, comparison.depth) == "FAIL"]
+
+
+def _quickly(seen: Seen) -> Iterator[Finding]:
     difference, manifest = seen.evidence.max_difference, seen.evidence.manifest
     largest = manifest.get("largest_output")
     if difference is None or not largest or manifest.get("random"):
@@ -31,15 +86,16 @@ def detect(seen: Seen) -> Iterator[Finding]:
         f"The outputs of the first call differ by up to {difference:.2g}, where the largest eager value is {largest:.2g}"
         + (f" (at {at:,} tokens)." if at else "."),
         cause="numerics",
-        fix=_CPU_FLEX
-        if _cpu_flex(seen)
-        else "Do not use the compiled model yet. Halve it: compile one part after the other (--as-is, with torch.compile around "
-        "a submodule) until the part that differs is left; then report that to PyTorch.",
+        fix=_fix(seen),
         evidence=(
             f"largest absolute difference {difference:.3g}, tolerated here {TOLERATED * largest:.3g}",
             "the eager control run started from a freshly built model and the same seeds, and drew no random numbers",
         ),
     )
+
+
+def _fix(seen: Seen) -> str:
+    return _CPU_FLEX if _cpu_flex(seen) else _HALVE
 
 
 def _cpu_flex(seen: Seen) -> bool:
@@ -57,11 +113,19 @@ CHECK = Check(
     code="CD601",
     name="numerics-differ",
     severity="error",
-    summary="The compiled output differs from eager's by more than a tenth of the largest value.",
+    summary="The compiled output, gradient or state differs from eager's beyond what the dtype explains.",
     explanation="""\
-The doctor runs the target in eager mode too, and compares the tensors of the first call. Rounding explains a small
-difference; a tenth of the largest value it does not, in any precision. Models that draw random numbers (dropout while
-training) are not judged: compiled code draws others. A difference below that is shown on the last line of the report.
+The doctor runs the target in eager mode too. Without `--numerics` it compares the tensors of the first call: rounding
+explains a small difference; a tenth of the largest value it does not, in any precision. Models that draw random numbers
+(dropout while training) are not judged then: compiled code draws others.
+
+With `--numerics`, and in `parity`, every output of every call is compared, with `--grad` every parameter's gradient, and
+the buffers, parameters and inputs that the runs changed (batch norm's statistics). All runs start from the same tensors,
+inputs and seed, and compiled code draws eager's random numbers (Inductor's fallback_random). Both are held against a
+float64 run of the same model: a result is wrong only if it is clearly further from that than eager is. Where the model
+cannot be run in float64, or draws random numbers, the tolerance is that of the dtype and the depth of the model. Before
+a difference is called wrong, eager runs once more with parameters and inputs moved by one step of their dtype: what
+that explains is drift. Beyond that, the compiled code computes something else.
 """,
     detect=detect,
     fires="""\

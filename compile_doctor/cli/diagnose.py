@@ -39,6 +39,11 @@ def check_size(context: click.Context, parameter: click.Parameter, text: str | N
 @click.option("--mode", metavar="NAME", help="torch.compile's mode (reduce-overhead, max-autotune, …).")
 @click.option("--dynamic/--no-dynamic", default=None, help="torch.compile's dynamic= [let torch decide].")
 @click.option("--grad", is_flag=True, help="Run forward and backward; without it, forward under torch.no_grad().")
+@click.option(
+    "--numerics",
+    is_flag=True,
+    help="Compare exactly with eager and float64: outputs, state, with --grad gradients; decoding with the full run.",
+)
 @click.option("--as-is", is_flag=True, help="Do not compile the target: it does so itself.")
 @click.option(
     "--repeat",
@@ -77,6 +82,7 @@ def command(
     mode: str | None,
     dynamic: bool | None,
     grad: bool,
+    numerics: bool,
     as_is: bool,
     repeat: int,
     capture: Path | None,
@@ -105,6 +111,7 @@ def command(
       compile-doctor diagnose model.py --grad --capture run1 -v
       compile-doctor diagnose model.py --tokens 16384 --require-fused
       compile-doctor diagnose model.py --try-recipes
+      compile-doctor diagnose model.py --numerics --grad
       compile-doctor diagnose mypackage.vit:build --backend eager --format json
     """
     from compile_doctor.launch import Settings, diagnose
@@ -114,7 +121,19 @@ def command(
     check_outputs(output)
     parsed = parse_target(target)
     settings = Settings(
-        device, tokens, backend, mode, dynamic, grad, as_is, repeat, timeout, memory_limit, require_fused, patches
+        device,
+        tokens,
+        backend,
+        mode,
+        dynamic,
+        grad,
+        as_is,
+        repeat,
+        timeout,
+        memory_limit,
+        require_fused,
+        patches,
+        numerics,
     )
     prepare()
     with ExitStack() as stack:

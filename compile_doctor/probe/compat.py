@@ -26,6 +26,13 @@ def force_eager() -> AbstractContextManager[Any]:
     return torch.compiler.set_stance("force_eager")
 
 
+def same_random() -> AbstractContextManager[Any]:
+    """Compiled code draws its random numbers with eager's functions, in eager's order: the same numbers from the same seed."""
+    from torch._inductor import config
+
+    return config.patch(fallback_random=True)
+
+
 def is_compiled(value: object) -> bool:
     """Whether `value` is already compiled: a function or module from torch.compile, or after `module.compile()`."""
     from torch._dynamo.eval_frame import OptimizedModule

@@ -7,8 +7,8 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,6 +26,15 @@ Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """`full(model, inputs)` and `incremental(model, inputs, chunk)`, and the inputs as the target gives them."""
+
+    full: Callable[[Any, Any], Any]
+    incremental: Callable[[Any, Any, int], Any]
+    inputs: Callable[[], Any]
+
+
+@dataclass(frozen=True)
 class Program:
     """What to run: `build` makes the model, `input_sets` the inputs, each anew at every call."""
 
@@ -35,6 +44,8 @@ class Program:
     input_sets: Callable[[], list[Inputs]]
     rebuildable: bool
     """Whether `build` makes a fresh model, so that the eager run starts from the same state."""
+    decoding: Decoding | None = None
+    """The target's hooks for parity, where it has both."""
 
 
 def import_file(path: Path) -> ModuleType:
@@ -62,6 +73,19 @@ def import_file(path: Path) -> ModuleType:
 
 def find_program(module: ModuleType, attr: str | None, tokens: int | None) -> Program:
     """Raises NotATargetError where nothing fits."""
+    return replace(_find(module, attr, tokens), decoding=_decoding(module, tokens))
+
+
+def _decoding(module: ModuleType, tokens: int | None) -> Decoding | None:
+    """The hooks, where the module itself defines both."""
+    full, incremental = (getattr(module, name, None) for name in ("full", "incremental"))
+    if any(getattr(hook, "__module__", None) != module.__name__ for hook in (full, incremental)):
+        return None
+    assert callable(full) and callable(incremental)
+    return Decoding(full, incremental, lambda: next(iter(_given(module, tokens))))
+
+
+def _find(module: ModuleType, attr: str | None, tokens: int | None) -> Program:
     if attr is not None:
         return _from_attribute(module, attr, tokens)
     if hasattr(module, "build_model") and _has_inputs(module):
@@ -125,14 +149,7 @@ def _has_inputs(module: ModuleType) -> bool:
 
 def _inputs_of(module: ModuleType, tokens: int | None) -> Callable[[], list[Inputs]]:
     def make() -> list[Inputs]:
-        for name, several in (("example_input_sets", True), ("example_inputs", False), ("get_inputs", False)):
-            function = getattr(module, name, None)
-            if function is None:
-                continue
-            takes = "tokens" in inspect.signature(function).parameters
-            made = function(tokens=tokens) if takes and tokens is not None else function()
-            return [normalise(one) for one in made] if several else [normalise(made)]
-        raise NotATargetError("the target has no inputs")
+        return [normalise(one) for one in _given(module, tokens)]
 
     if tokens is not None and not any(
         "tokens" in inspect.signature(getattr(module, name)).parameters
@@ -141,6 +158,18 @@ def _inputs_of(module: ModuleType, tokens: int | None) -> Callable[[], list[Inpu
     ):
         raise NotATargetError("--tokens was given, but example_inputs() has no parameter named `tokens`.")
     return make
+
+
+def _given(module: ModuleType, tokens: int | None) -> Iterable[Any]:
+    """The sets of inputs as the target writes them."""
+    for name, several in (("example_input_sets", True), ("example_inputs", False), ("get_inputs", False)):
+        function = getattr(module, name, None)
+        if function is None:
+            continue
+        takes = "tokens" in inspect.signature(function).parameters
+        made = function(tokens=tokens) if takes and tokens is not None else function()
+        return made if several else [made]
+    raise NotATargetError("the target has no inputs")
 
 
 def normalise(inputs: Any) -> Inputs:

@@ -8,7 +8,7 @@ import os
 import random
 import sys
 import warnings
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +23,9 @@ from compile_doctor.probe.environment import describe_environment
 from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.load import Inputs, NotATargetError, Program, find_program, import_file, own_files
 from compile_doctor.probe.measure import measure_attention
+from compile_doctor.probe.parity.decoding import Decode
+from compile_doctor.probe.parity.numerics import Numerics
+from compile_doctor.probe.parity.state import Start
 
 
 class Session:
@@ -34,6 +37,7 @@ class Session:
         self.observer = Observer(log)
         self.random = False
         """Whether the last calls drew random numbers."""
+        self.numerics: Numerics | None = None
 
     def run(self) -> None:
         """Recipes come first, before anything of torch's that they change; what became of them, last."""
@@ -70,11 +74,16 @@ class Session:
         with _Marked(log, "inputs"):
             inputs = self._inputs(program)
         log.write("environment", **describe_environment(_device(model, inputs)))
+        if self.settings.get("numerics") and self.settings.get("control", True):
+            build = (lambda: self._build(program)) if program.rebuildable else None
+            start = Start(build, lambda: self._inputs(program), model, inputs)
+            self.numerics = Numerics(log, start, self.settings.get("backend"), bool(self.settings["grad"]))
         outputs, model = self._compiled(model, inputs), None
         del model
         gc.collect()
         if self.settings.get("control", True):
             self._eager(program, outputs)
+            self._numerics(program, outputs is not None)
         log.write("modules", files=own_files())
 
     def _import(self) -> ModuleType:
@@ -105,11 +114,14 @@ class Session:
         sets = program.input_sets()
         if not sets:
             raise ValueError("the target gave no inputs")
-        device = self.settings.get("device")
-        if device:
-            sets = [tree_map(lambda leaf: leaf.to(device) if _has_device(leaf) else leaf, one) for one in sets]
+        sets = [self._place(one) for one in sets]
         # One set runs twice: a counter, or a function made anew per call, shows only at the second call.
         return sets * int(self.settings.get("repeat") or 2) if len(sets) == 1 else sets
+
+    def _place(self, inputs: Any) -> Any:
+        """Nested inputs on the device that was asked for."""
+        device = self.settings.get("device")
+        return tree_map(lambda leaf: leaf.to(device) if device and _has_device(leaf) else leaf, inputs)
 
     def _compiled(self, model: Any, inputs: list[Inputs]) -> list[Any] | None:
         """The outputs of each run, or None where one raised."""
@@ -121,14 +133,9 @@ class Session:
         bytecode = Bytecode() if self.settings.get("bytecode") else None
         outputs: list[Any] | None = None
         try:
-            with _Marked(self.log, "compiled"):
+            with _Marked(self.log, "compiled"), compat.same_random() if self.numerics else nullcontext():
                 if not as_is:
-                    options = {
-                        key: self.settings[key]
-                        for key in ("backend", "mode", "dynamic")
-                        if self.settings.get(key) is not None
-                    }
-                    model = self._compile(model, options)
+                    model = self._compile(model, self._options())
                 outputs = self._calls(model, inputs, "compiled")
         except Exception:  # recorded by the phase; the eager run must still tell whether torch.compile is to blame
             pass
@@ -139,6 +146,10 @@ class Session:
                 bytecode.write(self.log, Path(self.settings["directory"]))
         measure_attention(self.log, self.observer, model, lambda: self._call(model, *inputs[0]), outputs is not None)
         return outputs
+
+    def _options(self) -> dict[str, Any]:
+        """torch.compile's, where they were asked for."""
+        return {key: self.settings[key] for key in ("backend", "mode", "dynamic") if self.settings.get(key) is not None}
 
     def _compile(self, model: Any, options: dict[str, Any]) -> Any:
         """torch.compile; a backend or mode that it does not know is the user's mistake, not the model's."""
@@ -155,20 +166,44 @@ class Session:
         # torch's advice to compile flex_attention is meant for others than a control run.
         warnings.filterwarnings("ignore", message="flex_attention called without torch.compile")
         with _Marked(self.log, "eager"), compat.force_eager(), suppress(DenseRefusedError):
-            model = self._build(program)
-            expected = self._calls(model, self._inputs(program), "eager")
+            start = self.numerics.start if self.numerics else None
+            model = start.model() if start else self._build(program)
+            inputs = start.inputs() if start else self._inputs(program)
+            expected = self._calls(model, inputs, "eager")
         if expected is None:
             self.log.write("phase", name="eager", state="refused")
             self.log.write("difference", value=None, reason="eager attention would need more memory than there is")
             return
         if outputs is None:
             return
-        if program.rebuildable:
+        if program.rebuildable or self.numerics:
             difference, scale, reason = _compare(outputs, expected)
         else:
             difference, scale = None, None
             reason = "the target cannot be built anew, so that its state may have changed"
         self.log.write("difference", value=difference, scale=scale, random=self.random, reason=reason)
+
+    def _numerics(self, program: Program, compiles: bool) -> None:
+        """The exact comparison; decoding has no part of `torch.compile`, and is looked at where that fails too."""
+        numerics = self.numerics
+        if numerics is None:
+            return
+
+        def calls(model: Any, inputs: list[Inputs], phase: str) -> bool:
+            self._calls(model, inputs, phase)
+            return self.random
+
+        def compiled(model: Any) -> Any:
+            as_is = self.settings.get("as_is") or compat.is_compiled(model)
+            return model if as_is else torch.compile(model, **self._options())
+
+        with _Marked(self.log, "numerics"):
+            if compiles and "eager" in numerics.runs:
+                numerics.random = self.random
+                numerics.compare(calls, compiled)
+            if program.decoding:
+                decode = Decode(program.decoding, numerics, _seed, self._place)
+                decode.run(self.settings.get("chunks") or (), compiled if compiles else None)
 
     def _calls(self, model: Any, inputs: list[Inputs], phase: str) -> list[Any]:
         """Calls the model on each input set; keeps the first result, to compare."""
@@ -177,7 +212,10 @@ class Session:
         kept: list[Any] = []
         for number, (args, kwargs) in enumerate(inputs):
             self.log.write("run", phase=phase, index=number)
-            output = self._call(model, args, kwargs)
+            if self.numerics:
+                output = self.numerics.call(phase, number, model, args, kwargs)
+            else:
+                output = self._call(model, args, kwargs)
             if number == 0:
                 kept.append(
                     tree_map(lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf, output)

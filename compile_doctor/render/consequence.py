@@ -111,6 +111,8 @@ def figures(report: Report) -> list[str]:
         found.append(
             _compared(report.max_difference) + (f" at {report.compared_at:,} tokens" if report.compared_at else "")
         )
+    if report.numerics:
+        found.append(_numerics(report))
     if report.not_compared:
         found.append(f"not compared with eager: {report.not_compared}")
     if report.command_exit:
@@ -118,6 +120,14 @@ def figures(report: Report) -> list[str]:
     if report.unknown_events:
         found.append(f"{_number(sum(report.unknown_events.values()), 'unknown trace record')}")
     return found
+
+
+def _numerics(report: Report) -> str:
+    """`numerics: 5 comparisons pass, 1 drifts`."""
+    words = {"PASS": ("passes", "pass"), "DRIFT": ("drifts", "drift"), "FAIL": ("fails", "fail")}
+    counts = {status: sum(one.status == status for one in report.numerics) for status in words}
+    parts = [f"{count} {words[status][count > 1]}" for status, count in counts.items() if count]
+    return f"numerics: {', '.join(parts) or 'nothing was compared'}"
 
 
 def _compared(difference: float) -> str:

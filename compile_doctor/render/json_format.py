@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from compile_doctor.attention_report import AttentionEntry
@@ -40,6 +41,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "trial": _trial(report.trial) if report.trial else None,
         "timings": {f"{name}_seconds": value for name, value in report.timings.items()},
         "max_difference": report.max_difference,
+        "numerics": [asdict(one) for one in report.numerics],
         "not_compared": report.not_compared,
     }
 

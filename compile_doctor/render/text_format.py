@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.text import Text
@@ -271,8 +272,19 @@ def _hidden(hidden: tuple[Finding, ...]) -> str:
     )
 
 
+def _compared(report: Report) -> Iterator[str]:
+    """A line per comparison, then how they were made."""
+    for one in report.numerics:
+        error = f" error {one.max_error:.2g}" if one.max_error is not None else ""
+        allowed = f" tolerance {one.tolerance:.2g}" if one.tolerance is not None else ""
+        reason = f"  {one.reason}" if one.reason else ""
+        yield f"{one.status:<6} {one.case}, {one.direction}, {one.implementation}, {one.dtype}:{error}{allowed}{reason}"
+    yield from dict.fromkeys(note for one in report.numerics for note in one.notes)
+
+
 def _details(console: Console, report: Report) -> None:
     for title, lines in (
+        ("Numerics", tuple(_compared(report))),
         ("Sources disagree", report.disagreements),
         ("Not checked", tuple(f"{code}: {reason}" for code, reason in report.skipped_checks)),
         ("Unknown trace records", tuple(f"{count}× {kind}" for kind, count in report.unknown_events.items())),

@@ -1,0 +1,125 @@
+"""Parity for a target that is a model: compiled against eager, gradients too, and decoding against the full run."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from compile_doctor.errors import InconclusiveError, UsageError
+from compile_doctor.evidence import Evidence
+from compile_doctor.findings import Finding
+from compile_doctor.launch import Settings, one_size
+from compile_doctor.parity.result import Cell, Parity
+from compile_doctor.progress import Progress
+from compile_doctor.report import OUTCOMES, Report, make_report
+from compile_doctor.targets import Target, not_a_target
+
+CODES = ("CD601", "CD602")
+STOPPED = ("CD106", "CD107", "CD701")
+"""What keeps the compiled run from an output that could be compared."""
+
+
+def model_parity(
+    target: Target, settings: Settings, grad: bool | None, progress: Progress, capture: Path | None = None
+) -> Parity:
+    """One diagnosis with numerics; a second one, forward only, where gradients cannot be had and were not insisted on.
+
+    `settings` as for `diagnose`: device, tokens (one size, no ladder), backend, mode, dynamic, as_is, repeat, timeout,
+    memory_limit and patches, and `chunks` (`--chunk N`, repeatable; empty: a choice). `grad` is `--grad/--no-grad`; None,
+    without either: gradients where the target has them. `capture` keeps the evidence.
+
+    Raises UsageError for what is no target or no option of torch.compile, and where the target cannot be imported or
+    built; InconclusiveError (exit code 3) where it fails in eager mode too, timed out, or nothing was compiled.
+    """
+    with ExitStack() as stack:
+        folder = (capture or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compile-doctor-")))).resolve()
+
+        def diagnosed(with_grad: bool) -> tuple[Evidence, Report]:
+            wanted = replace(settings, numerics=True, grad=with_grad)
+            evidence = one_size(target, wanted, folder, capture is not None, progress)
+            return evidence, make_report(evidence)
+
+        evidence, report = diagnosed(grad is not False)
+        backward = None
+        if grad is None and _fails(report):
+            backward = _without_gradients(evidence)
+            progress.say("it failed with gradients; running forward only")
+            evidence, report = diagnosed(False)
+    return _parity(target, evidence, report, backward)
+
+
+def _fails(report: Report) -> bool:
+    return any(finding.code in (*STOPPED, "CD002") for finding in report.findings)
+
+
+def _without_gradients(evidence: Evidence) -> Cell:
+    """The cell of the backward pass that failed: torch's refusal in both runs, or in the compiled one."""
+    refused = evidence.failure("eager") or evidence.failure("compiled")
+    link = refused.chain[-1] if refused and refused.chain else None
+    reason = (
+        f"{link.type.rpartition('.')[2]}: {link.message.strip().partition(chr(10))[0][:160]}"
+        if link
+        else "the run died"
+    )
+    unsupported = evidence.failure("eager") is not None or (link is not None and link.type == "NotImplementedError")
+    status = "UNSUPPORTED" if unsupported else "FAIL"
+    return Cell("compiled-vs-eager", "", "", "backward", _backend(evidence), status, reason=reason)
+
+
+def _backend(evidence: Evidence) -> str:
+    name = (evidence.manifest.get("options") or {}).get("backend") or "inductor"
+    return "eager-backend" if name == "eager" else str(name)
+
+
+def _parity(target: Target, evidence: Evidence, report: Report, backward: Cell | None) -> Parity:
+    if evidence.manifest.get("usage"):
+        raise UsageError(f"torch.compile refuses these options: {evidence.manifest['usage']}")
+    if evidence.manifest.get("not_a_target"):
+        raise UsageError(str(evidence.manifest["not_a_target"]), hint=not_a_target())
+    findings = tuple(finding for finding in report.findings if finding.code in (*CODES, *STOPPED))
+    outcome = next((finding for finding in report.findings if finding.code in OUTCOMES), None)
+    if outcome and not findings:
+        raise _no_result(target, outcome)
+    cells = [
+        Cell(
+            one.case,
+            "",
+            one.dtype,
+            one.direction,
+            one.implementation,
+            one.status,
+            one.max_error,
+            one.tolerance,
+            one.reason,
+        )
+        for one in report.numerics
+    ]
+    stopped = next((finding for finding in findings if finding.code in STOPPED), None)
+    if stopped or not any(cell.case == "compiled-vs-eager" for cell in cells):
+        status = "FAIL" if stopped else "N/A"
+        reason = stopped.title if stopped else outcome.title if outcome else report.not_compared or report.reason
+        cells.insert(0, Cell("compiled-vs-eager", "", "", "forward", _backend(evidence), status, reason=reason))
+    if backward:
+        dtype = next((cell.dtype for cell in cells if cell.dtype), "")
+        cells.insert(1, replace(backward, dtype=dtype))
+    return Parity(target.text, report.environment, tuple(cells), findings, tuple(_notes(evidence, report)))
+
+
+def _no_result(target: Target, outcome: Finding) -> UsageError | InconclusiveError:
+    kind = UsageError if OUTCOMES[outcome.code] == 2 else InconclusiveError
+    return kind(
+        f"{target.text}: {outcome.title}. {outcome.message}",
+        hint=f"More: compile-doctor diagnose {target.text} ({outcome.code})",
+    )
+
+
+def _notes(evidence: Evidence, report: Report) -> list[str]:
+    """How the comparison was made, what recipes were active, and what else the diagnosis found."""
+    found = [note for one in evidence.comparisons for note in one.notes]
+    active = [patch.id for patch in report.patches if patch.state == "active"]
+    found += [f"recipes active: {', '.join(active)}"] if active else []
+    others = sorted({f.code for f in report.findings if f.severity == "error"} - {*CODES, *STOPPED})
+    found += [f"part of it may have run without torch.compile: `diagnose` finds {', '.join(others)}"] if others else []
+    return list(dict.fromkeys(found))

@@ -1,0 +1,53 @@
+"""Tensors within models and nested values: found, named, copied."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils._pytree import keystr, tree_flatten_with_path
+
+
+def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """What is below a value, with names such as `output[0].logits`; dataclasses that torch does not know are opened too."""
+    for path, leaf in tree_flatten_with_path(value)[0]:
+        full = name + keystr(path)
+        if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):
+            for field in dataclasses.fields(leaf):
+                yield from leaves(getattr(leaf, field.name), f"{full}.{field.name}")
+        else:
+            yield full, leaf
+
+
+def input_tensors(args: Any, kwargs: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """`input[0]`, `input['mask']`, …"""
+    for part in (args, kwargs):
+        for name, leaf in leaves(part, "input"):
+            if isinstance(leaf, torch.Tensor):
+                yield name, leaf
+
+
+def uncompiled(model: Any) -> Any:
+    """The module inside of what torch.compile made of one."""
+    return model._orig_mod if isinstance(model, torch.nn.Module) and hasattr(model, "_orig_mod") else model
+
+
+def held(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Parameters and buffers by name, tied ones once; those of lazy modules that have no shape yet are left out."""
+    inner = uncompiled(model)
+    if isinstance(inner, torch.nn.Module):
+        for name, tensor in (*inner.named_parameters(), *inner.named_buffers()):
+            if not torch.nn.parameter.is_lazy(tensor):
+                yield name, tensor
+
+
+def at_rest(tensor: torch.Tensor | None) -> Any:
+    """A copy on the CPU, without history."""
+    return None if tensor is None else tensor.detach().to("cpu", copy=True)
+
+
+def dtype_name(tensor: torch.Tensor) -> str:
+    """`float32`, `bfloat16`, …"""
+    return str(tensor.dtype).removeprefix("torch.")
