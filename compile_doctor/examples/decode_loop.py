@@ -65,7 +65,9 @@ class Layer(nn.Module):
         q, k, v = (
             project(x).unflatten(-1, (HEADS, DIM)).transpose(1, 2) for project in (self.query, self.key, self.value)
         )
-        return self.scaled(self.query_norm(q)), self.key_norm(k), v.to(x.dtype).contiguous()
+        # Under autocast the projections are bfloat16; the cache, and the query, have the dtype of the residual stream.
+        q, k, v = self.scaled(self.query_norm(q)).to(x.dtype), self.key_norm(k).to(x.dtype), v.to(x.dtype)
+        return q, k, v.contiguous()
 
     def scaled(self, q: torch.Tensor) -> torch.Tensor:
         return q / self.depth
@@ -171,9 +173,13 @@ class GrowingLoop(DecodeLoop):
 
 
 class AutocastLoop(DecodeLoop):
-    def forward(self, prompt: torch.Tensor, mask: BlockMask) -> torch.Tensor:
+    def start(self, prompt: torch.Tensor, mask: BlockMask) -> torch.Tensor:
         with torch.autocast(prompt.device.type, dtype=torch.bfloat16):
-            return super().forward(prompt, mask)
+            return super().start(prompt, mask)
+
+    def step(self, token: torch.Tensor, length: int) -> torch.Tensor:
+        with torch.autocast(token.device.type, dtype=torch.bfloat16):
+            return super().step(token, length)
 
 
 class NewScoreMod(DecodeLoop):
@@ -203,7 +209,10 @@ class CapturedShape(DecodeLoop):
 
 class MaskEachStep(DecodeLoop):
     def mask_at(self, length: int) -> BlockMask:
-        return create_block_mask(self.filled, None, None, 1, CAPACITY, device=self.slopes.device)
+        def filled(batch: torch.Tensor, head: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+            return self.filled(batch, head, q, k)  # create_block_mask takes no bound method
+
+        return create_block_mask(filled, None, None, 1, CAPACITY, device=self.slopes.device)
 
 
 class CountingLayer(Layer):
