@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 HEADS, DIM, LAYERS, VOCABULARY, BLOCK = 2, 32, 3, 64, 128
-WIDTH, PROMPT, STEPS, CAPACITY = HEADS * DIM, 128, 6, 256
+WIDTH, STEPS = HEADS * DIM, 6
 Mod = Callable[..., torch.Tensor]
 
 
@@ -37,9 +37,11 @@ class Layer(nn.Module):
         super().__init__()
         self.query, self.key, self.value, self.out = (nn.Linear(WIDTH, WIDTH) for _ in range(4))
         self.query_norm, self.key_norm = nn.RMSNorm(DIM), nn.RMSNorm(DIM)
-        self.register_buffer("keys", torch.zeros(1, HEADS, CAPACITY, DIM))
-        self.register_buffer("values", torch.zeros(1, HEADS, CAPACITY, DIM))
         self.register_buffer("depth", torch.tensor(index + 1.0))
+
+    def reserve(self, capacity: int) -> None:
+        self.keys = self.query.weight.new_zeros(1, HEADS, capacity, DIM)
+        self.values = torch.zeros_like(self.keys)
 
     def prefill(self, x: torch.Tensor, mask: BlockMask, score_mod: Mod) -> torch.Tensor:
         q, k, v = self.heads(x)
@@ -109,10 +111,12 @@ class DecodeLoop(nn.Module):
 
     def start(self, prompt: torch.Tensor, mask: BlockMask) -> torch.Tensor:
         """Fills the cache, and makes what all steps share."""
+        self.capacity = ceil((prompt.shape[1] + STEPS) / BLOCK) * BLOCK
         self.score_mod, self.mask = self.alibi, self.filled_mask()
         self.position.zero_()
         x = self.embed(prompt)
         for layer in self.layers:
+            layer.reserve(self.capacity)
             x = self.prefill(layer, x, mask, self.score_mod)
         return self.logits(x[:, -1:])
 
@@ -139,9 +143,9 @@ class DecodeLoop(nn.Module):
 
     def filled_mask(self) -> BlockMask:
         """All blocks of the cache, in order; how many of them count is in `blocks`."""
-        order = torch.arange(ceil(CAPACITY / BLOCK), dtype=torch.int32, device=self.blocks.device)
+        order = torch.arange(self.capacity // BLOCK, dtype=torch.int32, device=self.blocks.device)
         return BlockMask.from_kv_blocks(
-            self.blocks, order[None, None, None], BLOCK_SIZE=BLOCK, mask_mod=self.filled, seq_lengths=(1, CAPACITY)
+            self.blocks, order[None, None, None], BLOCK_SIZE=BLOCK, mask_mod=self.filled, seq_lengths=(1, self.capacity)
         )
 
     def score_mod_at(self, length: int) -> Mod:
@@ -212,7 +216,7 @@ class MaskEachStep(DecodeLoop):
         def filled(batch: torch.Tensor, head: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
             return self.filled(batch, head, q, k)  # create_block_mask takes no bound method
 
-        return create_block_mask(filled, None, None, 1, CAPACITY, device=self.slopes.device)
+        return create_block_mask(filled, None, None, 1, self.capacity, device=self.slopes.device)
 
 
 class CountingLayer(Layer):
@@ -302,6 +306,15 @@ def output_dtype(backend: str = "inductor") -> nn.Module:
     return OutputDtype(backend)
 
 
-def example_inputs() -> tuple[torch.Tensor, BlockMask]:
-    mask = create_block_mask(causal, None, None, PROMPT, PROMPT, device="cpu", BLOCK_SIZE=BLOCK)
-    return torch.randint(VOCABULARY, (1, PROMPT)), mask
+def causal_mask(tokens: int) -> BlockMask:
+    """The first block of queries sees one block of keys, the second two, and so on: no table of tokens × tokens."""
+    blocks = ceil(tokens / BLOCK)
+    count = torch.arange(1, blocks + 1, dtype=torch.int32)
+    order = torch.arange(blocks, dtype=torch.int32).repeat(blocks, 1)
+    return BlockMask.from_kv_blocks(
+        count[None, None], order[None, None], BLOCK_SIZE=BLOCK, mask_mod=causal, seq_lengths=(tokens, tokens)
+    )
+
+
+def example_inputs(tokens: int = 512) -> tuple[torch.Tensor, BlockMask]:
+    return torch.randint(VOCABULARY, (1, tokens)), causal_mask(tokens)
