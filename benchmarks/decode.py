@@ -26,10 +26,12 @@ HEADER = (
     "code",
     "recompilations",
     "mended",
-    "s per token",
+    "s for all tokens",
+    "mended",
+    "median s per token",
     "mended",
     "ratio",
-    "ms per token, all compiled",
+    "ms per token, compiled",
     "mended",
     "ratio",
 )
@@ -44,79 +46,60 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="decode-cache-") as cache:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache  # every graph is compiled here for the first time
-        results = [measured(*pair, options) for pair in PAIRS]
-    tables.save("decode", {"tokens": options.tokens, "rounds": options.rounds, "pairs": results})
-    tables.publish("decode", tables.table(HEADER, [row(result) for result in results]), options.write)
+        names = dict.fromkeys(name for wrong, mended, _ in PAIRS for name in (mended, wrong))
+        found = {name: measured(name, options) for name in names}
+    tables.save("decode", {"tokens": options.tokens, "rounds": options.rounds, "loops": found})
+    rows = [[f"`{wrong}`", code, *columns(found[wrong], found[mended])] for wrong, mended, code in PAIRS]
+    tables.publish("decode", tables.table(HEADER, rows), options.write)
 
 
-def measured(wrong: str, mended: str, code: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Both loops of a pair: the first time through, compiling, then in turn with everything compiled."""
+def measured(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """One loop: the first time through, compiling, and again when everything is compiled."""
     import torch
+    from torch._dynamo.utils import counters
 
+    from compile_doctor.examples import decode_loop
+
+    # Loops share their code, and with it what torch compiled for it: none may profit from, or pay for, the one before.
+    torch._dynamo.reset()
+    counters.clear()
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    found: dict[str, Any] = {"mistake": wrong, "mended_by": mended, "code": code}
+    model, inputs = getattr(decode_loop, name)(options.backend), decode_loop.example_inputs()
     with torch.no_grad():
-        loops = {"wrong": Loop(wrong, options), "mended": Loop(mended, options)}
-        for name, loop in loops.items():
-            seconds, recompiled = loop.first()
-            found[name] = {"recompilations": recompiled, "compiling": [round(one, 4) for one in seconds]}
-        steady: dict[str, list[float]] = {name: [] for name in loops}
-        for _ in range(options.rounds):
-            for name, loop in loops.items():
-                steady[name] += loop.tokens()
-    for name, times in steady.items():
-        found[name]["median_seconds"] = round(median(found[name]["compiling"]), 4)
-        found[name]["median_compiled_ms"] = round(median(times) * 1e3, 3)
-    print(found, flush=True)
+        first = tokens(model, inputs, options.tokens)
+        graphs = counters["stats"]["unique_graphs"]
+        again = [one for _ in range(options.rounds) for one in tokens(model, inputs, options.tokens)]
+    found = {
+        "recompilations": graphs - 2,  # one for prefill and one for decoding are what there has to be
+        "seconds": [round(one, 4) for one in first],
+        "median_seconds": round(median(first), 4),
+        "median_compiled_ms": round(median(again) * 1e3, 3),
+    }
+    print(name, found, flush=True)
     return found
 
 
-class Loop:
-    """One variant of the example."""
-
-    def __init__(self, name: str, options: argparse.Namespace) -> None:
-        import torch
-
-        from compile_doctor.examples import decode_loop
-
-        torch._dynamo.reset()
-        self.count = options.tokens
-        self.model = getattr(decode_loop, name)(options.backend)
-        self.inputs = decode_loop.example_inputs()
-
-    def first(self) -> tuple[list[float], int]:
-        """(seconds of each token, graphs compiled beyond the first for decoding and for prefill)."""
-        from torch._dynamo.utils import counters
-
-        counters.clear()
-        seconds = self.tokens()
-        return seconds, counters["stats"]["unique_graphs"] - 2
-
-    def tokens(self) -> list[float]:
-        """Seconds of each decoded token; prefill is not in them."""
-        prompt, mask = self.inputs
-        logits = self.model.start(prompt, mask)
-        seconds = []
-        for length in range(prompt.shape[1], prompt.shape[1] + self.count):
-            started = time.perf_counter()
-            logits = self.model.step(logits.argmax(-1), length)
-            seconds.append(time.perf_counter() - started)
-        return seconds
+def tokens(model: Any, inputs: tuple[Any, Any], count: int) -> list[float]:
+    """Seconds of each decoded token; prefill is not in them."""
+    prompt, mask = inputs
+    logits = model.start(prompt, mask)
+    seconds = []
+    for length in range(prompt.shape[1], prompt.shape[1] + count):
+        started = time.perf_counter()
+        logits = model.step(logits.argmax(-1), length)
+        seconds.append(time.perf_counter() - started)
+    return seconds
 
 
-def row(result: dict[str, Any]) -> list[object]:
-    wrong, mended = result["wrong"], result["mended"]
+def columns(wrong: dict[str, Any], mended: dict[str, Any]) -> list[object]:
+    both = (wrong, mended)
     return [
-        f"`{result['mistake']}`",
-        result["code"],
-        wrong["recompilations"],
-        mended["recompilations"],
-        f"{wrong['median_seconds']:.4f}",
-        f"{mended['median_seconds']:.4f}",
+        *(one["recompilations"] for one in both),
+        *(f"{sum(one['seconds']):.1f}" for one in both),
+        *(f"{one['median_seconds']:.4f}" for one in both),
         f"{wrong['median_seconds'] / mended['median_seconds']:.1f}",
-        wrong["median_compiled_ms"],
-        mended["median_compiled_ms"],
+        *(one["median_compiled_ms"] for one in both),
         wrong["median_compiled_ms"] / mended["median_compiled_ms"],
     ]
 
