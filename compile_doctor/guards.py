@@ -84,9 +84,7 @@ def _with_place(guard: Guard, text: str, first: str) -> Guard:
 
 def _size(match: re.Match[str], _text: str) -> Guard:
     name, kind, dimension, was, now = match["name"], match["kind"], int(match["index"]), match["was"], match["now"]
-    words = (
-        f"{'dimension' if kind == 'size' else 'the stride of dimension'} {dimension} of {_named(name)} was {was}, now {now}"
-    )
+    words = f"{'dimension' if kind == 'size' else 'the stride of dimension'} {dimension} of {_named(name)} was {was}, now {now}"
     return Guard(kind, name, words, f"{kind}:{name}:{dimension}", dimension, was, now)
 
 

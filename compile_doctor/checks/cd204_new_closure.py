@@ -43,9 +43,7 @@ def shared_by_decorator(seen: Seen, group: Recompiled) -> bool:
     """The frame is a decorator's `wrapper`, one code object for all the functions it wraps, and the guard is on those."""
     name = group.guard.source.split(".", 1)[0]
     carried = group.guard.kind in ("identity", "closure") or captures_shape(group)
-    return carried and places.is_outer_parameter(
-        seen.evidence.sources, group.file, group.compilations[0].line, name
-    )
+    return carried and places.is_outer_parameter(seen.evidence.sources, group.file, group.compilations[0].line, name)
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
