@@ -126,6 +126,9 @@ class MaskMade:
     peak: int
     largest: int
     """Bytes of its largest allocation: query tokens × key tokens where the mask was written out."""
+    queries: int | None = None
+    keys: int | None = None
+    """How many of each the mask is for, where the capture has it."""
 
 
 @dataclass(frozen=True, slots=True)

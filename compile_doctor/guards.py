@@ -59,6 +59,18 @@ def parse(reason: str) -> Guard:
     return _with_place(guard, text, first)
 
 
+def carrier(source: str) -> str | None:
+    """The function that carries what is guarded: `score_mod` for `score_mod.__closure__[0].cell_contents`, else None."""
+    carried = _CARRIED.match(source)
+    return carried[1] if carried else None
+
+
+def _named(source: str) -> str:
+    """A tensor as the user knows it: torch does not say what the variable in a closure's cell is called."""
+    function = carrier(source)
+    return f"a tensor that `{function}` captures" if function else f"`{source}`"
+
+
 def _with_place(guard: Guard, text: str, first: str) -> Guard:
     frames = _STACK.findall(text.partition("User stack trace:")[2])
     comment = _COMMENT.search(first)
@@ -72,33 +84,31 @@ def _with_place(guard: Guard, text: str, first: str) -> Guard:
 
 def _size(match: re.Match[str], _text: str) -> Guard:
     name, kind, dimension, was, now = match["name"], match["kind"], int(match["index"]), match["was"], match["now"]
-    words = (
-        f"{'dimension' if kind == 'size' else 'the stride of dimension'} {dimension} of `{name}` was {was}, now {now}"
-    )
+    words = f"{'dimension' if kind == 'size' else 'the stride of dimension'} {dimension} of {_named(name)} was {was}, now {now}"
     return Guard(kind, name, words, f"{kind}:{name}:{dimension}", dimension, was, now)
 
 
 def _rank(match: re.Match[str], _text: str) -> Guard:
     name = match["name"]
-    words = f"`{name}` had {match['was']} dimensions, now {match['now']}"
+    words = f"{_named(name)} had {match['was']} dimensions, now {match['now']}"
     return Guard("rank", name, words, f"rank:{name}", None, match["was"], match["now"])
 
 
 def _dtype(match: re.Match[str], _text: str) -> Guard:
     name = match["name"]
-    words = f"the dtype of `{name}` was {match['was']}, now {match['now']}"
+    words = f"the dtype of {_named(name)} was {match['was']}, now {match['now']}"
     return Guard("dtype", name, words, f"dtype:{name}", None, match["was"], match["now"])
 
 
 def _requires_grad(match: re.Match[str], _text: str) -> Guard:
     name, expected = match["name"], match["was"] == "1"
-    words = f"`{name}` {'required' if expected else 'did not require'} a gradient, now it {'does not' if expected else 'does'}"
+    words = f"{_named(name)} {'required' if expected else 'did not require'} a gradient, now it {'does not' if expected else 'does'}"
     return Guard("requires_grad", name, words, f"requires_grad:{name}")
 
 
 def _device(match: re.Match[str], _text: str) -> Guard:
     name = match["name"]
-    return Guard("device", name, f"the device or layout of `{name}` changed", f"device:{name}")
+    return Guard("device", name, f"the device or layout of {_named(name)} changed", f"device:{name}")
 
 
 def _tensor_type(match: re.Match[str], _text: str) -> Guard:

@@ -182,8 +182,22 @@ def reader_line(sources: Mapping[str, str], file: str, first: int, function: str
     for start, last, _, known in _functions(text):
         if known == function and start <= first <= last:
             body = lines_of(text)[start - 1 : last]
-            return _first_use(body, start, name, after=definition_line(sources, file, start, function))
+            return _first_use(body, start, name, after=_bodies(text)[start] - 1)
     return None
+
+
+@lru_cache(maxsize=64)
+def _bodies(source: str) -> dict[int, int]:
+    """First line of each function, with decorators, and the line of its first statement: behind the parameters."""
+    functions = (
+        node
+        for node in ast.walk(ast.parse(source.lstrip("\ufeff")))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    )
+    return {
+        min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]): node.body[0].lineno
+        for node in functions
+    }
 
 
 def _first_use(body: list[str], start: int, name: str, after: int) -> int | None:

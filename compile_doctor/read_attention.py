@@ -126,7 +126,15 @@ class AttentionReader:
         )
 
     def _mask_made(self, process: str, event: dict[str, Any]) -> None:
-        self.masks.append(MaskMade(_stack(event["stack"]), int(event["peak"]), int(event["largest"])))
+        self.masks.append(
+            MaskMade(
+                _stack(event["stack"]),
+                int(event["peak"]),
+                int(event["largest"]),
+                event.get("queries"),
+                event.get("keys"),
+            )
+        )
 
     def _memory(self, process: str, event: dict[str, Any]) -> None:
         name = event["window"] if event["window"] == "call" else f"{process}:{event['window']}"

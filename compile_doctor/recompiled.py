@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from compile_doctor import places
 from compile_doctor.evidence import Compilation, Evidence, Frame
-from compile_doctor.guards import Guard, parse
+from compile_doctor.guards import Guard, carrier, parse
 from compile_doctor.trace import function_name
 
 STATE_KINDS = frozenset(
@@ -100,7 +100,7 @@ def _base_name(source: str) -> str:
 def _line(evidence: Evidence, guard: Guard, compilation: Compilation, function: str, name: str) -> int:
     file, first, sources = compilation.file, compilation.line, evidence.sources
     definition = places.definition_line(sources, file, first, function)
-    if guard.kind in UNREAD_KINDS:
+    if guard.kind in UNREAD_KINDS and not carrier(guard.source):
         return definition
     # For a closure torch names a line inside of the function that was passed in, which may be anywhere.
     if guard.kind != "closure" and guard.read_at and file.endswith(guard.read_at[0]):

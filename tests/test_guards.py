@@ -8,7 +8,7 @@ import string
 
 import pytest
 
-from compile_doctor.guards import LONGEST, parse
+from compile_doctor.guards import LONGEST, carrier, parse
 
 HINT = (
     "(HINT: torch.compile considers integer attributes of the nn.Module to be static. If you are observing recompilation, "
@@ -229,3 +229,11 @@ def test_only_the_beginning_of_a_long_value_is_looked_at(value):
     guard = parse(f"0/0: prompt == {value}")
     assert (guard.kind, guard.key) == ("value", "value:prompt")
     assert len(guard.was) < LONGEST < len(value)
+
+
+def test_a_captured_tensor_is_named_by_the_function_that_captures_it():
+    size = parse(
+        "1/0: tensor 'score_mod.__closure__[0].cell_contents' size mismatch at index 1. expected 129, actual 130"
+    )
+    assert size.words == "dimension 1 of a tensor that `score_mod` captures was 129, now 130"
+    assert carrier(size.source) == "score_mod" and carrier("self.keys") is None

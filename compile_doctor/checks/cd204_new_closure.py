@@ -9,9 +9,11 @@ from compile_doctor import places
 from compile_doctor.analysis import Seen
 from compile_doctor.checks.base import Check, recompile_values
 from compile_doctor.findings import Finding
+from compile_doctor.guards import carrier
 from compile_doctor.recompiled import Recompiled
 
 _CALLABLE = re.compile(r"function|method|partial|builtin|lambda")
+_SHAPE = ("size", "rank")
 _OWN = re.compile(r"\.(?:__code__|func)$")
 
 
@@ -19,7 +21,7 @@ def fits(seen: Seen, group: Recompiled) -> bool:
     """Whether what varied is a function: by the guard, or (torch 2.8 does not say) because the frame calls it."""
     if shared_by_decorator(seen, group):
         return False
-    if group.guard.kind == "closure":
+    if group.guard.kind == "closure" or captures_shape(group):
         return True
     if group.guard.kind != "identity":
         return False
@@ -32,18 +34,24 @@ def fits(seen: Seen, group: Recompiled) -> bool:
     return group.guard.was is None and bool(called)
 
 
+def captures_shape(group: Recompiled) -> bool:
+    """Whether the shape of a tensor varies that a function captures: torch guards on it as on any input of the graph."""
+    return group.guard.kind in _SHAPE and carrier(group.guard.source) is not None
+
+
 def shared_by_decorator(seen: Seen, group: Recompiled) -> bool:
     """The frame is a decorator's `wrapper`, one code object for all the functions it wraps, and the guard is on those."""
     name = group.guard.source.split(".", 1)[0]
-    return group.guard.kind in ("identity", "closure") and places.is_outer_parameter(
-        seen.evidence.sources, group.file, group.compilations[0].line, name
-    )
+    carried = group.guard.kind in ("identity", "closure") or captures_shape(group)
+    return carried and places.is_outer_parameter(seen.evidence.sources, group.file, group.compilations[0].line, name)
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
     groups: dict[tuple[str, str, str], list[Recompiled]] = {}
     for group in seen.recompiled:
-        if fits(seen, group):
+        if fits(seen, group) and captures_shape(group):
+            yield _captured_shape(seen, group)
+        elif fits(seen, group):
             name = _OWN.sub("", group.guard.source)
             groups.setdefault((group.file, group.function, name), []).append(group)
     for (_, _, name), found in groups.items():
@@ -59,6 +67,20 @@ def detect(seen: Seen) -> Iterator[Finding]:
         )
 
 
+def _captured_shape(seen: Seen, group: Recompiled) -> Finding:
+    function = carrier(group.guard.source) or ""
+    values = [group.guard.was or "?", *(guard.now or "?" for guard in group.guards)]
+    what = f"dimension {group.guard.dimension}" if group.guard.kind == "size" else "the number of dimensions"
+    return CHECK.finding(
+        f"Recompiled for the shape of a captured tensor: {function}",
+        f"`{function}` captures a tensor of another shape than before ({what}: {', '.join(values[:5])}"
+        f"{', …' if len(values) > 5 else ''}), and each shape compiles {group.function} again.",
+        fix="Capture one tensor of the full size, made once, and index it with a position that is a tensor too; what "
+        "changes from step to step is then a value, updated in place (position.fill_(…)), and no shape.",
+        **{**recompile_values(seen, group), "cause": f"captured-shape:{function}"},
+    )
+
+
 CHECK = Check(
     code="CD204",
     name="new-closure-recompile",
@@ -68,7 +90,9 @@ CHECK = Check(
 A function that is passed in is inlined, together with what it carries: closure cells, default values, the keywords of
 a functools.partial. A Python value among these is a constant of the graph, so a `mask_mod` made anew for each step
 (`lambda b, h, q, k: q + step >= k`) compiles anew for each step. A captured *tensor* is an input of the graph: its
-value may change.
+value may change, its shape may not. A table of biases that is made for the length so far is another shape at each
+step: make it once, for the longest length. (With dynamic=True numbers and shapes may vary, where the backend can take
+that inside flex_attention: on a CPU, Inductor of torch 2.13 can take neither a captured float nor a growing table.)
 """,
     detect=detect,
     fires="""\

@@ -8,13 +8,15 @@ from itertools import pairwise
 from compile_doctor.analysis import Seen
 from compile_doctor.checks.base import Check, recompile_values
 from compile_doctor.findings import Finding
+from compile_doctor.guards import carrier
 from compile_doctor.recompiled import Recompiled
 
 
 def fits(group: Recompiled) -> bool:
-    """At least two recompilations, each for a larger size of the same dimension."""
+    """At least two recompilations, each for a larger size of the same dimension (a captured tensor's is CD204)."""
     sizes = [int(guard.now) for guard in group.guards if guard.kind == "size" and guard.now and guard.now.isdigit()]
-    return len(sizes) >= 2 and all(small < large for small, large in pairwise(sizes))
+    argument = carrier(group.guard.source) is None
+    return argument and len(sizes) >= 2 and all(small < large for small, large in pairwise(sizes))
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
@@ -27,7 +29,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
                 f"Dimension {guard.dimension} of `{guard.source}` grows from call to call "
                 f"({', '.join(sizes[:5])}{', …' if len(sizes) > 5 else ''}), and each size compiles {group.function} again.",
                 fix="Compile decoding with dynamic=True, or leave `dynamic` out; or give the cache its full size at once "
-                "and mask what is not filled. (Prefill may stay dynamic=False.)",
+                "and mask what is not filled. (Prefill may stay dynamic=False, with a BlockMask.)",
                 **recompile_values(seen, group),
             )
 

@@ -15,6 +15,17 @@ from compile_doctor.sizes import human
 from compile_doctor.trace import function_name
 
 
+_ONCE = (
+    "Make the mask once per shape and keep it (a dictionary by length, or functools.lru_cache); where it must change, "
+    "compile it: torch.compile(create_block_mask)."
+)
+_DECODING = (
+    "Make the mask once and keep it. In a decode loop: one for the whole cache, by BlockMask.from_kv_blocks with all of its "
+    "blocks, whose mask_mod reads the position from a tensor that is updated in place (position.fill_(…)); "
+    "mask.kv_num_blocks.fill_(position // 128 + 1) leaves out the blocks that are still empty."
+)
+
+
 def detect(seen: Seen) -> Iterator[Finding]:
     pairs = max((verdict.site.dense_bytes or 0 for verdict in seen.attention), default=0)
     groups: dict[tuple[str, int], list[MaskMade]] = {}
@@ -28,14 +39,18 @@ def detect(seen: Seen) -> Iterator[Finding]:
         largest = max(made.largest for made in found)
         peak = max(made.peak for made in found)
         grid = f", {largest / pairs:.1f} times the float32 scores of this model's attention" if pairs else ""
+        decoding = all(made.queries and made.keys and made.queries < made.keys for made in found)
         yield CHECK.finding(
             "A BlockMask is made anew, uncompiled, at each call",
-            f"create_block_mask runs in Python at each call, and writes out a mask of all pairs of tokens: {human(peak)} "
-            f"in this run, which grows with the square of the tokens.",
+            "create_block_mask runs in Python at each call, and writes out a mask of "
+            + (
+                f"{found[0].queries:,} × {found[0].keys:,} pairs of queries and keys: {human(peak)} in this run, each time."
+                if decoding
+                else f"all pairs of tokens: {human(peak)} in this run, which grows with the square of the tokens."
+            ),
             count=len(found),
             cause="mask-per-call",
-            fix="Make the mask once per shape and keep it (a dictionary by length, or functools.lru_cache); where it must "
-            "change, compile it: torch.compile(create_block_mask).",
+            fix=_DECODING if decoding else _ONCE,
             evidence=(
                 f"its largest allocation was {human(largest)}{grid}",
                 f"called {len(found)}× in one call of the model",

@@ -46,6 +46,11 @@ def is_compiled(value: object) -> bool:
     return marked and not getattr(value, "_torchdynamo_disable", False)
 
 
+def keeps_out(value: object) -> bool:
+    """Whether `value`, or a module's forward, is under torch.compiler.disable: only what it compiles by itself is."""
+    return bool(getattr(getattr(value, "forward", value), "_torchdynamo_disable", False))
+
+
 def artifact_loggers(*names: str) -> Iterator[tuple[str, logging.Logger]]:
     """(artifact, logger) for each logger of an artifact such as `graph_breaks`; they exist once Dynamo is imported."""
     from torch._logging import _internal

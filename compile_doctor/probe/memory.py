@@ -84,13 +84,13 @@ class MemoryPass:
                 self.log.write("memory", window=name, peak=measured, largest=largest, kernels=kernels)
         with_inputs = self._with_inputs(call, events, seen)
         sdpa = []
-        for number, (kind, stack, graph) in enumerate(seen):
+        for number, (kind, stack, graph, lengths) in enumerate(seen):
             event = next(iter(events.get(f"python:{number}", [])), None)
             if event is None:
                 continue
             peak, largest = _allocated(event)
             if kind == "mask":
-                self.log.write("mask-made", stack=stack, peak=peak, largest=largest)
+                self.log.write("mask-made", stack=stack, peak=peak, largest=largest, **lengths)
             else:
                 called = next(iter(with_inputs.get(f"python:{number}", [])), event)
                 described = {"stack": stack, "graph": graph, "peak": peak, "largest": largest, **_sdpa(called)}
@@ -128,8 +128,8 @@ class _PythonCalls:
 
     def __init__(self, observer: Observer) -> None:
         self.observer = observer
-        self.seen: list[tuple[str, list[list[Any]], int | None]] = []
-        """What was called, from where, and in which graph (backend `eager` runs a graph as Python)."""
+        self.seen: list[tuple[str, list[list[Any]], int | None, dict[str, int]]] = []
+        """What was called, from where, in which graph (backend `eager` runs a graph as Python); a mask's lengths."""
         self._open: list[tuple[object, Any]] = []
         self._sdpa = torch.nn.functional.scaled_dot_product_attention
         self._mask = compat.create_block_mask().__code__
@@ -148,20 +148,26 @@ class _PythonCalls:
         elif event in ("c_return", "c_exception") and argument is self._sdpa:
             self._end(argument)
         elif event == "call" and frame.f_code is self._mask:
-            self._begin("mask", frame.f_back, frame)
+            self._begin("mask", frame.f_back, frame, _lengths(frame))
         elif event == "return" and frame.f_code is self._mask:
             self._end(frame)
 
-    def _begin(self, kind: str, frame: FrameType | None, key: object) -> None:
+    def _begin(self, kind: str, frame: FrameType | None, key: object, lengths: dict[str, int] | None = None) -> None:
         mark = record_function(f"{MARK}python:{len(self.seen)}")
         mark.__enter__()
         self._open.append((key, mark))
         running = self.observer.running
-        self.seen.append((kind, python_stack(frame)[0], running[-1] if running else None))
+        self.seen.append((kind, python_stack(frame)[0], running[-1] if running else None, lengths or {}))
 
     def _end(self, key: object) -> None:
         if self._open and self._open[-1][0] is key:
             self._open.pop()[1].__exit__(None, None, None)
+
+
+def _lengths(frame: FrameType) -> dict[str, int]:
+    """How many queries and keys a mask is for, from create_block_mask's own frame."""
+    named = {"queries": frame.f_locals.get("Q_LEN"), "keys": frame.f_locals.get("KV_LEN")}
+    return {name: value for name, value in named.items() if isinstance(value, int)}
 
 
 def _marked(roots: list[Any]) -> dict[str, list[Any]]:

@@ -128,7 +128,7 @@ class Session:
         from compile_doctor.probe.bytecode import Bytecode
         from compile_doctor.probe.logs import write_counts
 
-        as_is = bool(self.settings.get("as_is")) or compat.is_compiled(model)
+        as_is = bool(self.settings.get("as_is")) or compat.is_compiled(model) or compat.keeps_out(model)
         self.log.write("compile", as_is=as_is)
         bytecode = Bytecode() if self.settings.get("bytecode") else None
         outputs: list[Any] | None = None
