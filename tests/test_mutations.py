@@ -40,7 +40,8 @@ def test_edit(edit, baselines):
     found = judge(target, load_capture(EVIDENCE / f"{edit.slug}.zip"), configuration, datetime.date(2026, 11, 21))
     gate = Gate((found,), "2.13.0", "cpu")
     document = json.loads(gate_renderer("json")(gate, 1, False))
-    assert not mutants.mistake(edit, mutants.edited(base, edit), gate.exit_code, document)
+    wrong = mutants.mistake(edit, mutants.edited(base, edit), gate.exit_code, document)
+    assert not wrong, wrong
 
 
 def test_every_edit_is_recorded_and_no_other():

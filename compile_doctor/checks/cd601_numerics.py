@@ -20,23 +20,27 @@ _CPU_FLEX = (
 
 def detect(seen: Seen) -> Iterator[Finding]:
     difference, manifest = seen.evidence.max_difference, seen.evidence.manifest
-    largest = manifest.get("largest_output")
-    if difference is None or not largest or manifest.get("random"):
+    largest, unlike = manifest.get("largest_output"), manifest.get("unlike")
+    if manifest.get("random"):
         return
-    if difference <= TOLERATED * largest:
+    if unlike:
+        said, measured = f"The outputs of the first call differ: {unlike}", unlike
+    elif difference is None or not largest or difference <= TOLERATED * largest:
         return
+    else:
+        said = f"The outputs of the first call differ by up to {difference:.2g}, where the largest eager value is {largest:.2g}"
+        measured = f"largest absolute difference {difference:.3g}, tolerated here {TOLERATED * largest:.3g}"
     at = manifest.get("compared_at")
     yield CHECK.finding(
         "Compiled and eager give different results",
-        f"The outputs of the first call differ by up to {difference:.2g}, where the largest eager value is {largest:.2g}"
-        + (f" (at {at:,} tokens)." if at else "."),
+        said + (f" (at {at:,} tokens)." if at else "."),
         cause="numerics",
         fix=_CPU_FLEX
         if _cpu_flex(seen)
         else "Do not use the compiled model yet. Halve it: compile one part after the other (--as-is, with torch.compile around "
         "a submodule) until the part that differs is left; then report that to PyTorch.",
         evidence=(
-            f"largest absolute difference {difference:.3g}, tolerated here {TOLERATED * largest:.3g}",
+            measured,
             "the eager control run started from a freshly built model and the same seeds, and drew no random numbers",
         ),
     )
@@ -57,10 +61,10 @@ CHECK = Check(
     code="CD601",
     name="numerics-differ",
     severity="error",
-    summary="The compiled output differs from eager's by more than a tenth of the largest value.",
+    summary="The compiled output differs from eager's: by more than a tenth of the largest value, or in shape, dtype, NaN.",
     explanation="""\
 The doctor runs the target in eager mode too, and compares the tensors of the first call. Rounding explains a small
-difference; a tenth of the largest value it does not, in any precision. Models that draw random numbers (dropout while
+difference; a tenth of the largest value it does not, in any precision, nor another shape, dtype or NaN. Models that draw random numbers (dropout while
 training) are not judged: compiled code draws others. A difference below that is shown on the last line of the report.
 """,
     detect=detect,
