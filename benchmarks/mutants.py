@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,11 @@ class Base:
     edits: tuple[Edit, ...]
 
     @property
+    def options(self) -> dict[str, Any]:
+        """The target's, as GateTarget has them."""
+        return {key.replace("-", "_"): value for key, value in self.target.items()}
+
+    @property
     def files(self) -> dict[str, str]:
         """The scratch repository's files."""
         packages = sorted((HERE / PACKAGES).glob("*.py"))
@@ -70,7 +76,9 @@ def _edit(base: str, entry: dict[str, Any]) -> Edit:
     if unknown:
         raise ValueError(f"{base}: {entry['name']}: unknown key {unknown.pop()!r}")
     harm = entry.get("harm", "")
-    return Edit(base, entry["name"], harm, entry.get("at", ""), entry.get("exit", 1 if harm else 0), tuple(entry["change"]))
+    return Edit(
+        base, entry["name"], harm, entry.get("at", ""), entry.get("exit", 1 if harm else 0), tuple(entry["change"])
+    )
 
 
 def _words(name: str) -> list[str]:
@@ -100,13 +108,15 @@ def mistake(edit: Edit, files: Mapping[str, str], code: int, gate: Mapping[str, 
     if edit.harm in FIGURES:
         return "" if any(one["kind"] == edit.harm for one in target["worse"]) else f"nothing about {edit.harm}"
     if edit.exit == 3:
-        found = [finding for finding in target["report"]["findings"]] if target["report"] else []
+        found = target["report"]["findings"] if target["report"] else []
     else:
         found = [one["finding"] for one in target["worse"] if one["finding"] and not one["waived"]]
     named = [finding for finding in found if finding["code"] == edit.harm]
     if not named:
         return f"no {edit.harm}: {', '.join(sorted({one['code'] for one in found})) or target['reason']}"
     lines = [finding["location"]["line"] if finding["location"] else None for finding in named]
+    # Of several alike in one function the text names all: `(model.py:7 or 9)`.
+    lines += [int(line) for one in target["worse"] for line in re.findall(r"(?<=[: ])\d+(?= or |\)$)", one["text"])]
     wanted = [line_of(text, edit.at) for text in files.values() if edit.at and edit.at in text] or [None]
     return "" if not edit.at or set(lines) & set(wanted) else f"{edit.harm} at line {lines}, not {wanted}"
 

@@ -1,7 +1,7 @@
 """The gate against single edits: every harmful one has to fail with its code and line, no harmless one may.
 
-    python benchmarks/mutations.py -j 2 --write    through the command line, in scratch repositories
-    python benchmarks/mutations.py --record        keeps what torch did with each edit, for tests/test_mutations.py
+python benchmarks/mutations.py -j 2 --write    through the command line, in scratch repositories
+python benchmarks/mutations.py --record        keeps what torch did with each edit, for tests/test_mutations.py
 """
 
 from __future__ import annotations
@@ -121,10 +121,9 @@ def publish(results: dict[str, dict[str, Any]], write: bool) -> None:
 def record(chosen: list[tuple[mutants.Base, mutants.Edit]], missing: bool) -> None:
     """With tests/record.py, which forks from a process that has imported torch: seconds for each instead of ten."""
     sys.path.insert(0, str(ROOT))
-    from tests import record as recorder
-
     from compile_doctor.check_targets import settings_of
     from compile_doctor.config import GateTarget
+    from tests import record as recorder
 
     os.chdir(ROOT)
     os.environ.pop("CI", None)
@@ -141,7 +140,7 @@ def record(chosen: list[tuple[mutants.Base, mutants.Edit]], missing: bool) -> No
             repository = scratch(Path(folder) / name, base, files)
             packages = str(repository / mutants.PACKAGES)
             sys.path.insert(0, packages)
-            settings = settings_of(GateTarget("model", mutants.MODEL, **base.target))
+            settings = settings_of(GateTarget("model", mutants.MODEL, **base.options))
             given = {key: value for key, value in vars(settings).items() if key != "timeout"}
             recorder.record(name, repository / mutants.MODEL, given, EVIDENCE)
             sys.path.remove(packages)

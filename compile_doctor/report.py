@@ -44,6 +44,8 @@ class Report:
     attention: tuple[AttentionEntry, ...]
     """One entry per line that called attention."""
     require_fused: bool
+    unproven: str
+    """Why --require-fused is not met, where nothing dense was seen; empty where it is, or was not asked for."""
     compared_at: int | None
     """The number of tokens at which the eager control ran, where it is another than the largest."""
     max_difference: float | None
@@ -94,7 +96,11 @@ def make_report(evidence: Evidence) -> Report:
         reason=reason,
         environment=_environment(evidence),
         convention=str(evidence.manifest.get("convention", "")),
-        settings=evidence.manifest.get("options", {}),
+        # As it was run: a target that is compiled already needs no --as-is.
+        settings={
+            **evidence.manifest.get("options", {}),
+            **({"as_is": True} if evidence.manifest.get("as_is") else {}),
+        },
         summary=_summary(seen),
         findings=tuple(findings),
         skipped_checks=tuple(sorted(skipped)),
@@ -103,6 +109,7 @@ def make_report(evidence: Evidence) -> Report:
         notes=(*evidence.notes, *_float8(evidence, seen)),
         attention=attention,
         compared_at=evidence.manifest.get("compared_at"),
+        unproven=unproven,
         require_fused=bool((evidence.manifest.get("options") or {}).get("require_fused")),
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
         max_difference=None if evidence.manifest.get("random") else evidence.max_difference,

@@ -172,6 +172,25 @@ def test_what_could_not_be_judged_is_no_pass(tmp_path):
     assert Gate((), "2.13.0", "cpu").exit_code == 3, "nothing was checked"
 
 
+def test_what_require_fused_cannot_prove_hides_no_regression(tmp_path):
+    fused = {"cwd": "/work/project", "options": {"backend": "eager", "require_fused": True}}
+    target = GateTarget("vit", "model.py", require_fused=True)
+    written(tmp_path, evidence(manifest=fused))
+    found = outcome(tmp_path, evidence(manifest=fused), target)
+    assert found.status == "inconclusive" and "No attention call was seen" in found.reason
+    found = outcome(tmp_path, evidence(manifest=fused, breaks=(a_break(),)), target)
+    assert found.status == "regression" and "CD101" in found.reason
+    written(tmp_path, evidence(manifest=fused, breaks=(a_break(),)))
+    assert outcome(tmp_path, evidence(manifest=fused, breaks=(a_break(),)), target).status == "inconclusive"
+
+
+def test_a_target_that_is_compiled_no_longer_is_no_pass(tmp_path):
+    options = {"cwd": "/work/project", "options": {"backend": "eager"}}
+    written(tmp_path, evidence(manifest={**options, "as_is": True}))
+    found = outcome(tmp_path, evidence(manifest={**options, "as_is": False}))
+    assert found.status == "inconclusive" and "as_is = True, now not given" in found.reason
+
+
 def test_the_options_of_a_target_are_those_of_diagnose():
     target = GateTarget("vit", "model.py", tokens=64, grad=True, memory_limit="8GB", patches="auto", backend="inductor")
     found = settings_of(target, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,20 +24,24 @@ EDITS = [edit for base in BASES.values() for edit in base.edits]
 
 
 @pytest.fixture(scope="module")
-def baselines(tmp_path_factory):
-    """A folder of baselines for each base model."""
-    folder = tmp_path_factory.mktemp("baselines")
-    for name in BASES:
+def folder_of(tmp_path_factory):
+    """The folder with a base model's baseline."""
+
+    @cache
+    def made(name: str) -> Path:
+        folder = tmp_path_factory.mktemp(name)
         entry = baseline.snapshot("model", make_report(load_capture(EVIDENCE / f"{name}.zip")))
-        baseline.write(baseline.path_of(folder / name, "model", entry["torch"], entry["device"]), entry)
-    return folder
+        baseline.write(baseline.path_of(folder, "model", entry["torch"], entry["device"]), entry)
+        return folder
+
+    return made
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.slug)
-def test_edit(edit, baselines):
+def test_edit(edit, folder_of):
     base = BASES[edit.base]
-    configuration = Configuration(Path("pyproject.toml"), baselines / base.name, ())
-    target = GateTarget("model", mutants.MODEL, **base.target)
+    configuration = Configuration(Path("pyproject.toml"), folder_of(base.name), ())
+    target = GateTarget("model", mutants.MODEL, **base.options)
     found = judge(target, load_capture(EVIDENCE / f"{edit.slug}.zip"), configuration, datetime.date(2026, 11, 21))
     gate = Gate((found,), "2.13.0", "cpu")
     document = json.loads(gate_renderer("json")(gate, 1, False))

@@ -256,7 +256,9 @@ def _unlike(compiled: list[Any], eager: list[Any]) -> str | None:
         if a.shape != b.shape:
             return f"compiled returns shape {list(a.shape)}, eager {list(b.shape)}"
         if a.dtype != b.dtype:
-            return f"compiled returns {str(a.dtype).removeprefix('torch.')}, eager {str(b.dtype).removeprefix('torch.')}"
+            return (
+                f"compiled returns {str(a.dtype).removeprefix('torch.')}, eager {str(b.dtype).removeprefix('torch.')}"
+            )
         if _has_numbers(a) and _has_numbers(b):
             left, right = _widened(a), _widened(b)
             if not torch.equal(left.isnan(), right.isnan()):
