@@ -96,11 +96,7 @@ def make_report(evidence: Evidence) -> Report:
         reason=reason,
         environment=_environment(evidence),
         convention=str(evidence.manifest.get("convention", "")),
-        # As it was run: a target that is compiled already needs no --as-is.
-        settings={
-            **evidence.manifest.get("options", {}),
-            **({"as_is": True} if evidence.manifest.get("as_is") else {}),
-        },
+        settings=_settings(evidence),
         summary=_summary(seen),
         findings=tuple(findings),
         skipped_checks=tuple(sorted(skipped)),
@@ -186,6 +182,15 @@ def _unproven(attention: tuple[AttentionEntry, ...], findings: list[Finding]) ->
         return ""
     why = f": {unproven.reason}" if unproven and unproven.reason else ""
     return f"Attention is not proven to be fused (--require-fused){why}."
+
+
+def _settings(evidence: Evidence) -> dict[str, Any]:
+    """The options as they were meant: a target that is compiled already needs no --as-is, and may set a stance."""
+    found = dict(evidence.manifest.get("options", {}))
+    if evidence.manifest.get("as_is"):
+        found["as_is"] = True
+    stance = evidence.manifest.get("stance") or "default"
+    return {**found, "stance": stance} if stance != "default" else found
 
 
 def _random(evidence: Evidence) -> str | None:
