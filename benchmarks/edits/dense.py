@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.attention.flex_attention import flex_attention
 
-HEADS, DIM, TOKENS = 2, 32, 128
+HEADS, DIM, TOKENS = 2, 32, 512
 
 
 class Attention(nn.Module):

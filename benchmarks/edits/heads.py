@@ -25,4 +25,4 @@ def build_model():
 
 
 def example_inputs():
-    return (torch.randn(1, 128, WIDTH),)
+    return (torch.randn(1, 512, WIDTH),)

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
-HEADS, DIM, TOKENS = 2, 32, 256
+HEADS, DIM, TOKENS = 2, 32, 512
 
 
 def near(batch, head, q, k):
