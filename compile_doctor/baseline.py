@@ -11,7 +11,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +144,12 @@ def stored(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         found = load(path)
         if found is not None:
             yield path, found
+
+
+def differing(known: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """`as_is = True, now not given; tokens = 1024, now 4096`."""
+    keys = sorted(key for key in {*known, *found} if known.get(key) != found.get(key))
+    return "; ".join(f"{key} = {known.get(key, 'not given')}, now {found.get(key, 'not given')}" for key in keys)
 
 
 def differences(old: Iterable[Any], new: Iterable[Any]) -> tuple[list[Any], list[Any]]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from compile_doctor import baseline, regressions
 from compile_doctor.config import Configuration, GateTarget, Waiver
@@ -29,7 +28,9 @@ def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, 
         reason = f"There is no baseline for torch {found['torch']} on {found['device']}."
         return Outcome(target.name, "inconclusive", reason, report, hint=update)
     if known["settings"] != found["settings"]:
-        reason = f"Its baseline was made with other settings: {_differing(known['settings'], found['settings'])}."
+        reason = (
+            f"Its baseline was made with other settings: {baseline.differing(known['settings'], found['settings'])}."
+        )
         return Outcome(target.name, "inconclusive", reason, report, hint=update)
     standing = [waiver for waiver in configuration.waivers if waiver.expires >= today]
 
@@ -81,12 +82,6 @@ def waiver_notes(configuration: Configuration, outcomes: Sequence[Outcome], toda
         if not any(covers(waiver, name, finding) for name, report in reports for finding in report.findings):
             notes.append(f"{said} covers nothing any more")
     return notes
-
-
-def _differing(known: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """`as_is = True, now not given; tokens = 1024, now 4096`."""
-    keys = sorted(key for key in {*known, *found} if known.get(key) != found.get(key))
-    return "; ".join(f"{key} = {known.get(key, 'not given')}, now {found.get(key, 'not given')}" for key in keys)
 
 
 def _sentence(text: str) -> str:
