@@ -39,7 +39,7 @@ class Edit:
     base: str
     name: str
     harm: str
-    """The code that the gate has to name, one of FIGURES, or with exit code 3 a word of the reason; empty: harmless."""
+    """The code that the gate has to name, or one of FIGURES; empty: harmless."""
     at: str
     """A piece of the edited file; the finding has to be in the line where it begins. Empty: the finding has no line."""
     exit: int
@@ -122,8 +122,6 @@ def mistake(edit: Edit, files: Mapping[str, str], code: int, gate: Mapping[str, 
         return ""
     if edit.harm in FIGURES:
         return "" if any(one["kind"] == edit.harm for one in target["worse"]) else f"nothing about {edit.harm}"
-    if edit.exit == 3 and edit.harm in (target["reason"] or ""):
-        return ""
     if edit.exit == 3:
         found = target["report"]["findings"] if target["report"] else []
     else:

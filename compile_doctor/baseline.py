@@ -76,7 +76,7 @@ def _portable(file: str) -> str:
 
 def _settings(report: Report) -> dict[str, Any]:
     """What the figures depend on; a baseline made with other settings is none."""
-    names = ("tokens", "backend", "mode", "dynamic", "grad", "as_is", "repeat", "patches", "stance")
+    names = ("tokens", "backend", "mode", "dynamic", "grad", "as_is", "repeat", "patches")
     return {name: report.settings.get(name) for name in names if report.settings.get(name) not in (None, False)}
 
 

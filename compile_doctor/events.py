@@ -119,9 +119,6 @@ class EventReader:
         self.facts["largest_output"] = event.get("scale")
         self.facts["random"] = event.get("random")
 
-    def _stance(self, process: str, event: dict[str, Any]) -> None:
-        self.facts["stance"] = str(event["stance"])
-
     def _bytecode(self, process: str, event: dict[str, Any]) -> None:
         self.bytecode.append(event)
 

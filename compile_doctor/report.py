@@ -185,12 +185,9 @@ def _unproven(attention: tuple[AttentionEntry, ...], findings: list[Finding]) ->
 
 
 def _settings(evidence: Evidence) -> dict[str, Any]:
-    """The options as they were meant: a target that is compiled already needs no --as-is, and may set a stance."""
-    found = dict(evidence.manifest.get("options", {}))
-    if evidence.manifest.get("as_is"):
-        found["as_is"] = True
-    stance = evidence.manifest.get("stance") or "default"
-    return {**found, "stance": stance} if stance != "default" else found
+    """The options as they were meant: a target that is compiled already needs no --as-is."""
+    as_is = {"as_is": True} if evidence.manifest.get("as_is") else {}
+    return {**evidence.manifest.get("options", {}), **as_is}
 
 
 def _random(evidence: Evidence) -> str | None:

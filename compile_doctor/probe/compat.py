@@ -26,13 +26,6 @@ def force_eager() -> AbstractContextManager[Any]:
     return torch.compiler.set_stance("force_eager")
 
 
-def stance() -> str:
-    """`default`, or what the target has set with torch.compiler.set_stance: what is left to eager code leaves no record."""
-    from torch._dynamo import eval_frame
-
-    return str(getattr(getattr(eval_frame, "_stance", None), "stance", "default"))
-
-
 def is_compiled(value: object) -> bool:
     """Whether `value` is already compiled: a function or module from torch.compile, or after `module.compile()`."""
     from torch._dynamo.eval_frame import OptimizedModule

@@ -133,7 +133,6 @@ class Session:
         except Exception:  # recorded by the phase; the eager run must still tell whether torch.compile is to blame
             pass
         finally:
-            self.log.write("stance", stance=compat.stance())
             write_counts(self.log)
             self.observer.write_counts()
             if bytecode is not None:
