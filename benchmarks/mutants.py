@@ -121,7 +121,10 @@ def mistake(edit: Edit, files: Mapping[str, str], code: int, gate: Mapping[str, 
     if not edit.harm:
         return ""
     if edit.harm in FIGURES:
-        return "" if any(one["kind"] == edit.harm for one in target["worse"]) else f"nothing about {edit.harm}"
+        texts = [one["text"] for one in target["worse"] if one["kind"] == edit.harm]
+        wanted = [f":{line_of(text, edit.at)}" for text in files.values() if edit.at and edit.at in text]
+        right = [text for text in texts if not edit.at or any(place in text for place in wanted)]
+        return "" if right else f"nothing about {edit.harm} at {edit.at!r}: {'; '.join(texts)}"
     if edit.exit == 3:
         found = target["report"]["findings"] if target["report"] else []
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from compile_doctor.report import Report, relative
 _NAMES = {"graphs": "graphs", "frames_skipped": "frames skipped", "recompiles": "recompilations"}
 """The figures that are judged. Fewer is better."""
 _RANK = {"fused": 0, "unverified": 1, "mixed": 2, "dense": 3}
+_ABOUT_ATTENTION = ("CD3", "CD4", "CD5")
 _Entry = dict[str, Any]
 """A finding or an attention call, as a baseline has it."""
 
@@ -39,7 +40,9 @@ def compare(
         if not gone and not more and _left_out(known, found):
             text = f"{_figure(known, found, 'graphs')}, with fewer operators: a part was taken out, or is compiled no longer"
             return [*worse, Change("graphs", text)], []
-    attention = _attention(known["attention"], found["attention"], report)
+    about = [(one.finding, one.waived) for one in worse if one.finding and one.finding.code[:3] in _ABOUT_ATTENTION]
+    excused = {one.location.function: waiver for one, waiver in about if one.location}
+    attention = _attention(known["attention"], found["attention"], report, excused)
     return [*worse, *attention[0]], [*better, *attention[1]]
 
 
@@ -108,8 +111,13 @@ def _left_out(known: _Entry, found: _Entry) -> bool:
     return less and after["recompiles"] == before["recompiles"] and bool(found["settings"].get("as_is"))
 
 
-def _attention(known: Sequence[_Entry], found: Sequence[_Entry], report: Report) -> tuple[list[Change], list[Change]]:
-    """Function by function; the calls of one are told apart by their verdicts only, for lines may change places."""
+def _attention(
+    known: Sequence[_Entry], found: Sequence[_Entry], report: Report, excused: Mapping[str, str]
+) -> tuple[list[Change], list[Change]]:
+    """Function by function; the calls of one are told apart by their verdicts only, for lines may change places.
+
+    `excused` has the reasons of waivers by function: who puts up with CD301 there, puts up with the verdict.
+    """
     worse: list[Change] = []
     better: list[Change] = []
     before, after = _calls(known), _calls(found)
@@ -119,12 +127,15 @@ def _attention(known: Sequence[_Entry], found: Sequence[_Entry], report: Report)
         key = (file, function, api) if (file, function, api) in before else next(renamed, None)
         was = before.get(key, []) if key else []
         for number, now in enumerate(verdicts):
-            text = f"attention in {function} ({file}) is {now}"
+            alike = [one.location for one in report.attention if (one.api, one.verdict) == (api, now)]
+            lines = " or ".join(str(at.line) for at in alike if (at.file, at.function) == (file, function))
+            text = f"attention in {function} ({file}{':' if lines else ''}{lines}) is {now}"
             if number < len(was) and was[number] != now:
                 got_worse = _RANK[now] > _RANK[was[number]]
-                (worse if got_worse else better).append(Change("attention", f"{text}, was {was[number]}"))
+                change = Change("attention", f"{text}, was {was[number]}", waived=excused.get(function, "") * got_worse)
+                (worse if got_worse else better).append(change)
             elif number >= len(was) and now in ("dense", "mixed"):
-                worse.append(Change("attention", f"{text}, and new"))
+                worse.append(Change("attention", f"{text}, and new", waived=excused.get(function, "")))
     return worse, better
 
 

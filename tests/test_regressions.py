@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from helpers import a_break, compilation, evidence
@@ -144,3 +144,47 @@ def test_somebody_elses_finding_excuses_the_figures_too():
 def test_a_break_that_was_asked_for_is_a_break_and_a_hint_is_none():
     assert changes(a_report(), a_report(a_finding(severity="info")))[0]
     assert changes(a_report(), a_report(a_finding(code="CD504", severity="info"))) == ([], [])
+
+
+@dataclass(frozen=True)
+class Call:
+    """Of an AttentionEntry, what a baseline keeps."""
+
+    verdict: str
+    location: Location
+    api: str = "flex_attention"
+
+
+def a_call(verdict, line=5, function="Model.forward"):
+    return Call(verdict, Location("model.py", line, function))
+
+
+def test_a_verdict_that_got_worse_names_the_line():
+    worse, better = changes(a_report(attention=(a_call("fused"),)), a_report(attention=(a_call("dense", 7),)))
+    assert worse == ["attention in Model.forward (model.py:7) is dense, was fused"] and not better
+    assert changes(a_report(attention=(a_call("dense"),)), a_report(attention=(a_call("fused"),)))[1]
+    worse, _ = changes(
+        a_report(attention=(a_call("fused"),)), a_report(attention=(a_call("dense", 4), a_call("fused")))
+    )
+    assert worse == ["attention in Model.forward (model.py:4) is dense, and new"]
+
+
+def test_calls_that_change_places_or_whose_function_is_renamed_are_as_good():
+    known = a_report(attention=(a_call("fused", 4), a_call("dense", 5)))
+    assert changes(known, a_report(attention=(a_call("dense", 4), a_call("fused", 5)))) == ([], [])
+    renamed = tuple(a_call(one.verdict, one.location.line, "Encoder.forward") for one in known.attention)
+    assert changes(known, a_report(attention=renamed, sources=SOURCE.replace("Model", "Encoder"))) == ([], [])
+    assert len(changes(known, a_report(attention=renamed))[0]) == 1, "Model.forward is still there"
+
+
+def test_a_waived_dense_fallback_excuses_the_verdict():
+    before, after = (
+        a_report(attention=(a_call("fused"),)),
+        a_report(a_finding(code="CD301"), attention=(a_call("dense"),)),
+    )
+    assert len(changes(before, after)[0]) == 2
+    assert changes(before, after, waived=lambda finding: "known") == ([], [])
+    worse, _ = changes(before, replace(after, findings=(a_finding(),)), waived=lambda finding: "known")
+    assert worse == ["attention in Model.forward (model.py:5) is dense, was fused"], (
+        "a waived print says nothing about it"
+    )
