@@ -12,7 +12,11 @@ from compile_doctor.findings import Finding
 from compile_doctor.gate import Change
 from compile_doctor.report import Report, relative
 
-_NAMES = {"graphs": "graphs", "frames_skipped": "frames skipped", "recompiles": "recompilations"}
+_NAMES = {
+    "graphs": ("graph", "graphs"),
+    "frames_skipped": ("frame skipped", "frames skipped"),
+    "recompiles": ("recompilation", "recompilations"),
+}
 """The figures that are judged. Fewer is better."""
 _RANK = {"fused": 0, "unverified": 1, "mixed": 2, "dense": 3}
 _ABOUT_ATTENTION = ("CD3", "CD4", "CD5")
@@ -33,13 +37,13 @@ def compare(
     worse = list(_new_findings(new, report, owners, waived))
     better = [Change("finding", f"gone: {named(entry)}") for entry in gone if entry["owner"] in owners]
     if all(entry["owner"] in owners for entry in (*new, *gone)):
-        more, fewer = _figures(known, found, report)
+        more, fewer = _figures(known, found, "" if worse else _behind(report))
+        if not gone and not more and _left_out(known, found):
+            text = f"{_figure(known, found, 'graphs')}, with fewer operators: a part was taken out, or is compiled no longer"
+            more, fewer = [Change("graphs", text)], []
         excuse = next((change.waived for change in worse if change.waived), "")
         worse += [replace(change, waived=excuse) for change in more]
         better += fewer
-        if not gone and not more and _left_out(known, found):
-            text = f"{_figure(known, found, 'graphs')}, with fewer operators: a part was taken out, or is compiled no longer"
-            return [*worse, Change("graphs", text)], []
     about = [(one.finding, one.waived) for one in worse if one.finding and one.finding.code[:3] in _ABOUT_ATTENTION]
     excused = {one.location.function: waiver for one, waiver in about if one.location}
     attention = _attention(known["attention"], found["attention"], report, excused)
@@ -81,20 +85,21 @@ def _new_findings(
             yield Change("finding", f"new: {named(entry, *findings)}", finding, waived(finding))
 
 
-def _figures(known: _Entry, found: _Entry, report: Report) -> tuple[list[Change], list[Change]]:
+def _figures(known: _Entry, found: _Entry, behind: str) -> tuple[list[Change], list[Change]]:
     """Operators are not among them: more or fewer of them is other code, and neither better nor worse by itself."""
     worse: list[Change] = []
     better: list[Change] = []
     for key in _NAMES:
         before, after = known["summary"][key], found["summary"][key]
         if before != after:
-            text = _figure(known, found, key) + (_behind(report) if key == "graphs" and after > before else "")
+            text = _figure(known, found, key) + (behind if key == "graphs" and after > before else "")
             (worse if after > before else better).append(Change(key.replace("_", "-"), text))
     return worse, better
 
 
 def _figure(known: _Entry, found: _Entry, key: str) -> str:
-    return f"{found['summary'][key]} {_NAMES[key]}, {known['summary'][key]} in the baseline"
+    now, before = found["summary"][key], known["summary"][key]
+    return f"{now} {_NAMES[key][now != 1]}, {before} in the baseline"
 
 
 def _behind(report: Report) -> str:

@@ -111,9 +111,9 @@ def test_a_part_that_is_compiled_no_longer():
     as_is = {"as_is": True}
     before = a_report(graphs=2, ops_captured=9, settings=as_is)
     worse, better = changes(before, a_report(graphs=1, ops_captured=4, settings=as_is))
-    assert "1 graphs, 2 in the baseline, with fewer operators" in worse[0] and not better
+    assert "1 graph, 2 in the baseline, with fewer operators" in worse[0] and not better
     worse, better = changes(before, a_report(graphs=1, ops_captured=9, settings=as_is))
-    assert not worse and better == ["1 graphs, 2 in the baseline"]
+    assert not worse and better == ["1 graph, 2 in the baseline"]
 
 
 def test_more_graphs_without_a_new_finding_name_what_they_lie_behind():
