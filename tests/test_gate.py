@@ -170,7 +170,7 @@ def test_what_another_torch_makes_of_the_same_code_is_said_in_words():
     assert list(differences(old, {**old, "torch": "2.9"})) == []
     renamed = a_snapshot("2.9", evidence(breaks=(a_break(upstream="GB9999"),)))
     assert list(differences(old, renamed)) == [
-        "CD101 graph-break in Model.forward (model.py): print [GB0059] → print [GB9999]"
+        "CD101 graph-break in Model.forward (model.py): told as print [GB0059], now as print [GB9999]"
     ]
     new = a_snapshot("2.9", evidence(compilations=(compilation(), compilation(index=1))))
     assert list(differences(old, new)) == [

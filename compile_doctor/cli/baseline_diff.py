@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +24,8 @@ def diff_baselines(old: str, new: str) -> int:
     found = {(entry["target"], entry["device"], entry["torch"]): entry for entry in stored}
     names = sorted({(name, device) for name, device, torch in found if torch in (old, new)})
     if not any((*name, old) in found and (*name, new) in found for name in names):
-        raise _nothing(old, new, sorted({str(entry["torch"]) for entry in stored}))
+        known = {str(entry["torch"]) for entry in stored}
+        raise _nothing(old, new, sorted(known, key=lambda torch: [int(part) for part in re.findall(r"\d+", torch)]))
     for name, device in names:
         before, after = found.get((name, device, old)), found.get((name, device, new))
         if before is None or after is None:
@@ -59,7 +61,7 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
         if same is not None:
             gone.remove(same)
             new.remove(entry)
-            yield f"{_named(entry)}: {_cause(same)} → {_cause(entry)}"
+            yield f"{_named(entry)}: told as {_cause(same)}, now as {_cause(entry)}"
     yield from (f"gone: {_named(entry)}: {_cause(entry)}" for entry in gone)
     yield from (f"new: {_named(entry)}: {_cause(entry)}" for entry in new)
     yield from _attention(before["attention"], after["attention"])
