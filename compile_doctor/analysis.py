@@ -280,11 +280,16 @@ class Seen:
                 continue
             if self.refusal is not None and places.is_flex(compilation.file, compilation.file):
                 continue
-            if self._gave_up(compilation) and (broke or compilation.fail_type == "Unsupported"):
+            if self._gave_up(compilation) and (broke or self._failed_alone(compilation)):
                 groups[compilation.file, function_name(compilation.function), compilation.line].append(
                     (compilation, broke)
                 )
         return tuple(self._skip(members) for members in groups.values())
+
+    def _failed_alone(self, compilation: Compilation) -> bool:
+        """Whether an error left this frame to plain Python. With suppress_errors any error does, and the run goes on."""
+        swallowed = self.failure is None and not places.is_flex(compilation.file, compilation.file)  # flex's own: CD301
+        return compilation.fail_type == "Unsupported" or (compilation.fail_type is not None and swallowed)
 
     def _skip(self, members: list[tuple[Compilation, Break | None]]) -> Skipped:
         compilation, item = members[0]

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,13 @@ from compile_doctor.findings import Finding
 from compile_doctor.report import Report, relative
 
 SCHEMA = "compile-doctor/baseline/1"
-GUARDED = ("graphs", "ops_captured", "frames_skipped", "recompiles")
+GUARDED = ("graphs", "ops_captured", "frames_compiled", "frames_skipped", "recompiles")
 """Of the report's summary."""
+_ON_A_NAME = re.compile(
+    r"(size|stride|rank|dtype|requires_grad|device|type|none|value|length|keys|identity|closure|shape-range|function):"
+    r"(?!self\b)[A-Za-z_]\w*"
+)
+"""The cause of a recompilation, where what varies begins with a name that the function gives it."""
 ABOUT_THE_MACHINE = ("CD701", "CD702", "CD703", "CD901", "CD902")
 """Findings about the environment, not about the code: shown, and never part of a baseline."""
 
@@ -44,16 +49,18 @@ def snapshot(name: str, report: Report) -> dict[str, Any]:
 
 
 def identity(finding: Finding) -> dict[str, Any]:
-    """Code, upstream id, owner, file, qualified name and normalised cause."""
+    """Code, upstream id, owner, file, qualified name and normalised cause: an argument may be called what it likes."""
     place = finding.location
+    # That a frame is skipped is one finding, whichever of its breaks Dynamo met first; that break has its own.
+    skipped = finding.code == "CD104"
     return {
         "code": finding.code,
-        "upstream": finding.upstream,
+        "upstream": None if skipped else finding.upstream,
         "owner": finding.owner,
         # Where a package lies is the machine's affair; which file of it is not.
         "file": _portable(place.file) if place else None,
         "function": place.function if place else None,
-        "cause": finding.cause,
+        "cause": "skipped" if skipped else _ON_A_NAME.sub(r"\1:*", finding.cause),
     }
 
 
@@ -139,7 +146,18 @@ def stored(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
             yield path, found
 
 
+def differing(known: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """`as_is = True, now not given; tokens = 1024, now 4096`."""
+    keys = sorted(key for key in {*known, *found} if known.get(key) != found.get(key))
+    return "; ".join(f"{key} = {known.get(key, 'not given')}, now {found.get(key, 'not given')}" for key in keys)
+
+
 def differences(old: Iterable[Any], new: Iterable[Any]) -> tuple[list[Any], list[Any]]:
-    """(gone, new) of two lists of entries."""
-    before, after = list(old), list(new)
-    return [one for one in before if one not in after], [one for one in after if one not in before]
+    """(gone, new) of two lists of entries; one that is there twice counts twice."""
+    gone, added = list(old), []
+    for one in new:
+        if one in gone:
+            gone.remove(one)
+        else:
+            added.append(one)
+    return gone, added

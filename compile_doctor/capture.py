@@ -231,7 +231,7 @@ def _load_rungs(files: _Files, manifest: dict[str, Any], notes: list[str]) -> Ev
             **last.manifest,
             "options": manifest.get("options", {}),
             "compared_at": ran[0].tokens,
-            **{name: first.manifest.get(name) for name in ("not_compared", "largest_output", "random")},
+            **{name: first.manifest.get(name) for name in ("not_compared", "unlike", "largest_output", "random")},
         },
         phases={**first.phases, **last.phases},
         seconds={**{name: value for name, value in first.seconds.items() if name == "eager"}, **last.seconds},

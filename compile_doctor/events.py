@@ -134,6 +134,7 @@ class EventReader:
     def _difference(self, process: str, event: dict[str, Any]) -> None:
         self.difference = None if event["value"] is None else float(event["value"])
         self.facts["not_compared"] = event.get("reason")
+        self.facts["unlike"] = event.get("unlike")
         self.facts["largest_output"] = event.get("scale")
         self.facts["random"] = event.get("random")
 

@@ -16,7 +16,7 @@ class Change:
     """One guarded thing that differs from the baseline."""
 
     kind: str
-    """finding, graphs, operators, skipped-frames, recompiles, attention, numerics"""
+    """finding, graphs, frames-skipped, recompiles, attention, threshold"""
     text: str
     """One sentence: "7 graphs, 1 in the baseline"."""
     finding: Finding | None = None

@@ -132,6 +132,11 @@ def qualified(sources: Mapping[str, str], file: str, line: int, function: str) -
     return best
 
 
+def defines(sources: Mapping[str, str], file: str, qualname: str) -> bool:
+    """Whether a known file has a function of this qualified name."""
+    return any(path == qualname for _, _, path, _ in _functions(sources.get(file, "")))
+
+
 def enclosing(sources: Mapping[str, str], file: str, line: int) -> str:
     """The innermost function around a line, by its qualified name; `<module>` where there is none."""
     best = "<module>"

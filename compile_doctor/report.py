@@ -45,6 +45,8 @@ class Report:
     attention: tuple[AttentionEntry, ...]
     """One entry per line that called attention."""
     require_fused: bool
+    unproven: str
+    """Why --require-fused is not met, where nothing dense was seen; empty where it is, or was not asked for."""
     compared_at: int | None
     """The number of tokens at which the eager control ran, where it is another than the largest."""
     max_difference: float | None
@@ -97,7 +99,7 @@ def make_report(evidence: Evidence) -> Report:
         reason=reason,
         environment=_environment(evidence),
         convention=str(evidence.manifest.get("convention", "")),
-        settings=evidence.manifest.get("options", {}),
+        settings=_settings(evidence),
         summary=_summary(seen),
         findings=tuple(findings),
         skipped_checks=tuple(sorted(skipped)),
@@ -106,6 +108,7 @@ def make_report(evidence: Evidence) -> Report:
         notes=(*evidence.notes, *_float8(evidence, seen)),
         attention=attention,
         compared_at=evidence.manifest.get("compared_at"),
+        unproven=unproven,
         require_fused=bool((evidence.manifest.get("options") or {}).get("require_fused")),
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
         max_difference=None if evidence.manifest.get("random") else evidence.max_difference,
@@ -185,6 +188,12 @@ def _unproven(attention: tuple[AttentionEntry, ...], findings: list[Finding]) ->
         return ""
     why = f": {unproven.reason}" if unproven and unproven.reason else ""
     return f"Attention is not proven to be fused (--require-fused){why}."
+
+
+def _settings(evidence: Evidence) -> dict[str, Any]:
+    """The options as they were meant: a target that is compiled already needs no --as-is."""
+    as_is = {"as_is": True} if evidence.manifest.get("as_is") else {}
+    return {**evidence.manifest.get("options", {}), **as_is}
 
 
 def _random(evidence: Evidence) -> str | None:

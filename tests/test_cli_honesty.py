@@ -37,9 +37,10 @@ def diagnose(folder, body, inputs="-torch.ones(4)", *options):
 
 
 def test_nan_under_compile_only_is_not_the_same_output(tmp_path):
-    report, _ = diagnose(tmp_path, "return x.log() if torch.compiler.is_compiling() else x + 1")
+    report, code = diagnose(tmp_path, "return x.log() if torch.compiler.is_compiling() else x + 1")
     assert report["max_difference"] is None
     assert "NaN" in report["not_compared"]
+    assert ([finding["code"] for finding in report["findings"]], code) == (["CD601"], 1)
 
 
 def test_integers_are_compared(tmp_path):

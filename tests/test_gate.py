@@ -12,6 +12,7 @@ from helpers import a_break, compilation, evidence, failure
 
 from compile_doctor import baseline
 from compile_doctor.check_targets import settings_of
+from compile_doctor.cli.baseline_diff import differences
 from compile_doctor.config import Configuration, GateTarget, Waiver, read_configuration
 from compile_doctor.errors import UsageError
 from compile_doctor.gate import Gate, Outcome
@@ -159,6 +160,32 @@ def test_without_a_baseline_or_with_other_settings_it_is_no_pass(tmp_path):
     assert "other settings" in outcome(tmp_path, other).reason
 
 
+def a_snapshot(torch, found, **values):
+    entry = baseline.snapshot("vit", make_report(found))
+    return {**entry, "torch": torch, **values}
+
+
+def test_what_another_torch_makes_of_the_same_code_is_said_in_words():
+    old = a_snapshot("2.8", moved(0))
+    assert list(differences(old, {**old, "torch": "2.9"})) == []
+    renamed = a_snapshot("2.9", evidence(breaks=(a_break(upstream="GB9999"),)))
+    assert list(differences(old, renamed)) == [
+        "CD101 graph-break in Model.forward (model.py): told as print [GB0059], now as print [GB9999]"
+    ]
+    new = a_snapshot("2.9", evidence(compilations=(compilation(), compilation(index=1))))
+    assert list(differences(old, new)) == [
+        "graphs: 1 → 2",
+        "operators captured: 2 → 4",
+        "frames compiled: 1 → 2",
+        "gone: CD101 graph-break in Model.forward (model.py): print [GB0059]",
+    ]
+    call = {"file": "model.py", "function": "Model.forward", "api": "sdpa", "number": 1, "verdict": "dense"}
+    before, after = {**old, "attention": [call]}, {**old, "attention": [{**call, "verdict": "fused"}]}
+    assert list(differences(before, after)) == ["sdpa in Model.forward (model.py): dense → fused"]
+    other = {**old, "settings": {**old["settings"], "tokens": 64}}
+    assert list(differences(old, other)) == ["made with other settings: tokens = not given, now 64"]
+
+
 def test_what_could_not_be_judged_is_no_pass(tmp_path):
     written(tmp_path, evidence())
     broken = evidence(
@@ -170,6 +197,25 @@ def test_what_could_not_be_judged_is_no_pass(tmp_path):
     nothing = outcome(tmp_path, evidence(compilations=()))
     assert nothing.status == "inconclusive"
     assert Gate((), "2.13.0", "cpu").exit_code == 3, "nothing was checked"
+
+
+def test_what_require_fused_cannot_prove_hides_no_regression(tmp_path):
+    fused = {"cwd": "/work/project", "options": {"backend": "eager", "require_fused": True}}
+    target = GateTarget("vit", "model.py", require_fused=True)
+    written(tmp_path, evidence(manifest=fused))
+    found = outcome(tmp_path, evidence(manifest=fused), target)
+    assert found.status == "inconclusive" and "No attention call was seen" in found.reason
+    found = outcome(tmp_path, evidence(manifest=fused, breaks=(a_break(),)), target)
+    assert found.status == "regression" and "CD101" in found.reason
+    written(tmp_path, evidence(manifest=fused, breaks=(a_break(),)))
+    assert outcome(tmp_path, evidence(manifest=fused, breaks=(a_break(),)), target).status == "inconclusive"
+
+
+def test_a_target_that_is_compiled_no_longer_is_no_pass(tmp_path):
+    options = {"cwd": "/work/project", "options": {"backend": "eager"}}
+    written(tmp_path, evidence(manifest={**options, "as_is": True}))
+    found = outcome(tmp_path, evidence(manifest={**options, "as_is": False}))
+    assert found.status == "inconclusive" and "as_is = True, now not given" in found.reason
 
 
 def test_the_options_of_a_target_are_those_of_diagnose():

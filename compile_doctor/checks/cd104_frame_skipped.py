@@ -43,6 +43,8 @@ def _why(seen: Seen, skipped: Skipped, qualified: str) -> str:
 
 
 def _fix(skipped: Skipped) -> str:
+    if skipped.site is None and skipped.first.fail_type not in (None, "Unsupported"):
+        return "Set torch._dynamo.config.suppress_errors = False: the error is raised then, with its place. Mend that."
     if skipped.site is None:
         return "Mend the cause that torch names."
     return (

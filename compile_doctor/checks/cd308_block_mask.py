@@ -14,7 +14,6 @@ from compile_doctor.findings import Finding
 from compile_doctor.sizes import human
 from compile_doctor.trace import function_name
 
-
 _ONCE = (
     "Make the mask once per shape and keep it (a dictionary by length, or functools.lru_cache); where it must change, "
     "compile it: torch.compile(create_block_mask)."

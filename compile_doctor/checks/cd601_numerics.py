@@ -75,20 +75,24 @@ def _failing(comparison: Comparison) -> list[Compared]:
 
 def _quickly(seen: Seen) -> Iterator[Finding]:
     difference, manifest = seen.evidence.max_difference, seen.evidence.manifest
-    largest = manifest.get("largest_output")
-    if difference is None or not largest or manifest.get("random"):
+    largest, unlike = manifest.get("largest_output"), manifest.get("unlike")
+    if manifest.get("random"):
         return
-    if difference <= TOLERATED * largest:
+    if unlike:
+        said, measured = f"The outputs of the first call differ: {unlike}", unlike
+    elif difference is None or not largest or difference <= TOLERATED * largest:
         return
+    else:
+        said = f"The outputs of the first call differ by up to {difference:.2g}, where the largest eager value is {largest:.2g}"
+        measured = f"largest absolute difference {difference:.3g}, tolerated here {TOLERATED * largest:.3g}"
     at = manifest.get("compared_at")
     yield CHECK.finding(
         "Compiled and eager give different results",
-        f"The outputs of the first call differ by up to {difference:.2g}, where the largest eager value is {largest:.2g}"
-        + (f" (at {at:,} tokens)." if at else "."),
+        said + (f" (at {at:,} tokens)." if at else "."),
         cause="numerics",
         fix=_fix(seen),
         evidence=(
-            f"largest absolute difference {difference:.3g}, tolerated here {TOLERATED * largest:.3g}",
+            measured,
             "the eager control run started from a freshly built model and the same seeds, and drew no random numbers",
         ),
     )
@@ -116,8 +120,8 @@ CHECK = Check(
     summary="The compiled output, gradient or state differs from eager's beyond what the dtype explains.",
     explanation="""\
 The doctor runs the target in eager mode too. Without `--numerics` it compares the tensors of the first call: rounding
-explains a small difference; a tenth of the largest value it does not, in any precision. Models that draw random numbers
-(dropout while training) are not judged then: compiled code draws others.
+explains a small difference; a tenth of the largest value it does not, in any precision, nor another shape, dtype or
+NaN. Models that draw random numbers (dropout while training) are not judged then: compiled code draws others.
 
 With `--numerics`, and in `parity`, every output of every call is compared, with `--grad` every parameter's gradient, and
 the buffers, parameters and inputs that the runs changed (batch norm's statistics). All runs start from the same tensors,

@@ -15,7 +15,19 @@ import click
 import compile_doctor
 from compile_doctor.errors import DoctorError
 
-COMMANDS = ("diagnose", "run", "report", "parity", "bench", "check", "baseline", "patches", "explain", "env", "examples")
+COMMANDS = (
+    "diagnose",
+    "run",
+    "report",
+    "parity",
+    "bench",
+    "check",
+    "baseline",
+    "patches",
+    "explain",
+    "env",
+    "examples",
+)
 
 
 class Commands(click.Group):

@@ -53,7 +53,7 @@ def diff(old: str, new: str) -> int:
     Example:
       compile-doctor baseline diff --from 2.12 --to 2.13
     """
-    from compile_doctor.cli.gate import diff_baselines
+    from compile_doctor.cli.baseline_diff import diff_baselines
 
     return diff_baselines(old, new)
 

@@ -106,55 +106,6 @@ def update_baselines(
     return 0 if all(outcome.status == "pass" for outcome in outcomes) else 3
 
 
-def diff_baselines(old: str, new: str) -> int:
-    """What differs between two torch versions, target by target."""
-    configuration, _ = choose(())
-    found = {
-        (entry["target"], entry["device"], entry["torch"]): entry
-        for _, entry in baseline.stored(configuration.baseline_dir)
-    }
-    pairs = sorted((name, device) for name, device, torch in found if torch == old and (name, device, new) in found)
-    if not pairs:
-        raise_nothing(old, new)
-    for name, device in pairs:
-        before, after = found[name, device, old], found[name, device, new]
-        lines = list(_lines(before, after))
-        click.echo(f"{name} ({device}): " + ("the same" if not lines else ""))
-        for line in lines:
-            click.echo(f"  {line}")
-    return 0
-
-
-def raise_nothing(old: str, new: str) -> None:
-    """Says that there is nothing to compare: exit code 3."""
-    error = DoctorError(
-        f"No target has a baseline for torch {old} and for torch {new}.",
-        hint="compile-doctor baseline update, under each of the two",
-    )
-    error.exit_code = 3
-    raise error
-
-
-def _lines(before: dict[str, object], after: dict[str, object]) -> list[str]:
-    lines = []
-    old, new = before["summary"], after["summary"]
-    assert isinstance(old, dict) and isinstance(new, dict)
-    lines += [f"{key}: {old[key]} → {new[key]}" for key in old if old[key] != new.get(key)]
-    for kind in ("findings", "attention"):
-        was, now = before[kind], after[kind]
-        assert isinstance(was, list) and isinstance(now, list)
-        gone, added = baseline.differences(was, now)
-        lines += [f"- {_words(entry)}" for entry in gone] + [f"+ {_words(entry)}" for entry in added]
-    return lines
-
-
-def _words(entry: dict[str, object]) -> str:
-    if "verdict" in entry:
-        return f"{entry['api']} in {entry['function']} ({entry['file']}): {entry['verdict']}"
-    upstream = f" {entry['upstream']}" if entry["upstream"] else ""
-    return f"{entry['code']}{upstream} in {entry['function']} ({entry['file']}): {entry['cause']}"
-
-
 def prune_baselines(dry_run: bool) -> int:
     """Deletes the files of targets that are gone."""
     configuration, targets = choose(())

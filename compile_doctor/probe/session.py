@@ -176,12 +176,16 @@ class Session:
             return
         if outputs is None:
             return
+        difference, scale, reason, unlike = None, None, None, None
         if program.rebuildable or self.numerics:
-            difference, scale, reason = _compare(outputs, expected)
+            unlike = _unlike(outputs, expected)
+            if unlike is None:
+                difference, scale, reason = _compare(outputs, expected)
         else:
-            difference, scale = None, None
             reason = "the target cannot be built anew, so that its state may have changed"
-        self.log.write("difference", value=difference, scale=scale, random=self.random, reason=reason)
+        self.log.write(
+            "difference", value=difference, scale=scale, random=self.random, reason=reason or unlike, unlike=unlike
+        )
 
     def _numerics(self, program: Program, compiles: bool) -> None:
         """The exact comparison; decoding has no part of `torch.compile`, and is looked at where that fails too."""
@@ -279,29 +283,51 @@ def _device(model: Any, inputs: list[Inputs]) -> str | None:
     return leaves[0].device.type if leaves else None
 
 
-def _compare(compiled: list[Any], eager: list[Any]) -> tuple[float | None, float | None, str | None]:
-    """(largest absolute difference, largest finite eager value, None) over the first call's tensors, or (None, None, why)."""
+def _unlike(compiled: list[Any], eager: list[Any]) -> str | None:
+    """How the first call's outputs differ in what no number says: structure, shape, dtype, NaN, infinity. None: they do not."""
     mine, other = tree_flatten(compiled)[0], tree_flatten(eager)[0]
     if len(mine) != len(other):
-        return None, None, "compiled and eager return different structures"
-    worst: float | None = None
-    scale = 0.0
+        return f"compiled returns {len(mine)} values, eager {len(other)}"
     for a, b in zip(mine, other):
         if not (isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor)):
             continue
         if a.shape != b.shape:
-            return None, None, f"compiled returns shape {list(a.shape)}, eager {list(b.shape)}"
-        if a.numel() == 0 or a.is_meta or a.is_quantized or a.layout is not torch.strided:
-            continue
-        kind = torch.complex128 if a.is_complex() or b.is_complex() else torch.float64
-        left, right = a.detach().to("cpu", kind), b.detach().to("cpu", kind)
-        if not torch.equal(left.isnan(), right.isnan()):
-            return None, None, "NaN in one of compiled and eager only"
-        gap = torch.where(left == right, 0.0, (left - right).abs()).nan_to_num(0.0, posinf=float("inf"))
-        worst = max(worst or 0.0, gap.max().item())
-        scale = max(scale, right.abs().nan_to_num(0.0, posinf=0.0).max().item())
-    if worst is None:
-        return None, None, "no tensors to compare"
-    if worst == float("inf"):
-        return None, None, "infinite in one of compiled and eager only"
-    return worst, scale, None
+            return f"compiled returns shape {list(a.shape)}, eager {list(b.shape)}"
+        if a.dtype != b.dtype:
+            return (
+                f"compiled returns {str(a.dtype).removeprefix('torch.')}, eager {str(b.dtype).removeprefix('torch.')}"
+            )
+        if _has_numbers(a) and _has_numbers(b):
+            left, right = _widened(a), _widened(b)
+            if not torch.equal(left.isnan(), right.isnan()):
+                return "NaN in one of compiled and eager only"
+            if _gap(left, right).max().item() == float("inf"):
+                return "infinite in one of compiled and eager only"
+    return None
+
+
+def _compare(compiled: list[Any], eager: list[Any]) -> tuple[float | None, float | None, str | None]:
+    """(largest absolute difference, largest finite eager value, None) over the first call's tensors, or (None, None, why).
+
+    The outputs are alike: `_unlike` found nothing.
+    """
+    worst: float | None = None
+    scale = 0.0
+    for a, b in zip(tree_flatten(compiled)[0], tree_flatten(eager)[0]):
+        if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and _has_numbers(a) and _has_numbers(b):
+            left, right = _widened(a), _widened(b)
+            worst = max(worst or 0.0, _gap(left, right).max().item())
+            scale = max(scale, right.abs().nan_to_num(0.0, posinf=0.0).max().item())
+    return (None, None, "no tensors to compare") if worst is None else (worst, scale, None)
+
+
+def _has_numbers(tensor: torch.Tensor) -> bool:
+    return not (tensor.numel() == 0 or tensor.is_meta or tensor.is_quantized or tensor.layout is not torch.strided)
+
+
+def _widened(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().to("cpu", torch.complex128 if tensor.is_complex() else torch.float64)
+
+
+def _gap(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    return torch.where(left == right, 0.0, (left - right).abs()).nan_to_num(0.0, posinf=float("inf"))
