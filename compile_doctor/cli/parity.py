@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -39,14 +41,27 @@ DTYPES = ("float32", "bfloat16", "float16")
     help="Cases, heads or implementations: 'causal*', gqa, 'sdpa-*'; may be repeated.",
 )
 @click.option("-j", "--jobs", type=click.IntRange(1, 64), help="Processes at a time [2, or 1 where there is one core].")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random inputs.")
+@click.option("--seed", type=click.IntRange(0), help="Of the suite's random inputs [0].")
+@click.option("--grad/--no-grad", default=None, help="A model's gradients too [where it has them].")
+@click.option(
+    "--chunk",
+    "chunks",
+    type=click.IntRange(1),
+    multiple=True,
+    metavar="N",
+    help="Positions per step for a model that decodes; may be repeated [1, and a few larger ones].",
+)
+@click.option("--tokens", type=click.IntRange(1), metavar="N", help="A model's: passed to example_inputs(tokens=N).")
+@click.option("--backend", metavar="NAME", help="A model's: torch.compile's backend [inductor].")
+@click.option("--as-is", is_flag=True, help="Do not compile the model: it does so itself.")
+@click.option(
+    "--capture", type=click.Path(path_type=Path), metavar="DIR", help="Keep a model's evidence there, for `report`."
+)
 @click.option(
     "--timeout",
     type=Seconds(),
-    default=300.0,
-    show_default=True,
     metavar="SECONDS",
-    help="For one comparison, its compilation included.",
+    help="For one comparison of the suite, its compilation included [300]; for a model's whole run [900].",
 )
 @patches_option
 @click.option(
@@ -68,20 +83,28 @@ def command(
     direction: str,
     only: tuple[str, ...],
     jobs: int | None,
-    seed: int,
-    timeout: float,
+    seed: int | None,
+    grad: bool | None,
+    chunks: tuple[int, ...],
+    tokens: int | None,
+    backend: str | None,
+    as_is: bool,
+    capture: Path | None,
+    timeout: float | None,
     patches: str | None,
     format_: str,
     output: tuple[str, ...],
     verbose: int,
     quiet: bool,
 ) -> int:
-    """Compares attention with a float64 reference that is written out plainly.
+    """Compares attention with a float64 reference that is written out plainly, or a compiled model with eager.
 
     \b
-    TARGET is an attention function, run through the suite's cases with their masks:
-      file.py:attention   attention(q, k, v, *, mask_mod=None, score_mod=None, scale=None)
-    with the shapes of flex_attention; NotImplementedError means that it does not support the case.
+    TARGET is one of
+      model.py            as for `diagnose`: outputs, gradients and state, compiled against eager; and where the file has
+                          full(model, inputs) and incremental(model, inputs, chunk), decoding against the full run
+      file.py:attention   attention(q, k, v, *, mask_mod=None, score_mod=None, scale=None), with the shapes of
+                          flex_attention: the suite's cases; NotImplementedError means that it does not support one
 
     Exit code 0: something was compared, and all of it is right; 1: something is wrong; 3: nothing could be run.
 
@@ -90,6 +113,7 @@ def command(
       compile-doctor parity --suite
       compile-doctor parity --suite --dtype all --only 'causal*' --only gqa -j 2
       compile-doctor parity my_attention.py:attention --direction forward
+      compile-doctor parity gpt.py --chunk 1 --chunk 16
       compile-doctor parity --suite --device cuda --dtype bfloat16 -o markdown:parity.md
     """
     from compile_doctor.cli.parity_output import check_parity_outputs, write_parity
@@ -108,11 +132,22 @@ def command(
         parsed = parse_target(target)
         chosen = attention_function(parsed)
         if chosen is None:
-            raise UsageError(
-                f"{target} is no attention function.",
-                hint="One has the parameters (q, k, v, *, mask_mod=None, score_mod=None, scale=None): "
-                "`compile-doctor parity FILE.py:attention`.",
+            _refuse("the suite and for attention functions", only=only, seed=seed, dtype=dtypes, jobs=jobs)
+            from compile_doctor.cli.parity_model import model_parity
+            from compile_doctor.launch import Settings
+
+            wanted = Settings(
+                device=device,
+                tokens=tokens,
+                backend=backend,
+                as_is=as_is,
+                timeout=timeout or 900.0,
+                patches=patches,
+                chunks=chunks,
             )
+            found = model_parity(parsed, wanted, grad, Progress(quiet), capture)
+            return write_parity(found, format_, writers, verbose, quiet)
+    _refuse("models", chunk=chunks, tokens=tokens, backend=backend, grad=grad, as_is=as_is or None, capture=capture)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = jobs or min(2, cores)
     settings = SuiteSettings(
@@ -120,9 +155,9 @@ def command(
         directions=("forward", "backward") if direction == "both" else (direction,),
         device=device or "cpu",
         only=only,
-        seed=seed,
+        seed=seed or 0,
         threads=max(1, cores // jobs),
-        timeout=timeout,
+        timeout=timeout or 300.0,
         patches=patches,
         target=target,
         path=str(chosen.path) if chosen and chosen.path else None,
@@ -131,3 +166,10 @@ def command(
         name=(chosen.attr or "target").rpartition(".")[2] if chosen else "target",
     )
     return write_parity(run_suite(settings, jobs, Progress(quiet)), format_, writers, verbose, quiet)
+
+
+def _refuse(about: str, **options: Any) -> None:
+    """Raises UsageError for an option that would be without effect."""
+    for name, value in options.items():
+        if value not in (None, ()):
+            raise UsageError(f"--{name.replace('_', '-')} is for {about}, and this is none.")
