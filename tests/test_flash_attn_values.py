@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
 import textwrap
 import types
@@ -22,15 +23,18 @@ LENGTHS = [(5, 5), (3, 8), (1, 8), (8, 3)]
 TOLERANCE = 5e-6  # float32, rows of at most a dozen keys: some 40 times its rounding
 
 
+CUDA = {"torch": "2.13.0", "device": "cuda"}
+
+
 def findings(source, **environment):
     known = {"torch": "2.13.0+cpu", "device": "cpu", **environment}
     return list(find_check("CD504").detect(Seen(evidence(sources={MODEL: source}, environment=known))))
 
 
-def migrated(source):
+def migrated(source, **environment):
     """The source with the statement of a finding replaced by the finding's text, until no call is left."""
     for _ in range(10):
-        found = next((one for one in findings(source) if "imported" not in one.title), None)
+        found = next((one for one in findings(source, **environment) if "imported" not in one.title), None)
         if found is None:
             return source
         lines, line = source.splitlines(), found.location.line
@@ -364,3 +368,105 @@ def test_a_program_that_runs_without_the_package_runs_with_the_replacement():
     before.forward.__globals__["flash_attn_func"] = sys.modules["flash_attn"].flash_attn_func
     with torch.no_grad():
         torch.testing.assert_close(after(x), before(x), atol=TOLERANCE, rtol=TOLERANCE)
+
+
+VARLEN = {
+    "plain": "",
+    "causal": "causal=True",
+    "window": "window_size=(2, 1)",
+    "causal-window": "causal=True, window_size=(1, 0), softmax_scale=0.3",
+    "causal-is-a-variable": "causal=c",
+    "causal-variable-and-window": "causal=c, window_size=(1, 2)",
+    "window-is-a-variable": "causal=True, window_size=w",
+}
+
+
+def varlen_program(options, packed=False):
+    name = "flash_attn_varlen_qkvpacked_func" if packed else "flash_attn_varlen_func"
+    inputs = "qkv, cu_q, 6" if packed else "q, k, v, cu_q, cu_k, 6, 6"
+    before = "w = (1, 0)\nc = cu_q.shape[0] == 4\n" + "q, k, v = qkv.unbind(1)\n" * packed
+    parameters = "qkv, cu_q, cu_k" if packed else "q, k, v, cu_q, cu_k"
+    return program(f"return {name}({inputs}, {options})", parameters, name, before)
+
+
+def varlen_inputs(packed, device="cpu", dtype=torch.float32, dim=8):
+    cu_q, cu_k = ([0, 2, 3, 6], [0, 6, 10, 13]) if not packed else ([0, 2, 3, 6], [0, 2, 3, 6])
+    torch.manual_seed(6)
+    made = {"cu_q": torch.tensor(cu_q, dtype=torch.int32), "cu_k": torch.tensor(cu_k, dtype=torch.int32)}
+    if packed:
+        made["qkv"] = torch.randn(6, 3, 4, dim, dtype=dtype)
+    else:
+        made |= {"q": torch.randn(6, 4, dim, dtype=dtype), "k": torch.randn(13, 2, dim, dtype=dtype)}
+        made["v"] = torch.randn(13, 2, dim, dtype=dtype)
+    return {name: one.to(device) for name, one in made.items()}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("options", VARLEN.values(), ids=VARLEN)
+def test_varlen_attn_by_its_documentation(monkeypatch, options, packed):
+    """It needs CUDA: here its docstring stands in for it, behind the real signature."""
+    varlen = pytest.importorskip("torch.nn.attention.varlen")
+    real = inspect.signature(varlen.varlen_attn)
+    if "enable_gqa" not in real.parameters:
+        pytest.skip("varlen_attn takes no grouped heads before torch 2.12")
+
+    def documented(*given, **named):
+        bound = real.bind(*given, **named)
+        bound.apply_defaults()
+        query, key, value, cu_q, cu_k, max_q, max_k = (bound.arguments[name] for name in list(real.parameters)[:7])
+        options = {name: bound.arguments[name] for name in ("scale", "window_size", "enable_gqa")}
+        assert options["enable_gqa"] or query.shape[1] == key.shape[1]
+        assert type(options["window_size"]) is tuple  # (-1, 0) is compared with a tuple, up to 2.14
+        return flash_attn_reference.flash_attn_varlen_func(
+            query, key, value, cu_q, cu_k, max_q, max_k, 0.0, options["scale"], False, options["window_size"]
+        )
+
+    monkeypatch.setattr(varlen, "varlen_attn", documented)
+    source, inputs = varlen_program(options, packed), varlen_inputs(packed)
+    after = migrated(source, **CUDA)
+    assert "varlen_attn(" in after
+    assert "flex" not in after
+    torch.testing.assert_close(module_of(after).run(**inputs), module_of(source).run(**inputs))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("options", VARLEN.values(), ids=VARLEN)
+def test_varlen_attn_on_a_gpu(options, packed):
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    varlen = pytest.importorskip("torch.nn.attention.varlen")
+    if "enable_gqa" not in inspect.signature(varlen.varlen_attn).parameters:
+        pytest.skip("varlen_attn takes no grouped heads before torch 2.12")
+    source, inputs = varlen_program(options, packed), varlen_inputs(packed, "cuda", torch.bfloat16, 64)
+    before, after = module_of(source).run(**inputs), module_of(migrated(source, **CUDA)).run(**inputs)
+    torch.testing.assert_close(after.cpu().double(), before.cpu(), atol=2e-2, rtol=2e-2)
+
+
+COMPILED = {
+    "causal": ("flash_attn_func(q, k, v, causal=True)", "flash_attn_func"),
+    "window": ("flash_attn_func(q, k, v, causal=True, window_size=(2, 0), softcap=3.0)", "flash_attn_func"),
+    "cache": (
+        "flash_attn_with_kvcache(q, kc, vc, k, v, cache_seqlens=lengths, causal=True)",
+        "flash_attn_with_kvcache",
+    ),
+    "varlen": (
+        "flash_attn_varlen_func(q[0], kc[0], vc[0], cu_q, cu_k, 3, 7, causal=True)",
+        "flash_attn_varlen_func",
+    ),
+}
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize(("call", "name"), COMPILED.values(), ids=COMPILED)
+def test_a_replacement_is_one_graph(call, name):
+    """Traced by Dynamo without a break, shapes symbolic, and equal: `causal_lower_right` would not be."""
+    source = program(f"return {call}", "q, k, v, kc, vc, lengths, cu_q, cu_k", name)
+    run = module_of(migrated(source)).run
+    (q, k, v), (_, kc, vc) = tensors(3, 3), tensors(3, 12)
+    inputs = [q, k if name.endswith("cache") else kc, v if name.endswith("cache") else vc, kc, vc]
+    inputs += [torch.tensor(one, dtype=torch.int32) for one in ([4, 7], [0, 1, 3], [0, 5, 12])]
+    with torch.no_grad():
+        expected = run(*[one.clone() for one in inputs])
+        compiled = torch.compile(run, backend="eager", fullgraph=True, dynamic=True)
+        torch.testing.assert_close(compiled(*inputs), expected, atol=TOLERANCE, rtol=TOLERANCE)
