@@ -24,7 +24,7 @@ def example_path(name: str) -> Path:
 
 
 def example_variants(name: str) -> tuple[str, ...]:
-    """Other models of the same file, each with the mistake that it teaches: `example:NAME:VARIANT`."""
+    """Other models of the same file, by configuration or with the mistake that they teach: `example:NAME:VARIANT`."""
     tree = ast.parse(example_path(name).read_text(encoding="utf-8"))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     return tuple(

@@ -2,10 +2,13 @@
 
 `attention_impl` chooses between `"sdpa"` and `"flex"`, `kv_heads` between MHA, GQA and MQA; `build_model()` is MHA on
 SDPA, each other combination has a name. `model(tokens)` is the full run, causal and without a cache. With a cache,
-`model(prompt, cache)` is prefill, and each further `model(chunk, cache)` decodes one token or several.
-The place in the cache is a tensor that is updated in place, and the mask of flex_attention captures that tensor: a
-step differs from the one before in values only, and nothing is compiled again. No mask is a table of tokens × tokens.
-The cache is for inference: no gradient flows through what it keeps.
+`model(prompt, cache)` is prefill, and each further `model(chunk, cache)` decodes one token or several: two graphs.
+The place in the cache is a tensor that is updated in place, and flex_attention's mask_mod, made once, captures it: a step
+differs from the one before in values only, and nothing is compiled again. No mask is a table of tokens × tokens.
+
+The cache is for inference: no gradient flows through what it keeps. On a CPU flex_attention has no backward at all: there
+`--grad` is for the variants on SDPA, or with `--patches cpu-flex-eager-backward`, which trains dense, behind a graph
+break. Also on a CPU, torch 2.8 has no fused SDPA kernel for GQA and MQA, and needs the recipe cpu-flex-openmp for flex.
 """
 
 from collections.abc import Callable
@@ -18,6 +21,7 @@ from torch import nn
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 BLOCK = 128
+Mask = BlockMask | torch.Tensor | None  # for flex_attention, for SDPA, for SDPA with is_causal
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,9 @@ class Attention(nn.Module):
         self.key, self.value = (nn.Linear(config.width, config.kv_heads * config.head_dim) for _ in range(2))
         self.out = nn.Linear(config.width, config.width)
 
-    def forward(self, x, place, mask, layer, cache):
+    def forward(
+        self, x: torch.Tensor, place: torch.Tensor, mask: Mask, layer: int, cache: Cache | None
+    ) -> torch.Tensor:
         heads = (self.config.heads, self.config.kv_heads, self.config.kv_heads)
         q, k, v = (
             project(x).unflatten(-1, (n, -1)).transpose(1, 2)
@@ -140,7 +146,9 @@ class Block(nn.Module):
             nn.Linear(config.width, 4 * config.width), nn.GELU(), nn.Linear(4 * config.width, config.width)
         )
 
-    def forward(self, x, place, mask, layer, cache):
+    def forward(
+        self, x: torch.Tensor, place: torch.Tensor, mask: Mask, layer: int, cache: Cache | None
+    ) -> torch.Tensor:
         x = x + self.attention(self.norm_attention(x), place, mask, layer, cache)
         return x + self.feed(self.norm_feed(x))
 

@@ -4,7 +4,8 @@
 `Config()` it makes the very same SDPA call: `build_model()` changes nothing. `Config(packed=True)` keeps documents apart
 that lie in one row, `Config(window=256)` shows a token the last 256 only; the variants have one of these, or both. Then
 attention is flex_attention, and the model makes one mask for all its blocks, block by block in the compiled graph: no
-table of tokens × tokens.
+table of tokens × tokens. On a CPU flex_attention has no backward: train there with the default, or see `explain
+cpu-flex-eager-backward`.
 """
 
 from dataclasses import dataclass

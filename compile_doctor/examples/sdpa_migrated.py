@@ -62,8 +62,8 @@ class ExpertSelection(nn.Module):
         super().__init__()
         self.query = nn.Linear(WIDTH, WIDTH)
         self.keys = nn.Parameter(torch.randn(EXPERTS, GROUPS, DIM))
-        self.up = nn.Parameter(torch.randn(EXPERTS, WIDTH, 2 * WIDTH) * WIDTH**-0.5)
-        self.down = nn.Parameter(torch.randn(EXPERTS, 2 * WIDTH, WIDTH) * (2 * WIDTH) ** -0.5)
+        self.up = nn.Parameter(torch.randn(EXPERTS, WIDTH, WIDTH) * WIDTH**-0.5)
+        self.down = nn.Parameter(torch.randn(EXPERTS, WIDTH, WIDTH) * WIDTH**-0.5)
         self.register_buffer("units", torch.eye(EXPERTS, DIM)[:, None].repeat(1, GROUPS, 1), persistent=False)
 
     def weights(self, x: torch.Tensor) -> torch.Tensor:
@@ -104,5 +104,5 @@ def experts_only() -> nn.Module:
     return ExpertSelection()
 
 
-def example_inputs(tokens: int = 256) -> tuple[torch.Tensor]:
+def example_inputs(tokens: int = 1024) -> tuple[torch.Tensor]:
     return (torch.randn(1, tokens, WIDTH),)
