@@ -29,9 +29,11 @@ class Loops(nn.Module):
     @torch.compiler.disable
     def forward(self, prompt, mask):
         self.calls += 1
+        logits = []
         for loop in self.loops if self.calls == 1 else self.loops[-1:]:
             torch._dynamo.reset()  # the loops share their code, and would share what torch keeps of it
-            loop(prompt, mask)
+            logits.append(loop(prompt, mask))
+        return logits
 
 
 def build_model():

@@ -124,9 +124,10 @@ class DecodeLoop(nn.Module):
         """The logits after `token`, which is number `length` of the text, counted from zero."""
         self.position.fill_(length)
         self.blocks.fill_(length // BLOCK + 1)  # the mask's tensor: later blocks of the cache are not looked at
+        mask, score_mod = self.mask_at(length), self.score_mod_at(length)
         x = self.embed(token)
         for layer in self.layers:
-            x = self.decode(layer, x, self.position, self.mask_at(length), self.score_mod_at(length))
+            x = self.decode(layer, x, self.position, mask, score_mod)
         return self.logits(x)
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:

@@ -246,7 +246,9 @@ class Observer:
         root = getattr(getattr(output_graph, "root_tx", None), "f_code", None)
         if not self._codes or root is None:
             return []
-        candidates = [(code, entry) for code, entry in self._codes if code is not root]
+        # Same options as the graph's own: nothing is lost, and it may be the plain function, as in super().forward().
+        same = [entry["options"] for code, entry in self._codes if code is root]
+        candidates = [(code, entry) for code, entry in self._codes if code is not root and entry["options"] not in same]
         found: list[dict[str, Any]] = []
         for stack in graphs.stacks(gm):
             for code, entry in candidates:
