@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_map
 from compile_doctor.patching import waiting
 from compile_doctor.probe import compat
 from compile_doctor.probe.attention import DenseRefusedError, Observer
-from compile_doctor.probe.calls import backward, compare, device_of, has_device, random_state, seed
+from compile_doctor.probe.calls import backward, compare, device_of, has_device, random_state, seed, unlike
 from compile_doctor.probe.environment import describe_environment
 from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.load import Inputs, NotATargetError, Program, find_program, import_file, own_files
