@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import importlib
 import os
-import random
 import sys
 import warnings
 from contextlib import nullcontext, suppress
@@ -14,11 +13,12 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_map
 
 from compile_doctor.patching import waiting
 from compile_doctor.probe import compat
 from compile_doctor.probe.attention import DenseRefusedError, Observer
+from compile_doctor.probe.calls import backward, compare, device_of, has_device, random_state, seed, unlike
 from compile_doctor.probe.environment import describe_environment
 from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.load import Inputs, NotATargetError, Program, find_program, import_file, own_files
@@ -73,7 +73,7 @@ class Session:
             model = self._build(program)
         with _Marked(log, "inputs"):
             inputs = self._inputs(program)
-        log.write("environment", **describe_environment(_device(model, inputs)))
+        log.write("environment", **describe_environment(device_of(model, inputs)))
         if self.settings.get("numerics") and self.settings.get("control", True):
             build = (lambda: self._build(program)) if program.rebuildable else None
             start = Start(build, lambda: self._inputs(program), model, inputs)
@@ -100,7 +100,7 @@ class Session:
             return None
 
     def _build(self, program: Program) -> Any:
-        _seed()
+        seed()
         model = program.build()
         if not callable(model):
             raise TypeError(f"the target gave a {type(model).__name__}, which cannot be called")
@@ -110,7 +110,7 @@ class Session:
         return model
 
     def _inputs(self, program: Program) -> list[Inputs]:
-        _seed()
+        seed()
         sets = program.input_sets()
         if not sets:
             raise ValueError("the target gave no inputs")
@@ -121,7 +121,7 @@ class Session:
     def _place(self, inputs: Any) -> Any:
         """Nested inputs on the device that was asked for."""
         device = self.settings.get("device")
-        return tree_map(lambda leaf: leaf.to(device) if device and _has_device(leaf) else leaf, inputs)
+        return tree_map(lambda leaf: leaf.to(device) if device and has_device(leaf) else leaf, inputs)
 
     def _compiled(self, model: Any, inputs: list[Inputs]) -> list[Any] | None:
         """The outputs of each run, or None where one raised."""
@@ -176,15 +176,15 @@ class Session:
             return
         if outputs is None:
             return
-        difference, scale, reason, unlike = None, None, None, None
+        difference, scale, reason, odd = None, None, None, None
         if program.rebuildable or self.numerics:
-            unlike = _unlike(outputs, expected)
-            if unlike is None:
-                difference, scale, reason = _compare(outputs, expected)
+            odd = unlike(outputs, expected)
+            if odd is None:
+                difference, scale, reason = compare(outputs, expected)
         else:
             reason = "the target cannot be built anew, so that its state may have changed"
         self.log.write(
-            "difference", value=difference, scale=scale, random=self.random, reason=reason or unlike, unlike=unlike
+            "difference", value=difference, scale=scale, random=self.random, reason=reason or odd, unlike=odd
         )
 
     def _numerics(self, program: Program, compiles: bool) -> None:
@@ -206,13 +206,13 @@ class Session:
                 numerics.random = self.random
                 numerics.compare(calls, compiled)
             if program.decoding:
-                decode = Decode(program.decoding, numerics, _seed, self._place)
+                decode = Decode(program.decoding, numerics, seed, self._place)
                 decode.run(self.settings.get("chunks") or (), compiled if compiles else None)
 
     def _calls(self, model: Any, inputs: list[Inputs], phase: str) -> list[Any]:
         """Calls the model on each input set; keeps the first result, to compare."""
-        _seed()
-        drawn = _random_state()
+        seed()
+        drawn = random_state()
         kept: list[Any] = []
         for number, (args, kwargs) in enumerate(inputs):
             self.log.write("run", phase=phase, index=number)
@@ -224,14 +224,14 @@ class Session:
                 kept.append(
                     tree_map(lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf, output)
                 )
-        self.random = drawn != _random_state()
+        self.random = drawn != random_state()
         return kept
 
     def _call(self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Forward and backward under --grad, else forward without gradients."""
         if self.settings.get("grad"):
             output = model(*args, **kwargs)
-            _backward(output)
+            backward(output)
             return output
         with torch.no_grad():
             return model(*args, **kwargs)
@@ -250,84 +250,3 @@ class _Marked:
         if error is not None:
             error.__compile_doctor_seen__ = True  # type: ignore[attr-defined]
         self.phase.__exit__(kind, error, traceback)
-
-
-def _seed() -> None:
-    torch.manual_seed(0)
-    random.seed(0)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(0)
-
-
-def _random_state() -> list[bytes]:
-    """torch's generators: compiled code draws other numbers than eager code, so that outputs may differ then."""
-    states = [torch.get_rng_state()] + (torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [])
-    return [state.numpy().tobytes() for state in states]
-
-
-def _has_device(leaf: Any) -> bool:
-    return isinstance(leaf, torch.Tensor) or type(leaf).__name__ == "BlockMask"
-
-
-def _backward(output: Any) -> None:
-    leaves = [leaf for leaf in tree_flatten(output)[0] if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
-    if leaves:
-        sum(leaf.float().sum() if leaf.is_floating_point() else leaf.abs().sum() for leaf in leaves).backward()  # type: ignore[union-attr]
-
-
-def _device(model: Any, inputs: list[Inputs]) -> str | None:
-    """Where the target computes: its first parameter's device, else its first input's."""
-    leaves = list(model.parameters()) if isinstance(model, torch.nn.Module) else []
-    leaves += [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor)]
-    return leaves[0].device.type if leaves else None
-
-
-def _unlike(compiled: list[Any], eager: list[Any]) -> str | None:
-    """How the first call's outputs differ in what no number says: structure, shape, dtype, NaN, infinity. None: they do not."""
-    mine, other = tree_flatten(compiled)[0], tree_flatten(eager)[0]
-    if len(mine) != len(other):
-        return f"compiled returns {len(mine)} values, eager {len(other)}"
-    for a, b in zip(mine, other):
-        if not (isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor)):
-            continue
-        if a.shape != b.shape:
-            return f"compiled returns shape {list(a.shape)}, eager {list(b.shape)}"
-        if a.dtype != b.dtype:
-            return (
-                f"compiled returns {str(a.dtype).removeprefix('torch.')}, eager {str(b.dtype).removeprefix('torch.')}"
-            )
-        if _has_numbers(a) and _has_numbers(b):
-            left, right = _widened(a), _widened(b)
-            if not torch.equal(left.isnan(), right.isnan()):
-                return "NaN in one of compiled and eager only"
-            if _gap(left, right).max().item() == float("inf"):
-                return "infinite in one of compiled and eager only"
-    return None
-
-
-def _compare(compiled: list[Any], eager: list[Any]) -> tuple[float | None, float | None, str | None]:
-    """(largest absolute difference, largest finite eager value, None) over the first call's tensors, or (None, None, why).
-
-    The outputs are alike: `_unlike` found nothing.
-    """
-    worst: float | None = None
-    scale = 0.0
-    for a, b in zip(tree_flatten(compiled)[0], tree_flatten(eager)[0]):
-        if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and _has_numbers(a) and _has_numbers(b):
-            left, right = _widened(a), _widened(b)
-            worst = max(worst or 0.0, _gap(left, right).max().item())
-            scale = max(scale, right.abs().nan_to_num(0.0, posinf=0.0).max().item())
-    return (None, None, "no tensors to compare") if worst is None else (worst, scale, None)
-
-
-def _has_numbers(tensor: torch.Tensor) -> bool:
-    return not (tensor.numel() == 0 or tensor.is_meta or tensor.is_quantized or tensor.layout is not torch.strided)
-
-
-def _widened(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.detach().to("cpu", torch.complex128 if tensor.is_complex() else torch.float64)
-
-
-def _gap(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    return torch.where(left == right, 0.0, (left - right).abs()).nan_to_num(0.0, posinf=float("inf"))

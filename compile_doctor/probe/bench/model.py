@@ -13,9 +13,9 @@ from torch.utils._pytree import tree_flatten, tree_map
 from compile_doctor.probe import compat
 from compile_doctor.probe.bench.contest import Contender, Judge, Judged
 from compile_doctor.probe.bench.machine import ran_on
+from compile_doctor.probe.calls import backward, compare, has_device, random_state, seed, unlike
 from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.load import Program, find_program
-from compile_doctor.probe.session import _backward, _compare, _has_device, _random_state, _seed
 
 TOLERATED = 0.1
 """Of the largest value that eager gives: what CD601 calls the same."""
@@ -32,7 +32,6 @@ class ModelSubject:
     def __init__(self, module: ModuleType, settings: dict[str, Any], log: EventLog) -> None:
         self.log = log
         self.device = torch.device(settings["device"] or "cpu").type
-        self.module = module
         self.settings = settings
         self.program: Program = find_program(module, settings["attr"], settings["tokens"])
         self.convention = self.program.convention
@@ -45,7 +44,7 @@ class ModelSubject:
 
     def groups(self) -> list[dict[str, Any]]:
         """Eager against compiled, for each thing that the target can do."""
-        cases = list(HOOKED) if self._hooks() else ["forward"]
+        cases = list(HOOKED) if self.program.decoding else ["forward"]
         if self.settings["grad"]:
             cases.append("forward+backward")
         names = ["eager", self._compiled_name()]
@@ -59,10 +58,6 @@ class ModelSubject:
         ]
         return contenders, lambda name, output: replace(self._judge(name, output), positions=_positions(case, output))
 
-    def _hooks(self) -> bool:
-        """Both hooks, and inputs that they can be given."""
-        return all(callable(getattr(self.module, name, None)) for name in ("full", "incremental", "example_inputs"))
-
     def _compiled_name(self) -> str:
         if self.settings["as_is"]:
             return "as it is"
@@ -73,14 +68,8 @@ class ModelSubject:
 
     def _prepare(self, case: str, compiled: bool) -> Callable[[], Any]:
         """A model of its own and inputs of its own, both from the same seed: nothing that one changes reaches the other."""
-        calls: dict[str, Callable[[Any, Any], Any]] = {
-            "forward": _forward,
-            "forward+backward": _training_step,
-            "prefill": lambda model, inputs: self.module.full(model, inputs),
-            "decode": lambda model, inputs: self.module.incremental(model, inputs, 1),
-        }
-        call = calls[case]
-        _seed()
+        call = self._calls()[case]
+        seed()
         model = self.program.build()
         if not callable(model):
             raise TypeError(f"the target gave a {type(model).__name__}, which cannot be called")
@@ -92,9 +81,17 @@ class ModelSubject:
         self._notes = ["the target compiles itself: measured as it is"] if own and not self.settings["as_is"] else []
         if compiled and not own and not self.settings["as_is"]:
             model = self._compile(model)
-        _seed()
-        self._state = _random_state()
+        seed()
+        self._state = random_state()
         return lambda: call(model, inputs)
+
+    def _calls(self) -> dict[str, Callable[[Any, Any], Any]]:
+        calls: dict[str, Callable[[Any, Any], Any]] = {"forward": _forward, "forward+backward": _training_step}
+        decoding = self.program.decoding
+        if decoding:
+            calls["prefill"] = decoding.full
+            calls["decode"] = lambda model, inputs: decoding.incremental(model, inputs, 1)
+        return calls
 
     def _compile(self, model: Any) -> Any:
         """A backend or mode that torch.compile does not know is the user's mistake, not the model's."""
@@ -107,15 +104,12 @@ class ModelSubject:
 
     def _inputs(self, case: str) -> Any:
         """The first set of what example_inputs() gives: for the hooks as it is, for the model args and kwargs apart."""
-        _seed()
-        sets = self._given() if case in HOOKED else self.program.input_sets()
-        if not sets:
+        seed()
+        decoding = self.program.decoding
+        made = decoding.inputs() if decoding and case in HOOKED else next(iter(self.program.input_sets()), None)
+        if made is None:
             raise ValueError("the target gave no inputs")
-        return tree_map(lambda leaf: leaf.to(self._where) if self._where and _has_device(leaf) else leaf, sets[0])
-
-    def _given(self) -> list[Any]:
-        tokens = self.settings["tokens"]
-        return [self.module.example_inputs(**({} if tokens is None else {"tokens": tokens}))]
+        return tree_map(lambda leaf: leaf.to(self._where) if self._where and has_device(leaf) else leaf, made)
 
     def _describe(self, model: Any, inputs: Any) -> None:
         """Writes down where the model computes, and in what dtype: its first parameter's, else its first input's."""
@@ -129,22 +123,22 @@ class ModelSubject:
 
     def _judge(self, name: str, output: Any) -> Judged:
         """Against eager, which comes first. Where random numbers are drawn, there is nothing to compare."""
-        drawn = self._state != _random_state()
+        drawn = self._state != random_state()
         if name == "eager":
             self._expected = None if drawn else tree_map(_kept, output)
             return Judged(note="draws random numbers: outputs not compared" if drawn else "")
         if self._expected is None or drawn:
             why = "it draws random numbers" if drawn else "eager gave nothing to compare with"
             return Judged(note="; ".join([*self._notes, f"not compared: {why}"]))
-        difference, scale, reason = _compare([output], [self._expected])
-        note = "; ".join(self._notes)
-        if difference is None and reason == "no tensors to compare":
-            return Judged(note="; ".join([*self._notes, f"not compared: {reason}"]))
+        odd = unlike([output], [self._expected])
+        if odd:
+            return Judged(reason=f"not eager's output: {odd}")
+        difference, scale, reason = compare([output], [self._expected])
         if difference is None:
-            return Judged(reason=f"not eager's output: {reason}")
+            return Judged(note="; ".join([*self._notes, f"not compared: {reason}"]))
         tolerance = TOLERATED * (scale or 0.0)
         if difference <= tolerance:
-            return Judged(difference, tolerance, note=note)
+            return Judged(difference, tolerance, note="; ".join(self._notes))
         return Judged(difference, tolerance, f"differs from eager by {difference:.2g}, largest value {scale:.2g}")
 
 
@@ -162,7 +156,7 @@ def _training_step(model: Any, inputs: Any) -> Any:
     leaves = list(model.parameters()) if isinstance(model, torch.nn.Module) else []
     leaves += [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
     output = model(*args, **kwargs)
-    _backward(output)
+    backward(output)
     gradients = [leaf.grad for leaf in leaves]
     for leaf in leaves:
         leaf.grad = None

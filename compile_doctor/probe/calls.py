@@ -1,0 +1,93 @@
+"""What every run of a target shares: seeds, devices, a backward pass, and how its outputs differ from another run's."""
+
+from __future__ import annotations
+
+import random
+import sys
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_flatten
+
+from compile_doctor.probe.load import Inputs
+
+
+def seed() -> None:
+    torch.manual_seed(0)
+    random.seed(0)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(0)
+
+
+def random_state() -> list[bytes]:
+    """torch's generators: compiled code draws other numbers than eager code, so that outputs may differ then."""
+    states = [torch.get_rng_state()] + (torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [])
+    return [state.numpy().tobytes() for state in states]
+
+
+def has_device(leaf: Any) -> bool:
+    return isinstance(leaf, torch.Tensor) or type(leaf).__name__ == "BlockMask"
+
+
+def backward(output: Any) -> None:
+    leaves = [leaf for leaf in tree_flatten(output)[0] if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    if leaves:
+        sum(leaf.float().sum() if leaf.is_floating_point() else leaf.abs().sum() for leaf in leaves).backward()  # type: ignore[union-attr]
+
+
+def device_of(model: Any, inputs: list[Inputs]) -> str | None:
+    """Where the target computes: its first parameter's device, else its first input's."""
+    leaves = list(model.parameters()) if isinstance(model, torch.nn.Module) else []
+    leaves += [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor)]
+    return leaves[0].device.type if leaves else None
+
+
+def unlike(compiled: list[Any], eager: list[Any]) -> str | None:
+    """How the first call's outputs differ in what no number says: structure, shape, dtype, NaN, infinity. None: they do not."""
+    mine, other = tree_flatten(compiled)[0], tree_flatten(eager)[0]
+    if len(mine) != len(other):
+        return f"compiled returns {len(mine)} values, eager {len(other)}"
+    for a, b in zip(mine, other):
+        if not (isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor)):
+            continue
+        if a.shape != b.shape:
+            return f"compiled returns shape {list(a.shape)}, eager {list(b.shape)}"
+        if a.dtype != b.dtype:
+            return (
+                f"compiled returns {str(a.dtype).removeprefix('torch.')}, eager {str(b.dtype).removeprefix('torch.')}"
+            )
+        if _has_numbers(a) and _has_numbers(b):
+            left, right = _widened(a), _widened(b)
+            if not torch.equal(left.isnan(), right.isnan()):
+                return "NaN in one of compiled and eager only"
+            if _gap(left, right).max().item() == float("inf"):
+                return "infinite in one of compiled and eager only"
+    return None
+
+
+def compare(compiled: list[Any], eager: list[Any]) -> tuple[float | None, float | None, str | None]:
+    """(largest absolute difference, largest finite eager value, None) over the first call's tensors, or (None, None, why).
+
+    The outputs are alike: `unlike` found nothing.
+    """
+    worst: float | None = None
+    scale = 0.0
+    for a, b in zip(tree_flatten(compiled)[0], tree_flatten(eager)[0]):
+        if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and _has_numbers(a) and _has_numbers(b):
+            left, right = _widened(a), _widened(b)
+            worst = max(worst or 0.0, _gap(left, right).max().item())
+            scale = max(scale, right.abs().nan_to_num(0.0, posinf=0.0).max().item())
+    return (None, None, "no tensors to compare") if worst is None else (worst, scale, None)
+
+
+def _has_numbers(tensor: torch.Tensor) -> bool:
+    return not (tensor.numel() == 0 or tensor.is_meta or tensor.is_quantized or tensor.layout is not torch.strided)
+
+
+def _widened(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().to("cpu", torch.complex128 if tensor.is_complex() else torch.float64)
+
+
+def _gap(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    return torch.where(left == right, 0.0, (left - right).abs()).nan_to_num(0.0, posinf=float("inf"))
