@@ -18,7 +18,7 @@ from glob import glob
 from types import TracebackType
 from typing import Any
 
-from compile_doctor.children import child_environment, end_group, how_it_ended, known, watch
+from compile_doctor.children import GRACE, child_environment, end_group, how_it_ended, known, watch
 
 STARTING = 120.0
 """Seconds that importing torch may take."""
@@ -92,9 +92,9 @@ class ForkServer:
             self._answers[number] = answers
         request = {"id": number, "settings": command[-1], "environment": dict(environment)}
         first = None
-        with contextlib.suppress(OSError, queue.Empty):
+        with contextlib.suppress(OSError):
             self._socket.sendall((json.dumps(request) + "\n").encode())
-            first = answers.get(timeout=STARTING)
+            first = self._first(self._process, answers)
         if first is None:
             return watch(mode, command, environment, timeout)
         ended, code = "exited", None
@@ -110,6 +110,24 @@ class ForkServer:
         finally:
             end_group(first["pid"], lambda seconds: None if code is not None else _wait(answers, seconds))
         return how_it_ended(mode, ended, code, time.monotonic() - began)
+
+    @staticmethod
+    def _first(
+        server: subprocess.Popen[bytes] | None, answers: queue.SimpleQueue[dict[str, Any] | None]
+    ) -> dict[str, Any] | None:
+        """The answer with the child's process id; None where the server does not come up in time.
+
+        It is ended then: it would still fork the child, into the folder of the one that is started the slow way.
+        """
+        with contextlib.suppress(queue.Empty):
+            return answers.get(timeout=STARTING)
+        if server is not None:
+            end_group(server.pid, server.wait)
+        with contextlib.suppress(queue.Empty):
+            late = answers.get(timeout=GRACE)
+            if late is not None:
+                end_group(late["pid"], lambda seconds: None)
+        return None
 
     def _listen(self) -> None:
         """Hands the server's answers to those who wait for them; None to all where it has gone."""

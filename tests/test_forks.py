@@ -101,6 +101,16 @@ def test_without_a_server_it_goes_the_slow_way(tmp_path):
         assert make_report(see(tmp_path, BREAKS, server.start)).summary["graphs"] == 2
 
 
+def test_a_server_that_is_too_slow_forks_nothing_beside_the_slow_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(forks, "STARTING", 0.05)
+    with ForkServer(at_once=True) as server:
+        summary = make_report(see(tmp_path, BREAKS, server.start)).summary
+        assert server._process.poll() is not None, (
+            "it would write into the same folder, and each graph would count twice"
+        )
+        assert (summary["graphs"], summary["frames_compiled"]) == (2, 2)
+
+
 def test_one_child_is_not_worth_a_server(monkeypatch):
     with fork_server(1, at_once=False) as made:
         assert made is None
