@@ -101,7 +101,9 @@ class CompiledFlex:
     def unproven(self, seen: Seen) -> str | None:
         if seen.dense:
             return "fell back to the dense path"
-        return None if seen.graphs else "no compiled graph ran"
+        if not seen.graphs:
+            return "no compiled graph ran"
+        return None if seen.kernels else "no fused kernel in the generated code"
 
 
 _COMPILED: dict[Any, Callable[..., Any]] = {}
