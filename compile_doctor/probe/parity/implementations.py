@@ -1,8 +1,10 @@
 """The attention implementations that torch has, each called the same way and each able to prove that it ran itself.
 
-implementation = find_implementation("flex-compiled")
-call = implementation.prepare(problem)       # raises Unsupported
-output = call(problem.q, problem.k, problem.v)
+    implementation = find_implementation("flex-compiled")
+    call = implementation.prepare(problem)       # raises Unsupported
+    output = call(problem.q, problem.k, problem.v)
+
+`seen.Watcher.watch` around the call, and `implementation.unproven(seen)` says what is missing of the proof.
 """
 
 from __future__ import annotations
