@@ -103,7 +103,7 @@ class CompiledFlex:
             return "fell back to the dense path"
         if not seen.graphs:
             return "no compiled graph ran"
-        return None if seen.kernels else "no fused kernel in the generated code"
+        return "no fused kernel in the generated code" if seen.kernels == [] else None
 
 
 _COMPILED: dict[Any, Callable[..., Any]] = {}
