@@ -40,7 +40,7 @@ DTYPES = ("float32", "bfloat16", "float16")
     metavar="PATTERN",
     help="Cases, heads or implementations: 'causal*', gqa, 'sdpa-*'; may be repeated.",
 )
-@click.option("-j", "--jobs", type=click.IntRange(1, 64), help="Processes at a time [2, or 1 where there is one core].")
+@click.option("-j", "--jobs", type=click.IntRange(1, 64), help="Processes at a time [one per core, at most 4].")
 @click.option("--seed", type=click.IntRange(0), help="Of the suite's random inputs [0].")
 @click.option("--grad/--no-grad", default=None, help="A model's gradients too [where it has them].")
 @click.option(
@@ -149,7 +149,7 @@ def command(
             return write_parity(found, format_, writers, verbose, quiet)
     _refuse("models", chunk=chunks, tokens=tokens, backend=backend, grad=grad, as_is=as_is or None, capture=capture)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    jobs = jobs or min(2, cores)
+    jobs = jobs or min(4, cores)
     settings = SuiteSettings(
         dtypes=DTYPES if "all" in dtypes else tuple(dict.fromkeys(dtypes)) or ("float32",),
         directions=("forward", "backward") if direction == "both" else (direction,),

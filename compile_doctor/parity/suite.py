@@ -83,8 +83,9 @@ def run_suite(settings: SuiteSettings, jobs: int, progress: Progress) -> Parity:
     if run.problem is not None:
         raise run.problem
     assert run.plan is not None
+    environment = {name: value for name, value in run.plan["environment"].items() if name != "torch_root"}
     cells = [run.cells[key] for key in _keys(run.plan["units"]) if key in run.cells]
-    return Parity(settings.target or "suite", run.plan["environment"], tuple(cells), notes=_notes(settings, run.plan))
+    return Parity(settings.target or "suite", environment, tuple(cells), notes=_notes(settings, run.plan))
 
 
 def _serve(run: _Run, worker: Worker) -> None:

@@ -92,8 +92,9 @@ def _reasons(console: Console, parity: Parity, verbosity: int, width: int) -> No
     found = reasons(parity)
     shown = found if verbosity else found[:SHOWN]
     for reason in shown:
-        console.print(Text(f"{reason.status:<12}", style=_COLOURS[reason.status]) + Text(where(reason)), soft_wrap=True)
-        for line in textwrap.wrap(reason.text, width - 13):
+        lines = [line for text in (where(reason), reason.text) for line in textwrap.wrap(text, width - 13)]
+        console.print(Text(f"{reason.status:<12}", style=_COLOURS[reason.status]) + Text(lines[0]), soft_wrap=True)
+        for line in lines[1:]:
             console.print(" " * 12 + line, soft_wrap=True)
     if len(found) > len(shown):
         console.print(f"and {len(found) - len(shown)} more reasons   (-v shows all)")

@@ -83,7 +83,7 @@ class AttentionSubject:
         self.convention = "attention function" if function else ""
         own: list[Implementation] = [Target("target", function)] if function else []
         if function and not compat.is_compiled(function):
-            own.append(Target("target-compiled", torch.compile(function), compiled=True))
+            own.append(Target("target-compiled", torch.compile(function)))
         self.implementations = {one.name: one for one in (*IMPLEMENTATIONS, *own)}
 
     def groups(self) -> list[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""The torch side of `parity`: cases, the float64 reference, the implementations, and what each was seen to do."""
+"""The torch side of `parity`: cases, references and implementations of attention, run in a child process."""

@@ -1,8 +1,10 @@
 """The attention implementations that torch has, each called the same way and each able to prove that it ran itself.
 
-implementation = find_implementation("flex-compiled")
-call = implementation.prepare(problem)       # raises Unsupported
-output = call(problem.q, problem.k, problem.v)
+    implementation = find_implementation("flex-compiled")
+    call = implementation.prepare(problem)       # raises Unsupported
+    output = call(problem.q, problem.k, problem.v)
+
+`seen.Watcher.watch` around the call, and `implementation.unproven(seen)` says what is missing of the proof.
 """
 
 from __future__ import annotations
@@ -22,6 +24,11 @@ Call = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 """q (B, H, S, D), k, v (B, G, T, D) → (B, H, S, D); everything else of the problem is inside."""
 
 
+PROOFS = ("dense", "kernel", "graph", "operator", "none")
+"""flex_attention's dense entry; a compiled graph with a fused kernel in its code; a compiled graph; an operator of SDPA's."""
+COMPILED = ("kernel", "graph")
+
+
 class Unsupported(Exception):  # noqa: N818
     """The implementation cannot do this; the message says why, in a few words."""
 
@@ -33,13 +40,8 @@ class Implementation(Protocol):
     def name(self) -> str: ...
 
     @property
-    def compiled(self) -> bool:
-        """By torch.compile: its first call is slow, and a dispatch mode must not be around it."""
-        ...
-
-    @property
-    def dispatched(self) -> bool:
-        """What proves that it ran is an operator that was dispatched."""
+    def proof(self) -> str:
+        """What shows that it ran: one of PROOFS."""
         ...
 
     def prepare(self, problem: Problem) -> Call:
@@ -75,8 +77,7 @@ class EagerFlex:
     """flex_attention as it is without torch.compile: dense, and the definition of what the compiled one should do."""
 
     name: str = "flex-eager"
-    compiled: bool = False
-    dispatched: bool = False
+    proof: str = "dense"
 
     def prepare(self, problem: Problem) -> Call:
         from torch.nn.attention.flex_attention import flex_attention
@@ -92,8 +93,7 @@ class CompiledFlex:
     """torch.compile(flex_attention): dynamic=True for decoding, dynamic=False for full sequences."""
 
     name: str = "flex-compiled"
-    compiled: bool = True
-    dispatched: bool = False
+    proof: str = "kernel"
 
     def prepare(self, problem: Problem) -> Call:
         return flex(problem, _compiled_flex(problem.case.decodes))
@@ -101,7 +101,9 @@ class CompiledFlex:
     def unproven(self, seen: Seen) -> str | None:
         if seen.dense:
             return "fell back to the dense path"
-        return None if seen.graphs else "no compiled graph ran"
+        if not seen.graphs:
+            return "no compiled graph ran"
+        return "no fused kernel in the generated code" if seen.kernels == [] else None
 
 
 _COMPILED: dict[Any, Callable[..., Any]] = {}
@@ -151,8 +153,7 @@ class Sdpa:
     backend: SDPBackend
     operator: str | None
     """What begins the name of the fused operator; None for math, which has none."""
-    compiled: bool = False
-    dispatched: bool = True
+    proof: str = "operator"
 
     def prepare(self, problem: Problem) -> Call:
         options = sdpa_options(problem)
@@ -176,8 +177,7 @@ class CompiledSdpa:
     """scaled_dot_product_attention under torch.compile, with the backend that torch chooses."""
 
     name: str = "sdpa-compiled"
-    compiled: bool = True
-    dispatched: bool = False
+    proof: str = "graph"
 
     def prepare(self, problem: Problem) -> Call:
         options, compiled = sdpa_options(problem), _compiled_sdpa(problem.case.decodes)
@@ -223,8 +223,8 @@ class Target:
     name: str
     function: Callable[..., Any]
     refused: str = "FAIL"
-    compiled: bool = False
-    dispatched: bool = False
+    """What an exception makes of a cell: torch's own implementations refuse with one, a user's function fails."""
+    proof: str = "none"
 
     def prepare(self, problem: Problem) -> Call:
         keywords = {"mask_mod": problem.mask_mod, "score_mod": problem.score_mod, "scale": problem.case.scale}

@@ -72,7 +72,7 @@ class Judge:
         problem = self.problem
         inputs = [one.detach().clone() for one in (problem.q, problem.k, problem.v)]
         backward = direction == "backward"
-        with self.watcher.watch(implementation.compiled, implementation.dispatched) as seen:
+        with self.watcher.watch(implementation.proof == "kernel", implementation.proof == "operator") as seen:
             if not backward:
                 with torch.no_grad():
                     results = {"output": call(*inputs)}
@@ -182,22 +182,23 @@ def why(error: BaseException, said: list[str]) -> str:
         if not isinstance(inner, BaseException):
             break
         link = inner
-    text = str(link)
-    reasons = [
-        one
-        for one in said
-        if "because" not in one and re.search(r"attention|kernel|backend|head|mask|dtype", one, re.I)
-    ]
+    text = re.sub(r"^raised exception (\w+)\((['\"])(.*)\2\)$", r"\3", str(link), flags=re.DOTALL)
+    reasons = [one for one in said if "because" not in one and _ABOUT.search(one)]
     if re.match(r"No (available|viable)", text) and reasons:
-        text = "; ".join(dict.fromkeys(reasons))
+        text = "; ".join(dict.fromkeys(map(short, reasons)))
     return short(f"{type(link).__name__}: {text}" if isinstance(link, (TypeError, KeyError, AssertionError)) else text)
 
 
+_ABOUT = re.compile(r"attention|kernel|backend|head|mask|dtype", re.IGNORECASE)
+_ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|Unsupported)\b")
+
+
 def short(text: str) -> str:
-    """The first sentence that says something, at most 160 characters."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    marked = next((line for line in lines if re.match(r"(\w+\.)*(\w*(Error|Exception|Unsupported))\b", line)), None)
+    """The sentence that says something, at most 160 characters: a compiler's first error, or an error's own name."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no reason was given"]
     compiler = next((line for line in lines if " error: " in line), None)
-    line = compiler or marked or (lines[0] if lines else "no reason was given")
-    line = re.sub(r"\s*\(Triggered internally at .*|^C\+\+ compile error", "", line).strip()
+    line = compiler or next((line for line in lines if _ERROR.match(line)), lines[0])
+    line = re.sub(r"\s*\(Triggered internally at .*", "", line)
+    first = re.match(r"(.{30,}?)\.\s", line)
+    line = first[1] if first and not compiler else line
     return line if len(line) <= 160 else line[:159] + "…"

@@ -15,7 +15,7 @@ import torch
 
 from compile_doctor.probe.load import import_file
 from compile_doctor.probe.parity.cases import BATCH, DTYPES, HEADS, Case, Problem, case_names
-from compile_doctor.probe.parity.implementations import IMPLEMENTATIONS, Implementation, Target, Unsupported
+from compile_doctor.probe.parity.implementations import COMPILED, IMPLEMENTATIONS, Implementation, Target, Unsupported
 from compile_doctor.probe.parity.judge import Verdict, why
 
 
@@ -39,12 +39,12 @@ class Plan:
         Compiled ones are asked about their backward only; about the forward, each case tells.
         """
         implementation = self.implementations[name]
-        if isinstance(implementation, Target) or (implementation.compiled and direction == "forward"):
+        if isinstance(implementation, Target) or (implementation.proof in COMPILED and direction == "forward"):
             return None
         reason = self._asked(implementation, dtype, direction)
         if reason is None:
             return None
-        if not implementation.compiled and all(self._asked(implementation, one, "forward") for one in DTYPES):
+        if implementation.proof not in COMPILED and all(self._asked(implementation, one, "forward") for one in DTYPES):
             return Verdict("N/A", reason=f"torch has none on {self.device}: {reason}")
         return Verdict("UNSUPPORTED", reason=reason)
 

@@ -25,8 +25,8 @@ class Seen:
     """Executions of compiled graphs that hold attention."""
     dense: int = 0
     """Executions of flex_attention's dense entry."""
-    kernels: list[str] = field(default_factory=list)
-    """Attention kernels in the code that Inductor generated in the block (or took from its cache), by name."""
+    kernels: list[str] | None = None
+    """Attention kernels in the code that Inductor generated in the block (or took from its cache), by name; None: not read."""
     operators: list[str] = field(default_factory=list)
     """Fused SDPA operators that were dispatched: `_scaled_dot_product_flash_attention_for_cpu`, …"""
 
@@ -66,7 +66,8 @@ class Watcher:
                     yield seen
             finally:
                 seen.graphs, seen.dense = self._graphs() - graphs, self._dense() - dense
-                seen.kernels = [name for file in sorted(Path(folder).rglob("*.log")) for name in _kernels(file)]
+                if generated:
+                    seen.kernels = [name for file in sorted(Path(folder).rglob("*.log")) for name in _kernels(file)]
 
     def _graphs(self) -> int:
         return sum(self.observer.ran.values())

@@ -1,0 +1,81 @@
+"""The parity suite's tables, one per torch, into parity/TORCH-DEVICE.{md,json}; and their sums into README.md (--write).
+
+    python benchmarks/parity.py                                            # the torch of this Python
+    python benchmarks/parity.py venv-2.8/bin/python venv-2.15/bin/python --write
+
+Each Python needs torch and what compile-doctor needs (click, packaging, pyyaml, rich). Float32 takes minutes, all dtypes three
+times as long. Numbers depend on the machine's vector width; statuses should not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tables import publish, table
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = Path(__file__).resolve().parent / "parity"
+STATUSES = ("PASS", "DRIFT", "FAIL", "UNSUPPORTED", "N/A")
+
+
+def run(python: str, dtypes: list[str], device: str, jobs: int) -> Path:
+    """Runs the suite and writes both files; returns the JSON's path."""
+    FOLDER.mkdir(exist_ok=True)
+    made = FOLDER / "unfinished.md"
+    command = [python, "-m", "compile_doctor", "parity", "--suite", "--device", device, "-j", str(jobs)]
+    command += [part for dtype in dtypes for part in ("--dtype", dtype)]
+    done = subprocess.run(
+        [*command, "--format", "json", "-o", f"markdown:{made}"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{python}: exit code {done.returncode}")
+    found = json.loads(done.stdout)
+    for cell in found["cells"]:
+        for name in ("max_error", "tolerance"):
+            cell[name] = None if cell[name] is None else float(f"{cell[name]:.2e}")
+    name = f"{found['environment']['torch'].partition('+')[0]}-{device}"
+    made.replace(FOLDER / f"{name}.md")
+    path = FOLDER / f"{name}.json"
+    head = json.dumps({key: value for key, value in found.items() if key != "cells"})[1:-1]
+    cells = ",\n".join(json.dumps(cell) for cell in found["cells"])
+    path.write_text(f'{{{head}, "cells": [\n{cells}\n]}}\n', encoding="utf-8")
+    return path
+
+
+def summary() -> str:
+    """A table over the committed files."""
+    rows = []
+    for file in sorted(FOLDER.glob("*.json"), key=lambda one: [int(part) for part in re.findall(r"\d+", one.stem)]):
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        torch, _, device = file.stem.partition("-")
+        counts = [sum(cell["status"] == status for cell in cells) for status in STATUSES]
+        dtypes = ", ".join(dict.fromkeys(cell["dtype"] for cell in cells))
+        rows.append([f"[{torch}](parity/{file.name.removesuffix('json')}md)", device, dtypes, *counts])
+    return table(("torch", "device", "dtypes", *STATUSES), rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pythons", nargs="*", default=[sys.executable])
+    parser.add_argument("--dtype", action="append", default=[], help="may be repeated [all]")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="update the table in README.md")
+    parser.add_argument("--summary", action="store_true", help="run nothing")
+    arguments = parser.parse_args()
+    for python in [] if arguments.summary else arguments.pythons:
+        print(run(python, arguments.dtype or ["all"], arguments.device, arguments.jobs), file=sys.stderr)
+    publish("parity", summary(), arguments.write)
+
+
+if __name__ == "__main__":
+    main()

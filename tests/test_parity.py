@@ -1,0 +1,119 @@
+"""The parts of `parity` that need no torch: what a target is, the table, the reasons, exit codes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from compile_doctor.parity.result import Cell, Parity
+from compile_doctor.parity.signature import attention_function
+from compile_doctor.render.parity import columns, parity_renderer, reasons, sections
+from compile_doctor.targets import Target
+
+ENVIRONMENT = {"torch": "2.13.0", "device": "cpu"}
+
+
+def cell(
+    case="causal", heads="mha", implementation="sdpa-math", status="PASS", error=1e-7, reason=None, direction="forward"
+):
+    computed = status in ("PASS", "DRIFT", "FAIL")
+    return Cell(case, heads, "float32", direction, implementation, status, error if computed else None, 1e-6, reason)
+
+
+def parity(*cells, **more):
+    return Parity("suite", ENVIRONMENT, cells, **more)
+
+
+@pytest.mark.parametrize(
+    ("source", "attr", "name"),
+    [
+        ("def attention(q, k, v, *, mask_mod=None, score_mod=None, scale=None): ...", None, "attention"),
+        ("def mine(query, key, value, score_mod=None, mask_mod=None): ...", "mine", "mine"),
+        ("@fast\ndef mine(q, k, v, *, mask_mod, score_mod, scale): ...", "mine", "mine"),
+        ("def attention(q, k, v): ...", None, None),
+        ("def other(q, k, v, *, mask_mod=None, score_mod=None): ...", None, None),
+        ("class Model: ...", "Model", None),
+        ("def broken(", "broken", None),
+    ],
+)
+def test_an_attention_function_is_known_by_its_parameters(tmp_path, source, attr, name):
+    file = tmp_path / "mine.py"
+    file.write_text(source, encoding="utf-8")
+    found = attention_function(Target("mine.py", path=file, attr=attr))
+    assert (found.attr if found else None) == name
+
+
+def test_a_dotted_target_is_found_without_importing_it(tmp_path, monkeypatch):
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "mine.py").write_text(
+        "raise SystemExit\ndef attention(q, k, v, mask_mod=None, score_mod=None): ...", encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert attention_function(Target("pack.mine:attention", module="pack.mine", attr="attention")) is not None
+    assert attention_function(Target("pack.gone:attention", module="pack.gone", attr="attention")) is None
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        (["PASS", "UNSUPPORTED"], 0),
+        (["DRIFT"], 0),
+        (["PASS", "FAIL"], 1),
+        (["UNSUPPORTED", "N/A"], 3),
+        ([], 3),
+    ],
+)
+def test_exit_codes(statuses, code):
+    assert parity(*(cell(status=status) for status in statuses)).exit_code == code
+
+
+def test_heads_that_came_out_alike_share_a_row():
+    found = parity(cell(heads="mha"), cell(heads="gqa", status="FAIL", error=0.5), cell(heads="mqa"))
+    (section,) = sections(found, merged=True)
+    assert [row.heads for row in section.rows] == ["mha mqa", "gqa"]
+    assert [row.heads for row in sections(found, merged=False)[0].rows] == ["mha", "gqa", "mqa"]
+
+
+def test_a_column_of_nothing_is_left_out_and_its_reason_is_not():
+    found = parity(cell(), cell(implementation="sdpa-cudnn", status="N/A", reason="torch has none on cpu"))
+    assert columns(found) == ("sdpa-math",)
+    text = parity_renderer("text")(found)
+    assert "cudnn" not in text.partition("N/A")[0]
+    assert "torch has none on cpu" in text
+
+
+def test_each_reason_is_told_once_worst_first():
+    refused = [cell(case=f"case-{n}", status="UNSUPPORTED", reason="no masks") for n in range(5)]
+    found = parity(*refused, cell(case="bad", status="FAIL", error=1.0, reason="wrong keys"))
+    assert [(one.status, len(one.cells)) for one in reasons(found)] == [("FAIL", 1), ("UNSUPPORTED", 5)]
+    text = parity_renderer("text")(found)
+    assert text.count("no masks") == 1
+    assert "5 cases forward (5 cells)" in text
+
+
+def test_figures_are_shown_where_they_matter():
+    found = parity(cell(error=3e-7), cell(case="b", status="DRIFT", error=2e-2, reason="within 3e-02"))
+    short, long = parity_renderer("text")(found), parity_renderer("text")(found, 1)
+    assert "DRIFT 2e-02" in short
+    assert "3e-07" not in short
+    assert "PASS 3e-07" in long
+
+
+def test_a_wide_table_fits_into_120_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    names = ("flex-eager", "flex-compiled", "sdpa-math", "sdpa-flash", "sdpa-efficient", "sdpa-cudnn", "sdpa-compiled")
+    found = parity(*(cell("static-cache-decode", "mha", name, "UNSUPPORTED", reason="x" * 300) for name in names))
+    assert max(map(len, parity_renderer("text")(found).splitlines())) <= 120
+
+
+def test_the_document_is_the_contracts():
+    found = json.loads(parity_renderer("json")(parity(cell(reason="why"))))
+    assert found["schema"] == "compile-doctor/parity/1"
+    assert found["cells"] == [
+        {
+            "case": "causal", "heads": "mha", "dtype": "float32", "direction": "forward",
+            "implementation": "sdpa-math", "status": "PASS", "max_error": 1e-7, "tolerance": 1e-6, "reason": "why",
+        }
+    ]
+    assert found["findings"] == []
