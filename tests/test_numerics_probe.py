@@ -222,6 +222,36 @@ def test_a_model_without_float64_is_compared_all_the_same():
     assert any("no float64 run" in note for note in event["notes"])
 
 
+class Narrow(nn.Module):
+    """A float32 model that rounds to bfloat16 inside; `wide`: as Inductor has it, which leaves such casts out."""
+
+    def __init__(self, wide=False):
+        super().__init__()
+        self.first, self.last, self.wide = nn.Linear(4, 4), nn.Linear(4, 4), wide
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.last((x if self.wide else x.bfloat16()).sin().to(self.last.weight.dtype))
+
+
+def test_a_cast_inside_the_model_widens_the_tolerance():
+    def widened(model):
+        model.wide = True
+        return model
+
+    event = numerics(Narrow(), torch.randn(8, 4), widened)["compiled-vs-eager", "forward"]
+    row = Compared(**event["rows"][0])
+    assert (row.dtype, status(row, event["depth"])) == ("bfloat16", "PASS")
+    assert row.error > 1e-4
+    assert any("bfloat16 inside" in note for note in event["notes"])
+
+    def wrong(model):
+        model.last.register_forward_hook(lambda module, args, output: output + 0.2)
+        return model
+
+    assert results(numerics(Narrow(), torch.randn(8, 4), wrong))["compiled-vs-eager", "forward"] == "FAIL"
+
+
 class Dropped(nn.Module):
     """Dropout in each of the three ways that it is written, and noise where `noise` is set."""
 

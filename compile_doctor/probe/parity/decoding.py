@@ -11,6 +11,7 @@ from compile_doctor.evidence import Compared
 from compile_doctor.probe import compat
 from compile_doctor.probe.load import Decoding
 from compile_doctor.probe.logs import muted
+from compile_doctor.probe.parity.dtypes import Dtypes
 from compile_doctor.probe.parity.numerics import Numerics
 from compile_doctor.probe.parity.shifts import Shifts, Site
 from compile_doctor.probe.parity.state import doubled, moved
@@ -23,6 +24,7 @@ COMPILED = 2
 """So many of them are run compiled too, unless they were asked for: each may be compiled anew."""
 FURTHEST = 16
 """Rows by which an output is tried to be shifted."""
+IN_EVAL = "the model was put into eval mode to decode"
 TRIALS = 12
 """Lines whose calls are tried to be shifted."""
 
@@ -76,8 +78,8 @@ class Decode:
         inputs = self.place(self.hooks.inputs())
         inner = uncompiled(model)
         if isinstance(inner, torch.nn.Module):
-            if inner.training and not self.notes:
-                self.notes.append("the model was put into eval mode to decode")
+            if inner.training and IN_EVAL not in self.notes:
+                self.notes.append(IN_EVAL)
             inner.eval()
         if change is not None:
             model, inputs = change(model) if isinstance(model, torch.nn.Module) else model, change(inputs)
@@ -143,7 +145,9 @@ class Decode:
             return
         rows = self._rows(found)
         if self._status(rows) == "FAIL" and self.noisy is None:
-            self.noisy = self._changed(moved)
+            with Dtypes() as inside:
+                self.noisy = self._changed(moved)
+            self.notes += self.numerics.narrow(inside.seen)
             rows = self._rows(found)
         values: dict[str, Any] = {}
         if self._status(rows) == "FAIL" and rows[0]["error"] is not None and chunk is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -14,9 +14,10 @@ from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.load import Inputs
 from compile_doctor.probe.logs import muted
 from compile_doctor.probe.parity import measure
+from compile_doctor.probe.parity.dtypes import Dtypes
 from compile_doctor.probe.parity.record import Run, backward, forget_gradients, keep
 from compile_doctor.probe.parity.state import Start, doubled, moved, quietened
-from compile_doctor.tolerances import ratio, status
+from compile_doctor.tolerances import coarsest, ratio, status
 
 KEPT = 40
 """Rows that are written for one comparison."""
@@ -41,6 +42,8 @@ class Numerics:
         self.backend = "eager-backend" if backend == "eager" else backend or "inductor"
         """The name of the compiled run; `eager` alone is the run without torch.compile."""
         self.grad = grad
+        self.dtype = start.dtype
+        """What the tolerance is made from."""
         self.runs: dict[str, Run] = {}
         self.random = False
         """Whether the last run drew random numbers."""
@@ -94,10 +97,31 @@ class Numerics:
         self.left_out.clear()
         found = self._rows(mine, eager, exact, None)
         if self._fails(found):
-            noisy, _ = self._run(calls, "moved", lambda value: moved(change(value)))
+            noisy = self._moved(calls, lambda value: moved(change(value)), notes)
             self.left_out.clear()
             found = self._rows(mine, eager, exact, noisy)
         return found
+
+    def _moved(self, calls: Calls, change: Callable[[Any], Any], notes: list[str]) -> Run | None:
+        """The run with everything moved by a step, which also tells what the model computes in."""
+        with Dtypes() as inside:
+            noisy, why = self._run(calls, "moved", change)
+        if why:  # an operator that does not stand being looked at
+            self.runs.pop("moved", None)
+            noisy, _ = self._run(calls, "moved", change)
+        notes += self.narrow(inside.seen)
+        return noisy
+
+    def narrow(self, dtypes: Iterable[str]) -> list[str]:
+        """From now on the tolerance is that of the coarsest of these; a note where it was finer before."""
+        coarse = coarsest((self.dtype, *dtypes))
+        if coarse == self.dtype:
+            return []
+        self.dtype = coarse
+        return [
+            f"the model computes in {coarse} inside, and the tolerance is that of {coarse}: Inductor keeps such results in "
+            "float32 within a kernel (torch._inductor.config.emulate_precision_casts = True rounds them as eager does)"
+        ]
 
     def _fails(self, found: Found) -> bool:
         depth = self.start.depth
@@ -185,7 +209,7 @@ class Numerics:
                 eager[name],
                 (exact or {}).get(name),
                 (noisy or {}).get(name),
-                self.start.dtype,
+                self.dtype,
                 scale,
             )
             found += [row] if row else []
