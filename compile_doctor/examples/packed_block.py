@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
-HEADS, DIM, LAYERS, BLOCK, LENGTHS = 2, 64, 2, 128, (300, 40, 500, 130, 54)
+HEADS, DIM, LAYERS, BLOCK, LENGTHS = 4, 32, 2, 128, (300, 40, 500, 130, 54)
 WIDTH = HEADS * DIM
 
 
