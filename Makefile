@@ -34,7 +34,7 @@ demo: install
 	 echo "(exit code $$code: the example has errors, and 1 is what says so)"; test $$code -eq 1
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: install
 	$(BIN)/ruff check .
