@@ -120,11 +120,11 @@ def blocks(drop_rest: bool = False, rescale: bool = True, block: int = 128) -> C
     """Online softmax over blocks of keys, as a fused kernel has it (arXiv 2205.14135)."""
 
     def attention(q, k, v, *, mask_mod=None, score_mod=None, scale=None):
-        group = q.shape[1] // k.shape[1]
+        group, dtype = q.shape[1] // k.shape[1], q.dtype
         b, h, i, j = positions(q, k)
-        k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
+        q, k, v = q.float(), k.float().repeat_interleave(group, 1), v.float().repeat_interleave(group, 1)
         scale = q.shape[3] ** -0.5 if scale is None else scale
-        high = torch.full((*q.shape[:3], 1), -1e30, dtype=q.dtype)
+        high = torch.full((*q.shape[:3], 1), -1e30)
         total, out = torch.zeros_like(high), torch.zeros_like(q)
         end = k.shape[2] // block * block if drop_rest and k.shape[2] > block else k.shape[2]
         for start in range(0, end, block):
@@ -135,7 +135,7 @@ def blocks(drop_rest: bool = False, rescale: bool = True, block: int = 128) -> C
             new = torch.maximum(high, s.amax(-1, keepdim=True))
             p, keep = (s - new).exp(), (high - new).exp() if rescale else torch.ones_like(high)
             total, out, high = total * keep + p.sum(-1, keepdim=True), out * keep + p @ v[:, :, part], new
-        return torch.where(total > 0, out / total.clamp(min=1e-30), torch.zeros_like(out))
+        return torch.where(total > 0, out / total.clamp(min=1e-30), torch.zeros_like(out)).to(dtype)
 
     return attention
 

@@ -50,6 +50,9 @@ class Worker:
         """The process's first message: its plan, or a usage error. Raises WorkerDiedError."""
         environment = child_environment(os.environ, None)
         environment.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # a pool of its own for each would cost more
+        environment.setdefault(
+            "OMP_WAIT_POLICY", "passive"
+        )  # several processes share the cores, and the tensors are small
         command = [sys.executable, "-m", "compile_doctor.probe.parity", str(self.settings_file)]
         with self.output.open("w", encoding="utf-8") as output:
             self.process = subprocess.Popen(

@@ -186,7 +186,9 @@ def why(error: BaseException, said: list[str]) -> str:
     reasons = [one for one in said if "because" not in one and _ABOUT.search(one)]
     if re.match(r"No (available|viable)", text) and reasons:
         text = "; ".join(dict.fromkeys(map(short, reasons)))
-    return short(f"{type(link).__name__}: {text}" if isinstance(link, (TypeError, KeyError, AssertionError)) else text)
+    return short(
+        f"{type(link).__name__}: {text}" if isinstance(link, (TypeError, LookupError, AssertionError)) else text
+    )
 
 
 _ABOUT = re.compile(r"attention|kernel|backend|head|mask|dtype", re.IGNORECASE)
