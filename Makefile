@@ -52,6 +52,7 @@ bench: install
 	$(BIN)/python benchmarks/recipes.py --write
 	$(BIN)/python benchmarks/decode.py --write
 	$(BIN)/python benchmarks/mutations.py -j 2 --write
+	$(BIN)/python benchmarks/check.py --write
 	$(BIN)/python benchmarks/parity.py --write
 
 # A venv per torch version, outside of the repository: 5 to 7 GB each, hard-linked between versions by uv.

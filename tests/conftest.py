@@ -28,6 +28,9 @@ for name in (
 ):
     os.environ.pop(name, None)
 
+# Two workers of two threads each on two cores: threads that wait by spinning would keep the others from working.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 # Nor may they write into their cache.
 _CACHE = tempfile.TemporaryDirectory(prefix="compile-doctor-tests-")
 os.environ["XDG_CACHE_HOME"] = _CACHE.name
