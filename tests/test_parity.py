@@ -112,8 +112,15 @@ def test_the_document_is_the_contracts():
     assert found["schema"] == "compile-doctor/parity/1"
     assert found["cells"] == [
         {
-            "case": "causal", "heads": "mha", "dtype": "float32", "direction": "forward",
-            "implementation": "sdpa-math", "status": "PASS", "max_error": 1e-7, "tolerance": 1e-6, "reason": "why",
+            "case": "causal",
+            "heads": "mha",
+            "dtype": "float32",
+            "direction": "forward",
+            "implementation": "sdpa-math",
+            "status": "PASS",
+            "max_error": 1e-7,
+            "tolerance": 1e-6,
+            "reason": "why",
         }
     ]
     assert found["findings"] == []
