@@ -86,8 +86,8 @@ def make_report(evidence: Evidence) -> Report:
             (code, "not judged: the target fails without torch.compile too")
             for code in sorted({f.code for f in dropped})
         ]
-    apis = {one.site.api for one in seen.attention}
-    findings = [with_recipe(finding, evidence.environment, apis, seen.own_sources) for finding in findings]
+    called = [one.site for one in seen.attention]
+    findings = [with_recipe(finding, evidence.environment, called, seen.own_sources) for finding in findings]
     attention = attention_entries(seen)
     verdict, reason = _verdict(evidence, findings)
     unproven = _unproven(attention, findings) if (evidence.manifest.get("options") or {}).get("require_fused") else ""

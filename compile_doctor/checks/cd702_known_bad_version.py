@@ -10,7 +10,7 @@ from compile_doctor.checks.attention_program import attention_program
 from compile_doctor.checks.base import Check
 from compile_doctor.findings import Finding, Location
 from compile_doctor.patching.catalogue import all_recipes
-from compile_doctor.patching.match import about, concerned
+from compile_doctor.patching.match import about, concerned, used_by
 from compile_doctor.patching.page import ranges
 from compile_doctor.patching.recipe import Recipe
 
@@ -27,7 +27,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
             continue
         if not {"uses", "source"} & recipe.conditions.keys():
             continue  # nothing in a run says that it matters there; `patches list` has it
-        used, at = concerned(recipe, {one.site.api for one in seen.attention}, seen.own_sources)
+        used, at = concerned(recipe, [one.site for one in seen.attention], seen.own_sources)
         if not used:
             continue
         location = _location(recipe, seen, at)
@@ -51,7 +51,7 @@ def _location(recipe: Recipe, seen: Seen, at: tuple[str, int] | None) -> Locatio
     """The line of the model that uses it: found by the recipe's pattern, else the first attention call."""
     if at is not None:
         return seen.location(*at, places.enclosing(seen.own_sources, *at))
-    frame = next((one.site.frame for one in seen.attention if one.site.api == recipe.conditions.get("uses")), None)
+    frame = next((one.site.frame for one in seen.attention if used_by(recipe, one.site)), None)
     return seen.location(frame.file, frame.line, frame.function) if frame else None
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from compile_doctor.attention import Site
 from compile_doctor.findings import Finding
 from compile_doctor.patching.catalogue import all_recipes, within
 from compile_doctor.patching.recipe import Recipe
@@ -26,11 +27,11 @@ def recipe_for_error(message: str, text: str, environment: Mapping[str, Any]) ->
 
 
 def with_recipe(
-    finding: Finding, environment: Mapping[str, Any], apis: Set[str], sources: Mapping[str, str]
+    finding: Finding, environment: Mapping[str, Any], attention: Collection[Site], sources: Mapping[str, str]
 ) -> Finding:
     """The finding with the recipe that helps, where one has its signature; compile errors have theirs already.
 
-    `apis` is which attention the run used, `sources` the target's own files.
+    `attention` is every line that called attention in the run, `sources` the target's own files.
     """
     if finding.recipe or finding.code in (COMPILE_ERROR, KNOWN):
         return finding
@@ -41,15 +42,17 @@ def with_recipe(
             continue
         if wanted.message is not None and not wanted.message.search(text):
             continue
-        if concerned(recipe, apis, sources)[0]:
+        if concerned(recipe, attention, sources)[0]:
             return replace(finding, recipe=recipe.id)
     return finding
 
 
-def concerned(recipe: Recipe, apis: Set[str], sources: Mapping[str, str]) -> tuple[bool, tuple[str, int] | None]:
+def concerned(
+    recipe: Recipe, attention: Collection[Site], sources: Mapping[str, str]
+) -> tuple[bool, tuple[str, int] | None]:
     """Whether a run used what a recipe is about, and the (file, line) that did, where the recipe has a pattern for it."""
     uses, pattern = recipe.conditions.get("uses"), recipe.conditions.get("source")
-    if uses and uses not in apis:
+    if uses and not any(used_by(recipe, site) for site in attention):
         return False, None
     if not pattern:
         return True, None
@@ -58,6 +61,14 @@ def concerned(recipe: Recipe, apis: Set[str], sources: Mapping[str, str]) -> tup
         if found:
             return True, (file, text.count("\n", 0, found.start()) + 1)
     return False, None
+
+
+def used_by(recipe: Recipe, site: Site) -> bool:
+    """Whether a recipe about attention is about this call: its function, and the width of its heads where that matters."""
+    wide = recipe.conditions.get("head_dim")
+    if site.api != recipe.conditions.get("uses"):
+        return False
+    return not wide or (site.query is not None and str(site.query.shape[-1]) in wide.split("|"))
 
 
 def about(recipe: Recipe, environment: Mapping[str, Any]) -> bool:

@@ -22,6 +22,9 @@ from compile_doctor.patching.recipe import Recipe
 
 FAILS, PASSES = "fails", "passes"
 
+_LINES = 60
+"""Of an error that is not the expected one: torch's traceback fits."""
+
 
 def run_program(recipe: Recipe, number: int) -> tuple[str, str]:
     """(fails or passes, what went wrong): it fails only in the way that the recipe says; another error raises RuntimeError."""
@@ -45,9 +48,15 @@ def run_program(recipe: Recipe, number: int) -> tuple[str, str]:
         text = traceback.format_exc()
         assert recipe.verify_fails is not None
         if not recipe.verify_fails.search(text):
-            raise RuntimeError(f"it failed in another way than {recipe.verify_fails.pattern!r}:\n{text}") from None
+            raise RuntimeError(f"it failed in another way than {recipe.verify_fails.pattern!r}:\n{_short(text)}") from None
         return FAILS, text.strip().rsplit("\n", 1)[-1]
     return PASSES, ""
+
+
+def _short(text: str) -> str:
+    """Inductor writes all of a graph's nodes into a message."""
+    lines = text.splitlines()
+    return "\n".join([*lines[:_LINES], f"… {len(lines) - _LINES} more lines"] if len(lines) > _LINES else lines)
 
 
 def main(arguments: list[str]) -> int:

@@ -17,8 +17,7 @@ from compile_doctor.errors import UsageError
 from compile_doctor.patching.recipe import ACTIONS, Recipe, Registration, Replacement, Setting, Signature
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_CONDITIONS = ("platform", "machine", "device", "uses", "source")
-
+_CONDITIONS = ("platform", "machine", "device", "uses", "head_dim", "source")
 
 _USES = ("flex_attention", "sdpa")
 
@@ -171,6 +170,10 @@ class _Reader:
             self.pattern(found["source"])
         if "uses" in found and self.text(found["uses"]) not in _USES:
             raise self.fail(found["uses"], f"uses is one of {', '.join(_USES)}")
+        if "head_dim" in found and not re.fullmatch(r"\d+(\|\d+)*", self.text(found["head_dim"])):
+            raise self.fail(found["head_dim"], "head_dim is a number, or several with | between")
+        if "head_dim" in found and "uses" not in found:
+            raise self.fail(found["head_dim"], "head_dim needs `uses`: whose heads?")
         return {key: self.text(value) for key, value in found.items()}
 
     def texts(self, node: yaml.Node) -> tuple[str, ...]:

@@ -80,7 +80,8 @@ class Recipe:
     fixed_in: dict[str, str] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
     """`platform`, `machine` and `device` that it is about, one value each or several with | between; `uses`
-    (flex_attention or sdpa) and `source` (a pattern for the target's own files): where it can matter at all."""
+    (flex_attention or sdpa), `head_dim` of its queries, and `source` (a pattern for the target's own files): where it can
+    matter at all."""
     upstream: tuple[str, ...] = ()
     default: bool = False
     """Safe, and changes no documented behaviour: `auto` applies it. Else it is applied by name only."""

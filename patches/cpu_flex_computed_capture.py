@@ -1,0 +1,12 @@
+"""What a score_mod or mask_mod captures is computed into a buffer before the CPU template's functions are lowered."""
+
+
+def lower_cpu(original):
+    def with_buffers(query, key, value, subgraph, block_mask, scale, kernel_options, *captures):
+        # The original does so too, but after it has lowered score_mod and mask_mod over what is not computed yet.
+        for captured in (one for of_a_function in captures for one in of_a_function):
+            if hasattr(captured, "realize"):  # else a size
+                captured.realize()
+        return original(query, key, value, subgraph, block_mask, scale, kernel_options, *captures)
+
+    return with_buffers
