@@ -21,7 +21,7 @@ from tables import publish, table
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(__file__).resolve().parent / "parity"
-STATUSES = ("PASS", "DRIFT", "FAIL", "UNSUPPORTED", "N/A")
+STATUSES = ("PASS", "DRIFT", "FAIL", "KNOWN", "UNSUPPORTED", "N/A")
 
 
 def run(python: str, dtypes: list[str], device: str, jobs: int) -> Path:
@@ -57,7 +57,9 @@ def summary() -> str:
     for file in sorted(FOLDER.glob("*.json"), key=lambda one: [int(part) for part in re.findall(r"\d+", one.stem)]):
         cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
         torch, _, device = file.stem.partition("-")
-        counts = [sum(cell["status"] == status for cell in cells) for status in STATUSES]
+        counts = [
+            sum(("KNOWN" if cell.get("known") else cell["status"]) == status for cell in cells) for status in STATUSES
+        ]
         dtypes = ", ".join(dict.fromkeys(cell["dtype"] for cell in cells))
         rows.append([f"[{torch}](parity/{file.name.removesuffix('json')}md)", device, dtypes, *counts])
     return table(("torch", "device", "dtypes", *STATUSES), rows)

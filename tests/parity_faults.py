@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 CACHES = ("static-cache-decode", "chunk-decode", "chunk-decode-odd", "window-decode")
 DECODING = ("causal-decode", *CACHES)
-SQUARE_CAUSAL = ("causal", "causal-odd", "soft-cap", "alibi", "custom-scale")
+SQUARE_CAUSAL = ("causal", "causal-odd", "narrow-heads", "soft-cap", "alibi", "custom-scale")
 UNMASKED = ("bidirectional", "bidirectional-odd")
 MASKED = (*SQUARE_CAUSAL, *DECODING, "sliding-window", "local-window", "documents", "padding", "left-padding")
 
@@ -253,13 +253,13 @@ FAULTS = (
         blocks(drop_rest=True),
         {*UNMASKED, *MASKED, "prefix-lm"}
         - {"bidirectional", "causal", "soft-cap", "custom-scale", "sliding-window"}
-        - {"documents", "static-cache-decode"},
+        - {"documents", "static-cache-decode", "narrow-heads"},
         True,
     ),
     Fault(
         "online softmax without rescaling",
         blocks(rescale=False),
-        {*UNMASKED, *MASKED, "prefix-lm", "image-scopes"} - {"window-decode"},
+        {*UNMASKED, *MASKED, "prefix-lm", "image-scopes"} - {"window-decode", "narrow-heads"},
     ),
     Fault("layout (B, S, H, D)", flash_layout, None),
 )

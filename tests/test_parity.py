@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -66,6 +67,18 @@ def test_a_dotted_target_is_found_without_importing_it(tmp_path, monkeypatch):
 )
 def test_exit_codes(statuses, code):
     assert parity(*(cell(status=status) for status in statuses)).exit_code == code
+
+
+def test_a_known_defect_is_shown_and_fails_nothing():
+    known = replace(cell("narrow-heads", status="FAIL", error=1.0, reason="the output differs"), known="some-recipe")
+    found = parity(cell(), known)
+    assert found.exit_code == 0 and parity(known).exit_code == 3
+    assert parity(cell(), known, cell("causal", status="FAIL", reason="x")).exit_code == 1
+    text = parity_renderer("text")(found)
+    assert "1 of 2 comparisons are right; 1 fails by a known defect of this torch." in text
+    assert "KNOWN" in text and "some-recipe" in text and "FAIL" not in text
+    assert "**KNOWN**" in parity_renderer("markdown")(found)
+    assert [one["status"] for one in json.loads(parity_renderer("json")(found))["cells"]] == ["PASS", "FAIL"]
 
 
 def test_heads_that_came_out_alike_share_a_row():

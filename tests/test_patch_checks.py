@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from helpers import evidence
 
+from compile_doctor.attention import Site
 from compile_doctor.capture import load_capture
-from compile_doctor.evidence import Patch
+from compile_doctor.evidence import Frame, Patch, Tensor
 from compile_doctor.findings import Finding
 from compile_doctor.patching.match import with_recipe
 from compile_doctor.report import exit_code, make_report
@@ -33,9 +34,11 @@ def test_one_that_works_or_is_not_about_this_torch_is_none(state):
     assert make_report(evidence(patches=(Patch("some-recipe", state),))).findings == ()
 
 
-def named(code, message, **environment):
+def named(code, message, head_dim=64, **environment):
     finding = Finding(code, "a-name", "error", "A title", message)
-    return with_recipe(finding, {**ENVIRONMENT, **environment}, {"flex_attention"}, {}).recipe
+    query = Tensor((1, 2, 128, head_dim), "float32", "cpu", "Tensor")
+    called = [Site(Frame("model.py", 3, "forward"), "flex_attention", inputs=(query, query, query))]
+    return with_recipe(finding, {**ENVIRONMENT, **environment}, called, {}).recipe
 
 
 def test_a_finding_names_the_recipe_with_its_signature():
@@ -43,6 +46,11 @@ def test_a_finding_names_the_recipe_with_its_signature():
     assert named("CD101", "call to torch._safe_softmax") == "safe-softmax-dynamo"
     assert named("CD101", "call to print") is None
     assert named("CD307", "torch._safe_softmax", torch="2.7.1") is None
+
+
+def test_a_recipe_about_narrow_heads_is_named_for_those_only():
+    assert named("CD601", "compiled and eager differ", head_dim=16) == "cpu-flex-narrow-heads"
+    assert named("CD601", "compiled and eager differ", head_dim=64) == "cpu-flex-view-offset"
 
 
 @pytest.mark.parametrize("version", ["2.9.1", "2.13.0"])

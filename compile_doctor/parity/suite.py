@@ -51,6 +51,8 @@ class _Run:
     plan: dict[str, Any] | None = None
     queue: deque[dict[str, Any]] = field(default_factory=deque)
     cells: dict[tuple[str, ...], Cell] = field(default_factory=dict)
+    recipes: set[str] = field(default_factory=set)
+    """That were active while a cell was made."""
     problem: DoctorError | None = None
     at: str = "starting"
 
@@ -85,7 +87,7 @@ def run_suite(settings: SuiteSettings, jobs: int, progress: Progress) -> Parity:
     assert run.plan is not None
     environment = {name: value for name, value in run.plan["environment"].items() if name != "torch_root"}
     cells = [run.cells[key] for key in _keys(run.plan["units"]) if key in run.cells]
-    return Parity(settings.target or "suite", environment, tuple(cells), notes=_notes(settings, run.plan))
+    return Parity(settings.target or "suite", environment, tuple(cells), notes=_notes(run))
 
 
 def _serve(run: _Run, worker: Worker) -> None:
@@ -136,9 +138,10 @@ def _unit(run: _Run, worker: Worker, unit: dict[str, Any]) -> None:
 
 def _add(run: _Run, unit: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     place = (unit["case"], unit["heads"], unit["dtype"], found["direction"], found["implementation"])
-    figures = (found.get("max_error"), found.get("tolerance"), found.get("reason"))
+    figures = (found.get("max_error"), found.get("tolerance"), found.get("reason"), found.get("known"))
     with run.lock:
         run.cells[place] = Cell(*place, found["status"], *figures)
+        run.recipes.update(found.get("recipes", ()))
 
 
 def _buried(run: _Run, unit: dict[str, Any], death: WorkerDiedError) -> None:
@@ -168,9 +171,8 @@ def _keys(units: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     ]
 
 
-def _notes(settings: SuiteSettings, plan: Mapping[str, Any]) -> tuple[str, ...]:
-    active = [one["id"] for one in plan.get("patches", ()) if one["state"] == "active"]
-    return (f"with recipes: {', '.join(active)}",) if active else ()
+def _notes(run: _Run) -> tuple[str, ...]:
+    return (f"with recipes: {', '.join(sorted(run.recipes))}",) if run.recipes else ()
 
 
 def _inconclusive(message: str) -> DoctorError:

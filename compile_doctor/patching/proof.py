@@ -48,7 +48,9 @@ def run_program(recipe: Recipe, number: int) -> tuple[str, str]:
         text = traceback.format_exc()
         assert recipe.verify_fails is not None
         if not recipe.verify_fails.search(text):
-            raise RuntimeError(f"it failed in another way than {recipe.verify_fails.pattern!r}:\n{_short(text)}") from None
+            raise RuntimeError(
+                f"it failed in another way than {recipe.verify_fails.pattern!r}:\n{_short(text)}"
+            ) from None
         return FAILS, text.strip().rsplit("\n", 1)[-1]
     return PASSES, ""
 

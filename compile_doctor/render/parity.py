@@ -78,9 +78,7 @@ def sections(parity: Parity, merged: bool) -> list[Section]:
 def _rows(case: str, heads: dict[str, dict[str, Cell]], names: Sequence[str], merged: bool) -> Iterable[Row]:
     alike: dict[object, list[str]] = {}
     for kind, found in heads.items():
-        alike.setdefault(tuple(found[n].status if n in found else "" for n in names) if merged else kind, []).append(
-            kind
-        )
+        alike.setdefault(tuple(found[n].word if n in found else "" for n in names) if merged else kind, []).append(kind)
     for kinds in alike.values():
         yield Row(case, " ".join(kinds), tuple(tuple(heads[k][n] for k in kinds if n in heads[k]) for n in names))
 
@@ -90,8 +88,9 @@ def reasons(parity: Parity) -> list[Reason]:
     found: dict[tuple[str, str], list[Cell]] = {}
     for cell in parity.cells:
         if cell.reason:
-            found.setdefault((cell.status, cell.reason), []).append(cell)
-    order = {status: number for number, status in enumerate(("FAIL", "DRIFT", "UNSUPPORTED", "PASS", "N/A"))}
+            text = f"{cell.known}, a defect of this torch, mended by --patches auto: {cell.reason}"
+            found.setdefault((cell.word, text if cell.known else cell.reason), []).append(cell)
+    order = {status: number for number, status in enumerate(("FAIL", "KNOWN", "DRIFT", "UNSUPPORTED", "PASS", "N/A"))}
     made = [Reason(status, text, tuple(cells)) for (status, text), cells in found.items()]
     return sorted(made, key=lambda reason: order[reason.status])
 
@@ -111,13 +110,14 @@ def where(reason: Reason) -> str:
 
 def counts(parity: Parity) -> str:
     """`570 comparisons: 500 PASS, 70 UNSUPPORTED`"""
-    found = [(sum(cell.status == status for cell in parity.cells), status) for status in STATUSES]
+    found = [(sum(cell.word == status for cell in parity.cells), status) for status in ("KNOWN", *STATUSES)]
     return f"{len(parity.cells):,} cells: " + ", ".join(f"{count:,} {status}" for count, status in found if count)
 
 
 def verdict(parity: Parity) -> tuple[str, str]:
     """The word for the first line, and what it means."""
-    statuses = [cell.status for cell in parity.cells]
+    statuses = [cell.word for cell in parity.cells]
+    known = statuses.count("KNOWN")
     ran = len(statuses) - statuses.count("UNSUPPORTED") - statuses.count("N/A")
     if parity.exit_code == 1:
         failed = statuses.count("FAIL")
@@ -126,7 +126,10 @@ def verdict(parity: Parity) -> tuple[str, str]:
     if parity.exit_code == 3:
         return "INCONCLUSIVE", "Nothing could be compared."
     drifted = statuses.count("DRIFT")
-    return "PASS", f"All {ran:,} comparisons are right" + (f", {drifted:,} of them with a drift." if drifted else ".")
+    right = f"All {ran:,} comparisons are right" if not known else f"{ran - known:,} of {ran:,} comparisons are right"
+    drift = f", {drifted:,} of them with a drift" if drifted else ""
+    wrong = f"; {known:,} fail{'s' * (known == 1)} by a known defect of this torch" if known else ""
+    return "PASS", f"{right}{drift}{wrong}."
 
 
 def facts(parity: Parity) -> list[str]:

@@ -35,7 +35,7 @@ def _cell(cells: tuple[Cell, ...]) -> str:
     if not cells:
         return ""
     worst = max(cells, key=lambda cell: (cell.max_error or 0.0) / (cell.tolerance or 1.0))
-    status = f"**{worst.status}**" if worst.status in ("FAIL", "DRIFT") else worst.status
+    status = f"**{worst.word}**" if worst.word in ("FAIL", "KNOWN", "DRIFT") else worst.word
     if worst.max_error is None or worst.tolerance is None:
         return status
     return f"{status} {worst.max_error:.1e} / {worst.tolerance:.0e}"

@@ -17,6 +17,7 @@ SHOWN = 12
 """Reasons in the short report."""
 _COLOURS = {
     "FAIL": "red",
+    "KNOWN": "magenta",
     "DRIFT": "yellow",
     "PASS": "green",
     "UNSUPPORTED": "dim",
@@ -82,7 +83,7 @@ def _tables(console: Console, parity: Parity, verbosity: int) -> None:
 def _cell(cells: tuple[Cell, ...], verbosity: int, wide: int) -> Text:
     if not cells:
         return Text(" " * wide)
-    status = cells[0].status
+    status = cells[0].word
     errors = [cell.max_error for cell in cells if cell.max_error is not None]
     figure = f" {max(errors):.0e}" if errors and (verbosity or status == "DRIFT") else ""
     return Text(f"{status + figure:<{wide}}", style=_COLOURS[status])

@@ -50,8 +50,7 @@ def _work(settings: dict[str, Any], say: Any) -> None:
     from compile_doctor.probe.environment import describe_environment
     from compile_doctor.probe.parity.seen import Watcher
 
-    recipes = waiting.outcomes() if settings.get("patches") else []
-    say("plan", units=plan.units, environment=describe_environment(settings["device"]), patches=recipes)
+    say("plan", units=plan.units, environment=describe_environment(settings["device"]))
     watcher = Watcher()
     for line in sys.stdin:
         unit = json.loads(line)
@@ -63,6 +62,7 @@ def _run(plan: Any, unit: dict[str, Any], watcher: Any, say: Any, settings: dict
     """A unit is one case, heads and dtype; `cells` are what is left of it, each an implementation and a direction."""
     import torch
 
+    from compile_doctor.patching import waiting
     from compile_doctor.probe.parity.cases import find_case, make_problem
     from compile_doctor.probe.parity.judge import Judge
 
@@ -73,7 +73,12 @@ def _run(plan: Any, unit: dict[str, Any], watcher: Any, say: Any, settings: dict
         say("begin", implementation=name, direction=direction)
         refusal = plan.refusal(name, unit["dtype"], direction)
         verdict = refusal or judge.judge(plan.implementations[name], direction)
-        say("cell", implementation=name, direction=direction, **asdict(verdict))
+        # Asked for when it is over: a recipe is applied where the module that it changes is imported.
+        active = (
+            [one["id"] for one in waiting.outcomes() if one["state"] == "active"] if settings.get("patches") else []
+        )
+        known = plan.known_defect(name, unit["case"], active) if verdict.status == "FAIL" else None
+        say("cell", implementation=name, direction=direction, known=known, recipes=active, **asdict(verdict))
 
 
 def _cells(unit: dict[str, Any]) -> Iterable[tuple[str, str]]:

@@ -35,11 +35,21 @@ class Case:
     """SDPA's is_causal=True means the same: a square without an offset (its mask is aligned at the top left)."""
     decodes: bool = False
     """Compiled with dynamic=True, as decoding should be: the cache grows."""
+    known: str | None = None
+    """The recipe for a defect of torch's on the CPU that makes compiled flex_attention fail this case."""
 
 
 CASES = (
     Case("causal", "a full causal sequence", 256, 256, mask=masks.Causal(), is_causal=True),
     Case("causal-odd", "the same, no multiple of 128, heads of 80", 201, 201, 80, mask=masks.Causal(), is_causal=True),
+    Case(
+        "narrow-heads",
+        "40 tokens, heads of 16",
+        *(40, 40, 16),
+        mask=masks.Causal(),
+        is_causal=True,
+        known="cpu-flex-narrow-heads",
+    ),
     Case("causal-decode", "one query behind a full cache", 1, 200, mask=masks.Causal(199), decodes=True),
     Case(
         "static-cache-decode",
