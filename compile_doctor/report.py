@@ -46,7 +46,7 @@ class Report:
     """One entry per line that called attention."""
     require_fused: bool
     unproven: str
-    """Why --require-fused is not met, where nothing dense was seen; empty where it is, or was not asked for."""
+    """Why this is no pass where nothing bad was seen: a check failed on the evidence, or --require-fused is not met."""
     compared_at: int | None
     """The number of tokens at which the eager control ran, where it is another than the largest."""
     max_difference: float | None
@@ -77,6 +77,7 @@ def make_report(evidence: Evidence) -> Report:
             findings.extend(check.detect(seen))
         except Exception as error:  # one check's mistake must not hide what the others found
             skipped.append((check.code, f"it failed on this evidence: {type(error).__name__}: {error}"))
+    crashed = [code for code, _ in skipped]
     findings.sort(key=_order)
     skipped += _not_checked(evidence)
     if any(finding.code in ("CD001", "CD002") for finding in findings):
@@ -91,6 +92,9 @@ def make_report(evidence: Evidence) -> Report:
     attention = attention_entries(seen)
     verdict, reason = _verdict(evidence, findings)
     unproven = _unproven(attention, findings) if (evidence.manifest.get("options") or {}).get("require_fused") else ""
+    if crashed:
+        plural = "A check" if len(crashed) == 1 else "Checks"
+        unproven = f"{plural} of compile-doctor failed on this evidence: {', '.join(crashed)}. Please report it (-v)."
     if verdict == "healthy" and unproven:
         verdict, reason = "inconclusive", unproven
     return Report(

@@ -11,6 +11,7 @@ import pytest
 from helpers import a_break, compilation, evidence, failure
 
 from compile_doctor import baseline
+from compile_doctor import report as report_module
 from compile_doctor.check_targets import settings_of
 from compile_doctor.cli.baseline_diff import differences
 from compile_doctor.config import Configuration, GateTarget, Waiver, read_configuration
@@ -197,6 +198,21 @@ def test_what_could_not_be_judged_is_no_pass(tmp_path):
     nothing = outcome(tmp_path, evidence(compilations=()))
     assert nothing.status == "inconclusive"
     assert Gate((), "2.13.0", "cpu").exit_code == 3, "nothing was checked"
+
+
+def test_a_check_that_fails_on_the_evidence_is_no_pass(tmp_path, monkeypatch):
+    written(tmp_path, evidence(breaks=(a_break(),)))
+    real = report_module.all_checks()
+
+    def detect(seen):
+        raise RuntimeError("of our own")
+
+    broken = tuple(replace(one, detect=detect) if one.code == "CD201" else one for one in real)
+    monkeypatch.setattr(report_module, "all_checks", lambda: broken)
+    target, settings = GateTarget("vit", "model.py"), configuration(tmp_path)
+    known = judge(target, evidence(breaks=(a_break(),)), settings, TODAY)
+    assert known.status == "inconclusive" and "CD201" in known.reason
+    assert judge(target, evidence(breaks=(a_break(), a_break(line=20))), settings, TODAY).status == "regression"
 
 
 def test_what_require_fused_cannot_prove_hides_no_regression(tmp_path):

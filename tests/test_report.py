@@ -158,6 +158,16 @@ def test_a_check_that_raises_is_listed_and_hides_nothing(monkeypatch):
     assert "of our own" in renderer("text")(report, 1)
 
 
+def test_where_a_check_raises_nothing_is_healthy(monkeypatch):
+    def detect(seen):
+        raise RuntimeError("of our own")
+
+    monkeypatch.setattr(report_module, "all_checks", lambda: (replace(find_check("CD201"), detect=detect),))
+    report = make_report(evidence())
+    assert (report.verdict, exit_code(report, "error")) == ("inconclusive", 3)
+    assert report.reason == "A check of compile-doctor failed on this evidence: CD201. Please report it (-v)."
+
+
 def test_what_a_command_does_not_get_is_listed():
     report = make_report(evidence(**COMMAND, children=(Child("command", 0),)))
     assert [code for code, _ in report.skipped_checks] == ["CD002", "CD107"]
