@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from compile_doctor.cli.output import Seconds, patches_option
+from compile_doctor.cli.output import Seconds, check_outputs, patches_option
 from compile_doctor.errors import UsageError
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -116,9 +116,10 @@ def command(
       compile-doctor parity gpt.py --chunk 1 --chunk 16
       compile-doctor parity --suite --device cuda --dtype bfloat16 -o markdown:parity.md
     """
-    from compile_doctor.cli.parity_output import check_parity_outputs, write_parity
+    from compile_doctor.cli.parity_output import write_parity
+    from compile_doctor.render.parity import PARITY_FORMATS
 
-    writers = check_parity_outputs(output)
+    writers = check_outputs(output, PARITY_FORMATS)
     if suite == (target is not None):
         raise UsageError("Give either a TARGET or --suite.", hint="compile-doctor parity --help")
     from compile_doctor.parity.suite import SuiteSettings, run_suite
