@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import shutil
 import textwrap
 
 from rich.console import Console
@@ -11,6 +9,7 @@ from rich.text import Text
 
 from compile_doctor.findings import Finding
 from compile_doctor.parity.result import Cell, Parity
+from compile_doctor.render.console import make_console, printed
 from compile_doctor.render.parity import columns, counts, facts, reasons, sections, verdict, where
 
 SHOWN = 12
@@ -29,16 +28,7 @@ _WIDTH = 12
 
 def render(parity: Parity, verbosity: int = 0, colour: bool = False) -> str:
     """`-v`: a row for each kind of heads, every figure, all reasons."""
-    width = max(60, min(shutil.get_terminal_size((100, 40)).columns, 120))
-    console = Console(
-        file=io.StringIO(),
-        width=width,
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
+    console = make_console(colour)
     console.print(" · ".join(facts(parity)), soft_wrap=True)
     word, meaning = verdict(parity)
     console.print()
@@ -46,15 +36,14 @@ def render(parity: Parity, verbosity: int = 0, colour: bool = False) -> str:
     console.print()
     _tables(console, parity, verbosity)
     for finding in parity.findings:
-        _finding(console, finding, width)
-    _reasons(console, parity, verbosity, width)
+        _finding(console, finding, console.width)
+    _reasons(console, parity, verbosity, console.width)
     for note in parity.notes:
         console.print(f"note: {note}", soft_wrap=True)
     console.print(counts(parity), soft_wrap=True)
     if not verbosity and parity.cells:
         console.print("Every figure: -v     For machines: --format json", style="dim")
-    text = console.file.getvalue()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+    return printed(console)
 
 
 def _tables(console: Console, parity: Parity, verbosity: int) -> None:
