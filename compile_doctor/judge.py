@@ -45,7 +45,11 @@ def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, 
         worse.append(Change("attention", f"attention runs {dense.verdict} at {place} (require-fused)"))
     if any(not change.waived for change in worse):
         first = next(change for change in worse if not change.waived)
-        return Outcome(target.name, "regression", _sentence(first.text), report, tuple(worse), tuple(better))
+        limits = target.require_fused or any(change.kind == "threshold" for change in worse)
+        meant = "" if limits else update  # no baseline makes good what the configuration asks for
+        return Outcome(
+            target.name, "regression", _sentence(first.text), report, tuple(worse), tuple(better), hint=meant
+        )
     if report.unproven:
         return Outcome(target.name, "inconclusive", report.unproven, report)
     status = "better" if better else "pass"

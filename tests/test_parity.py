@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from compile_doctor.parity.result import Cell, Parity
-from compile_doctor.parity.signature import attention_function
+from compile_doctor.parity.signature import attention_function, why_none
 from compile_doctor.render.parity import columns, parity_renderer, reasons, sections
 from compile_doctor.targets import Target
 
@@ -43,6 +43,28 @@ def test_an_attention_function_is_known_by_its_parameters(tmp_path, source, attr
     file.write_text(source, encoding="utf-8")
     found = attention_function(Target("mine.py", path=file, attr=attr))
     assert (found.attr if found else None) == name
+
+
+@pytest.mark.parametrize(
+    ("source", "attr", "why"),
+    [
+        (
+            "def mine(q, k, v, *, mask_mod=None, score_mod=None): ...",
+            None,
+            "It has attention functions: name one, as in mine.py:mine.",
+        ),
+        ("def mine(q, k, v, mask=None): ...", "mine", "An attention function takes q, k, v, mask_mod=None"),
+        ("def mine(q, k, v): ...\ndef example_inputs(): ...", "mine", ""),
+        ("def mine(q, k, v, mask_mod, score_mod): ...\ndef example_inputs(): ...\nclass Model: ...", None, ""),
+        ("class Model: ...", "Model", ""),
+        ("def mine(q): ...", "nine", "There is no 'nine' in it. Did you mean mine?"),
+    ],
+)
+def test_why_a_target_is_none(tmp_path, source, attr, why):
+    file = tmp_path / "mine.py"
+    file.write_text(source, encoding="utf-8")
+    found = why_none(Target("mine.py", path=file, attr=attr))
+    assert found.startswith(why) if why else found == ""
 
 
 def test_a_dotted_target_is_found_without_importing_it(tmp_path, monkeypatch):
@@ -102,7 +124,7 @@ def test_each_reason_is_told_once_worst_first():
     assert [(one.status, len(one.cells)) for one in reasons(found)] == [("FAIL", 1), ("UNSUPPORTED", 5)]
     text = parity_renderer("text")(found)
     assert text.count("no masks") == 1
-    assert "5 cases forward (5 cells)" in text
+    assert "5 cases float32 forward (5 cells)" in text
 
 
 def test_figures_are_shown_where_they_matter():

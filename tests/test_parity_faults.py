@@ -127,3 +127,37 @@ def test_a_sum_in_bfloat16_is_beyond_what_bfloat16_explains():
         return out
 
     assert run(attention, "bidirectional", dtype="bfloat16").status == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("fault", "case", "said"),
+    [
+        ("scale forgotten", "causal", "its scores are 8 times the right ones: a scale of 1, not 0.125"),
+        ("interleaved heads", "causal", "query head 1 reads key head 1, not 0"),
+        ("dropout left on", "causal", "two calls with the same inputs differ"),
+    ],
+)
+def test_a_familiar_mistake_is_named(fault, case, said):
+    attention = next(one for one in FAULTS if one.name == fault).attention
+    assert said in run(attention, case).reason
+
+
+def test_a_failure_says_how_large_and_how_often():
+    reason = run(
+        next(one for one in FAULTS if one.name == "online softmax without rescaling").attention, "causal"
+    ).reason
+    assert "differs by up to 0.2 (3e-06 is allowed), first at batch 0" in reason and "of 2,048 rows" in reason
+
+
+def test_a_function_that_changes_its_inputs_fails():
+    def attention(q, k, v, *, mask_mod=None, score_mod=None, scale=None):
+        output = RIGHT["plain"](q, k, v, mask_mod=mask_mod, score_mod=score_mod, scale=scale)
+        q.mul_(2)
+        return output
+
+    assert run(attention, "causal").reason == "it changes q in place"
+
+
+def test_the_figures_of_a_backward_cell_are_those_of_a_gradient():
+    forward, backward = (run(RIGHT["plain"], "causal", direction=one) for one in ("forward", "backward"))
+    assert forward.tolerance != backward.tolerance and forward.max_error != backward.max_error

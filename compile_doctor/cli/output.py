@@ -45,14 +45,16 @@ patches_option = click.option(
 
 
 def check_patches(text: str | None) -> str | None:
-    """`auto`, ids that there are, or None. Raises UsageError for an unknown recipe, naming near ones."""
-    if text is None or text.strip().lower() in ("", "none"):
+    """`auto`, ids that there are, both with commas between, or None. Raises UsageError for an unknown recipe, naming near ones."""
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if [name.lower() for name in names] in ([], ["none"]):
         return None
-    if text.strip().lower() == "auto":
-        return "auto"
-    from compile_doctor.patching.catalogue import find_recipe
+    if len(names) == 1 and names[0].lower() == "auto" and not os.environ.get("COMPILE_DOCTOR_RECIPES"):
+        return "auto"  # nothing to look up: the shipped recipes are read where they are applied
+    from compile_doctor.patching.catalogue import all_recipes, find_recipe
 
-    return ",".join(find_recipe(name.strip()).id for name in text.split(",") if name.strip())
+    all_recipes()
+    return ",".join("auto" if name.lower() == "auto" else find_recipe(name).id for name in names)
 
 
 def report_options(function: Callable[..., Any]) -> Callable[..., Any]:

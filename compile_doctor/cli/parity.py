@@ -127,12 +127,14 @@ def command(
 
     chosen = None
     if target is not None:
-        from compile_doctor.parity.signature import attention_function
+        from compile_doctor.parity.signature import attention_function, why_none
         from compile_doctor.targets import parse_target
 
         parsed = parse_target(target)
         chosen = attention_function(parsed)
         if chosen is None:
+            if why := why_none(parsed):
+                raise UsageError(f"{target} is no attention function, and no model. {why}")
             _refuse("the suite and for attention functions", only=only, seed=seed, dtype=dtypes, jobs=jobs)
             from compile_doctor.cli.parity_model import model_parity
             from compile_doctor.launch import Settings

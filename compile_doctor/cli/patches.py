@@ -13,7 +13,7 @@ _FORMAT = click.option("--format", "format_", type=click.Choice(["text", "json"]
 @click.group(name="patches", short_help="Workarounds for known defects of this torch.")
 @click.option(
     "--recipes",
-    type=click.Path(file_okay=False),
+    type=click.Path(exists=True, file_okay=False),
     metavar="DIR",
     help="A folder of your own recipes besides, with their code in its patches/.",
 )

@@ -6,6 +6,7 @@ import ast
 import os
 import sys
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from compile_doctor.targets import Target
@@ -18,18 +19,47 @@ DEFAULT = "attention"
 
 def attention_function(target: Target) -> Target | None:
     """The target with the function's name filled in; None where it names something else."""
-    file = target.path or _file_of(target.module or "")
-    if file is None:
-        return None
-    try:
-        tree = ast.parse(file.read_text(encoding="utf-8", errors="replace"))
-    except (OSError, SyntaxError, ValueError):
-        return None  # whoever runs it says what is wrong with it
     name = target.attr or DEFAULT
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name == name and _takes(node.args):
-            return replace(target, attr=name)
-    return None
+    return replace(target, attr=name) if name in attention_functions(target) else None
+
+
+def attention_functions(target: Target) -> list[str]:
+    """The names of all that there are in the target's file."""
+    return [node.name for node in _defined(target) if isinstance(node, ast.FunctionDef) and _takes(node.args)]
+
+
+def why_none(target: Target) -> str:
+    """What keeps the target from being an attention function; empty where it may well be a model."""
+    defined, found = _defined(target), attention_functions(target)
+    names = [node.name for node in defined]
+    found.sort(key=lambda name: name.startswith("_"))
+    if defined and target.attr and not _mentions(target, target.attr):
+        near = get_close_matches(target.attr, names, 1)
+        return f"There is no {target.attr!r} in it." + (f" Did you mean {near[0]}?" if near else "")
+    if target.attr is None and found and "example_inputs" not in names and "example_input_sets" not in names:
+        return f"It has attention functions: name one, as in {target.text}:{found[0]}."
+    for node in defined:
+        if node.name == target.attr and isinstance(node, ast.FunctionDef) and "example_inputs" not in names:
+            return (
+                f"An attention function takes q, k, v, mask_mod=None, score_mod=None, scale=None; {node.name} does not."
+            )
+    return ""
+
+
+def _mentions(target: Target, name: str) -> bool:
+    """Whether the name stands anywhere in the file: it may be imported, or made by a call."""
+    file = target.path or _file_of(target.module or "")
+    return file is None or name.partition(".")[0] in file.read_text(encoding="utf-8", errors="replace")
+
+
+def _defined(target: Target) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """What the file defines at its top; nothing where it cannot be read: whoever runs it says what is wrong with it."""
+    file = target.path or _file_of(target.module or "")
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8", errors="replace")) if file else ast.Module([], [])
+    except (OSError, SyntaxError, ValueError):
+        return []
+    return [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
 
 
 def _takes(arguments: ast.arguments) -> bool:

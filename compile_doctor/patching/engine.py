@@ -49,8 +49,15 @@ class Status:
     """applicable, active, not-affected, refused, disabled, failed or too-late"""
     reason: str = ""
 
+    @property
+    def id(self) -> str:
+        return self.recipe.id
+
     def __str__(self) -> str:
         return f"{self.recipe.id}: {self.state}" + (f" ({self.reason})" if self.reason else "")
+
+    def __repr__(self) -> str:
+        return f"<{self}>"  # a recipe's own repr has all its text
 
 
 class Engine:
@@ -218,11 +225,21 @@ ENGINE = Engine()
 
 def refused_here(recipe: Recipe) -> PatchError | None:
     """The guards that need no torch: the kill switch, versions, platform."""
-    switch = os.environ.get(DISABLE, "").strip()
-    if switch and (switch == "1" or recipe.id in {one.strip() for one in switch.split(",")}):
-        return PatchError(recipe, "disabled", f"{DISABLE}={switch}")
+    switches = _switches()
+    if "1" in switches or recipe.id in switches:
+        return PatchError(recipe, "disabled", f"{DISABLE}={os.environ[DISABLE].strip()}")
     reason = why_not_affected(recipe)
     return PatchError(recipe, "not-affected", reason) if reason else None
+
+
+def _switches() -> list[str]:
+    return [one.strip() for one in os.environ.get(DISABLE, "").split(",") if one.strip()]
+
+
+def unknown_switches() -> list[str]:
+    """What the kill switch names that is no recipe: whoever mistypes it in an emergency has to be told."""
+    known = {recipe.id for recipe in all_recipes()}
+    return [one for one in _switches() if one not in known and one not in ("0", "1")]
 
 
 def changes_here(recipe: Recipe) -> tuple[list[Replacement], list[Registration], list[Setting]]:

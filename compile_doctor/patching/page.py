@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 
+from compile_doctor.patching.catalogue import why_not_affected
 from compile_doctor.patching.recipe import Recipe
 from compile_doctor.patching.verified import verified_on
 
@@ -21,6 +22,7 @@ def page(recipe: Recipe) -> str:
         facts.append(("Fixed in", ", ".join(f"{package} {version}" for package, version in recipe.fixed_in.items())))
     if recipe.conditions:
         facts.append(("Where", ", ".join(f"{key} {value}" for key, value in recipe.conditions.items())))
+    facts.append(("Here", why_not_affected(recipe) or "it is about this environment"))
     facts.append(("Applied", how_applied(recipe)))
     if recipe.silent_wrong_result:
         facts.append(("Mends", "a result that is wrong without an error"))
@@ -30,7 +32,12 @@ def page(recipe: Recipe) -> str:
     facts += [("Upstream", url) for url in recipe.upstream]
     parts += ["", *(f"{label:<10} {text}" for label, text in facts)]
     if recipe.verify:
-        parts += ["", "Fails without it:", "", textwrap.indent(recipe.verify.rstrip(), "    ")]
+        parts += [
+            "",
+            f"Fails without it (compile-doctor patches verify {recipe.id} runs it):",
+            "",
+            textwrap.indent(recipe.verify.rstrip(), "    "),
+        ]
     return "\n".join(parts) + "\n"
 
 

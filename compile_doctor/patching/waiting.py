@@ -11,6 +11,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from compile_doctor.errors import DoctorError
 from compile_doctor.imports import ImportWatcher
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _failures: dict[str, str] = {}
 
 
 def start(choice: str | None = None) -> None:
-    """Begins to wait; once per process. `choice` is auto, none or ids; without one, what the environment says, else auto."""
+    """Begins to wait; once per process. `choice` is none, or auto and ids; without one, what the environment says, else auto."""
     global _watcher
     wanted = (choice or os.environ.get(CHOICE) or "auto").strip().lower()
     if wanted == "none" or os.environ.get("COMPILE_DOCTOR_DISABLE", "").strip() == "1":
@@ -61,23 +62,28 @@ def outcomes() -> list[dict[str, str]]:
 
 
 def _failed(name: str, error: Exception) -> None:
+    text = f"{error} {error.hint}".strip() if isinstance(error, DoctorError) else f"{type(error).__name__}: {error}"
     with _lock:
-        _failures[name] = f"{type(error).__name__}: {error}"
-    LOG.warning("compile-doctor: recipes (%s) are not applied: %s: %s", name, type(error).__name__, error)
+        _failures[name] = text
+    if _chosen:
+        LOG.warning("compile-doctor: the recipes for %s are not applied: %s", name, text)
+    else:  # a mistake in the choice, or in one recipe's file: there is no choice at all
+        LOG.warning("compile-doctor: no recipe is applied: %s", text)
 
 
 def _choose(choice: str) -> None:
     """Reads the recipes and waits for each one's modules."""
     from compile_doctor.patching.catalogue import all_recipes, find_recipe
-    from compile_doctor.patching.engine import refused_here
+    from compile_doctor.patching.engine import DISABLE, refused_here, unknown_switches
 
-    if choice == "auto":
-        recipes = [recipe for recipe in all_recipes() if recipe.default]
-    else:
-        recipes = [find_recipe(name.strip()) for name in choice.split(",") if name.strip()]
-    for recipe in recipes:
+    names = [name.strip() for name in choice.split(",") if name.strip()]
+    named = [find_recipe(name) for name in names if name != "auto"]
+    default = [one for one in all_recipes() if one.default and one not in named] if "auto" in names else []
+    for unknown in unknown_switches():
+        LOG.warning("compile-doctor: %s names %r, which is no recipe: nothing is disabled by it", DISABLE, unknown)
+    for recipe in (*named, *default):
         problem = refused_here(recipe)
-        if problem is not None and choice == "auto":
+        if problem is not None and recipe in default:
             continue  # not about this environment: nothing to say
         _chosen.append(recipe)
         if problem is not None:

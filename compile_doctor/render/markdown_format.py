@@ -59,5 +59,6 @@ def _row_of_target(target: Target) -> tuple[str, ...]:
     status = {"failed": "**worse**", INCONCLUSIVE: "**not judged**"}.get(target.status, inline(target.word))
     why = [target.reason]
     if target.outcome:
-        why += ["from the cache" if target.outcome.cached else "", target.outcome.hint]
+        meant = "if it is meant: " if target.outcome.status == "regression" and target.outcome.hint else ""
+        why += ["from the cache" if target.outcome.cached else "", meant + target.outcome.hint]
     return inline(target.name), status, inline("; ".join(part.rstrip(".") for part in why if part))

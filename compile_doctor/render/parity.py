@@ -97,14 +97,15 @@ def reasons(parity: Parity) -> list[Reason]:
 
 def where(reason: Reason) -> str:
     """`sdpa-flash: causal gqa float32 forward`, or how many, by implementation."""
-    names = dict.fromkeys(cell.implementation for cell in reason.cells)
+    implementations = dict.fromkeys(cell.implementation for cell in reason.cells)
     if len(reason.cells) == 1:
         cell = reason.cells[0]
         return " ".join(filter(None, (cell.implementation, cell.case, cell.heads, cell.dtype, cell.direction)))
     cases = tuple(dict.fromkeys(cell.case for cell in reason.cells))
     directions = tuple(dict.fromkeys(cell.direction for cell in reason.cells))
-    parts = [", ".join(names), cases[0] if len(cases) == 1 else f"{len(cases)} cases"]
-    parts += [directions[0]] if len(directions) == 1 else []
+    parts = [", ".join(implementations), cases[0] if len(cases) == 1 else f"{len(cases)} cases"]
+    dtypes = tuple(dict.fromkeys(cell.dtype for cell in reason.cells))
+    parts += [names[0] for names in (dtypes, directions) if len(names) == 1]
     return " ".join(parts) + f" ({len(reason.cells)} cells)"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -48,6 +48,9 @@ def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     active = [one.id for one in report.patches if one.state == "active"]
     if active:
         console.print("Recipes active: " + ", ".join(active), soft_wrap=True)
+    for one in report.patches:
+        if one.state in ("not-affected", "disabled"):  # refused, too late and failed are findings
+            console.print(f"Recipe not applied: {one.id}: {one.reason}", soft_wrap=True, style="yellow")
     if report.trial:
         trial_table(console, report.trial)
     if verbosity:
@@ -79,10 +82,21 @@ def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
         _gate_details(console, outcome, verbosity)
     for note in gate.notes:
         console.print(f"note: {note}", soft_wrap=True)
-    hints = list(dict.fromkeys(outcome.hint for outcome in gate.outcomes if outcome.hint))
-    if hints:
-        console.print("Next: " + hints[0] + (f"   and {len(hints) - 1} more" if hints[1:] else ""), soft_wrap=True)
+    worse, other = (
+        [outcome for outcome in gate.outcomes if outcome.hint and (outcome.status == "regression") is regression]
+        for regression in (True, False)
+    )
+    if worse:
+        console.print(f"If it is meant: {_together(worse)}   or a waiver, for one finding and a time", soft_wrap=True)
+    if other:
+        console.print(f"Next: {_together(other)}", soft_wrap=True)
     return printed(console)
+
+
+def _together(outcomes: Sequence[Outcome]) -> str:
+    """One command for all: each hint is the same command with another target's name."""
+    command = outcomes[0].hint.removesuffix(outcomes[0].name).rstrip()
+    return " ".join([command, *(outcome.name for outcome in outcomes)])
 
 
 def _after(outcome: Outcome) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from compile_doctor.probe.parity.cases import Problem
+from compile_doctor.probe.parity.familiar import LARGE, LOST, familiar
 from compile_doctor.probe.parity.implementations import Call, Implementation, Unsupported
 from compile_doctor.probe.parity.reference import Reference, plain, reference
 from compile_doctor.probe.parity.seen import Watcher
@@ -18,8 +19,6 @@ from compile_doctor.probe.parity.tolerance import DRIFT_FACTOR, tolerance
 
 LEAK = 0.0
 """A weight on a key that is masked: any at all."""
-LOST = 1e-4
-"""A key that is missing is only counted where its weight should be at least this: far ones may underflow."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,11 @@ class Judge:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 call = implementation.prepare(self.problem)
-                results, unproven = self._run(implementation, call, direction)
+                results, unproven, changed = self._run(implementation, call, direction)
                 if unproven:
                     return Verdict("UNSUPPORTED", reason=unproven)
+                if changed:
+                    return Verdict("FAIL", reason=f"it changes {changed} in place")
                 verdict = self._compare(results)
                 if verdict.status == "FAIL" or direction == "forward":
                     verdict = self._attended(call, verdict)
@@ -68,7 +69,8 @@ class Judge:
 
     def _run(
         self, implementation: Implementation, call: Call, direction: str
-    ) -> tuple[dict[str, torch.Tensor], str | None]:
+    ) -> tuple[dict[str, torch.Tensor], str | None, str]:
+        """What was computed, why that proves nothing, and which of the inputs is not what it was."""
         problem = self.problem
         inputs = [one.detach().clone() for one in (problem.q, problem.k, problem.v)]
         backward = direction == "backward"
@@ -82,15 +84,19 @@ class Judge:
                 output = call(*inputs)
                 gradients = torch.autograd.grad(output, inputs, problem.gradient, materialize_grads=True)
                 results = {"output": output.detach(), **dict(zip("qkv", gradients))}
-        return results, implementation.unproven(seen)
+        given = (problem.q, problem.k, problem.v)
+        changed = [name for name, one, was in zip("qkv", inputs, given) if not torch.equal(one.detach(), was)]
+        return results, implementation.unproven(seen), " and ".join(changed)
 
     def _compare(self, results: dict[str, torch.Tensor]) -> Verdict:
-        """The worst of the tensors, by error over tolerance."""
+        """The worst of the tensors, by error over tolerance; backward, of the gradients where the output is right."""
         worst, share = Verdict("N/A", reason="nothing was computed"), -1.0
         for name, found in results.items():
             verdict = self._one(name, found)
             if verdict.status == "FAIL" and verdict.max_error is None:
                 return verdict
+            if name == "output" and verdict.status == "PASS" and len(results) > 1:
+                continue  # the forward cell has its figures
             assert verdict.max_error is not None and verdict.tolerance is not None
             if verdict.max_error / verdict.tolerance > share:
                 worst, share = verdict, verdict.max_error / verdict.tolerance
@@ -117,11 +123,11 @@ class Judge:
             return Verdict(
                 "DRIFT", worst, allowed, f"{what}: within {explained:.1e}, what a plain program in this dtype does"
             )
-        first = [int(one) for one in torch.nonzero(~(error <= max(allowed, explained)))[0]]
-        count = float((~(error <= max(allowed, explained))).any(-1).double().mean())
-        return Verdict(
-            "FAIL", worst, allowed, f"{what} differs first at {place(name, first)}, in {count:.0%} of the rows"
-        )
+        wrong = ~(error <= max(allowed, explained))
+        first = [int(one) for one in torch.nonzero(wrong)[0]]
+        rows = wrong.any(-1)
+        reason = f"{what} differs by up to {worst:.1g} ({allowed:.0e} is allowed), first at {place(name, first)}"
+        return Verdict("FAIL", worst, allowed, f"{reason}, in {int(rows.sum()):,} of {rows.numel():,} rows")
 
     def _convention(self, name: str, found: torch.Tensor) -> str | None:
         """What stands in the rows of queries that attend to nothing, where it is not the reference's zero."""
@@ -159,14 +165,24 @@ class Judge:
         wrong = torch.nonzero(leaked | lost)
         if not len(wrong):
             if verdict.status == "FAIL":
-                return Verdict(
-                    "FAIL", verdict.max_error, verdict.tolerance, f"{verdict.reason}; it attends to the right keys"
-                )
+                why = self._familiar(call, found) or "it attends to the right keys"
+                return Verdict("FAIL", verdict.max_error, verdict.tolerance, f"{verdict.reason}; {why}")
             return verdict
+        if random := self._familiar(call, found):
+            return Verdict("FAIL", verdict.max_error, verdict.tolerance, random)
         b, h, query, key = (int(one) for one in wrong[0])
         does = "attends to" if leaked[b, h, query, key] else "does not attend to"
         reason = f"wrong keys: query {query} {does} key {key} (batch {b}, head {h})"
         return Verdict("FAIL", verdict.max_error, verdict.tolerance, reason)
+
+    def _familiar(self, call: Call, found: torch.Tensor) -> str:
+        """Which familiar mistake this is; empty where it is none."""
+        inputs = (self.problem.q, self.problem.k, self.problem.v)
+        with torch.no_grad():
+            one, other = (call(*(x.clone() for x in inputs)).double() for _ in "ab")
+        if float((one - other).abs().max()) > LARGE:
+            return "two calls with the same inputs differ: dropout, or something else that is random"
+        return familiar(self.problem, self.reference.weights, found)
 
 
 def place(name: str, index: list[int]) -> str:

@@ -42,15 +42,11 @@ def reference(problem: Problem) -> Reference:
     output, sizes = torch.zeros_like(q), {"output": torch.zeros_like(q)}
     gradients = {"q": torch.zeros_like(q), "k": torch.zeros_like(k), "v": torch.zeros_like(v)}
     sizes |= {name: torch.zeros_like(one) for name, one in gradients.items()}
-    everything = torch.ones(queries, keys, dtype=torch.bool)
     for b in range(batches):
         for h in range(heads):
             kv = h // group
-            allowed = everything if problem.allowed is None else problem.allowed[b, 0]
-            raw = scale * (q[b, h] @ k[b, kv].T)
-            score = problem.case.score
-            s = raw if score is None else score.plain(raw, h, heads)
-            p = _softmax(s, allowed)
+            raw, score = scale * (q[b, h] @ k[b, kv].T), problem.case.score
+            p = weights_of(problem, b, h, kv)
             weights[b, h], output[b, h] = p, p @ v[b, kv]
             do = upstream[b, h]
             dp = do @ v[b, kv].T
@@ -67,6 +63,16 @@ def reference(problem: Problem) -> Reference:
             sizes["k"][b, kv] += scale * (ds_size.T @ q[b, h].abs())
             sizes["v"][b, kv] += p.T @ do.abs()
     return Reference(output, weights, gradients, sizes)
+
+
+def weights_of(problem: Problem, batch: int, head: int, key_head: int) -> torch.Tensor:
+    """(S, T): the softmax of one query head over one key head."""
+    q, k = (one.detach().cpu().double() for one in (problem.q[batch, head], problem.k[batch, key_head]))
+    scale = problem.case.scale if problem.case.scale is not None else 1 / q.shape[1] ** 0.5
+    raw, score = scale * (q @ k.T), problem.case.score
+    s = raw if score is None else score.plain(raw, head, problem.q.shape[1])
+    everything = torch.ones(s.shape, dtype=torch.bool)
+    return _softmax(s, everything if problem.allowed is None else problem.allowed[batch, 0])
 
 
 def _softmax(scores: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
