@@ -10,8 +10,10 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from compile_doctor.cli.output import check_patches
+from compile_doctor.errors import UsageError
 from compile_doctor.patching.changes import Configure, Register, set_by
-from compile_doctor.patching.engine import PatchError
+from compile_doctor.patching.engine import PatchError, status, unknown_switches
 from compile_doctor.patching.recipe import Setting
 
 
@@ -139,6 +141,30 @@ def test_the_kill_switch_wins(lab, monkeypatch):
     monkeypatch.setenv("COMPILE_DOCTOR_DISABLE", "loud")
     with pytest.raises(PatchError, match="COMPILE_DOCTOR_DISABLE=loud"):
         lab.engine.apply(recipe)
+
+
+def test_what_the_kill_switch_names_and_is_no_recipe_is_told(monkeypatch):
+    monkeypatch.setenv("COMPILE_DOCTOR_DISABLE", "safe-softmax-dynamo, safe-softmaxx")
+    assert unknown_switches() == ["safe-softmaxx"]
+    monkeypatch.setenv("COMPILE_DOCTOR_DISABLE", "1")
+    assert unknown_switches() == []
+
+
+def test_a_choice_is_checked_before_anything_runs(tmp_path, monkeypatch):
+    assert check_patches("auto") == check_patches(" AUTO ") == "auto"
+    assert check_patches("none") is check_patches("") is check_patches(None) is None
+    assert check_patches("auto, flex-keep-compiled") == "auto,flex-keep-compiled"
+    with pytest.raises(UsageError, match="no recipe 'flex'"):
+        check_patches("auto,flex")
+    (tmp_path / "broken.yaml").write_text("id: [broken\n  : :", encoding="utf-8")
+    monkeypatch.setenv("COMPILE_DOCTOR_RECIPES", str(tmp_path))
+    with pytest.raises(UsageError, match=r"broken\.yaml:2: no YAML"):
+        check_patches("auto")
+
+
+def test_a_status_is_short():
+    found = status()
+    assert found[0].id == found[0].recipe.id and len(repr(found[0])) < 200
 
 
 def test_a_reloaded_module_gets_it_again(lab):

@@ -215,6 +215,21 @@ def test_a_check_that_fails_on_the_evidence_is_no_pass(tmp_path, monkeypatch):
     assert judge(target, evidence(breaks=(a_break(), a_break(line=20))), settings, TODAY).status == "regression"
 
 
+def test_what_to_do_is_said_once_for_all_targets(tmp_path):
+    settings = configuration(tmp_path)
+    new = [judge(GateTarget(name, "model.py"), evidence(), settings, TODAY) for name in ("vit", "gpt")]
+    assert gate_renderer("text")(Gate(tuple(new), "2.13.0", "cpu")).endswith(
+        "Next: compile-doctor baseline update vit gpt\n"
+    )
+    written(tmp_path, evidence())
+    worse = judge(GateTarget("vit", "model.py"), evidence(breaks=(a_break(),)), settings, TODAY)
+    assert "If it is meant: compile-doctor baseline update vit " in gate_renderer("text")(
+        Gate((worse,), "2.13.0", "cpu")
+    )
+    fused = judge(GateTarget("vit", "model.py", require_fused=True), evidence(breaks=(a_break(),)), settings, TODAY)
+    assert fused.hint != worse.hint, "no baseline makes good what the configuration asks for"
+
+
 def test_what_require_fused_cannot_prove_hides_no_regression(tmp_path):
     fused = {"cwd": "/work/project", "options": {"backend": "eager", "require_fused": True}}
     target = GateTarget("vit", "model.py", require_fused=True)

@@ -12,6 +12,7 @@ from compile_doctor.capture import load_capture
 from compile_doctor.evidence import Frame, Patch, Tensor
 from compile_doctor.findings import Finding
 from compile_doctor.patching.match import with_recipe
+from compile_doctor.render import renderer
 from compile_doctor.report import exit_code, make_report
 
 ENVIRONMENT = {"torch": "2.13.0+cpu", "device": "cpu"}
@@ -32,6 +33,12 @@ def test_a_recipe_that_did_not_work_is_a_finding(state, code, severity, exits):
 @pytest.mark.parametrize("state", ["active", "applicable", "not-affected", "disabled"])
 def test_one_that_works_or_is_not_about_this_torch_is_none(state):
     assert make_report(evidence(patches=(Patch("some-recipe", state),))).findings == ()
+
+
+def test_one_that_was_asked_for_and_is_not_applied_is_told():
+    why = Patch("some-recipe", "not-affected", "torch 2.13.0 is not in ==2.10.*")
+    text = renderer("text")(make_report(evidence(patches=(why,))))
+    assert "Recipe not applied: some-recipe: torch 2.13.0 is not in ==2.10.*" in text
 
 
 def named(code, message, head_dim=64, **environment):

@@ -7,13 +7,15 @@ import os
 
 import click
 
+from compile_doctor.errors import UsageError
+
 _FORMAT = click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
 @click.group(name="patches", short_help="Workarounds for known defects of this torch.")
 @click.option(
     "--recipes",
-    type=click.Path(exists=True, file_okay=False),
+    type=click.Path(file_okay=False),
     metavar="DIR",
     help="A folder of your own recipes besides, with their code in its patches/.",
 )
@@ -28,6 +30,8 @@ def command(recipes: str | None) -> None:
       compile-doctor patches verify cpu-flex-query-view
     """
     if recipes:
+        if not os.path.isdir(recipes):
+            raise UsageError(f"--recipes {recipes}: there is no such folder.")
         os.environ["COMPILE_DOCTOR_RECIPES"] = os.path.abspath(recipes)
 
 
