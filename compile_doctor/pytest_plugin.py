@@ -109,6 +109,7 @@ def differences(report: Report, expected: dict[str, Any]) -> Iterator[str]:
         limit = name.startswith("max_")
         found = report.summary[name.removeprefix("max_")]
         words = name.removeprefix("max_").replace("_", " ")
+        words = words.removesuffix("s") if found == 1 else words
         if limit and found > value:
             yield f"{found} {words}, at most {value} expected"
         elif not limit and found != value:

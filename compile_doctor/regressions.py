@@ -22,6 +22,8 @@ _RANK = {"fused": 0, "unverified": 1, "mixed": 2, "dense": 3}
 _ABOUT_ATTENTION = ("CD3", "CD4", "CD5")
 _Entry = dict[str, Any]
 """A finding or an attention call, as a baseline has it."""
+_Calls = dict[tuple[str, str, str], list[str]]
+"""Verdicts by file, function and api."""
 
 
 def compare(
@@ -141,10 +143,27 @@ def _attention(
                 (worse if got_worse else better).append(change)
             elif number >= len(was) and now in ("dense", "mixed"):
                 worse.append(Change("attention", f"{text}, and new", waived=excused.get(function, "")))
-    return worse, better
+    return [*worse, *_vanished(before, after, report)], better
 
 
-def _calls(entries: Sequence[_Entry]) -> dict[tuple[str, str, str], list[str]]:
+def _vanished(before: _Calls, after: _Calls, report: Report) -> Iterator[Change]:
+    """Functions that are still there and call no attention any more, where none calls more of it than before.
+
+    Scores that are written out by hand are no attention call: what was fused is dense, and nothing else would tell.
+    """
+    if any(len(verdicts) > len(before.get(key, ())) for key, verdicts in after.items()):
+        return  # moved into another function
+    calling = {key[:2] for key in after}
+    for (file, function, api), verdicts in before.items():
+        could_be_lost = verdicts[0] in ("fused", "unverified") and (file, function) not in calling
+        if could_be_lost and places.defines(report.sources, file, function):
+            text = (
+                f"{function} ({file}) calls {api} no longer, which was {verdicts[0]}: what computes it now is not seen"
+            )
+            yield Change("attention", text)
+
+
+def _calls(entries: Sequence[_Entry]) -> _Calls:
     """The verdicts by file, function and api, the best first."""
     calls: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for entry in entries:

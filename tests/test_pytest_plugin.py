@@ -115,10 +115,10 @@ def test_the_plugin_at_work(tmp_path):
         "2 graphs, 1 expected",
         'print("hello")',
         "CD101 graph-break  test_model.py:13 in broken",
-        "1 graph breaks, at most 0 expected",
+        "1 graph break, at most 0 expected",
         "its own message",
         "nothing was compiled in this block",
-        "1 recompiles, at most 0 expected",
+        "1 recompile, at most 0 expected",
         "attention is dense at test_model.py",
     ):
         assert said in done.stdout, said

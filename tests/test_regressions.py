@@ -188,3 +188,18 @@ def test_a_waived_dense_fallback_excuses_the_verdict():
     assert worse == ["attention in Model.forward (model.py:5) is dense, was fused"], (
         "a waived print says nothing about it"
     )
+
+
+def test_a_function_that_calls_attention_no_longer_is_told():
+    """Its scores may be written out by hand now, and nothing else would say so."""
+    fused, gone = a_report(attention=(a_call("fused"),)), a_report()
+    worse, _ = changes(fused, gone)
+    assert worse == [
+        "Model.forward (model.py) calls flex_attention no longer, which was fused: what computes it now is not seen"
+    ]
+    assert changes(fused, a_report(sources="")) == ([], []), "the function is gone too"
+    assert changes(a_report(attention=(a_call("dense"),)), gone) == ([], []), "there was nothing to lose"
+    moved = replace(a_call("fused"), location=Location("model.py", 6, "helper"))
+    assert changes(fused, a_report(attention=(moved,))) == ([], [])
+    other = replace(a_call("fused"), api="sdpa")
+    assert changes(fused, a_report(attention=(other,))) == ([], [])
