@@ -185,11 +185,13 @@ The finding of a call is that call's replacement, with its own arguments. What t
   (from torch 2.10; with a scale and a window from 2.11, grouped heads 2.12).
 - `flash_attn_with_kvcache` writes the new keys into the cache in place, and so does the replacement.
 
-It is read from the source, for files that are the target's own; whether the line runs is not asked. One finding for
+It is read from the source, for files that are the target's own; whether the line runs is not asked, and where the
+package is missing and the target cannot be imported (CD001), the findings are the same. One finding for
 each call; calls with the same replacement in one function are one. An import is a finding of its own where nothing in
 the target's files calls what it brings, in a `try` too.
 """,
     detect=detect,
     fires=_FIRES,
     silent=_SILENT,
+    from_source=True,
 )
