@@ -151,7 +151,7 @@ def test_what_is_not_translated_is_named(call, named):
     (found,) = findings(f"{HEAD}y = {call}\n")
     assert "may change the result: " in found.message
     assert named in found.message
-    assert found.fix
+    assert f"# {named} is not translated: it may change the result\n" in found.fix
 
 
 @pytest.mark.parametrize(
@@ -292,6 +292,35 @@ def test_every_text_is_python(statement):
     assert "flash_attn_func" not in code
 
 
-def test_a_statement_that_is_not_shown_is_said_to_be_left_alone():
-    (call,) = calls(f"{HEAD}while flash_attn_func(q, k, v, causal=True).any(): pass\n")
+@pytest.mark.parametrize(
+    ("head", "shown"),
+    [
+        ("if (z := flash_attn_func(q, k, v, softcap=30.)) is not None:  # note: é", "if (z := flex_attention("),
+        ("while flash_attn_func(q, k, v, softcap=30.).any():", "while attend(q, k, v).any():"),
+        ("for z in flash_attn_func(q, k, v, softcap=30.):", "for z in flex_attention("),
+        ("with open(a) as f, hold(\n  flash_attn_func(q, k, v, softcap=30.)  # as: is\n):", "with open(a) as f, hold("),
+        ("if a or flash_attn_func(q, k, v, softcap=30.).any(): z = 1", "if a or attend(q, k, v).any():"),
+        ("assert flash_attn_func(q, k, v, softcap=30.).all(), 'no'", "assert attend(q, k, v).all(), 'no'"),
+    ],
+)
+def test_the_head_of_a_statement_that_holds_others_is_printed(head, shown):
+    body = "" if head[-1] in "1'" else "\n        # the body: 'é'\n        x = z"
+    (call,) = calls(f"{HEAD}def f(q, k, v):\n    {head}{body}\n")
+    code = replacement(call).code
+    tree = ast.parse(code)
+    assert f"\n{shown}" in code
+    assert "in the place of" not in code
+    assert head.startswith("assert") or ast.unparse(tree.body[-1].body) == "..."
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "if a: pass\nelif flash_attn_func(q, k, v, causal=True).any(): pass",
+        "def f(x=flash_attn_func(q, k, v, causal=True).any()): pass",
+        "match flash_attn_func(q, k, v, causal=True).any():\n  case _: pass",
+    ],
+)
+def test_a_statement_that_is_not_shown_is_said_to_be_left_alone(statement):
+    (call,) = calls(f"{HEAD}{statement}\n")
     assert "# in the place of the call:\nattend(q, k, v)" in replacement(call).code

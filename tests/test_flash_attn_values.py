@@ -40,7 +40,10 @@ def migrated(source, **environment):
         lines, line = source.splitlines(), found.location.line
         statements = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt)]
         inner = max((one for one in statements if one.lineno <= line <= one.end_lineno), key=lambda one: one.lineno)
-        lines[inner.lineno - 1 : inner.end_lineno] = textwrap.indent(found.fix, " " * inner.col_offset).splitlines()
+        head = found.fix.endswith(":\n    ...")  # of a statement that holds others: what it holds stays
+        end = inner.body[0].lineno - 1 if head else inner.end_lineno
+        code = textwrap.indent(found.fix.removesuffix("    ..."), " " * inner.col_offset)
+        lines[inner.lineno - 1 : end] = code.splitlines()
         source = "\n".join(lines) + "\n"
     raise AssertionError(f"findings are left in\n{source}")
 
@@ -133,6 +136,9 @@ DENSE = {
     "partial": "from functools import partial\nf = partial(flash_attn_func, causal=True, window_size=(2, 0))\nreturn f(q, k, v)",
     "two-in-a-statement": "return flash_attn_func(q, k, v, causal=True) - 0.5 * flash_attn_func(q, k, v, window_size=(1, 0))",
     "names-in-use": "mask = block_mask = mask_mod = offset = 1\nout = flash_attn_func(q, k, v, causal=True, window_size=(mask, 0))\nreturn out * offset",
+    "in-the-head-of-an-if": "if (out := flash_attn_func(q, k, v, softcap=1.5)) is not None:\n    out = out * 2\nreturn out",
+    "in-the-head-of-a-while": "turns = [1, 2]\nwhile flash_attn_func(q, k, v, softcap=1.5).shape[1] and turns:\n    q = q / turns.pop()\nreturn q",
+    "in-the-head-of-a-loop": "for q in flash_attn_func(q, k, v, softcap=1.5):\n    q = q * 2\nreturn q",
     "keywords-that-change-nothing": "return flash_attn_func(q, k, v, causal=True, deterministic=True)",
 }
 

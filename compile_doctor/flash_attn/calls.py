@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import PurePath
 
 from compile_doctor.flash_attn.signatures import ROOTS, generation, parameters
 from compile_doctor.names import Names, dotted, parsed
 
-_HOISTABLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Expr)
+_HOISTABLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Expr, ast.If, ast.For)
+_HEADS = (ast.If, ast.While, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)
+"""Statements that hold others, of which the head can be shown by itself."""
+_TO_COLON = re.compile(r"(?:[^:#]|#.*)*:")
 _OWN_SCOPE = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.IfExp, ast.BoolOp)
 _MOST_LINES = 8
-"""Of a statement that is printed again, the call's own lines left out."""
+"""Of a statement, or a head, that is printed again, the call's own lines left out."""
 _CATCHES = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
@@ -46,10 +51,10 @@ class FlashCall:
     arguments: Mapping[str, str]
     """Parameter to source text, of those that are given."""
     before: str = ""
-    """The statement around the call, as far as the call."""
+    """The statement around the call, as far as the call; of one that holds others, its head."""
     after: str = ""
     shown: bool = False
-    """Whether `before` and `after` are there: not for a long statement, or for one that holds others."""
+    """Whether `before` and `after` are there: not for a long statement, or an `elif`."""
     hoist: bool = False
     """Whether a line in front of the statement runs exactly when the call does."""
     partial: bool = False
@@ -237,7 +242,9 @@ class _File:
             (one for one in self.above(node) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))), self.tree
         )
         hoist = isinstance(statement, _HOISTABLE) and not any(isinstance(one, _OWN_SCOPE) for one in between)
-        around = _around(statement, node, text) if isinstance(statement, _HOISTABLE) else None
+        around = _around(statement, node, text)
+        if isinstance(statement, ast.If) and statement.col_offset == getattr(self.parents[statement], "col_offset", -1):
+            hoist, around = False, None  # an `elif` begins where its `if` does, and nothing can stand in front of it
         return FlashCall(
             self.file,
             node.lineno,
@@ -286,18 +293,41 @@ def _source(node: ast.expr, text: str) -> str:
     return ast.unparse(node) if "\n" in source or not source else source
 
 
-def _around(statement: ast.stmt, node: ast.Call, text: str) -> tuple[str, str] | None:
-    """The statement's text before and behind the call, dedented; None where it is long."""
-    lines = text.lstrip("\ufeff").splitlines(keepends=True)[statement.lineno - 1 : statement.end_lineno]
-    outside = len(lines) - ((node.end_lineno or 0) - node.lineno)
-    if outside > _MOST_LINES or any(not line.isascii() for line in lines):  # columns count bytes
+def _around(statement: ast.AST, node: ast.Call, text: str) -> tuple[str, str] | None:
+    """The text before and behind the call, dedented: of its statement, or of its head; None where neither can stand alone."""
+    holds = hasattr(statement, "body") or hasattr(statement, "cases")
+    if not isinstance(statement, ast.stmt) or (holds and not isinstance(statement, _HEADS)):
         return None
-    first, last = node.lineno - statement.lineno, (node.end_lineno or 0) - statement.lineno
-    before = "".join([*lines[:first], lines[first][: node.col_offset]])[statement.col_offset :]
-    after = "".join([lines[last][node.end_col_offset :], *lines[last + 1 :]])
-    end = len(lines[-1]) - (statement.end_col_offset or 0)
+    whole = text.lstrip("\ufeff").splitlines(keepends=True)[statement.lineno - 1 : statement.end_lineno]
+    starts = list(accumulate(map(len, whole), initial=0))
+    lines = "".join(whole)
+
+    def at(line: int | None, column: int | None) -> int:
+        return starts[(line or 0) - statement.lineno] + (column or 0)
+
+    begin, end, body = (
+        at(statement.lineno, statement.col_offset),
+        at(statement.end_lineno, statement.end_col_offset),
+        "",
+    )
+    if isinstance(statement, _HEADS):
+        last = max((one.end_lineno or 0, one.end_col_offset or 0) for one in _head(statement))
+        colon = _TO_COLON.match(lines, at(*last))
+        end, body = colon.end() if colon else end, "\n    ..."
+    before = lines[begin : at(node.lineno, node.col_offset)]
+    after = lines[at(node.end_lineno, node.end_col_offset) : end]
+    if (before + after).count("\n") >= _MOST_LINES or not lines[:end].isascii():  # columns count bytes
+        return None
     margin = "\n" + " " * statement.col_offset
-    return before.replace(margin, "\n"), (after[:-end] if end else after).replace(margin, "\n")
+    return before.replace(margin, "\n"), after.replace(margin, "\n") + body
+
+
+def _head(statement: ast.stmt) -> list[ast.expr]:
+    """What stands between the keyword and the colon."""
+    items = getattr(statement, "items", ())
+    found = [getattr(statement, name, None) for name in ("test", "iter")]
+    found += [part for item in items for part in (item.context_expr, item.optional_vars)]
+    return [one for one in found if one is not None]
 
 
 def _names_in(scope: ast.AST) -> frozenset[str]:
