@@ -152,6 +152,7 @@ def _order(finding: Finding) -> tuple[Any, ...]:
         _OWNERS.index(finding.owner),
         finding.code[:3] not in ("CD3", "CD4"),  # gigabytes come before seconds
         finding.code in ("CD104", "CD301"),  # a consequence: after its cause
+        finding.late,
         -finding.cost.graphs,
         -finding.count,
         place,

@@ -12,6 +12,7 @@ from compile_doctor.checks import find_check
 from compile_doctor.flash_attn.calls import find_flash_attn
 from compile_doctor.flash_attn.replace import replacement
 from compile_doctor.flash_attn.signatures import generation, parameters
+from compile_doctor.report import make_report
 
 
 def calls(text, **others):
@@ -194,11 +195,10 @@ GUARDED = "try:\n    from flash_attn import flash_attn_func\nexcept ImportError:
     [
         (GUARDED, ["Nothing in the target's own files calls it", "The import is guarded"]),
         (f"{GUARDED}print(flash_attn_func is not None)\n", ["Nothing in the target's own files calls it"]),
-        (f"{GUARDED}layer = Layer(flash_attn_func)\n", ["handed on at line 5"]),
         ("from flash_attn import flash_attn_func\n", ["Nothing in the target's own files calls it"]),
         (
             "from flash_attn.layers.rotary import apply_rotary_emb\nq = apply_rotary_emb(q, c, s)\n",
-            ["built for one CUDA"],
+            ["built for one CUDA", "used at line 2."],
         ),
     ],
 )
@@ -208,6 +208,59 @@ def test_an_import_without_a_call(text, said):
     for part in said:
         assert part in found.message
     assert ("guarded" in found.message) == text.startswith("try")
+
+
+@pytest.mark.parametrize(
+    ("line", "followed"),
+    [
+        ("ATTN = {'flash': flash_attn_func}", False),
+        ("ATTN['flash'] = flash_attn_func", False),
+        ("layer = Layer(flash_attn_func if flash_attn_func else None)", False),
+        ("layer = Layer(flash_attn_func or other)", False),
+        ("attend = flash_attn_func\nLayer(attend)", False),
+        ("attend = flash_attn_func", True),
+        ("attend = functools.partial(flash_attn_func, causal=True) if flash_attn_func else None", True),
+        ("assert not flash_attn_func and True", True),
+        ("print(flash_attn_func.__name__)", True),
+    ],
+)
+def test_a_name_that_is_used_without_a_call_is_said_not_to_be_followed(line, followed):
+    text = f"import functools\n{GUARDED}y = flash_attn_func(q, k, v)\n{line}\n"
+    found = [one for one in findings(text) if "not followed" in one.message]
+    last = 6 + line.count("\n") + 1
+    assert [(one.location.line, one.location.snippet) for one in found] == (
+        [] if followed else [(last, line.splitlines()[-1])]
+    )
+    assert not any("imported" in one.title for one in findings(text))
+
+
+def test_what_another_of_the_files_calls_is_called():
+    user = "from model import apply_rotary_emb as rot, flash_attn_func as f\nf(q, k, v)\nrot(q, c, s)\n"
+    head = "from flash_attn.layers.rotary import apply_rotary_emb\n" + GUARDED
+    sources = {MODEL: head, MODEL.replace("model", "user"): user}
+    (call, rotary) = find_check("CD504").detect(Seen(evidence(sources=sources)))
+    assert call.location.line == 2
+    assert "used at user.py:3." in rotary.message
+
+
+def test_the_rows_of_rotary_embeddings_are_code():
+    (found,) = findings("from flash_attn.layers.rotary import apply_rotary_emb\napply_rotary_emb(x, c, s)\n")
+    tree = ast.parse(found.fix)
+    assert "interleaved" in ast.unparse(tree)
+
+
+def test_a_star_brings_what_is_called():
+    (found,) = findings("from flash_attn import *\ny = flash_attn_func(q, k, v)\n")
+    assert found.location.line == 2
+    (found,) = findings("from flash_attn.layers.rotary import *\n")
+    assert not found.fix
+
+
+def test_imports_stand_behind_the_calls_and_those_alike_are_one():
+    unused = "".join(f"from flash_attn.modules.m{n} import M{n}\n" for n in range(3))
+    report = make_report(evidence(sources={MODEL: f"{HEAD}{unused}y = flash_attn_func(q, k, v)\n"}))
+    assert [(one.location.line, one.count) for one in report.findings] == [(5, 1), (2, 3)]
+    assert "M0, M1, M2" in report.findings[1].title
 
 
 def test_an_import_of_several_of_which_one_is_called():

@@ -476,3 +476,22 @@ def test_a_replacement_is_one_graph(call, name):
         expected = run(*[one.clone() for one in inputs])
         compiled = torch.compile(run, backend="eager", fullgraph=True, dynamic=True)
         torch.testing.assert_close(compiled(*inputs), expected, atol=TOLERANCE, rtol=TOLERANCE)
+
+
+@pytest.mark.parametrize("interleaved", [False, True])
+@pytest.mark.parametrize("turned", [8, 4])
+def test_rotary_embeddings(interleaved, turned):
+    """Each pair is turned by its angle: as complex numbers."""
+    (found,) = findings("from flash_attn.layers.rotary import apply_rotary_emb\napply_rotary_emb(x, c, s)\n")
+    program = {"torch": torch}
+    exec(found.fix, program)
+    x, angles = torch.randn(2, 5, 3, 8), torch.randn(7, turned // 2)
+    after = program["apply_rotary_emb"](x, angles.cos(), angles.sin(), interleaved=interleaved)
+    assert torch.equal(after[..., turned:], x[..., turned:])
+    for pair in range(turned // 2):
+        a, b = (2 * pair, 2 * pair + 1) if interleaved else (pair, pair + turned // 2)
+        expected = torch.complex(x[..., a], x[..., b]) * torch.exp(1j * angles[:5, pair])[:, None]
+        torch.testing.assert_close(after[..., a], expected.real)
+        torch.testing.assert_close(after[..., b], expected.imag)
+    half = program["apply_rotary_emb"](x.bfloat16(), angles.cos(), angles.sin())
+    assert half.dtype is torch.bfloat16

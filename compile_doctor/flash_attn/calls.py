@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import PurePath
 
-from compile_doctor.flash_attn.signatures import ROOTS, generation, parameters
+from compile_doctor.flash_attn.signatures import ROOTS, functions, generation, parameters
 from compile_doctor.names import Names, dotted, parsed
 
 _HOISTABLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Expr, ast.If, ast.For)
@@ -34,8 +34,18 @@ class FlashImport:
     """It stands in a `try` that catches its failure."""
     binds: tuple[tuple[str, str], ...] = ()
     """(local name, dotted name)."""
-    handed_on: tuple[int, ...] = ()
-    """Lines that use a bound name without calling it, a comparison with None left out."""
+
+
+@dataclass(frozen=True)
+class FlashUse:
+    """Where something of the package is read: not where only its being there is asked, nor where it gets another name."""
+
+    file: str
+    line: int
+    function: str
+    name: str
+    """Dotted."""
+    called: bool
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,8 @@ class FlashAttn:
 
     imports: tuple[FlashImport, ...] = ()
     calls: tuple[FlashCall, ...] = ()
+    uses: tuple[FlashUse, ...] = ()
+    """Calls too, and of all that the package has."""
 
 
 def find_flash_attn(sources: Mapping[str, str]) -> FlashAttn:
@@ -96,7 +108,8 @@ def find_flash_attn(sources: Mapping[str, str]) -> FlashAttn:
         found.take_from(exported)
     imports = (one for found in files.values() for one in found.imports())
     calls = (one for found in files.values() if found.functions for one in found.calls(sources[found.file]))
-    return FlashAttn(tuple(imports), tuple(calls))
+    uses = (one for found in files.values() if found.functions for one in found.uses())
+    return FlashAttn(tuple(imports), tuple(calls), tuple(uses))
 
 
 class _File:
@@ -119,12 +132,11 @@ class _File:
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").split(".")[0] in ROOTS:
                 found = node.names
                 binds = [(alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in found]
+                if found[0].name == "*":
+                    binds += [(one, f"{node.module}.{one}") for one in functions(f"{node.module}")]
             if binds and isinstance(node, (ast.Import, ast.ImportFrom)):
                 name = ", ".join(alias.name for alias in found)
-                used = tuple(sorted({line for local, _ in binds for line in self._handed_on(local)}))
-                yield FlashImport(
-                    self.file, node.lineno, self.where(node), name, self._guarded(node), tuple(binds), used
-                )
+                yield FlashImport(self.file, node.lineno, self.where(node), name, self._guarded(node), tuple(binds))
 
     def take_from(self, exported: Mapping[str, Mapping[str, list[str]]]) -> None:
         """`from .attention import flash_attn_func`, of another of these files."""
@@ -197,16 +209,29 @@ class _File:
             yield parent
             node = parent
 
-    def _handed_on(self, local: str) -> Iterator[int]:
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Name) and node.id == local and isinstance(node.ctx, ast.Load):
+    def uses(self) -> Iterator[FlashUse]:
+        for node in sorted(ast.walk(self.tree), key=lambda one: getattr(one, "lineno", 0)):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 whole: ast.AST = node
                 while isinstance(self.parents[whole], ast.Attribute):
                     whole = self.parents[whole]
-                parent = self.parents[whole]
-                called = isinstance(parent, ast.Call) and parent.func is whole
-                if not called and not isinstance(parent, (ast.Compare, ast.BoolOp, ast.If, ast.Assert)):
-                    yield node.lineno
+                found, parent = self.stands_for(whole), self.parents[whole]
+                called = isinstance(parent, ast.Call) and (parent.func is whole or self._partial(parent, whole))
+                if found and not self._renamed(whole) and not self._tested(whole):
+                    yield FlashUse(self.file, node.lineno, self.where(node), min(found, key=generation), called)
+
+    def _partial(self, call: ast.Call, function: ast.AST) -> bool:
+        return self.names.of(call.func) == "functools.partial" and call.args[:1] == [function]
+
+    def _renamed(self, node: ast.AST) -> bool:
+        parent = self.parents[node]
+        return isinstance(parent, ast.Assign) and all(dotted(target) in self.functions for target in parent.targets)
+
+    def _tested(self, node: ast.AST) -> bool:
+        """`if flash_attn_func is not None and …`."""
+        while isinstance(parent := self.parents[node], (ast.BoolOp, ast.UnaryOp)):
+            node = parent
+        return isinstance(parent, ast.Compare) or getattr(parent, "test", None) is node
 
     def _guarded(self, node: ast.AST) -> bool:
         for one in self.above(node):
@@ -221,7 +246,7 @@ class _File:
         nodes = [node for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
         statements: list[ast.AST] = []
         for node in sorted(nodes, key=lambda one: (one.lineno, one.col_offset)):
-            partial = self.names.of(node.func) == "functools.partial" and bool(node.args)
+            partial = bool(node.args) and self._partial(node, node.args[0])
             found = [one for one in self.stands_for(node.args[0] if partial else node.func) if parameters(one)]
             if found:
                 statement = next((one for one in self.above(node) if isinstance(one, ast.stmt)), self.tree)
