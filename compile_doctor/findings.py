@@ -48,3 +48,5 @@ class Finding:
     via: Location | None = None
     """Where the user's own code leads there, when the place is in a package."""
     cost: Cost = field(default_factory=Cost)
+    late: bool = False
+    """It says less than its neighbours do, and stands behind them however often it was seen."""

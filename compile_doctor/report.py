@@ -81,8 +81,9 @@ def make_report(evidence: Evidence) -> Report:
     findings.sort(key=_order)
     skipped += _not_checked(evidence)
     if any(finding.code in ("CD001", "CD002") for finding in findings):
-        dropped = [finding for finding in findings if finding.code not in OUTCOMES]
-        findings = [finding for finding in findings if finding.code in OUTCOMES]
+        kept = {*OUTCOMES, *(check.code for check in all_checks() if check.from_source)}
+        dropped = [finding for finding in findings if finding.code not in kept]
+        findings = [finding for finding in findings if finding.code in kept]
         skipped += [
             (code, "not judged: the target fails without torch.compile too")
             for code in sorted({f.code for f in dropped})
@@ -151,6 +152,7 @@ def _order(finding: Finding) -> tuple[Any, ...]:
         _OWNERS.index(finding.owner),
         finding.code[:3] not in ("CD3", "CD4"),  # gigabytes come before seconds
         finding.code in ("CD104", "CD301"),  # a consequence: after its cause
+        finding.late,
         -finding.cost.graphs,
         -finding.count,
         place,

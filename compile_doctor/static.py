@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from compile_doctor.flash_attn.calls import FlashCall, FlashImport, find_flash_attn
+from compile_doctor.flash_attn.calls import FlashCall, FlashImport, FlashUse, find_flash_attn
 from compile_doctor.names import Names, parsed
 
 _DISABLES = frozenset({"torch.compiler.disable", "torch._dynamo.disable"})
@@ -33,6 +33,7 @@ class StaticFacts:
     """`with torch.compiler.disable():`."""
     flash_attn_imports: tuple[FlashImport, ...]
     flash_attn_calls: tuple[FlashCall, ...]
+    flash_attn_uses: tuple[FlashUse, ...]
     masks_in_forward: tuple[Place, ...]
     """create_block_mask in a `forward`, with a function that is defined in it."""
 
@@ -44,7 +45,7 @@ def read_static(sources: Mapping[str, str]) -> StaticFacts:
         for kind, line, function, name in _facts(text):
             found[kind].append(Place(file, line, function, name))
     flash = find_flash_attn(sources)
-    return StaticFacts(tuple(found["disable"]), flash.imports, flash.calls, tuple(found["mask"]))
+    return StaticFacts(tuple(found["disable"]), flash.imports, flash.calls, flash.uses, tuple(found["mask"]))
 
 
 @lru_cache(maxsize=256)

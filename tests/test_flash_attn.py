@@ -12,6 +12,7 @@ from compile_doctor.checks import find_check
 from compile_doctor.flash_attn.calls import find_flash_attn
 from compile_doctor.flash_attn.replace import replacement
 from compile_doctor.flash_attn.signatures import generation, parameters
+from compile_doctor.report import make_report
 
 
 def calls(text, **others):
@@ -151,7 +152,7 @@ def test_what_is_not_translated_is_named(call, named):
     (found,) = findings(f"{HEAD}y = {call}\n")
     assert "may change the result: " in found.message
     assert named in found.message
-    assert found.fix
+    assert f"# {named} is not translated: it may change the result\n" in found.fix
 
 
 @pytest.mark.parametrize(
@@ -194,11 +195,10 @@ GUARDED = "try:\n    from flash_attn import flash_attn_func\nexcept ImportError:
     [
         (GUARDED, ["Nothing in the target's own files calls it", "The import is guarded"]),
         (f"{GUARDED}print(flash_attn_func is not None)\n", ["Nothing in the target's own files calls it"]),
-        (f"{GUARDED}layer = Layer(flash_attn_func)\n", ["handed on at line 5"]),
         ("from flash_attn import flash_attn_func\n", ["Nothing in the target's own files calls it"]),
         (
             "from flash_attn.layers.rotary import apply_rotary_emb\nq = apply_rotary_emb(q, c, s)\n",
-            ["built for one CUDA"],
+            ["built for one CUDA", "used at line 2."],
         ),
     ],
 )
@@ -208,6 +208,59 @@ def test_an_import_without_a_call(text, said):
     for part in said:
         assert part in found.message
     assert ("guarded" in found.message) == text.startswith("try")
+
+
+@pytest.mark.parametrize(
+    ("line", "followed"),
+    [
+        ("ATTN = {'flash': flash_attn_func}", False),
+        ("ATTN['flash'] = flash_attn_func", False),
+        ("layer = Layer(flash_attn_func if flash_attn_func else None)", False),
+        ("layer = Layer(flash_attn_func or other)", False),
+        ("attend = flash_attn_func\nLayer(attend)", False),
+        ("attend = flash_attn_func", True),
+        ("attend = functools.partial(flash_attn_func, causal=True) if flash_attn_func else None", True),
+        ("assert not flash_attn_func and True", True),
+        ("print(flash_attn_func.__name__)", True),
+    ],
+)
+def test_a_name_that_is_used_without_a_call_is_said_not_to_be_followed(line, followed):
+    text = f"import functools\n{GUARDED}y = flash_attn_func(q, k, v)\n{line}\n"
+    found = [one for one in findings(text) if "not followed" in one.message]
+    last = 6 + line.count("\n") + 1
+    assert [(one.location.line, one.location.snippet) for one in found] == (
+        [] if followed else [(last, line.splitlines()[-1])]
+    )
+    assert not any("imported" in one.title for one in findings(text))
+
+
+def test_what_another_of_the_files_calls_is_called():
+    user = "from model import apply_rotary_emb as rot, flash_attn_func as f\nf(q, k, v)\nrot(q, c, s)\n"
+    head = "from flash_attn.layers.rotary import apply_rotary_emb\n" + GUARDED
+    sources = {MODEL: head, MODEL.replace("model", "user"): user}
+    (call, rotary) = find_check("CD504").detect(Seen(evidence(sources=sources)))
+    assert call.location.line == 2
+    assert "used at user.py:3." in rotary.message
+
+
+def test_the_rows_of_rotary_embeddings_are_code():
+    (found,) = findings("from flash_attn.layers.rotary import apply_rotary_emb\napply_rotary_emb(x, c, s)\n")
+    tree = ast.parse(found.fix)
+    assert "interleaved" in ast.unparse(tree)
+
+
+def test_a_star_brings_what_is_called():
+    (found,) = findings("from flash_attn import *\ny = flash_attn_func(q, k, v)\n")
+    assert found.location.line == 2
+    (found,) = findings("from flash_attn.layers.rotary import *\n")
+    assert not found.fix
+
+
+def test_imports_stand_behind_the_calls_and_those_alike_are_one():
+    unused = "".join(f"from flash_attn.modules.m{n} import M{n}\n" for n in range(3))
+    report = make_report(evidence(sources={MODEL: f"{HEAD}{unused}y = flash_attn_func(q, k, v)\n"}))
+    assert [(one.location.line, one.count) for one in report.findings] == [(5, 1), (2, 3)]
+    assert "M0, M1, M2" in report.findings[1].title
 
 
 def test_an_import_of_several_of_which_one_is_called():
@@ -292,6 +345,35 @@ def test_every_text_is_python(statement):
     assert "flash_attn_func" not in code
 
 
-def test_a_statement_that_is_not_shown_is_said_to_be_left_alone():
-    (call,) = calls(f"{HEAD}while flash_attn_func(q, k, v, causal=True).any(): pass\n")
+@pytest.mark.parametrize(
+    ("head", "shown"),
+    [
+        ("if (z := flash_attn_func(q, k, v, softcap=30.)) is not None:  # note: é", "if (z := flex_attention("),
+        ("while flash_attn_func(q, k, v, softcap=30.).any():", "while attend(q, k, v).any():"),
+        ("for z in flash_attn_func(q, k, v, softcap=30.):", "for z in flex_attention("),
+        ("with open(a) as f, hold(\n  flash_attn_func(q, k, v, softcap=30.)  # as: is\n):", "with open(a) as f, hold("),
+        ("if a or flash_attn_func(q, k, v, softcap=30.).any(): z = 1", "if a or attend(q, k, v).any():"),
+        ("assert flash_attn_func(q, k, v, softcap=30.).all(), 'no'", "assert attend(q, k, v).all(), 'no'"),
+    ],
+)
+def test_the_head_of_a_statement_that_holds_others_is_printed(head, shown):
+    body = "" if head[-1] in "1'" else "\n        # the body: 'é'\n        x = z"
+    (call,) = calls(f"{HEAD}def f(q, k, v):\n    {head}{body}\n")
+    code = replacement(call).code
+    tree = ast.parse(code)
+    assert f"\n{shown}" in code
+    assert "in the place of" not in code
+    assert head.startswith("assert") or ast.unparse(tree.body[-1].body) == "..."
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "if a: pass\nelif flash_attn_func(q, k, v, causal=True).any(): pass",
+        "def f(x=flash_attn_func(q, k, v, causal=True).any()): pass",
+        "match flash_attn_func(q, k, v, causal=True).any():\n  case _: pass",
+    ],
+)
+def test_a_statement_that_is_not_shown_is_said_to_be_left_alone(statement):
+    (call,) = calls(f"{HEAD}{statement}\n")
     assert "# in the place of the call:\nattend(q, k, v)" in replacement(call).code

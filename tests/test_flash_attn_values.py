@@ -40,7 +40,10 @@ def migrated(source, **environment):
         lines, line = source.splitlines(), found.location.line
         statements = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt)]
         inner = max((one for one in statements if one.lineno <= line <= one.end_lineno), key=lambda one: one.lineno)
-        lines[inner.lineno - 1 : inner.end_lineno] = textwrap.indent(found.fix, " " * inner.col_offset).splitlines()
+        head = found.fix.endswith(":\n    ...")  # of a statement that holds others: what it holds stays
+        end = inner.body[0].lineno - 1 if head else inner.end_lineno
+        code = textwrap.indent(found.fix.removesuffix("    ..."), " " * inner.col_offset)
+        lines[inner.lineno - 1 : end] = code.splitlines()
         source = "\n".join(lines) + "\n"
     raise AssertionError(f"findings are left in\n{source}")
 
@@ -133,6 +136,9 @@ DENSE = {
     "partial": "from functools import partial\nf = partial(flash_attn_func, causal=True, window_size=(2, 0))\nreturn f(q, k, v)",
     "two-in-a-statement": "return flash_attn_func(q, k, v, causal=True) - 0.5 * flash_attn_func(q, k, v, window_size=(1, 0))",
     "names-in-use": "mask = block_mask = mask_mod = offset = 1\nout = flash_attn_func(q, k, v, causal=True, window_size=(mask, 0))\nreturn out * offset",
+    "in-the-head-of-an-if": "if (out := flash_attn_func(q, k, v, softcap=1.5)) is not None:\n    out = out * 2\nreturn out",
+    "in-the-head-of-a-while": "turns = [1, 2]\nwhile flash_attn_func(q, k, v, softcap=1.5).shape[1] and turns:\n    q = q / turns.pop()\nreturn q",
+    "in-the-head-of-a-loop": "for q in flash_attn_func(q, k, v, softcap=1.5):\n    q = q * 2\nreturn q",
     "keywords-that-change-nothing": "return flash_attn_func(q, k, v, causal=True, deterministic=True)",
 }
 
@@ -470,3 +476,22 @@ def test_a_replacement_is_one_graph(call, name):
         expected = run(*[one.clone() for one in inputs])
         compiled = torch.compile(run, backend="eager", fullgraph=True, dynamic=True)
         torch.testing.assert_close(compiled(*inputs), expected, atol=TOLERANCE, rtol=TOLERANCE)
+
+
+@pytest.mark.parametrize("interleaved", [False, True])
+@pytest.mark.parametrize("turned", [8, 4])
+def test_rotary_embeddings(interleaved, turned):
+    """Each pair is turned by its angle: as complex numbers."""
+    (found,) = findings("from flash_attn.layers.rotary import apply_rotary_emb\napply_rotary_emb(x, c, s)\n")
+    program = {"torch": torch}
+    exec(found.fix, program)
+    x, angles = torch.randn(2, 5, 3, 8), torch.randn(7, turned // 2)
+    after = program["apply_rotary_emb"](x, angles.cos(), angles.sin(), interleaved=interleaved)
+    assert torch.equal(after[..., turned:], x[..., turned:])
+    for pair in range(turned // 2):
+        a, b = (2 * pair, 2 * pair + 1) if interleaved else (pair, pair + turned // 2)
+        expected = torch.complex(x[..., a], x[..., b]) * torch.exp(1j * angles[:5, pair])[:, None]
+        torch.testing.assert_close(after[..., a], expected.real)
+        torch.testing.assert_close(after[..., b], expected.imag)
+    half = program["apply_rotary_emb"](x.bfloat16(), angles.cos(), angles.sin())
+    assert half.dtype is torch.bfloat16

@@ -124,6 +124,34 @@ OUTCOMES = {
     ),
 }
 
+FLASH = "from flash_attn import flash_attn_func\n\ny = flash_attn_func(q, k, v)\n"
+
+
+def test_what_the_sources_say_is_kept_where_the_target_cannot_be_imported():
+    seen, _, _, code = OUTCOMES["import fails"]
+    seen = {**seen, "breaks": (a_break(),), "compilations": (compilation(),), "sources": {MODEL: FLASH}}
+    found = make_report(evidence(**seen))
+    assert [finding.code for finding in found.findings] == ["CD001", "CD504"]
+    assert "CD101" in dict(found.skipped_checks)
+    assert exit_code(found, "error") == code
+
+
+@pytest.mark.parametrize(
+    ("target", "command"),
+    [
+        ("my model.py", "`python 'my model.py'`"),
+        ("dir/model.py:build", "`python dir/model.py`"),
+        ("pkg.model:build", "`python -c 'import pkg.model'`"),
+    ],
+)
+def test_an_import_that_fails_has_a_command_to_type(target, command):
+    found = make_report(evidence(**OUTCOMES["import fails"][0], target=target))
+    assert command in found.findings[0].fix
+
+
+def test_no_command_where_it_is_not_the_import_that_fails():
+    assert "`" not in make_report(evidence(**OUTCOMES["build fails"][0])).findings[0].fix
+
 
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_verdict_and_exit_code(name):

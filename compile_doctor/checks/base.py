@@ -33,6 +33,8 @@ class Check:
     """The versions of torch, as in PEP 440, on which `fires` fires; empty for all."""
     options: str = "--backend eager"
     """What `diagnose` is to be run with on these two programs; eager is quick, kernels take Inductor."""
+    from_source: bool = False
+    """Whether it reads the target's sources and nothing of the run: what it finds holds where the run failed too."""
 
     def finding(self, title: str, message: str, **values: Any) -> Finding:
         """A finding of this check; `severity` is the check's unless given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
@@ -25,7 +26,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
                 if cause.frame
                 else None,
                 cause=f"{phase}:{cause.type}",
-                fix="Run `python -c 'import …'` on the file until it works without the doctor.",
+                fix=_fix(phase, seen.evidence.target),
                 evidence=tuple(failure.text.rstrip().splitlines()),
             )
             return
@@ -38,6 +39,15 @@ def detect(seen: Seen) -> Iterator[Finding]:
                 fix="Run the file by itself: nothing of this comes from torch.compile.",
             )
             return
+
+
+def _fix(phase: str, target: str) -> str:
+    """A command that can be typed, where the import alone fails; what builds the model has no such line."""
+    name = target if target.endswith(".py") else target.rpartition(":")[0]
+    if phase != "import" or not name or target.startswith("example:"):
+        return "Mend it without the doctor: it fails before torch.compile has anything to do."
+    command = shlex.join(["python", name] if name.endswith(".py") else ["python", "-c", f"import {name}"])
+    return f"Run `{command}` until it works: it fails without the doctor too."
 
 
 CHECK = Check(

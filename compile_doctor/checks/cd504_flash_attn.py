@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 from compile_doctor.analysis import Seen
 from compile_doctor.checks.base import Check
 from compile_doctor.findings import Finding
-from compile_doctor.flash_attn.calls import FlashCall, FlashImport
+from compile_doctor.flash_attn.calls import FlashCall, FlashImport, FlashUse
 from compile_doctor.flash_attn.replace import Replacement, replacement
 from compile_doctor.flash_attn.signatures import parameters
 
@@ -25,8 +27,18 @@ _BY = {
     "varlen_attn": "This torch has the variable-length kernel itself.",
     "torch": "Plain torch computes the same.",
 }
+_ROTARY = """\
+# rotary embeddings in torch, which torch.compile fuses; cos and sin are (tokens, half of what is turned):
+def apply_rotary_emb(x, cos, sin, interleaved=False):
+    cos, sin = cos[: x.shape[1], None], sin[: x.shape[1], None]
+    turned, rest = x[..., : 2 * cos.shape[-1]], x[..., 2 * cos.shape[-1] :]
+    a, b = (turned[..., ::2], turned[..., 1::2]) if interleaved else turned.chunk(2, -1)
+    a, b = a * cos - b * sin, b * cos + a * sin
+    turned = torch.stack((a, b), -1).flatten(-2) if interleaved else torch.cat((a, b), -1)
+    return torch.cat((turned.to(x.dtype), rest), -1)
+# not in it: inplace, seqlen_offsets (the row of cos and sin to begin with), cu_seqlens (packed rows)"""
 _OTHERS = {
-    "rotary": "Written out in torch, rotary embeddings are fused by torch.compile: x * cos + rotate_half(x) * sin.",
+    "rotary": _ROTARY,
     "rms_norm": "torch.nn.RMSNorm; torch.compile fuses it with what is around it.",
     "layer_norm": "torch.nn.LayerNorm; torch.compile fuses it with what is around it.",
     "cross_entropy": "torch.nn.functional.cross_entropy; torch.compile fuses it with what is around it.",
@@ -45,11 +57,20 @@ class _Site:
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
+    calls, uses = seen.static.flash_attn_calls, seen.static.flash_attn_uses
     yield from (_of_call(seen, site) for site in _sites(seen))
-    called = {(one.file, one.name) for one in seen.static.flash_attn_calls}
+    handed: dict[tuple[str, str, str], list[FlashUse]] = defaultdict(list)
+    for use in uses:
+        if parameters(use.name) and not use.called:
+            handed[use.file, use.function, use.name].append(use)
+    yield from (_of_use(seen, found) for found in handed.values())
+    told = {call.name for call in calls} | {name for _, _, name in handed}
+    alike: dict[tuple[str, str, str], list[FlashImport]] = defaultdict(list)
     for place in seen.static.flash_attn_imports:
-        if not any(file == place.file and _reaches(place, name) for file, name in called):
-            yield _of_import(seen, place)
+        if not any(_reaches(place, name) for name in told):
+            said, fix = _about(place, uses)
+            alike[place.file, said, fix].append(place)
+    yield from (_of_imports(seen, places, said, fix) for (_, said, fix), places in alike.items())
 
 
 def _reaches(place: FlashImport, name: str) -> bool:
@@ -101,26 +122,52 @@ def _of_call(seen: Seen, site: _Site) -> Finding:
     )
 
 
-def _of_import(seen: Seen, place: FlashImport) -> Finding:
-    names = {dotted for _, dotted in place.binds}
-    other = next((text for part, text in _OTHERS.items() if any(part in name for name in names)), "")
-    attention = any(parameters(name) for name in names)
-    if place.handed_on and attention:
-        lines = ", ".join(str(line) for line in place.handed_on[:5])
-        said, fix = f"It is handed on at line {lines}; with which arguments it is called there is not seen.", _PLAIN
-    elif attention or not place.handed_on:
-        said, fix = "Nothing in the target's own files calls it.", other or _NOTHING
-    else:
-        said, fix = "", other
-    said += " The import is guarded: the program runs without the package." if place.guarded else ""
+def _of_use(seen: Seen, uses: list[FlashUse]) -> Finding:
+    first, api = uses[0], _last(uses[0].name)
     return CHECK.finding(
-        f"flash_attn is imported: {place.name}",
-        f"The package is built for one CUDA and one torch. {said}".strip(),
-        location=seen.location(place.file, place.line, _last(place.function)),
-        owner=seen.owner(place.file),
-        cause=f"flash_attn:{place.name}",
+        f"{api} is used without a call",
+        f"{api} is used otherwise than in a call, and was not followed: with which arguments it is called is not seen.",
+        location=seen.location(first.file, first.line, _last(first.function)),
+        owner=seen.owner(first.file),
+        count=len(uses),
+        cause=f"flash_attn:{api}:used",
+        fix=_PLAIN,
+        evidence=("a name in the source", *(f"the same at line {use.line}" for use in uses[1:])),
+    )
+
+
+def _about(place: FlashImport, uses: tuple[FlashUse, ...]) -> tuple[str, str]:
+    """(what is said, the fix) of an import of which no attention function is called."""
+    names = [dotted for _, dotted in place.binds]
+    guarded = " The import is guarded: the program runs without the package." if place.guarded else ""
+    lines = [use for use in uses if _reaches(place, use.name)]
+    if lines:
+        where = ", ".join(
+            dict.fromkeys(
+                f"line {use.line}" if use.file == place.file else f"{PurePath(use.file).name}:{use.line}"
+                for use in lines[:5]
+            )
+        )
+        fix = next((text for part, text in _OTHERS.items() if any(part in name for name in names)), "")
+        return f"What it brings is used at {where}.{guarded}", fix
+    if any(name.endswith(".*") for name in names):
+        return f"Which names its * brings is not known here.{guarded}", ""
+    return f"Nothing in the target's own files calls it.{guarded}", _NOTHING
+
+
+def _of_imports(seen: Seen, places: list[FlashImport], said: str, fix: str) -> Finding:
+    """One finding for those of a file about which the same is said."""
+    first, names = places[0], ", ".join(place.name for place in places)
+    return CHECK.finding(
+        f"flash_attn is imported: {names}",
+        f"The package is built for one CUDA and one torch. {said}",
+        location=seen.location(first.file, first.line, _last(first.function)),
+        owner=seen.owner(first.file),
+        count=len(places),
+        cause=f"flash_attn:{names}",
         fix=fix,
-        evidence=("an import in the source",),
+        evidence=("an import in the source", *(f"the same at line {place.line}" for place in places[1:])),
+        late=True,
     )
 
 
@@ -185,11 +232,14 @@ The finding of a call is that call's replacement, with its own arguments. What t
   (from torch 2.10; with a scale and a window from 2.11, grouped heads 2.12).
 - `flash_attn_with_kvcache` writes the new keys into the cache in place, and so does the replacement.
 
-It is read from the source, for files that are the target's own; whether the line runs is not asked. One finding for
-each call; calls with the same replacement in one function are one. An import is a finding of its own where nothing in
-the target's files calls what it brings, in a `try` too.
+It is read from the source, for files that are the target's own; whether the line runs is not asked, and where the
+package is missing and the target cannot be imported (CD001), the findings are the same. One finding for
+each call; calls with the same replacement in one function are one. A function that is put into a dict or handed to
+another is a finding too: what becomes of it there is not followed. An import is a finding of its own where nothing in
+the target's files calls an attention function that it brings, in a `try` too; imports stand behind the calls.
 """,
     detect=detect,
     fires=_FIRES,
     silent=_SILENT,
+    from_source=True,
 )

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import PurePath
 
-from compile_doctor.flash_attn.signatures import ROOTS, generation, parameters
+from compile_doctor.flash_attn.signatures import ROOTS, functions, generation, parameters
 from compile_doctor.names import Names, dotted, parsed
 
-_HOISTABLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Expr)
+_HOISTABLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Expr, ast.If, ast.For)
+_HEADS = (ast.If, ast.While, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)
+"""Statements that hold others, of which the head can be shown by itself."""
+_TO_COLON = re.compile(r"(?:[^:#]|#.*)*:")
 _OWN_SCOPE = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.IfExp, ast.BoolOp)
 _MOST_LINES = 8
-"""Of a statement that is printed again, the call's own lines left out."""
+"""Of a statement, or a head, that is printed again, the call's own lines left out."""
 _CATCHES = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
@@ -29,8 +34,18 @@ class FlashImport:
     """It stands in a `try` that catches its failure."""
     binds: tuple[tuple[str, str], ...] = ()
     """(local name, dotted name)."""
-    handed_on: tuple[int, ...] = ()
-    """Lines that use a bound name without calling it, a comparison with None left out."""
+
+
+@dataclass(frozen=True)
+class FlashUse:
+    """Where something of the package is read: not where only its being there is asked, nor where it gets another name."""
+
+    file: str
+    line: int
+    function: str
+    name: str
+    """Dotted."""
+    called: bool
 
 
 @dataclass(frozen=True)
@@ -46,10 +61,10 @@ class FlashCall:
     arguments: Mapping[str, str]
     """Parameter to source text, of those that are given."""
     before: str = ""
-    """The statement around the call, as far as the call."""
+    """The statement around the call, as far as the call; of one that holds others, its head."""
     after: str = ""
     shown: bool = False
-    """Whether `before` and `after` are there: not for a long statement, or for one that holds others."""
+    """Whether `before` and `after` are there: not for a long statement, or an `elif`."""
     hoist: bool = False
     """Whether a line in front of the statement runs exactly when the call does."""
     partial: bool = False
@@ -80,6 +95,8 @@ class FlashAttn:
 
     imports: tuple[FlashImport, ...] = ()
     calls: tuple[FlashCall, ...] = ()
+    uses: tuple[FlashUse, ...] = ()
+    """Calls too, and of all that the package has."""
 
 
 def find_flash_attn(sources: Mapping[str, str]) -> FlashAttn:
@@ -91,7 +108,8 @@ def find_flash_attn(sources: Mapping[str, str]) -> FlashAttn:
         found.take_from(exported)
     imports = (one for found in files.values() for one in found.imports())
     calls = (one for found in files.values() if found.functions for one in found.calls(sources[found.file]))
-    return FlashAttn(tuple(imports), tuple(calls))
+    uses = (one for found in files.values() if found.functions for one in found.uses())
+    return FlashAttn(tuple(imports), tuple(calls), tuple(uses))
 
 
 class _File:
@@ -114,12 +132,11 @@ class _File:
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").split(".")[0] in ROOTS:
                 found = node.names
                 binds = [(alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in found]
+                if found[0].name == "*":
+                    binds += [(one, f"{node.module}.{one}") for one in functions(f"{node.module}")]
             if binds and isinstance(node, (ast.Import, ast.ImportFrom)):
                 name = ", ".join(alias.name for alias in found)
-                used = tuple(sorted({line for local, _ in binds for line in self._handed_on(local)}))
-                yield FlashImport(
-                    self.file, node.lineno, self.where(node), name, self._guarded(node), tuple(binds), used
-                )
+                yield FlashImport(self.file, node.lineno, self.where(node), name, self._guarded(node), tuple(binds))
 
     def take_from(self, exported: Mapping[str, Mapping[str, list[str]]]) -> None:
         """`from .attention import flash_attn_func`, of another of these files."""
@@ -192,16 +209,29 @@ class _File:
             yield parent
             node = parent
 
-    def _handed_on(self, local: str) -> Iterator[int]:
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Name) and node.id == local and isinstance(node.ctx, ast.Load):
+    def uses(self) -> Iterator[FlashUse]:
+        for node in sorted(ast.walk(self.tree), key=lambda one: getattr(one, "lineno", 0)):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 whole: ast.AST = node
                 while isinstance(self.parents[whole], ast.Attribute):
                     whole = self.parents[whole]
-                parent = self.parents[whole]
-                called = isinstance(parent, ast.Call) and parent.func is whole
-                if not called and not isinstance(parent, (ast.Compare, ast.BoolOp, ast.If, ast.Assert)):
-                    yield node.lineno
+                found, parent = self.stands_for(whole), self.parents[whole]
+                called = isinstance(parent, ast.Call) and (parent.func is whole or self._partial(parent, whole))
+                if found and not self._renamed(whole) and not self._tested(whole):
+                    yield FlashUse(self.file, node.lineno, self.where(node), min(found, key=generation), called)
+
+    def _partial(self, call: ast.Call, function: ast.AST) -> bool:
+        return self.names.of(call.func) == "functools.partial" and call.args[:1] == [function]
+
+    def _renamed(self, node: ast.AST) -> bool:
+        parent = self.parents[node]
+        return isinstance(parent, ast.Assign) and all(dotted(target) in self.functions for target in parent.targets)
+
+    def _tested(self, node: ast.AST) -> bool:
+        """`if flash_attn_func is not None and …`."""
+        while isinstance(parent := self.parents[node], (ast.BoolOp, ast.UnaryOp)):
+            node = parent
+        return isinstance(parent, ast.Compare) or getattr(parent, "test", None) is node
 
     def _guarded(self, node: ast.AST) -> bool:
         for one in self.above(node):
@@ -216,7 +246,7 @@ class _File:
         nodes = [node for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
         statements: list[ast.AST] = []
         for node in sorted(nodes, key=lambda one: (one.lineno, one.col_offset)):
-            partial = self.names.of(node.func) == "functools.partial" and bool(node.args)
+            partial = bool(node.args) and self._partial(node, node.args[0])
             found = [one for one in self.stands_for(node.args[0] if partial else node.func) if parameters(one)]
             if found:
                 statement = next((one for one in self.above(node) if isinstance(one, ast.stmt)), self.tree)
@@ -237,7 +267,9 @@ class _File:
             (one for one in self.above(node) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))), self.tree
         )
         hoist = isinstance(statement, _HOISTABLE) and not any(isinstance(one, _OWN_SCOPE) for one in between)
-        around = _around(statement, node, text) if isinstance(statement, _HOISTABLE) else None
+        around = _around(statement, node, text)
+        if isinstance(statement, ast.If) and statement.col_offset == getattr(self.parents[statement], "col_offset", -1):
+            hoist, around = False, None  # an `elif` begins where its `if` does, and nothing can stand in front of it
         return FlashCall(
             self.file,
             node.lineno,
@@ -286,18 +318,41 @@ def _source(node: ast.expr, text: str) -> str:
     return ast.unparse(node) if "\n" in source or not source else source
 
 
-def _around(statement: ast.stmt, node: ast.Call, text: str) -> tuple[str, str] | None:
-    """The statement's text before and behind the call, dedented; None where it is long."""
-    lines = text.lstrip("\ufeff").splitlines(keepends=True)[statement.lineno - 1 : statement.end_lineno]
-    outside = len(lines) - ((node.end_lineno or 0) - node.lineno)
-    if outside > _MOST_LINES or any(not line.isascii() for line in lines):  # columns count bytes
+def _around(statement: ast.AST, node: ast.Call, text: str) -> tuple[str, str] | None:
+    """The text before and behind the call, dedented: of its statement, or of its head; None where neither can stand alone."""
+    holds = hasattr(statement, "body") or hasattr(statement, "cases")
+    if not isinstance(statement, ast.stmt) or (holds and not isinstance(statement, _HEADS)):
         return None
-    first, last = node.lineno - statement.lineno, (node.end_lineno or 0) - statement.lineno
-    before = "".join([*lines[:first], lines[first][: node.col_offset]])[statement.col_offset :]
-    after = "".join([lines[last][node.end_col_offset :], *lines[last + 1 :]])
-    end = len(lines[-1]) - (statement.end_col_offset or 0)
+    whole = text.lstrip("\ufeff").splitlines(keepends=True)[statement.lineno - 1 : statement.end_lineno]
+    starts = list(accumulate(map(len, whole), initial=0))
+    lines = "".join(whole)
+
+    def at(line: int | None, column: int | None) -> int:
+        return starts[(line or 0) - statement.lineno] + (column or 0)
+
+    begin, end, body = (
+        at(statement.lineno, statement.col_offset),
+        at(statement.end_lineno, statement.end_col_offset),
+        "",
+    )
+    if isinstance(statement, _HEADS):
+        last = max((one.end_lineno or 0, one.end_col_offset or 0) for one in _head(statement))
+        colon = _TO_COLON.match(lines, at(*last))
+        end, body = colon.end() if colon else end, "\n    ..."
+    before = lines[begin : at(node.lineno, node.col_offset)]
+    after = lines[at(node.end_lineno, node.end_col_offset) : end]
+    if (before + after).count("\n") >= _MOST_LINES or not lines[:end].isascii():  # columns count bytes
+        return None
     margin = "\n" + " " * statement.col_offset
-    return before.replace(margin, "\n"), (after[:-end] if end else after).replace(margin, "\n")
+    return before.replace(margin, "\n"), after.replace(margin, "\n") + body
+
+
+def _head(statement: ast.stmt) -> list[ast.expr]:
+    """What stands between the keyword and the colon."""
+    items = getattr(statement, "items", ())
+    found = [getattr(statement, name, None) for name in ("test", "iter")]
+    found += [part for item in items for part in (item.context_expr, item.optional_vars)]
+    return [one for one in found if one is not None]
 
 
 def _names_in(scope: ast.AST) -> frozenset[str]:

@@ -68,7 +68,8 @@ def _written(writer: Writer, torch: tuple[int, int] | None, device: str) -> tupl
     call = writer.call
     if call.api in PADDING:
         expression = PADDING[call.api](writer)
-        return writer, Replacement("torch", writer.text(expression), _left_out(writer))
+        left_out = _left_out(writer)
+        return writer, Replacement("torch", _told(left_out, writer.text(expression)), left_out)
     wanted = asked(writer)
     lse = next((n for n in ("return_attn_probs", "return_softmax_lse", "return_lse") if writer.value(n) is True), "")
     flex = bool(wanted.softcap or lse or ((wanted.window or wanted.slopes) and not wanted.dropout))
@@ -92,12 +93,19 @@ def _written(writer: Writer, torch: tuple[int, int] | None, device: str) -> tupl
         left_out = (*left_out, f"dropout_p={wanted.dropout}")
     varlen = _varlen(call, wanted, lse) if call.api in _VARLEN else ""
     if varlen and torch and torch >= VARLEN_SINCE and device.startswith("cuda"):
-        return writer, Replacement("varlen_attn", varlen, left_out, ("It takes float16 and bfloat16.",))
+        return writer, Replacement(
+            "varlen_attn", _told(left_out, varlen), left_out, ("It takes float16 and bfloat16.",)
+        )
     code = writer.text(expression)
     if varlen:
         head = "# On CUDA, in float16 and bfloat16, torch 2.12 and newer have one call for it:"
         code += "\n\n" + "\n".join([head, *(f"#     {line}" for line in varlen.splitlines() if line)])
-    return writer, Replacement(by, code, left_out, tuple(notes))
+    return writer, Replacement(by, _told(left_out, code), left_out, tuple(notes))
+
+
+def _told(left_out: tuple[str, ...], code: str) -> str:
+    """The code with what it leaves out said in it: it is the part that is copied."""
+    return "\n".join([*(f"# {one} is not translated: it may change the result" for one in left_out), code])
 
 
 def _left_out(writer: Writer) -> tuple[str, ...]:

@@ -87,3 +87,8 @@ def parameters(name: str) -> tuple[str, ...]:
     """The parameters of a function by its dotted name, in order; empty where it is none that is known."""
     found = _PARAMETERS.get(generation(name), {}).get(name.rpartition(".")[2], "")
     return tuple(found.split())
+
+
+def functions(module: str) -> tuple[str, ...]:
+    """What `from module import *` brings of attention: not unpad_input and its like, which many a file has of its own."""
+    return tuple(one for one in _PARAMETERS.get(generation(module), {}) if one.startswith("flash_attn"))
