@@ -181,7 +181,7 @@ class Judge:
         with torch.no_grad():
             one, other = (call(*(x.clone() for x in inputs)).double() for _ in "ab")
         if float((one - other).abs().max()) > LARGE:
-            return "two calls with the same inputs differ: dropout, or something else that is random"
+            return "two calls with the same inputs differ: dropout, something else that is random, or memory that nobody wrote"
         return familiar(self.problem, self.reference.weights, found)
 
 
