@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from compile_doctor.analysis import Seen
 from compile_doctor.checks import find_check
 from compile_doctor.evidence import LogRecord
+from tests import helpers
 from tests.helpers import MODEL, compilation, evidence
 
 DECODER = """\
@@ -117,3 +120,31 @@ def test_layers_with_a_cache_that_grows_have_both_causes():
     assert causes(seen) == {"module-int:idx": 2, "size:past[0]:2": 2}
     (growing,) = findings(seen, "CD205")
     assert "(1, 2, 3)" in growing.message
+
+
+def test_the_advice_for_a_size_is_another_under_dynamic_false():
+    def fix(**values):
+        return next(
+            one.fix for one in findings(decoder(*THREE_LAYERS, **values), "CD201") if one.cause.startswith("size")
+        )
+
+    assert "torch makes the dimension dynamic" in fix() and "dynamic=False" not in fix()
+    assert "dynamic=False" in fix(static=True) and "torch makes" not in fix(static=True)
+
+
+def test_the_trace_tells_whether_shapes_were_static():
+    def static(**config):
+        started = helpers.interned(MODEL, 1) + helpers.start()
+        settings = {"dynamo_config": json.dumps(config)} if config else {}
+        return helpers.read(started + helpers.metrics(**settings)).compilations[0].static
+
+    assert static(automatic_dynamic_shapes=False, assume_static_by_default=True) is True
+    assert static(automatic_dynamic_shapes=True, assume_static_by_default=True) is False  # torch's default
+    assert static(automatic_dynamic_shapes=False, assume_static_by_default=False) is False  # dynamic=True
+    assert static() is False  # torch said nothing
+
+
+def test_the_advice_for_a_stride_works_for_a_dimension_of_size_1():
+    """x[:, t:t+1] has the strides of the whole tensor, and .contiguous() leaves them: torch takes it for contiguous."""
+    (finding,) = (one for one in findings(decoder(*SIX_LAYERS), "CD201") if one.cause.startswith("stride"))
+    assert "clone(memory_format=torch.contiguous_format)" in finding.fix
