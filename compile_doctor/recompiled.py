@@ -97,12 +97,15 @@ def _group(
     compilation, guard = members[0]
     name = _base_name(guard.source)
     line = _line(evidence, guard, compilation, function, name)
+    # torch 2.13 leaves the line out that called a compiled function; where the graph holds attention, the probe saw it.
+    callers = compilation.graph.callers if compilation.graph else ()
     around = (frame for frame in compilation.stack if frame.file != file or frame.function != function)
-    caller = places.innermost_mine(around, torch_root)
+    caller = places.innermost_mine((*around, *callers), torch_root)
     resumed = compilation.function != function
     follows = guard.source.startswith("___stack") or (resumed and _from_break(evidence, broken, file, function, name))
-    if places.is_plumbing(file) and caller:
-        file, line, function, caller = caller.file, caller.line, caller.function, None
+    own = caller or _reader(evidence, torch_root, guard)
+    if places.is_plumbing(file) and own:
+        file, line, function, caller = own.file, own.line, own.function, None
     return Recompiled(
         guard=guard,
         file=file,
@@ -114,6 +117,15 @@ def _group(
         caller=caller,
         follows_break=follows,
     )
+
+
+def _reader(evidence: Evidence, torch_root: str | None, guard: Guard) -> Frame | None:
+    """The user's line that torch names as the reader of the value: inside of the function that was handed over."""
+    tail, line = guard.read_at or ("", 0)
+    found = [name for name in evidence.sources if tail and name.endswith(tail)]
+    if len(found) != 1 or places.owner(found[0], torch_root) != "mine":
+        return None
+    return Frame(found[0], line, places.enclosing(evidence.sources, found[0], line).rsplit(".", 1)[-1])
 
 
 def _base_name(source: str) -> str:

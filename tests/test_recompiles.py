@@ -6,7 +6,7 @@ import json
 
 from compile_doctor.analysis import Seen
 from compile_doctor.checks import find_check
-from compile_doctor.evidence import LogRecord
+from compile_doctor.evidence import Frame, Graph, LogRecord
 from tests import helpers
 from tests.helpers import MODEL, compilation, evidence
 
@@ -16,6 +16,17 @@ class Layer(nn.Module):
         k = x if past is None else torch.cat([past[0], x], 2)
         return k * self.idx
 """
+STEPPED = """\
+class Decoder(nn.Module):
+    def forward(self, x):
+        for t in range(6):
+            def alibi(s, b, h, i, j):
+                return s - (t - j)
+            y = self.attn(x, x, x, score_mod=alibi)
+        return y
+"""
+FLEX = "/venv/site-packages/torch/nn/attention/flex_attention.py"
+MODULE = "/venv/site-packages/torch/nn/modules/module.py"
 HINT = "(HINT: torch.compile considers integer attributes of the nn.Module to be static.)"
 NONE = "past is None"
 GREW = "tensor 'past[0]' size mismatch at index 2. expected 1, actual 2"
@@ -122,6 +133,14 @@ def test_layers_with_a_cache_that_grows_have_both_causes():
     assert "(1, 2, 3)" in growing.message
 
 
+def test_the_limit_names_all_that_varied_the_most_frequent_first():
+    (finding,) = findings(decoder(*THREE_LAYERS), "CD202")
+    assert finding.message.endswith(
+        "What varied: the int attribute `self.idx` was 0, now another (5×); `past` was None, now it is not (1×); "
+        "dimension 2 of `past[0]` was 1, now 2 (1×)."
+    )
+
+
 def test_the_advice_for_a_size_is_another_under_dynamic_false():
     def fix(**values):
         return next(
@@ -148,3 +167,57 @@ def test_the_advice_for_a_stride_works_for_a_dimension_of_size_1():
     """x[:, t:t+1] has the strides of the whole tensor, and .contiguous() leaves them: torch takes it for contiguous."""
     (finding,) = (one for one in findings(decoder(*SIX_LAYERS), "CD201") if one.cause.startswith("stride"))
     assert "clone(memory_format=torch.contiguous_format)" in finding.fix
+
+
+def stepped(reason, callers=(), **values):
+    """torch.compile(flex_attention): torch 2.13 leaves the line that calls it out of the stack."""
+    stack = (Frame(MODULE, 1789, "_call_impl"), Frame(FLEX, 2236, "flex_attention"))
+    frames = [
+        compilation(
+            0,
+            frame_compile_id=again,
+            function="flex_attention",
+            file=FLEX,
+            line=2236,
+            stack=stack,
+            recompile_reasons=found,
+            graph=Graph(again, "eager", (), (), callers) if callers else None,
+        )
+        for again, found in enumerate(((), (reason,)))
+    ]
+    return Seen(evidence(compilations=tuple(frames), sources={MODEL: STEPPED, FLEX: ""}, **values))
+
+
+CARRIED = (
+    "0/0: score_mod.__closure__[1].cell_contents == 0              # return s - (t - j)  # rk/project/model.py:5 in alibi "
+    '(HINT: guard on "t")'
+)
+TRACED = (
+    f'\nUser stack trace:\n  File "{FLEX}", line 2462, in flex_attention\n    out, lse, max_scores = flex_attention_hop(\n'
+    f'  File "{MODEL}", line 5, in alibi\n    return s - (t - j)'
+)
+
+
+def test_a_new_function_for_flex_attention_is_the_users_line():
+    (finding,) = findings(stepped(CARRIED + TRACED, (Frame(MODEL, 6, "forward"),)), "CD204")
+    assert (finding.location.file, finding.location.line, finding.owner) == (MODEL, 6, "mine")
+    assert finding.location.function == "Decoder.forward"
+
+
+def test_where_nothing_tells_the_call_it_is_the_line_of_the_new_function_that_reads_the_value():
+    for reason in (CARRIED + TRACED, CARRIED):
+        (finding,) = findings(stepped(reason), "CD204")
+        assert (finding.location.file, finding.location.line, finding.owner) == (MODEL, 5, "mine")
+
+
+def test_the_limit_of_flex_attention_is_the_users_line_too():
+    limit = LogRecord(
+        "7",
+        "limit",
+        f"torch._dynamo hit config.recompile_limit (8)\n   function: 'flex_attention' ({FLEX}:2236)\n   last reason: {CARRIED}",
+    )
+    seen = stepped(CARRIED + TRACED, (Frame(MODEL, 6, "forward"),), logs=(limit,))
+    (finding,) = findings(seen, "CD202")
+    assert (finding.location.file, finding.location.line, finding.owner) == (MODEL, 6, "mine")
+    assert "What varied: `t` that `score_mod` carries was 0" in finding.message
+    assert "flex_attention" in finding.title
