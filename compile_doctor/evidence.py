@@ -236,6 +236,8 @@ class Compilation:
     """Wall-clock time of the whole frame, backend included; None where torch did not get that far."""
     guarded: bool | None = None
     """Whether code with guards came out; None where the metrics are missing (died on the way)."""
+    static: bool = False
+    """Compiled with dynamic=False: a new size does not become dynamic. False too where torch did not say."""
     fail_type: str | None = None
     fail_reason: str | None = None
     fail_at: tuple[str, int] | None = None

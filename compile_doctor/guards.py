@@ -9,7 +9,7 @@ from dataclasses import dataclass
 LONGEST = 1_000
 """Characters of a guard that are looked at: one that compares a long string holds all of it."""
 MODULE_INT_HINT = "integer attributes of the nn.Module"
-_ENTRY = re.compile(r"^\s*(?:- )?\d+/\d+: ")
+_ENTRY = re.compile(r"^\s*(?:- )?(\d+/\d+): ")
 _MODULE = re.compile(r"\._(?:modules|parameters|buffers)\['(\w+)'\]")
 _GLOBAL = re.compile(r"\bG\['(\w+)'\]")
 """How torch writes `self.layer` and a global `NAME`."""
@@ -59,6 +59,12 @@ def parse(reason: str) -> Guard:
     return _with_place(guard, text, first)
 
 
+def entry(reason: str) -> str | None:
+    """The cached entry whose guard failed, by its compile id: `4/1`."""
+    label = _ENTRY.match(reason)
+    return label[1] if label else None
+
+
 def carrier(source: str) -> str | None:
     """The function that carries what is guarded: `score_mod` for `score_mod.__closure__[0].cell_contents`, else None."""
     carried = _CARRIED.match(source)
@@ -103,7 +109,8 @@ def _dtype(match: re.Match[str], _text: str) -> Guard:
 def _requires_grad(match: re.Match[str], _text: str) -> Guard:
     name, expected = match["name"], match["was"] == "1"
     words = f"{_named(name)} {'required' if expected else 'did not require'} a gradient, now it {'does not' if expected else 'does'}"
-    return Guard("requires_grad", name, words, f"requires_grad:{name}")
+    was, now = str(expected), str(not expected)
+    return Guard("requires_grad", name, words, f"requires_grad:{name}", None, was, now)
 
 
 def _device(match: re.Match[str], _text: str) -> Guard:
@@ -162,7 +169,8 @@ def _keys(match: re.Match[str], _text: str) -> Guard:
 def _none(match: re.Match[str], _text: str) -> Guard:
     name, negated = match["name"], bool(match["negated"])
     words = f"`{name}` was {'not ' if negated else ''}None, now it is{'' if negated else ' not'}"
-    return Guard("none", name, words, f"none:{name}")
+    was, now = ("not None", "None") if negated else ("None", "not None")
+    return Guard("none", name, words, f"none:{name}", None, was, now)
 
 
 def _alias(match: re.Match[str], _text: str) -> Guard:

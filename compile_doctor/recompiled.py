@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from compile_doctor import places
 from compile_doctor.evidence import Compilation, Evidence, Frame
-from compile_doctor.guards import Guard, carrier, parse
+from compile_doctor.guards import Guard, carrier, entry, parse
 from compile_doctor.trace import function_name
 
 STATE_KINDS = frozenset(
@@ -19,6 +19,9 @@ UNREAD_KINDS = frozenset(
     {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "shape-range", "alias"}
 )
 """Guards on a whole argument or setting: no single line reads them, so the place is the function."""
+
+_Known = defaultdict[tuple[str, str | None], dict[str, str]]
+"""By process and entry, what the entry was compiled for: the value that each guard wants, by the guard's key."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Recompiled:
     compilations: tuple[Compilation, ...]
     guards: tuple[Guard, ...]
     """The failed guard of each recompilation, in order."""
+    reason: str
+    """The first of them, in torch's words."""
     caller: Frame | None
     """The line of the user's that called the frame."""
     follows_break: bool
@@ -42,9 +47,12 @@ class Recompiled:
 def group_recompilations(evidence: Evidence, torch_root: str | None, broken: Sequence[Frame]) -> tuple[Recompiled, ...]:
     """One entry per frame and cause; `broken` are the places of break sites, out of which values may come."""
     groups: dict[tuple[str, str, str], list[tuple[Compilation, Guard]]] = defaultdict(list)
+    known: _Known = defaultdict(dict)
     for compilation in evidence.compilations:
-        if compilation.recompile_reasons and not places.is_interior(compilation.file, compilation.function):
-            guard = decisive([parse(reason) for reason in compilation.recompile_reasons])
+        guards = [parse(reason) for reason in compilation.recompile_reasons]
+        met = _met(known, compilation, guards)
+        if guards and not places.is_interior(compilation.file, compilation.function):
+            guard = decisive(guards, met)
             if places.is_plumbing(compilation.file) and guard.source == "fn":
                 continue  # torch wraps every torch.nn module in the same `inner(fn)`: another module, not a recompile
             groups[compilation.file, function_name(compilation.function), guard.key].append((compilation, guard))
@@ -53,13 +61,29 @@ def group_recompilations(evidence: Evidence, torch_root: str | None, broken: Seq
     )
 
 
-def decisive(guards: list[Guard]) -> Guard:
+def decisive(guards: list[Guard], met: Sequence[Guard] = ()) -> Guard:
     """The guard that explains a recompilation: there is one per cached entry, the newest first.
 
-    An entry that failed only because it belongs to another layer (an int attribute, another function) says nothing
-    about why the entry of *this* layer failed; where any entry failed by shape, dtype or global state, that is why.
+    Those in `met` do not: some other entry has that value. Of the rest, an entry that failed only because it belongs to
+    another layer (an int attribute, another function) says nothing about why the entry of *this* layer failed; where
+    any entry failed by shape, dtype or global state, that is why.
     """
-    return next((guard for guard in guards if guard.kind in STATE_KINDS), guards[0])
+    left = [guard for guard in guards if guard not in met] or guards
+    return next((guard for guard in left if guard.kind in STATE_KINDS), left[0])
+
+
+def _met(known: _Known, compilation: Compilation, guards: list[Guard]) -> list[Guard]:
+    """The guards whose new value a cached entry was compiled for: a nearer entry, which failed for something else.
+
+    torch names the first guard of each entry that failed, and tries first what has failed most often. So the reason
+    against one entry says little of how far it is off; what it was compiled for, `known` gathers over the whole run.
+    """
+    cached = [known[compilation.process, entry(reason)] for reason in compilation.recompile_reasons]
+    for values, guard in zip(cached, guards):
+        if guard.was is not None:
+            values[guard.key] = guard.was
+    known[compilation.process, compilation.label] = {guard.key: guard.now for guard in guards if guard.now is not None}
+    return [guard for guard in guards if guard.now is not None and any(v.get(guard.key) == guard.now for v in cached)]
 
 
 def _group(
@@ -73,12 +97,15 @@ def _group(
     compilation, guard = members[0]
     name = _base_name(guard.source)
     line = _line(evidence, guard, compilation, function, name)
+    # torch 2.13 leaves the line out that called a compiled function; where the graph holds attention, the probe saw it.
+    callers = compilation.graph.callers if compilation.graph else ()
     around = (frame for frame in compilation.stack if frame.file != file or frame.function != function)
-    caller = places.innermost_mine(around, torch_root)
+    caller = places.innermost_mine((*around, *callers), torch_root)
     resumed = compilation.function != function
     follows = guard.source.startswith("___stack") or (resumed and _from_break(evidence, broken, file, function, name))
-    if places.is_plumbing(file) and caller:
-        file, line, function, caller = caller.file, caller.line, caller.function, None
+    own = caller or _reader(evidence, torch_root, guard)
+    if places.is_plumbing(file) and own:
+        file, line, function, caller = own.file, own.line, own.function, None
     return Recompiled(
         guard=guard,
         file=file,
@@ -86,9 +113,19 @@ def _group(
         line=line,
         compilations=tuple(member for member, _ in members),
         guards=tuple(found for _, found in members),
+        reason=next(reason for reason in compilation.recompile_reasons if parse(reason) == guard),
         caller=caller,
         follows_break=follows,
     )
+
+
+def _reader(evidence: Evidence, torch_root: str | None, guard: Guard) -> Frame | None:
+    """The user's line that torch names as the reader of the value: inside of the function that was handed over."""
+    tail, line = guard.read_at or ("", 0)
+    found = [name for name in evidence.sources if tail and name.endswith(tail)]
+    if len(found) != 1 or places.owner(found[0], torch_root) != "mine":
+        return None
+    return Frame(found[0], line, places.enclosing(evidence.sources, found[0], line).rsplit(".", 1)[-1])
 
 
 def _base_name(source: str) -> str:

@@ -38,6 +38,12 @@ def function_name(name: str) -> str:
     return match[1] if match else name
 
 
+def _is_static(config: str | None) -> bool:
+    """Whether torch.compile had dynamic=False: it stands for these two settings while a frame is compiled."""
+    settings = json.loads(config or "{}")
+    return settings.get("automatic_dynamic_shapes") is False and settings.get("assume_static_by_default") is True
+
+
 @dataclass
 class Trace:
     """What one or more trace files said; `compilations[i]` is what `Break.compilation == i` points to."""
@@ -158,6 +164,7 @@ class _Reader:
             ops=metrics.get("graph_op_count") or 0,
             seconds=metrics.get("entire_frame_compile_time_s"),
             guarded=metrics.get("guard_count") is not None,
+            static=_is_static(metrics.get("dynamo_config")),
             restarts=tuple(str(text).split("\n", 1)[0] for text in metrics.get("restart_reasons") or ()),
             fail_type=metrics.get("fail_type"),
             fail_reason=reason[:4000] if reason else None,

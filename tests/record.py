@@ -54,6 +54,8 @@ BULKY = (
     "exception_stack_trace",
     "config_suppress_errors",
 )
+SETTINGS = ("automatic_dynamic_shapes", "assume_static_by_default")
+"""All that is read of `dynamo_config`."""
 
 
 def _in_child(mode, command, environment) -> int:
@@ -177,8 +179,12 @@ def slim(file: Path) -> bytes:
             if not item.json:
                 continue
             header = json.loads(item.json)
+            metrics = header.get("compilation_metrics", {})
+            settings = json.loads(metrics.get("dynamo_config") or "{}")
             for bulky in BULKY:
-                header.get("compilation_metrics", {}).pop(bulky, None)
+                metrics.pop(bulky, None)
+            if settings:
+                metrics["dynamo_config"] = json.dumps({key: settings[key] for key in SETTINGS if key in settings})
             payload = item.payload.lstrip(b"\n")
             if item.kind == "inductor_output_code":
                 payload = without_the_rest(payload.decode()).encode()

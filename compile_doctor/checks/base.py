@@ -81,7 +81,7 @@ def headline(reason: str) -> str:
 def recompile_values(seen: Seen, group: Recompiled) -> dict[str, Any]:
     """What every finding about a recompiled frame has."""
     caller = group.caller
-    evidence = [f"guard: {group.compilations[0].recompile_reasons[0].splitlines()[0].split('  # ')[0].strip()}"]
+    evidence = [f"guard: {group.reason.splitlines()[0].split('  # ')[0].strip()}"]
     if caller:
         evidence.append(f"called from {caller.file}:{caller.line} in {caller.function}")
     seconds = sum(compilation.seconds or 0.0 for compilation in group.compilations)

@@ -14,10 +14,15 @@ _SHAPES = (
     "Expected when shapes vary: torch makes the dimension dynamic at the second shape, and stops there. If it goes on, "
     "torch._dynamo.mark_dynamic(tensor, dim), or pad to a few sizes."
 )
+_STATIC_SHAPES = (
+    "It was compiled with dynamic=False, so each size is a graph of its own, until the recompile limit. Leave `dynamic` "
+    "out, or set dynamic=True, where sizes vary; or pad to a few sizes, and give a cache its full size at once."
+)
 _FIXES = {
     "size": _SHAPES,
     "shape-range": "A branch on this size makes a graph per way. Drop the branch, or accept one graph for each.",
-    "stride": "Make the layout the same for every call: .contiguous() before the call.",
+    "stride": "Make the layout the same for every call: .contiguous() before the call. Where that dimension has size 1, as in "
+    "a slice of one token, it changes no stride; .clone(memory_format=torch.contiguous_format) does.",
     "rank": "Give every call the same number of dimensions: x[None] or .reshape before the call.",
     "dtype": "Convert to one dtype before the call.",
     "requires_grad": "Call it in one mode: detach the input, or always require gradients.",
@@ -51,9 +56,15 @@ def detect(seen: Seen) -> Iterator[Finding]:
         yield CHECK.finding(
             f"Recompiled: {group.function}",
             f"{_sentence(group)}.{follows}",
-            fix=_FIXES.get(group.guard.kind, "Make what the guard reads the same for every call."),
+            fix=_fix(group),
             **recompile_values(seen, group),
         )
+
+
+def _fix(group: Recompiled) -> str:
+    if group.guard.kind == "size" and any(compilation.static for compilation in group.compilations):
+        return _STATIC_SHAPES
+    return _FIXES.get(group.guard.kind, "Make what the guard reads the same for every call.")
 
 
 def _sentence(group: Recompiled) -> str:

@@ -10,9 +10,13 @@ from compile_doctor.analysis import Seen
 from compile_doctor.checks.base import Check
 from compile_doctor.evidence import Frame, LogRecord
 from compile_doctor.findings import Finding, Location
+from compile_doctor.recompiled import Recompiled
 from compile_doctor.trace import function_name
 
 _HIT = re.compile(r"hit config\.(\w+) \((\d+)\)\s+function: '(.+?)' \((.+?):(\d+)\)(?:\s+last reason: (.*))?")
+
+MOST = 4
+"""Causes that are named; all of them have findings of their own."""
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
@@ -30,21 +34,41 @@ def _finding(seen: Seen, record: LogRecord, match: re.Match[str]) -> Finding:
     sources = seen.evidence.sources
     line = places.definition_line(sources, file, int(match[5]), function)
     qualified = places.qualified(sources, file, line, function)
-    causes = [group for group in seen.recompiled if group.file == file and group.function == qualified]
-    varied = max(causes, key=lambda group: len(group.compilations), default=None)
-    because = f" What varied: {varied.guard.words}." if varied else ""
+    causes = [group for group in seen.recompiled if _is_of(seen, group, file, qualified)]
+    causes.sort(key=lambda group: -len(group.compilations))
     stack = next((c.stack for c in reversed(seen.evidence.compilations) if c.file == file), ())
+    place = Location(file, line, qualified, seen.snippet(file, line))
+    if (
+        places.is_plumbing(file) and causes
+    ):  # torch's own function, which the user compiled: theirs is the line that calls it
+        place = Location(
+            causes[0].file, causes[0].line, causes[0].function, seen.snippet(causes[0].file, causes[0].line)
+        )
     return CHECK.finding(
         f"Recompile limit hit: {qualified}",
-        f"It was compiled {limit} times and then given up: it runs in plain Python from then on.{because}",
-        location=Location(file, line, qualified, seen.snippet(file, line)),
-        owner=seen.owner(file),
+        f"It was compiled {limit} times and then given up: it runs in plain Python from then on.{_varied(causes)}",
+        location=place,
+        owner=seen.owner(place.file),
         cause=f"limit:{setting}",
         fix="Mend the recompilations of this function (CD201 to CD206). Raising "
         f"torch._dynamo.config.{setting} only helps where the number of variants is known and small.",
         evidence=(f"torch: {record.message.splitlines()[0].strip()}",),
-        via=seen.via(stack, Frame(file, line, function)),
+        via=seen.via(stack, Frame(place.file, place.line, place.function)),
     )
+
+
+def _is_of(seen: Seen, group: Recompiled, file: str, qualified: str) -> bool:
+    """Whether what was compiled again is this function, wherever the finding about it points to."""
+    first = group.compilations[0]
+    name = places.qualified(seen.evidence.sources, first.file, first.line, function_name(first.function))
+    return first.file == file and name == qualified
+
+
+def _varied(causes: list[Recompiled]) -> str:
+    """All that varied: to mend the most frequent cause alone may leave enough for the limit."""
+    told = [f"{group.guard.words} ({len(group.compilations)}×)" for group in causes[:MOST]]
+    told += [f"{len(causes) - MOST} more"] * (len(causes) > MOST)
+    return f" What varied: {'; '.join(told)}." if told else ""
 
 
 CHECK = Check(
