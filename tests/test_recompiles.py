@@ -7,6 +7,8 @@ import json
 from compile_doctor.analysis import Seen
 from compile_doctor.checks import find_check
 from compile_doctor.evidence import Frame, Graph, LogRecord
+from compile_doctor.render.consequence import consequence
+from compile_doctor.report import make_report
 from tests import helpers
 from tests.helpers import MODEL, compilation, evidence
 
@@ -220,4 +222,6 @@ def test_the_limit_of_flex_attention_is_the_users_line_too():
     (finding,) = findings(seen, "CD202")
     assert (finding.location.file, finding.location.line, finding.owner) == (MODEL, 6, "mine")
     assert "What varied: `t` that `score_mod` carries was 0" in finding.message
-    assert "flex_attention" in finding.title
+    assert finding.message.startswith("`flex_attention` was compiled 8 times")
+    headline = consequence(make_report(seen.evidence))
+    assert headline == "flex_attention hit the recompile limit and is no longer compiled."

@@ -37,16 +37,14 @@ def _finding(seen: Seen, record: LogRecord, match: re.Match[str]) -> Finding:
     causes = [group for group in seen.recompiled if _is_of(seen, group, file, qualified)]
     causes.sort(key=lambda group: -len(group.compilations))
     stack = next((c.stack for c in reversed(seen.evidence.compilations) if c.file == file), ())
-    place = Location(file, line, qualified, seen.snippet(file, line))
-    if (
-        places.is_plumbing(file) and causes
-    ):  # torch's own function, which the user compiled: theirs is the line that calls it
-        place = Location(
-            causes[0].file, causes[0].line, causes[0].function, seen.snippet(causes[0].file, causes[0].line)
-        )
+    place, who = Location(file, line, qualified, seen.snippet(file, line)), "It"
+    if places.is_plumbing(file) and causes:
+        # torch's own function, which the user compiled: what they can act on is the line that calls it.
+        at = causes[0]
+        place, who = Location(at.file, at.line, at.function, seen.snippet(at.file, at.line)), f"`{qualified}`"
     return CHECK.finding(
         f"Recompile limit hit: {qualified}",
-        f"It was compiled {limit} times and then given up: it runs in plain Python from then on.{_varied(causes)}",
+        f"{who} was compiled {limit} times and then given up: it runs in plain Python from then on.{_varied(causes)}",
         location=place,
         owner=seen.owner(place.file),
         cause=f"limit:{setting}",

@@ -85,7 +85,8 @@ def _skipped(report: Report) -> str:
 
 
 def _limit(errors: list[Finding]) -> str:
-    hit = [f.location.function for f in errors if f.code == "CD202" and f.location]
+    # By the title: torch's own function is located where the user calls it, in another function.
+    hit = [f.title.removeprefix("Recompile limit hit: ") for f in errors if f.code == "CD202"]
     names = list(dict.fromkeys(hit))
     verb = "is" if len(names) == 1 else "are"
     return f"{_listed(names)} hit the recompile limit and {verb} no longer compiled" if names else ""
