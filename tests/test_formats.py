@@ -689,7 +689,7 @@ def test_markdown_of_a_gate():
     assert text.startswith(
         "### compile-doctor: something got worse\n\n**1 got worse, 1 could not be judged, 1 passed** of 3"
     )
-    assert "| small | **worse** | CD101 is new; compile-doctor baseline update |" in text
+    assert "| small | **worse** | CD101 is new; if it is meant: compile-doctor baseline update |" in text
     assert "| large | **not judged** | It needs CUDA; run it on the GPU machine |" in text
     assert text.index("#### What got worse") < text.index("#### Waived") < text.index("#### Better than the baseline")
     assert "<summary><code>In the baseline (1)</code></summary>" in text
