@@ -45,6 +45,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", metavar="MISTAKE", help="these pairs; the others keep their last figures")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     options = parser.parse_args()
+    import compile_doctor.auto  # noqa: F401  on a CPU some loops compile with recipes only
+
     with tempfile.TemporaryDirectory(prefix="decode-cache-") as cache:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache  # every graph is compiled here for the first time
         wanted = [pair for pair in PAIRS if not options.only or pair[0] in options.only]
