@@ -42,7 +42,8 @@ def _other_head(problem: Problem, wanted: torch.Tensor, found: torch.Tensor) -> 
         if far[head]:
             own = head * key_heads // heads
             for other in range(key_heads):
-                if float((found[0, head] - weights_of(problem, 0, head, other)).abs().max()) < LARGE:
+                _, read = weights_of(problem, 0, head, other)
+                if float((found[0, head] - read).abs().max()) < LARGE:
                     return f"query head {head} reads key head {other}, not {own}"
             return ""
     return ""

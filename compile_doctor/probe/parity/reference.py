@@ -36,7 +36,7 @@ def reference(problem: Problem) -> Reference:
     """Head by head. A query head h of H reads key-value head h // (H / G): blocks, as flex_attention and SDPA have it."""
     q, k, v, upstream = (one.detach().cpu().double() for one in (problem.q, problem.k, problem.v, problem.gradient))
     batches, heads, queries, dim = q.shape
-    keys, group = k.shape[2], heads // k.shape[1]
+    keys, group, score = k.shape[2], heads // k.shape[1], problem.case.score
     scale = problem.case.scale if problem.case.scale is not None else 1 / dim**0.5
     weights = torch.zeros(batches, heads, queries, keys, dtype=torch.float64)
     output, sizes = torch.zeros_like(q), {"output": torch.zeros_like(q)}
@@ -45,8 +45,7 @@ def reference(problem: Problem) -> Reference:
     for b in range(batches):
         for h in range(heads):
             kv = h // group
-            raw, score = scale * (q[b, h] @ k[b, kv].T), problem.case.score
-            p = weights_of(problem, b, h, kv)
+            raw, p = weights_of(problem, b, h, kv)
             weights[b, h], output[b, h] = p, p @ v[b, kv]
             do = upstream[b, h]
             dp = do @ v[b, kv].T
@@ -65,14 +64,14 @@ def reference(problem: Problem) -> Reference:
     return Reference(output, weights, gradients, sizes)
 
 
-def weights_of(problem: Problem, batch: int, head: int, key_head: int) -> torch.Tensor:
-    """(S, T): the softmax of one query head over one key head."""
+def weights_of(problem: Problem, batch: int, head: int, key_head: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of one query head over one key head, (S, T) each: scale · q kᵀ, and the softmax of what score_mod makes of it."""
     q, k = (one.detach().cpu().double() for one in (problem.q[batch, head], problem.k[batch, key_head]))
     scale = problem.case.scale if problem.case.scale is not None else 1 / q.shape[1] ** 0.5
     raw, score = scale * (q @ k.T), problem.case.score
     s = raw if score is None else score.plain(raw, head, problem.q.shape[1])
     everything = torch.ones(s.shape, dtype=torch.bool)
-    return _softmax(s, everything if problem.allowed is None else problem.allowed[batch, 0])
+    return raw, _softmax(s, everything if problem.allowed is None else problem.allowed[batch, 0])
 
 
 def _softmax(scores: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
