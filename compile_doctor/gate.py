@@ -40,7 +40,13 @@ class Outcome:
     better: tuple[Change, ...] = ()
     cached: bool = False
     hint: str = ""
-    """The one command to run next, where there is one."""
+    """The one command to run next, where there is one; after a regression, only if it is meant."""
+
+    @property
+    def next_step(self) -> str:
+        """The hint with what it is for; empty where there is none."""
+        word = "if it is meant" if self.status == "regression" else "next"
+        return f"{word}: {self.hint}" if self.hint else ""
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,7 @@ def _case(target: Target) -> ElementTree.Element:
     if target.outcome:
         rest += [f"better: {change.text}" for change in target.outcome.better]
         rest += ["the answer came from the cache"] if target.outcome.cached else []
-        word = "if it is meant" if target.outcome.status == "regression" else "next"
-        rest += [f"{word}: {target.outcome.hint}"] if target.outcome.hint else []
+        rest += [target.outcome.next_step] if target.outcome.hint else []
     if rest:
         ElementTree.SubElement(case, "system-out").text = "\n\n".join(rest)
     return case

@@ -59,6 +59,5 @@ def _row_of_target(target: Target) -> tuple[str, ...]:
     status = {"failed": "**worse**", INCONCLUSIVE: "**not judged**"}.get(target.status, inline(target.word))
     why = [target.reason]
     if target.outcome:
-        meant = "if it is meant: " if target.outcome.status == "regression" and target.outcome.hint else ""
-        why += ["from the cache" if target.outcome.cached else "", meant + target.outcome.hint]
+        why += ["from the cache" if target.outcome.cached else "", target.outcome.next_step.removeprefix("next: ")]
     return inline(target.name), status, inline("; ".join(part.rstrip(".") for part in why if part))
