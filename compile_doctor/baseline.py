@@ -100,6 +100,11 @@ def path_of(folder: Path, name: str, torch: str, device: str) -> Path:
     return folder / f"{safe}.torch-{minor(torch)}.{device}.json"
 
 
+def known(folder: Path, name: str, torch: str) -> bool:
+    """Whether there is a baseline of the target for this torch, on whatever device."""
+    return any(folder.glob(path_of(folder, name, torch, "*").name))
+
+
 def load(path: Path) -> dict[str, Any] | None:
     """None where there is none. Raises UsageError for a file that is no baseline."""
     try:

@@ -23,10 +23,9 @@ def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, 
     found = baseline.snapshot(target.name, report)
     path = baseline.path_of(configuration.baseline_dir, target.name, found["torch"], found["device"])
     known = baseline.load(path)
-    update = f"compile-doctor baseline update {target.name}"
     if known is None:
-        reason = f"There is no baseline for torch {found['torch']} on {found['device']}."
-        return Outcome(target.name, "inconclusive", reason, report, hint=update)
+        return without_baseline(target, found["torch"], found["device"], report)
+    update = f"compile-doctor baseline update {target.name}"
     if known["settings"] != found["settings"]:
         reason = (
             f"Its baseline was made with other settings: {baseline.differing(known['settings'], found['settings'])}."
@@ -54,6 +53,13 @@ def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, 
         return Outcome(target.name, "inconclusive", report.unproven, report)
     status = "better" if better else "pass"
     return Outcome(target.name, status, "", report, tuple(worse), tuple(better), hint=update if better else "")
+
+
+def without_baseline(target: GateTarget, torch: str, device: str | None, report: Report | None = None) -> Outcome:
+    """The outcome of a target that nobody has written down for this torch, which need not be run to say so."""
+    where = f" on {device}" if device else ""
+    reason = f"There is no baseline for torch {baseline.minor(torch)}{where}."
+    return Outcome(target.name, "inconclusive", reason, report, hint=f"compile-doctor baseline update {target.name}")
 
 
 def _thresholds(target: GateTarget, report: Report) -> list[Change]:

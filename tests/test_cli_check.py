@@ -126,6 +126,14 @@ def test_better_passes_and_strict_fails(scratch):
     assert run_doctor(scratch, "check", "--strict-baseline").returncode == 1
 
 
+def test_a_target_without_a_baseline_is_not_run_to_say_so(scratch):
+    (scratch / "models" / "mlp.py").write_text("raise SystemExit('it was run')")
+    shutil.rmtree(scratch / ".compile-doctor")
+    done = run_doctor(scratch, "check", env={"CI": None})
+    assert done.returncode == 3 and "There is no baseline for torch" in done.stdout
+    assert "it was run" not in done.stdout + done.stderr
+
+
 def test_a_gate_does_not_write_its_own_baseline(scratch):
     done = run_doctor(scratch, "baseline", "update", env={"CI": "true"})
     assert done.returncode == 2 and "CI is set" in done.stderr

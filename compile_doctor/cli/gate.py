@@ -20,7 +20,7 @@ from compile_doctor.errors import DoctorError, UsageError
 from compile_doctor.evidence import Evidence
 from compile_doctor.forks import ForkServer
 from compile_doctor.gate import Gate, Outcome
-from compile_doctor.judge import waiver_notes
+from compile_doctor.judge import waiver_notes, without_baseline
 from compile_doctor.patching.catalogue import installed
 from compile_doctor.report import OUTCOMES, make_report
 
@@ -54,14 +54,23 @@ def check_targets(
         configuration = replace(configuration, owners=wanted)
     today = datetime.date.today()
     cache = Cache() if use_cache else None
-    outcomes = run_targets(targets, jobs or configuration.jobs, backend, forks, cache, outcome_of(configuration, today))
+    torch = installed("torch") or ""
+    new = {
+        target.name: without_baseline(target, torch, None)
+        for target in targets
+        if torch and not baseline.known(configuration.baseline_dir, target.name, torch)
+    }
+    run = [target for target in targets if target.name not in new]
+    judged = run_targets(run, jobs or configuration.jobs, backend, forks, cache, outcome_of(configuration, today))
+    found = {**new, **{outcome.name: outcome for outcome in judged}}
+    outcomes = [found[target.name] for target in targets]
     if strict:
         outcomes = [_strict(outcome) for outcome in outcomes]
     notes = waiver_notes(configuration, outcomes, today) + ([EAGER] if backend == "eager" else [])
     if cache and verbose:
         notes += [f"{name} is not kept in the cache: {reason}" for name, reason in sorted(cache.not_kept.items())]
     device = next((str(o.report.environment.get("device", "cpu")) for o in outcomes if o.report), "cpu")
-    gate = Gate(tuple(outcomes), installed("torch") or "", device, tuple(notes))
+    gate = Gate(tuple(outcomes), torch, device, tuple(notes))
     for name, path in writers:
         try:
             path.write_text(gate_renderer(name)(gate, max(verbose, 1)), encoding="utf-8", errors="backslashreplace")
