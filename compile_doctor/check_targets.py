@@ -6,10 +6,11 @@ import datetime
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from compile_doctor.cache import Cache
 from compile_doctor.children import Start, end_all, watch
@@ -51,35 +52,53 @@ def run_targets(
     done: Callable[[GateTarget, Evidence | DoctorError], Outcome],
 ) -> list[Outcome]:
     """One outcome per target, in order. A target that cannot be run is an outcome, not an end of the others."""
-    alone = threading.Lock()
-    running = 0
+    children = Children(jobs)
 
     def one(target: GateTarget) -> Evidence | DoctorError:
-        nonlocal running
-        while True:
-            with alone:
-                if running == 0 or _free() > ROOM:
-                    running += 1
-                    break
-            threading.Event().wait(0.2)
+        # Recipes come before torch's own modules: not in a process that has imported them.
+        start = watch if target.patches or forks is None else forks.start
         try:
-            # Recipes come before torch's own modules: not in a process that has imported them.
-            start = watch if target.patches or forks is None else forks.start
-            return _evidence(target, backend, start, cache)
+            return _evidence(target, backend, children.limited(start), cache)
         except DoctorError as error:
             return error
-        finally:
-            with alone:
-                running -= 1
 
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
+    # One thread more than there are children: what a child saw is read while the next one runs.
+    with ThreadPoolExecutor(children.most + 1) as pool:
         try:
-            # Judged here, while the next one runs.
             return [done(target, found) for target, found in zip(targets, pool.map(one, targets), strict=True)]
         except BaseException:  # Ctrl-C: the threads would wait for their children to the end
             pool.shutdown(wait=False, cancel_futures=True)
             end_all()
             raise
+
+
+class Children:
+    """So many at a time, and a further one beside another only where there is room for it in memory."""
+
+    def __init__(self, most: int) -> None:
+        self.most = max(1, most)
+        self._running = 0
+        self._changed = threading.Condition()
+
+    def limited(self, start: Start) -> Start:
+        """`start`, which waits until it may."""
+
+        def begin(mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None) -> Any:
+            with self._changed:
+                while not self._may():
+                    self._changed.wait(0.2)  # memory is given back without a word
+                self._running += 1
+            try:
+                return start(mode, command, environment, timeout)
+            finally:
+                with self._changed:
+                    self._running -= 1
+                    self._changed.notify()
+
+        return begin
+
+    def _may(self) -> bool:
+        return self._running == 0 or (self._running < self.most and _free() > ROOM)
 
 
 def _evidence(target: GateTarget, backend: str | None, start: Start, cache: Cache | None) -> Evidence:

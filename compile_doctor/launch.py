@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -93,7 +92,7 @@ def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progre
     """From a small size to the one that was asked for, as long as the verdict is open and the dense path would fit."""
     top = CaptureDirectory(capture, _manifest(target, settings, keep))
     assert settings.tokens is not None
-    until = time.monotonic() + settings.timeout
+    left = settings.timeout
     wanted = ladder.sizes(settings.tokens)
     rungs: list[Rung] = []
     listed: list[dict[str, Any]] = []
@@ -114,9 +113,10 @@ def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progre
             listed.append({"tokens": size, "directory": None, "reason": reason, "predicted": needed})
             continue
         progress.say(f"{size:,} tokens ({wanted.index(size) + 1} of {len(wanted)})")
-        one = replace(settings, tokens=size, timeout=max(1.0, until - time.monotonic()))
+        one = replace(settings, tokens=size, timeout=max(1.0, left))
         name = f"rung-{size}"
         evidence = one_size(target, one, capture / name, keep, progress, start, control=last is None)
+        left -= sum(child["seconds"] for child in evidence.manifest["children"])  # not what they waited to be started
         refusal = ladder.refusal(evidence) if size != wanted[-1] else ""
         if refusal:  # our choice of a size, not the user's: no fault of the model
             rungs.append(Rung(size, None, refusal))
