@@ -352,6 +352,8 @@ class Explained:
     chunk: int
     sites: int = 1
     """Lines whose calls had to be changed together; `frame` is the first."""
+    by: int = 0
+    """Positions that they were moved by; 0: they were begun where the chunk does, in place of 0."""
 
 
 @dataclass(frozen=True, slots=True)

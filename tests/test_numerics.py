@@ -167,6 +167,15 @@ def test_cd602_says_what_else_was_tried_and_helped(kind, words):
     assert found.cause == f"decode:{kind}"
 
 
+@pytest.mark.parametrize("kind", ["arange", "slice", "write", "triangle"])
+def test_cd602_says_off_by_one_where_moving_a_call_by_one_explains_it(kind):
+    explained = Explained(kind, Frame(MODEL, 6, "forward"), 4, by=-1)
+    (found,) = findings(decoded(4, 4, explained=explained))
+    assert found.title.startswith("Position offset: off by one where")
+    assert found.cause == f"decode:{kind}:off-by-one"
+    assert any("moved by -1: equal to full()" in line and "model.py:6" in line for line in found.evidence)
+
+
 def test_cd602_says_position_offset_where_every_chunk_has_the_same_shift():
     shifted = {chunk: Positions(chunk, 12, 12, 0, shift) for chunk, shift in ((1, 2), (4, 2))}
     (found,) = findings(*(decoded(chunk, 0, positions=at) for chunk, at in shifted.items()))

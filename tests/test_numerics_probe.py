@@ -322,12 +322,18 @@ class Decoder(nn.Module):
             x = self.token(ids) + self.table[torch.arange(count)]
         elif self.fault == "slice":
             x = self.token(ids) + self.table[:count]
+        elif self.fault == "start+1":
+            x = self.token(ids) + self.table[start + (start > 0) : end + (start > 0)]
+        elif self.fault == "arange-1":
+            x = self.token(ids) + self.table[torch.tensor(max(start - 1, 0)) + torch.arange(count)]
         else:
             x = self.token(ids) + self.table[start:end]
         q, k, v = self.qkv(self.drop(x)).chunk(3, -1)
         cache = self.cache.to(x.dtype)
         if self.fault == "write":
             cache[:, :, :count] = torch.stack([k, v])
+        elif self.fault == "halved":
+            cache[:, :, start:end] = torch.stack([k, v]) / (1 + (start > 0))
         else:
             cache[:, :, start:end] = torch.stack([k, v])
         self.cache = cache
@@ -382,8 +388,23 @@ def test_the_line_that_explains_wrong_decoding_is_found(fault):
     assert words[fault] in source
 
 
+@pytest.mark.parametrize(
+    ("fault", "kind", "by", "words"),
+    [
+        ("start+1", "slice", -1, "self.table[start + (start > 0)"),
+        ("arange-1", "arange", 1, "torch.arange(count)"),
+        ("mask", "triangle", 1, ".tril(start - "),
+    ],
+)
+def test_an_offset_of_one_is_found(fault, kind, by, words):
+    explained = decode(fault)["chunk-7"]["explained"]
+    file, line, _, _ = explained["frame"]
+    assert (explained["kind"], explained["by"], explained["sites"]) == (kind, by, 1)
+    assert words in Path(file).read_text(encoding="utf-8").splitlines()[line - 1]
+
+
 def test_a_fault_that_no_shift_mends_is_not_explained():
-    events = decode("mask")
+    events = decode("halved")
     assert events["chunk-7"]["positions"]["first"] == 7
     assert all(event["explained"] is None and "shift" not in event["positions"] for event in events.values())
 

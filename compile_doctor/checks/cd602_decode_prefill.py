@@ -39,6 +39,13 @@ _TRIED = {
     "causal": "the causal mask at {} aligned at the bottom right",
     "triangle": "the triangle at {} aligned at the bottom right",
 }
+_OFF_BY_ONE = {
+    "arange": ("positions are counted", "the positions at {}"),
+    "slice": ("a table is read", "the slice at {}"),
+    "write": ("the cache is written", "the rows written at {}"),
+    "triangle": ("the mask's triangle begins", "the diagonal at {}"),
+}
+"""Where, in the title; and what was moved."""
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
@@ -58,15 +65,22 @@ def detect(seen: Seen) -> Iterator[Finding]:
     tried = []
     if explained:
         title, fix = _KINDS[explained.kind]
+        what, cause = _TRIED[explained.kind], f"decode:{explained.kind}"
+        if explained.by:
+            where, what = _OFF_BY_ONE[explained.kind]
+            title, cause = f"Position offset: off by one where {where}", f"{cause}:off-by-one"
+            what += f" moved by {explained.by:+d}"
+            fix = (
+                "A chunk begins at the number of positions that are in the cache before it: take that number before "
+                "the chunk's own are added, and add nothing to it."
+            )
         frame = explained.frame
         place = f"{frame.file}:{frame.line}" + (f" and {explained.sites - 1} more lines" if explained.sites > 1 else "")
         values = {
-            "cause": f"decode:{explained.kind}",
+            "cause": cause,
             "location": seen.location(frame.file, frame.line, frame.function),
         }
-        tried = [
-            f"chunk {explained.chunk} was run once more with {_TRIED[explained.kind].format(place)}: equal to full()"
-        ]
+        tried = [f"chunk {explained.chunk} was run once more with {what.format(place)}: equal to full()"]
     elif len(shifts) == 1 and (shift := shifts.pop()) is not None:
         title = f"Position offset: the decoded output is shifted by {abs(shift)} position{'s' * (abs(shift) != 1)}"
         fix = "Return for each position the row that full() returns for it."
@@ -127,7 +141,8 @@ CD601).
 The finding names the first position that differs. Why it does is tried out, not guessed: the run is repeated with one kind
 of call at one line changed. A `torch.arange(T)` or a slice `table[:T]` that begins where the chunk does in place of 0; a
 write `cache[..., :T] = k` at the chunk's own rows; a causal triangle aligned at the bottom right (torch's `is_causal=True`
-aligns it at the top left, where one query sees one key only). Where the output then equals the full run's, that line is the
+aligns it at the top left, where one query sees one key only). Or positions, slices and diagonals moved by one, where they
+follow the chunk already. Where the output then equals the full run's, that line is the
 cause. Where none of these does it, the finding says which position differs and no more.
 """,
     detect=detect,

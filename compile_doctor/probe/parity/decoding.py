@@ -26,7 +26,7 @@ FURTHEST = 16
 """Rows by which an output is tried to be shifted."""
 IN_EVAL = "the model was put into eval mode to decode"
 TRIALS = 12
-"""Lines whose calls are tried to be shifted."""
+"""Lines whose calls are tried to be shifted, of each way to do it."""
 
 
 class Decode:
@@ -153,7 +153,8 @@ class Decode:
         if self._status(rows) == "FAIL" and rows[0]["error"] is not None and chunk is not None:
             values["positions"] = self._positions(found, chunk, rows[0])
             if compiled is None:
-                values["explained"] = None if self.wrong else self._explained(chunk)
+                at = values["positions"]["first"]
+                values["explained"] = None if self.wrong else self._explained(chunk, at is not None and at < chunk)
                 self.wrong.add(chunk)
         self._write(case, implementation, rows, **values)
 
@@ -181,30 +182,30 @@ class Decode:
                     return {**values, "shift": shift}
         return values
 
-    def _explained(self, chunk: int) -> dict[str, Any] | None:
-        """The line whose calls, shifted to where the chunk begins, make this chunk's output that of the full run."""
+    def _explained(self, chunk: int, first: bool) -> dict[str, Any] | None:
+        """The line whose calls, changed as `shifts` does, make this chunk's output that of the full run.
+
+        `first`: the first chunk is wrong already.
+        """
         _, seen = self._shifted(chunk, frozenset())
-        sites = sorted(seen)[:TRIALS]
-        groups = [[site] for site in sites]
-        groups += [
-            same for kind in sorted({site[0] for site in sites}) if len(same := [s for s in sites if s[0] == kind]) > 1
-        ]
-        groups += [sites] if len({site[0] for site in sites}) > 1 else []
-        for group in groups:
-            output, _ = self._shifted(chunk, frozenset(group))
+        tries = [(0, group) for group in _together(seen.from_zero())]
+        tries += [(by, group) for group in _together(seen.that_move()) for by in (-1, 1)]
+        for by, group in tries:
+            output, _ = self._shifted(chunk, frozenset(group), by, first)
             if output is not None and self._status(self._rows(output)) in ("PASS", "DRIFT"):
                 kind, file, line, function = group[0]
-                return {"kind": kind, "frame": [file, line, function, ""], "chunk": chunk, "sites": len(group)}
+                frame = [file, line, function, ""]
+                return {"kind": kind, "frame": frame, "chunk": chunk, "sites": len(group), "by": by}
         return None
 
-    def _shifted(self, chunk: int, sites: frozenset[Site]) -> tuple[Any, list[Site]]:
+    def _shifted(self, chunk: int, sites: frozenset[Site], by: int = 0, first: bool = False) -> tuple[Any, Shifts]:
         done = 0
 
         def count(*_: Any) -> None:
             nonlocal done
             done += 1
 
-        shifts = Shifts(lambda: done, sites)
+        shifts = Shifts(lambda: done, sites, by, first)
 
         def wrap(model: Any) -> Any:
             if isinstance(model, torch.nn.Module):
@@ -220,9 +221,9 @@ class Decode:
 
         try:
             with compat.force_eager(), shifts:
-                return self._run(chunk, wrap=wrap), list(shifts.seen)
+                return self._run(chunk, wrap=wrap), shifts
         except Exception:  # what was shifted went out of range: then that is not it
-            return None, list(shifts.seen)
+            return None, shifts
 
     def _raised(self, case: str, implementation: str, error: Exception) -> None:
         state = "UNSUPPORTED" if isinstance(error, NotImplementedError) else "FAIL"
@@ -232,6 +233,16 @@ class Decode:
     def _write(self, case: str, implementation: str, rows: list[dict[str, Any]], **values: Any) -> None:
         self.numerics.write(case, "forward", implementation, rows, notes=self.notes, **values)
         self.notes = [] if rows else self.notes
+
+
+def _together(seen: Sequence[Site]) -> list[list[Site]]:
+    """What is changed at a time: each site, all of a kind, and all."""
+    sites = sorted(seen)[:TRIALS]
+    groups = [[site] for site in sites]
+    groups += [
+        same for kind in sorted({site[0] for site in sites}) if len(same := [s for s in sites if s[0] == kind]) > 1
+    ]
+    return groups + ([sites] if len({site[0] for site in sites}) > 1 else [])
 
 
 def axis(output: torch.Tensor) -> int:

@@ -1,8 +1,9 @@
 """What would mend a decode that is wrong: one kind of call, at one line, is changed while it runs, and the result looked at.
 
 Positions that begin at 0 in every chunk are the classic: `torch.arange(T)`, or the first T rows of a table, where the chunk
-begins at position p. Whether that is it can be tried out: the same run, with just these calls shifted by p. Where the
-output then equals the full run's, that line is the cause. Nothing is concluded from how a result looks.
+begins at position p. The other is a p that is off by one. Whether that is it can be tried out: the same run, with just these
+calls begun at p, or moved by one. Where the output then equals the full run's, that line is the cause. Nothing is concluded
+from how a result looks.
 """
 
 from __future__ import annotations
@@ -30,20 +31,46 @@ class Change:
     kind: str
     length: int
     """Positions in the chunk, as this call has it."""
-    shifted: Callable[[int], Any]
-    """Makes the call with so many positions before the chunk."""
+    start: int
+    """Where it begins as it is: 0, or what stands there already. Of a mask, the diagonal."""
+    begun: Callable[[int], Any] | None
+    """Makes the call with so many positions before the chunk; None where it does not begin at 0."""
+    moved: Callable[[int], Any] | None
+    """Makes the call begun so many positions further on than it does."""
 
 
 class Shifts(TorchFunctionMode):
-    """Notes the calls that could be shifted (`seen`), and shifts those at `sites`."""
+    """Notes the calls that could be changed, and changes those at `sites`."""
 
-    def __init__(self, calls: Callable[[], int], sites: frozenset[Site] = frozenset()) -> None:
-        """`calls` says how many calls of the model are done."""
+    def __init__(
+        self, calls: Callable[[], int], sites: frozenset[Site] = frozenset(), by: int = 0, first: bool = False
+    ) -> None:
+        """`calls` says how many calls of the model are done.
+
+        `by`: 0 begins the calls at the chunk's first position, another number moves them by so many, from the second
+        chunk on or from the `first`.
+        """
         super().__init__()
         self.calls = calls
         self.sites = sites
-        self.seen: dict[Site, int] = defaultdict(int)
-        self._lengths: dict[Site, dict[int, int]] = defaultdict(dict)
+        self.by = by
+        self.first = first
+        self._seen: dict[Site, dict[int, Change]] = defaultdict(dict)
+        """The last of each call of the model."""
+
+    def from_zero(self) -> list[Site]:
+        """The sites that have a call to begin elsewhere, after the first chunk."""
+        return [site for site, by_call in self._seen.items() if any(call and by_call[call].begun for call in by_call)]
+
+    def that_move(self) -> list[Site]:
+        """The sites that begin elsewhere in a later chunk than in the first; every triangle, which a first chunk has not,
+        and every arange: a start may be added to it."""
+        return [
+            site
+            for site, by_call in self._seen.items()
+            if any(call and by_call[call].moved for call in by_call)
+            and (site[0] in ("arange", "triangle") or len({change.start for change in by_call.values()}) > 1)
+        ]
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -51,12 +78,14 @@ class Shifts(TorchFunctionMode):
         site = _site(change.kind) if change else None
         if change is None or site is None:
             return function(*args, **kwargs)
-        self.seen[site] += 1
         done = self.calls()
-        self._lengths[site][done] = change.length
-        if site not in self.sites:
-            return function(*args, **kwargs)
-        return change.shifted(sum(length for call, length in self._lengths[site].items() if call < done))
+        self._seen[site][done] = change
+        if site in self.sites:
+            if self.by and change.moved and (done or self.first):
+                return change.moved(self.by)
+            if not self.by and change.begun:
+                return change.begun(sum(one.length for call, one in self._seen[site].items() if call < done))
+        return function(*args, **kwargs)
 
 
 def _site(kind: str) -> Site | None:
@@ -81,40 +110,53 @@ def _change(function: Any, args: Any, kwargs: Any) -> Change | None:
         rows, columns = args[0].shape[-2], args[1].shape[-2]
         lower = torch.ones(rows, columns, dtype=torch.bool, device=args[0].device).tril(columns - rows)
         plain = {**kwargs, "is_causal": False, "attn_mask": lower}
-        return Change("causal", rows, lambda _: function(*args, **plain)) if rows < columns else None
+        return Change("causal", rows, 0, lambda _: function(*args, **plain), None) if rows < columns else None
     if name in ("tril", "triu", "tril_", "triu_") and args and args[0].dim() >= 2:
         rows, columns = args[0].shape[-2:]
         diagonal = args[1] if len(args) > 1 else kwargs.get("diagonal", 0)
-        return (
-            Change("triangle", rows, lambda _: function(args[0], diagonal + columns - rows)) if rows < columns else None
-        )
+        moved = partial(_diagonal, function, args[0], diagonal)
+        return Change("triangle", rows, diagonal, lambda _: moved(columns - rows), moved) if rows < columns else None
     return None
 
 
+def _diagonal(function: Any, tensor: Any, diagonal: int, by: int) -> Any:
+    return function(tensor, diagonal + by)
+
+
 def _arange(function: Any, args: Any, kwargs: Any) -> Change | None:
-    """`torch.arange(T)`, or from 0 to T."""
+    """`torch.arange(T)`, or from one position to another."""
     given = (0, *args) if len(args) == 1 else args
     start, end = given[:2] if len(given) > 1 else (kwargs.get("start", 0), kwargs.get("end"))
-    if start != 0 or not isinstance(end, int) or len(given) > 2 or kwargs.get("step", 1) != 1:
+    if not (isinstance(start, int) and isinstance(end, int)) or len(given) > 2 or kwargs.get("step", 1) != 1:
         return None
-    return Change("arange", end, lambda before: function(*args, **kwargs) + before)
+
+    def moved(by: int) -> Any:
+        return function(*args, **kwargs) + by
+
+    return Change("arange", end - start, start, None if start else moved, moved)
 
 
 def _slice(function: Any, kind: str, args: Any) -> Change | None:
-    """The first T of a dimension that has more, in the index: `table[:T]`, `cache[:, :, :T] = k`."""
+    """So many of a dimension that has more, in the index: `table[:T]`, `cache[:, :, start : start + T] = k`."""
     tensor, index = args[0], args[1] if isinstance(args[1], tuple) else (args[1],)
     if not all(isinstance(one, (slice, int)) or one is Ellipsis for one in index):
         return None  # a new dimension, or an index that is a tensor: which dimension is which is not plain
     for at, one in enumerate(index):
-        if not isinstance(one, slice) or one.start not in (None, 0) or not isinstance(one.stop, int):
+        if not isinstance(one, slice) or not isinstance(one.stop, int) or one.step not in (None, 1):
+            continue
+        start = one.start or 0
+        if not isinstance(start, int) or start < 0:
             continue
         dim = at - len(index) if Ellipsis in index[:at] else at
-        if one.step in (None, 1) and 0 < one.stop < tensor.shape[dim]:
-            move = partial(_moved, function, args, index, at)
-            return Change(kind, one.stop, move)
+        if start < one.stop <= tensor.shape[dim] and one.stop - start < tensor.shape[dim]:
+            moved = partial(_moved, function, args, index, at)
+            return Change(kind, one.stop - start, start, None if start else moved, moved)
     return None
 
 
-def _moved(function: Any, args: Any, index: tuple[Any, ...], at: int, start: int) -> Any:
-    """The slice at `at` of the index, begun at `start`."""
-    return function(args[0], (*index[:at], slice(start, start + index[at].stop), *index[at + 1 :]), *args[2:])
+def _moved(function: Any, args: Any, index: tuple[Any, ...], at: int, by: int) -> Any:
+    """The slice at `at` of the index, moved."""
+    start, stop = (index[at].start or 0) + by, index[at].stop + by
+    if start < 0:
+        raise IndexError("there is nothing before the first position")
+    return function(args[0], (*index[:at], slice(start, stop), *index[at + 1 :]), *args[2:])
