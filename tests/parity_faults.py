@@ -189,9 +189,9 @@ FAULTS = (
         {*UNMASKED, *MASKED, "prefix-lm", "image-scopes"} - {"window-decode"},
     ),
     Fault(
-        "padding of the first sequence for all",
+        "padding, documents and images of the first sequence for all",
         moved(lambda mod, b, h, i, j: mod(b * 0, h, i, j)),
-        {"padding", "left-padding"},
+        {"padding", "left-padding", "documents", "image-scopes"},
         True,
     ),
     Fault("dropout left on", changed(weights=lambda s: F.dropout(torch.nan_to_num(s.softmax(-1)), 0.1)), None),

@@ -69,7 +69,12 @@ CASES = (
     Case("sliding-window", "causal, 33 positions back", 256, 256, mask=masks.Window(size=33)),
     Case("local-window", "20 positions both ways", 201, 201, mask=masks.Local(reach=20)),
     Case("window-decode", "7 queries, a window of 33 over the cache", 7, 201, mask=masks.Window(194, 33), decodes=True),
-    Case("documents", "four documents packed into one sequence", 256, 256, mask=masks.Documents(0, (100, 1, 90, 65))),
+    Case(
+        "documents",
+        "documents packed into one sequence, four and three",
+        *(256, 256),
+        mask=masks.Documents(0, ((100, 1, 90, 65), (37, 130, 89))),
+    ),
     Case("padding", "a ragged batch, padded at the end", 201, 201, mask=masks.Padding(0, (150, 37))),
     Case(
         "left-padding", "a ragged batch for generation, padded in front", 192, 192, mask=masks.LeftPadding(0, (0, 55))
@@ -84,7 +89,7 @@ CASES = (
         "image-scopes",
         "causal text; an image's tokens see each other",
         *(256, 256),
-        mask=masks.Images(0, ((10, 74), (120, 185))),
+        mask=masks.Images(0, (((10, 74), (120, 185)), ((40, 96),))),
     ),
 )
 

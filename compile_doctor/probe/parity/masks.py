@@ -80,22 +80,22 @@ class Local(Mask):
 
 @dataclass(frozen=True)
 class Documents(Mask):
-    """Causal within each of the documents that are packed one behind the other."""
+    """Causal within each of the documents that are packed one behind the other; each sequence of the batch has its own."""
 
-    lengths: tuple[int, ...] = ()
+    lengths: tuple[tuple[int, ...], ...] = ()
 
     def attended(self, batch: int, query: int, keys: int) -> Iterable[int]:
         start = 0
-        for length in self.lengths:
+        for length in self.lengths[batch]:
             if query < start + length:
                 return range(start, query + 1)
             start += length
         return ()
 
     def mod(self, device: str) -> MaskMod:
-        lengths = torch.tensor(self.lengths)
-        document = torch.repeat_interleave(torch.arange(len(self.lengths)), lengths).to(device)
-        return lambda b, h, q, k: (document[q] == document[k]) & (q >= k)
+        rows = [torch.arange(len(row)).repeat_interleave(torch.tensor(row)) for row in self.lengths]
+        document = torch.stack(rows).to(device)
+        return lambda b, h, q, k: (document[b, q] == document[b, k]) & (q >= k)
 
 
 @dataclass(frozen=True)
@@ -142,25 +142,27 @@ class Prefix(Mask):
 
 @dataclass(frozen=True)
 class Images(Mask):
-    """Causal text; the tokens of one image, [start, end), see each other both ways."""
+    """Causal text; the tokens of one image, [start, end), see each other both ways. Each sequence has its own images."""
 
-    spans: tuple[tuple[int, int], ...] = ()
+    spans: tuple[tuple[tuple[int, int], ...], ...] = ()
 
     def attended(self, batch: int, query: int, keys: int) -> Iterable[int]:
         end = query + 1
-        for start, stop in self.spans:
+        for start, stop in self.spans[batch]:
             if start <= query < stop:
                 end = stop
         return range(end)
 
     def mod(self, device: str) -> MaskMod:
-        image = torch.full((self.spans[-1][1] + 1,), -1)
-        for number, (start, stop) in enumerate(self.spans):
-            image[start:stop] = number
-        image, last = image.to(device), self.spans[-1][1]
+        last = max(row[-1][1] for row in self.spans)
+        image = torch.full((len(self.spans), last + 1), -1)
+        for batch, row in enumerate(self.spans):
+            for number, (start, stop) in enumerate(row):
+                image[batch, start:stop] = number
+        image = image.to(device)
 
         def images(b: Any, h: Any, q: Any, k: Any) -> Any:
-            here, there = image[q.clamp(max=last)], image[k.clamp(max=last)]
+            here, there = image[b, q.clamp(max=last)], image[b, k.clamp(max=last)]
             return (q >= k) | ((here == there) & (here >= 0))
 
         return images
