@@ -128,7 +128,12 @@ def keep_out_of_graphs(package: str) -> None:
     """Dynamo does not trace functions of this package, as it does not those of torch itself."""
     from torch._dynamo import trace_rules
 
-    trace_rules.add(package)
+    if package not in _kept_out:  # each time Dynamo compiles a regular expression over all its folders
+        trace_rules.add(package)
+        _kept_out.add(package)
+
+
+_kept_out: set[str] = set()
 
 
 def create_block_mask() -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -55,7 +54,8 @@ def _measure(log: EventLog, observer: Observer, call: Callable[[], Any]) -> None
     observer.window = measuring.window
     try:
         with compat.trace_muted(), muted():
-            found = measuring.run(call)
+            # Where no graph holds attention, the target's files only speak of it: most of them do not call it here.
+            found = measuring.run(call) if observer.seen or measuring.any_called(call) else []
         for described in found:
             observer.sdpa.setdefault(repr(described), described)
         log.write("memory-pass", done=True)
@@ -79,19 +79,27 @@ def _mentions_attention(model: Any) -> bool:
     """Whether the model or a loaded file of the user's, or of a package but torch, can call attention outside of graphs."""
     if isinstance(model, torch.nn.Module) and any(isinstance(m, torch.nn.MultiheadAttention) for m in model.modules()):
         return True
-    return any(file_mentions_attention(file) for file in loaded_files())
+    return bool(_mentioning())
 
 
-def loaded_files() -> list[str]:
-    """The Python files that are imported now."""
-    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    return [file for file in files if isinstance(file, str) and file.endswith(".py")]
+_silent: set[str] = set()
+"""Modules that do not mention attention."""
 
 
-@functools.cache
-def file_mentions_attention(file: str) -> bool:
-    """Kept per process; a server reads the packages once for all its children."""
-    if _known(file):
+def look_at_loaded() -> None:
+    """For a server: its children look only at what they import themselves."""
+    _silent.update(set(sys.modules) - set(_mentioning()))
+
+
+def _mentioning() -> list[str]:
+    """The modules, of those that have not been looked at, whose Python files mention attention."""
+    new = [(name, module) for name, module in list(sys.modules.items()) if name not in _silent]
+    files = ((name, getattr(module, "__file__", None)) for name, module in new)
+    return [name for name, file in files if isinstance(file, str) and _file_mentions_attention(file)]
+
+
+def _file_mentions_attention(file: str) -> bool:
+    if not file.endswith(".py") or _known(file):
         return False
     try:
         text = Path(file).read_bytes()

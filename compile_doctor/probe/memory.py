@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 
@@ -74,6 +74,12 @@ class MemoryPass:
             torch.cuda.synchronize()
         self.peaks[name] = max(self.peaks.get(name, 0), torch.cuda.max_memory_allocated() - before)
 
+    def any_called(self, call: Callable[[], Any]) -> bool:
+        """Whether one call makes Python call SDPA or create_block_mask: a tenth of what the profiler takes to start."""
+        with _PythonCalls(self.observer, marked=False) as calls:
+            call()
+        return bool(calls.seen)
+
     def run(self, call: Callable[[], Any]) -> list[dict[str, Any]]:
         """Writes one event per window, SDPA call and mask; returns the SDPA calls. Raises what the call raises."""
         events, seen, kernels = self._profiled(call, shapes=False)
@@ -126,16 +132,19 @@ class _PythonCalls:
     The profiler's own with_stack is not used: the names it keeps of short-lived code are dangling (torch 2.13).
     """
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, marked: bool = True) -> None:
+        """`marked`: for a profiler, which is running."""
         self.observer = observer
+        self._mark = record_function if marked else nullcontext
         self.seen: list[tuple[str, list[list[Any]], int | None, dict[str, int]]] = []
         """What was called, from where, in which graph (backend `eager` runs a graph as Python); a mask's lengths."""
         self._open: list[tuple[object, Any]] = []
         self._sdpa = torch.nn.functional.scaled_dot_product_attention
         self._mask = compat.create_block_mask().__code__
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> _PythonCalls:
         sys.setprofile(self._event)
+        return self
 
     def __exit__(self, *error: object) -> None:
         sys.setprofile(None)
@@ -153,7 +162,7 @@ class _PythonCalls:
             self._end(frame)
 
     def _begin(self, kind: str, frame: FrameType | None, key: object, lengths: dict[str, int] | None = None) -> None:
-        mark = record_function(f"{MARK}python:{len(self.seen)}")
+        mark = self._mark(f"{MARK}python:{len(self.seen)}")
         mark.__enter__()
         self._open.append((key, mark))
         running = self.observer.running

@@ -49,11 +49,13 @@ def warm_up() -> None:
     with compat.trace_muted():
         torch.compile(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU()), backend="eager")(torch.ones(1, 2))
         compat.forget_compilations()
-    import compile_doctor.probe.session  # noqa: F401  the children need it
-    from compile_doctor.probe.measure import file_mentions_attention, loaded_files
+    import compile_doctor.probe.logs
+    import compile_doctor.probe.memory
+    import compile_doctor.probe.session  # noqa: F401  the children need these
+    from compile_doctor.probe.measure import look_at_loaded
 
-    for file in loaded_files():
-        file_mentions_attention(file)
+    compat.keep_out_of_graphs("compile_doctor.probe")
+    look_at_loaded()
 
 
 def serve(doctor: socket.socket) -> dict[str, Any] | None:
