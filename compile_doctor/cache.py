@@ -88,13 +88,13 @@ class Cache:
             self.not_kept[target.text] = reason
 
     def _keep(self, target: Target, settings: Settings, capture: Path, evidence: Evidence, before: float) -> str:
-        children = [
-            child for one in (evidence, *(rung.evidence for rung in evidence.rungs)) if one for child in one.children
-        ]
+        runs = [rung.evidence for rung in evidence.rungs] or [evidence]
+        children = [child for one in runs if one for child in one.children]
+        processes = list(capture.rglob("process-*.jsonl"))  # those, too, of a size that the target refused
         found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(capture.rglob("files-*.json"))]
         if (
             not found
-            or len(found) != len(children)
+            or len(found) != len(processes)
             or any((child.ended, child.exit_code) != ("exited", 0) for child in children)
         ):
             return "a process did not come to its end"

@@ -20,6 +20,8 @@ from compile_doctor.launch import Settings
 from compile_doctor.targets import Target
 
 RECORDED = ROOT / "tests" / "evidence" / "2.13.0" / "cd102-fires.zip"
+LADDER = RECORDED.with_name("cd502-fires.zip")
+"""Several sizes, each in a folder of its own."""
 TARGET = Target("model.py")
 
 
@@ -36,19 +38,27 @@ def cache(here):
     return Cache(here / "cache")
 
 
-def keep(cache: Cache, folder: Path, files=("model.py",), folders=(), unseen=(), before: float | None = None) -> str:
-    """As if RECORDED had run here just now and looked at those files."""
+def keep(
+    cache: Cache,
+    folder: Path,
+    files=("model.py",),
+    folders=(),
+    unseen=(),
+    before: float | None = None,
+    recorded: Path = RECORDED,
+) -> str:
+    """As if `recorded` had run here just now and each of its processes had looked at those files."""
     capture = folder / "capture"
-    with zipfile.ZipFile(RECORDED) as archive:
+    with zipfile.ZipFile(recorded) as archive:
         archive.extractall(capture)
     evidence = load_capture(capture)
-    for number in range(len(evidence.children)):
+    for process in capture.rglob("process-*.jsonl"):
         seen = {
             "files": [str(folder / name) for name in files],
             "folders": [str(folder / name) for name in folders],
             "unseen": list(unseen),
         }
-        (capture / f"files-{number}.json").write_text(json.dumps(seen))
+        (process.parent / f"files-{process.stem}.json").write_text(json.dumps(seen))
     cache.keep(TARGET, Settings(), capture, evidence, time.time() + 5 if before is None else before)
     return cache.not_kept.get("model.py", "")
 
@@ -59,6 +69,15 @@ def test_the_answer_is_what_was_seen(here, cache):
     found = cache.find(TARGET, Settings())
     assert found.manifest.pop("cached") is True
     assert found == load_capture(here / "capture")
+
+
+def test_a_run_up_a_ladder_of_sizes_is_kept(here, cache):
+    assert keep(cache, here, recorded=LADDER) == ""
+    assert len(cache.find(TARGET, Settings()).rungs) > 1
+    (next((here / "capture").rglob("files-*.json"))).unlink()
+    evidence = load_capture(here / "capture")
+    cache.keep(TARGET, Settings(), here / "capture", evidence, time.time() + 5)
+    assert cache.not_kept["model.py"] == "a process did not come to its end"
 
 
 def test_every_file_that_was_looked_at_counts(here, cache):
