@@ -22,20 +22,22 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-import torch._dynamo.convert_frame
+gc.disable()  # thousands of modules are made here, and nothing that could be collected
 
-from compile_doctor.probe import compat
+import torch  # noqa: E402
+import torch._dynamo.convert_frame  # noqa: E402
+
+from compile_doctor.probe import compat  # noqa: E402
 
 
 def main(number: int) -> int:
     doctor = socket.socket(fileno=number)
     warm_up()
-    gc.collect()
     gc.freeze()  # a collection in a child would copy every page that it looks at
     request = serve(doctor)
     if request is None:
         return 0
+    gc.enable()
     os.environ.clear()
     os.environ.update(request["environment"])
     compat.retarget_trace(request["environment"].get("TORCH_TRACE"))
