@@ -183,14 +183,30 @@ def normalise(inputs: Any) -> Inputs:
     return (inputs,), {}
 
 
+_before: set[str] = set()
+"""Modules that a server had loaded when it forked this process."""
+
+
+def loaded_before() -> None:
+    """For a server: what is loaded by now is no target's, but for files that something made Python import at start-up."""
+    own = {name for name, file in _files() if not installed(file)}
+    _before.update(set(sys.modules) - own)
+
+
+def loaded_files() -> list[str]:
+    """The Python files of the loaded modules; but for those that a server had loaded."""
+    return [file for _, file in _files()]
+
+
+def _files() -> list[tuple[str, str]]:
+    new = [(name, module) for name, module in list(sys.modules.items()) if name not in _before]
+    files = ((name, getattr(module, "__file__", None)) for name, module in new)
+    return [(name, file) for name, file in files if isinstance(file, str) and file.endswith(".py")]
+
+
 def own_files() -> list[str]:
     """The files of loaded modules that are neither a package's nor Python's: what static checks may read."""
-    found = []
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.endswith(".py") and os.path.isabs(file) and not installed(file):
-            found.append(file)
-    return sorted(found)[:200]
+    return sorted(file for file in loaded_files() if os.path.isabs(file) and not installed(file))[:200]
 
 
 def installed(file: str) -> bool:

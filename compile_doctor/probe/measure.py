@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from compile_doctor.probe import compat
 from compile_doctor.probe.attention import Observer
 from compile_doctor.probe.events import EventLog
-from compile_doctor.probe.load import installed
+from compile_doctor.probe.load import installed, loaded_files
 from compile_doctor.probe.memory_left import memory_left
 
 _WORDS = (b"scaled_dot_product_attention", b"create_block_mask", b"flex_attention")
@@ -79,27 +78,11 @@ def _mentions_attention(model: Any) -> bool:
     """Whether the model or a loaded file of the user's, or of a package but torch, can call attention outside of graphs."""
     if isinstance(model, torch.nn.Module) and any(isinstance(m, torch.nn.MultiheadAttention) for m in model.modules()):
         return True
-    return bool(_mentioning())
-
-
-_silent: set[str] = set()
-"""Modules that do not mention attention."""
-
-
-def look_at_loaded() -> None:
-    """For a server: its children look only at what they import themselves."""
-    _silent.update(set(sys.modules) - set(_mentioning()))
-
-
-def _mentioning() -> list[str]:
-    """The modules, of those that have not been looked at, whose Python files mention attention."""
-    new = [(name, module) for name, module in list(sys.modules.items()) if name not in _silent]
-    files = ((name, getattr(module, "__file__", None)) for name, module in new)
-    return [name for name, file in files if isinstance(file, str) and _file_mentions_attention(file)]
+    return any(_file_mentions_attention(file) for file in loaded_files())
 
 
 def _file_mentions_attention(file: str) -> bool:
-    if not file.endswith(".py") or _known(file):
+    if _known(file):
         return False
     try:
         text = Path(file).read_bytes()

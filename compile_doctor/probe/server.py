@@ -54,10 +54,10 @@ def warm_up() -> None:
     import compile_doctor.probe.logs
     import compile_doctor.probe.memory
     import compile_doctor.probe.session  # noqa: F401  the children need these
-    from compile_doctor.probe.measure import look_at_loaded
+    from compile_doctor.probe.load import loaded_before
 
     compat.keep_out_of_graphs("compile_doctor.probe")
-    look_at_loaded()
+    loaded_before()
 
 
 def serve(doctor: socket.socket) -> dict[str, Any] | None:
