@@ -9,7 +9,10 @@ from functools import lru_cache
 
 from compile_doctor.evidence import Frame
 
-_TORCH = re.compile(r"[/\\](?:site|dist)-packages[/\\]torch[/\\]|^<eval_with_key>")
+_TORCH = re.compile(
+    r"[/\\](?:site|dist)-packages[/\\]torch[/\\]|^<eval_with_key>|[/\\][a-z2-7]{2}[/\\]c[a-z2-7]{51}\.py$"
+)
+"""torch's own files, and what Inductor generates: a hash below its first two letters, wherever the cache lies."""
 _PACKAGE = re.compile(r"[/\\](?:site|dist)-packages[/\\]|^<")
 _STDLIB = re.compile(r"[/\\]lib(?:64)?[/\\]python3\.\d+[/\\](?!site-packages)|^<frozen")
 _PLUMBING = re.compile(

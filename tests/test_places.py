@@ -17,6 +17,8 @@ OWNERS = [
     ("C:\\venv\\Lib\\site-packages\\torch\\nn\\modules\\module.py", "torch"),
     ("<eval_with_key>.3", "torch"),
     ("/src/pytorch/torch/nn/functional.py", "torch"),
+    ("/cache/nq/cnqlheovov5lwve2yvcqhikvz2xa4aw7xwx67pb6crrrkgrm7mqw.py", "torch"),
+    ("/work/nq/cnqlheovov5lwve2yvcqhikvz2xa4aw7xwx67pb6.py", "mine"),
     ("/venv/lib/python3.11/site-packages/transformers/models/llama.py", "dependency"),
     ("/venv/lib/python3.11/site-packages/torchvision/ops.py", "dependency"),
     ("/usr/lib/python3.11/contextlib.py", "dependency"),
