@@ -66,6 +66,41 @@ def test_a_size_of_our_choice_that_the_target_refuses_is_left_out(tmp_path):
     assert first["reason"] == "the target does not take this size: no less than 2,000"
 
 
+COUNTING = """\
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.qkv = nn.Linear(64, 192)
+        self.step = 0
+
+    def forward(self, x):
+        self.step += 1
+        q, k, v = (p.unflatten(-1, (4, 16)).transpose(1, 2) for p in self.qkv(x).chunk(3, -1))
+        return F.scaled_dot_product_attention(q * self.step, k, v, is_causal=True)
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return (torch.randn(1, 512, 64),)
+"""
+
+
+def test_a_graph_that_is_compiled_only_while_memory_is_measured_adds_no_call(tmp_path):
+    (tmp_path / "model.py").write_text(COUNTING)
+    report, _ = diagnose(tmp_path, "model.py", "--backend", "eager")
+    (entry,) = report["attention"]
+    assert entry["location"]["line"] == 15
+    assert entry["peak_bytes"]
+
+
 def test_a_grid_that_no_quarter_of_is_one(tmp_path):
     report, code = diagnose(tmp_path, "example:sliding-window", "--tokens", "2025", "--backend", "eager")
     assert code == 0, report["findings"]

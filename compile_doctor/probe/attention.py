@@ -44,6 +44,8 @@ class Observer:
         self.ran: dict[int, int] = {}
         self.sdpa: dict[str, dict[str, Any]] = {}
         """Each distinct SDPA call that was seen, for `sdpa_choice`."""
+        self.calls: dict[int, list[Any]] = {}
+        """The stacks of each graph's SDPA calls: as they were traced, where the graph runs as Python it shows none."""
         self.window: Callable[[str], Any] | None = None
         """A context manager around each graph and dense call, while memory is measured."""
         self._graphs = 0
@@ -97,6 +99,7 @@ class Observer:
         if not found and not inlined:
             return None
         self._graphs += 1
+        self.calls[self._graphs] = [one["stack"] for one in found if one["api"] == "sdpa"]
         for one in found:
             if one["api"] == "sdpa":
                 key = json.dumps([one["inputs"], one["options"]], sort_keys=True, default=str)
