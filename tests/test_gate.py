@@ -101,8 +101,11 @@ def written(tmp_path, found):
     return path
 
 
-def outcome(tmp_path, found, target=None, **values):
-    return judge(target or GateTarget("vit", "model.py"), found, configuration(tmp_path, **values), TODAY)
+TARGET = GateTarget("vit", "model.py")
+
+
+def outcome(tmp_path, found, target=TARGET, **values):
+    return judge(target, found, configuration(tmp_path, **values), TODAY)
 
 
 def test_a_baseline_has_no_lines_counts_or_times(tmp_path):
@@ -270,8 +273,20 @@ def test_a_waiver_covers_its_finding_until_it_expires(tmp_path):
     found = outcome(tmp_path, moved(0), waivers=(expired,))
     assert found.status == "regression"
     unused = replace(waiver, code="CD102")
-    notes = waiver_notes(configuration(tmp_path, waivers=(expired, unused)), [found], TODAY)
+    configured = configuration(tmp_path, waivers=(expired, unused), targets=(TARGET,))
+    notes = waiver_notes(configured, [found], TODAY)
     assert len(notes) == 2 and "expired on 2026-11-20" in notes[0] and "covers nothing any more" in notes[1]
+
+
+def test_of_a_target_that_was_not_run_nobody_knows_what_a_waiver_covers(tmp_path):
+    found = Outcome(TARGET.name, "pass", "", make_report(evidence()))
+    unused = Waiver("CD102", "model.py", "known", TODAY)
+    other = replace(TARGET, name="other")
+    configured = configuration(tmp_path, waivers=(unused,), targets=(TARGET, other))
+    assert waiver_notes(configured, [found], TODAY) == [], "only one was asked for"
+    assert waiver_notes(configured, [found, Outcome("other", "inconclusive", "", None)], TODAY) == []
+    here = replace(configured, waivers=(replace(unused, target=TARGET.name),))
+    assert len(waiver_notes(here, [found], TODAY)) == 1
 
 
 def test_thresholds_only_where_asked_for(tmp_path):
