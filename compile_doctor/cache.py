@@ -14,6 +14,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 import zlib
@@ -52,6 +53,7 @@ class Cache:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         self.folder = folder or base / "compile-doctor" / "check"
         self._around = _surroundings()
+        self._writing = threading.Lock()
         self.not_kept: dict[str, str] = {}
         """Target to the reason."""
 
@@ -89,8 +91,10 @@ class Cache:
 
     def _keep(self, target: Target, settings: Settings, capture: Path, evidence: Evidence, before: float) -> str:
         runs = [rung.evidence for rung in evidence.rungs] or [evidence]
+        if None in runs or any(one.attention.refused for one in runs if one):
+            return "a size was not run, and how much memory is free may have decided that"
         children = [child for one in runs if one for child in one.children]
-        processes = list(capture.rglob("process-*.jsonl"))  # those, too, of a size that the target refused
+        processes = list(capture.rglob("process-*.jsonl"))
         found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(capture.rglob("files-*.json"))]
         if (
             not found
@@ -108,8 +112,9 @@ class Cache:
                     return f"{name} was changed while it ran"
         seen = _state(files, sorted({name for one in found for name in one["folders"]}))
         try:
-            self._write(self._place(target, settings), seen, capture)
-            self._clean()
+            with self._writing:
+                self._write(self._place(target, settings), seen, capture)
+                self._clean()
         except OSError as error:
             return f"the cache cannot be written: {error.strerror}"
         return ""

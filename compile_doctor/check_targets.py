@@ -58,7 +58,7 @@ def run_targets(
         # Recipes come before torch's own modules: not in a process that has imported them.
         start = watch if target.patches or forks is None else forks.start
         try:
-            return _evidence(target, backend, children.limited(start), cache)
+            return _evidence(target, backend, start, children, cache)
         except DoctorError as error:
             return error
 
@@ -66,7 +66,8 @@ def run_targets(
     with ThreadPoolExecutor(children.most + 1) as pool:
         try:
             return [done(target, found) for target, found in zip(targets, pool.map(one, targets), strict=True)]
-        except BaseException:  # Ctrl-C: the threads would wait for their children to the end
+        except BaseException:  # Ctrl-C: the threads would wait for their children to the end, and start others
+            children.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             end_all()
             raise
@@ -78,15 +79,24 @@ class Children:
     def __init__(self, most: int) -> None:
         self.most = max(1, most)
         self._running = 0
+        self._stopped = False
         self._changed = threading.Condition()
 
+    def stop(self) -> None:
+        """Starts no further one."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
     def limited(self, start: Start) -> Start:
-        """`start`, which waits until it may."""
+        """`start`, which waits until it may. Raises DoctorError once there is to be no further one."""
 
         def begin(mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None) -> Any:
             with self._changed:
-                while not self._may():
+                while not (self._stopped or self._may()):
                     self._changed.wait(0.2)  # memory is given back without a word
+                if self._stopped:
+                    raise DoctorError("It was not run: the check was ended.")
                 self._running += 1
             try:
                 return start(mode, command, environment, timeout)
@@ -101,17 +111,25 @@ class Children:
         return self._running == 0 or (self._running < self.most and _free() > ROOM)
 
 
-def _evidence(target: GateTarget, backend: str | None, start: Start, cache: Cache | None) -> Evidence:
+def _evidence(
+    target: GateTarget, backend: str | None, start: Start, children: Children, cache: Cache | None
+) -> Evidence:
     parsed, settings = parse_target(target.target), settings_of(target, backend)
     known = cache.find(parsed, settings) if cache else None
     if known is not None:
         return known
-    began = time.time()
+    began: list[float] = []
+
+    def begin(mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None) -> Any:
+        began.append(time.time())  # once it may: what the target before wrote, this one finds
+        return start(mode, command, environment, timeout)
+
+    limited = children.limited(begin)
     with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
-        start = cache.seeing(start) if cache else start
-        evidence = diagnose(parsed, settings, Path(folder), False, Progress(True), start)
+        seeing = cache.seeing(limited) if cache else limited
+        evidence = diagnose(parsed, settings, Path(folder), False, Progress(True), seeing)
         if cache:
-            cache.keep(parsed, settings, Path(folder), evidence, began)
+            cache.keep(parsed, settings, Path(folder), evidence, began[0])
     problem = evidence.manifest.get("not_a_target") or evidence.manifest.get("usage")
     if problem:
         raise UsageError(str(problem))

@@ -98,8 +98,8 @@ class ForkServer:
         if first is None:
             return watch(mode, command, environment, timeout)
         ended, code = "exited", None
+        began = time.monotonic()  # what came before was the server's import of torch: no time of the target's
         try:
-            # What came before was the server's import of torch: no time of the target's.
             with known(first["pid"]):
                 last = answers.get(timeout=timeout)
             code = None if last is None else int(last["status"])

@@ -84,17 +84,24 @@ def covers(waiver: Waiver, name: str, finding: Finding) -> bool:
 def waiver_notes(configuration: Configuration, outcomes: Sequence[Outcome], today: datetime.date) -> list[str]:
     """The waivers that have expired, and those that cover nothing any more."""
     notes = []
-    reports = {one.name: relative(one.report) for one in outcomes if one.report is not None}
+    # A target that did not come to its end has a report that lacks findings.
+    whole = (one for one in outcomes if one.report and not any(f.code in OUTCOMES for f in one.report.findings))
+    reports = {one.name: relative(one.report) for one in whole if one.report}
     for waiver in configuration.waivers:
         said = f"the waiver of {waiver.code} at {waiver.place}"
         if waiver.expires < today:
             notes.append(f"{said} expired on {waiver.expires}")
         about = [one.name for one in configuration.targets if waiver.target in ("", one.name)]
-        if not set(about) <= set(reports):
-            continue  # what was not run may have what it covers
+        if not all(name in reports and _could_tell(waiver, reports[name]) for name in about):
+            continue  # what was not looked at may have what it covers
         if not any(covers(waiver, name, finding) for name in about for finding in reports[name].findings):
             notes.append(f"{said} covers nothing any more")
     return notes
+
+
+def _could_tell(waiver: Waiver, report: Report) -> bool:
+    """Whether the run could have had the finding: backend eager shows what Dynamo does, and no more."""
+    return report.settings.get("backend") != "eager" or (waiver.code[:3] in ("CD1", "CD2") and waiver.code != "CD106")
 
 
 def _sentence(text: str) -> str:

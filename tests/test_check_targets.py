@@ -52,6 +52,35 @@ def test_a_child_that_cannot_be_started_leaves_its_place():
             children.limited(start)("diagnose", [], {}, None)
 
 
+def test_when_it_is_ended_nothing_more_is_started(monkeypatch):
+    """Neither the next target, whose thread waits already, nor a control run of the one that was ended."""
+    started, running, ended = [], threading.Event(), threading.Event()
+
+    def start(mode, command, environment, timeout):
+        started.append((mode, command))
+        if command == "b":
+            running.set()
+            ended.wait(WAIT)
+
+    def diagnose(target, settings, folder, keep, progress, begin):
+        begin("diagnose", target.text, {}, None)
+        if target.text == "b":
+            begin("control", target.text, {}, None)
+        return SimpleNamespace(manifest={})
+
+    def interrupted(target, found):
+        assert running.wait(WAIT)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check_targets, "end_all", ended.set)
+    monkeypatch.setattr(check_targets, "diagnose", diagnose)
+    monkeypatch.setattr(check_targets, "parse_target", lambda text: SimpleNamespace(text=text))
+    targets = [GateTarget(name=name, target=name) for name in "abc"]
+    with pytest.raises(KeyboardInterrupt):
+        run_targets(targets, 1, None, SimpleNamespace(start=start), None, interrupted)
+    assert started == [("diagnose", "a"), ("diagnose", "b")]
+
+
 def test_what_a_child_saw_is_read_while_the_next_one_runs(monkeypatch):
     second, order = threading.Event(), []
 

@@ -287,6 +287,18 @@ def test_of_a_target_that_was_not_run_nobody_knows_what_a_waiver_covers(tmp_path
     assert waiver_notes(configured, [found, Outcome("other", "inconclusive", "", None)], TODAY) == []
     here = replace(configured, waivers=(replace(unused, target=TARGET.name),))
     assert len(waiver_notes(here, [found], TODAY)) == 1
+    (finding,) = make_report(moved(0)).findings
+    dead = replace(found.report, findings=(replace(finding, code="CD003"),))
+    assert waiver_notes(here, [replace(found, report=dead)], TODAY) == []
+
+
+def test_what_backend_eager_cannot_see_makes_no_waiver_useless(tmp_path):
+    report = make_report(evidence())
+    eager = Outcome(TARGET.name, "pass", "", replace(report, settings={**report.settings, "backend": "eager"}))
+    waivers = tuple(Waiver(code, "model.py", "known", TODAY) for code in ("CD106", "CD301", "CD102"))
+    configured = configuration(tmp_path, waivers=waivers, targets=(TARGET,))
+    (note,) = waiver_notes(configured, [eager], TODAY)
+    assert "CD102" in note
 
 
 def test_thresholds_only_where_asked_for(tmp_path):

@@ -46,7 +46,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
         title, recipe, fix = known_defect.title, known_defect.id, known_defect.workaround
         message = f"{' '.join(known_defect.explanation.split())} torch: {message}"
         if known_defect.conditions.get("uses") == "flex_attention":
-            place = seen.failing_attention() or place  # what a C++ compiler refuses, no line of Python is running for
+            place = seen.failing_attention() or place  # what is running is often an outer line
     place = place or seen.failing_attention()
     yield CHECK.finding(
         title,

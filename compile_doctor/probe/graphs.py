@@ -44,14 +44,17 @@ Entry = tuple[str, int, str, str]
 
 def attention_nodes(graph_module: GraphModule) -> list[dict[str, Any]]:
     """The calls of flex_attention and scaled_dot_product_attention, in order, sub-graphs (checkpointing) included."""
-    found = []
-    for module in graph_module.modules():
-        if isinstance(module, GraphModule):
-            for node in module.graph.nodes:
-                api = _api(node)
-                if api:
-                    found.append(_described(node, api))
-    return found
+    return [_described(node, api) for node in _nodes(graph_module, set()) if (api := _api(node))]
+
+
+def _nodes(graph_module: GraphModule, seen: set[GraphModule]) -> Iterator[Node]:
+    """In the order of running: those of a sub-graph where it is first referred to."""
+    seen.add(graph_module)
+    for node in graph_module.graph.nodes:
+        inner = getattr(graph_module, node.target, None) if node.op in ("get_attr", "call_module") else None
+        if isinstance(inner, GraphModule) and inner not in seen:
+            yield from _nodes(inner, seen)
+        yield node
 
 
 def stacks(graph_module: GraphModule) -> Iterator[list[Entry]]:

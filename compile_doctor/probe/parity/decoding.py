@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,6 +28,9 @@ FURTHEST = 16
 IN_EVAL = "the model was put into eval mode to decode"
 TRIALS = 12
 """Lines whose calls are tried to be shifted, of each way to do it."""
+
+PATIENCE = 120.0
+"""Seconds for which causes are tried out; the difference itself is to be reported in time."""
 
 
 class Decode:
@@ -190,7 +194,10 @@ class Decode:
         _, seen = self._shifted(chunk, frozenset())
         tries = [(0, group) for group in _together(seen.from_zero())]
         tries += [(by, group) for group in _together(seen.that_move()) for by in (-1, 1)]
+        until = time.monotonic() + PATIENCE
         for by, group in tries:
+            if time.monotonic() > until:
+                return None
             output, _ = self._shifted(chunk, frozenset(group), by, first)
             if output is not None and self._status(self._rows(output)) in ("PASS", "DRIFT"):
                 kind, file, line, function = group[0]
