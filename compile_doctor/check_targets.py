@@ -68,6 +68,8 @@ def run_targets(
             return [done(target, found) for target, found in zip(targets, pool.map(one, targets), strict=True)]
         except BaseException:  # Ctrl-C: the threads would wait for their children to the end, and start others
             children.stop()
+            if forks is not None:
+                forks.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             end_all()
             raise

@@ -19,9 +19,11 @@ from types import TracebackType
 from typing import Any
 
 from compile_doctor.children import GRACE, child_environment, end_group, how_it_ended, known, watch
+from compile_doctor.errors import DoctorError
 
 STARTING = 120.0
 """Seconds that importing torch may take."""
+_ENDED = "It was not run: the check was ended."
 
 
 def possible() -> bool:
@@ -45,6 +47,7 @@ class ForkServer:
         self._lock = threading.Lock()
         self._answers: dict[int, queue.SimpleQueue[dict[str, Any] | None]] = {}
         self._asked = 0
+        self._stopped = False
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> ForkServer:
@@ -71,6 +74,12 @@ class ForkServer:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the server, also while it starts: who waits for it, waits no longer."""
+        with self._lock:
+            self._stopped = True
         if self._process is None:
             return
         with contextlib.suppress(OSError):
@@ -81,10 +90,14 @@ class ForkServer:
     def start(
         self, mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None
     ) -> dict[str, Any]:
-        """As `children.watch`; the last word of `command` is the child's file of settings."""
-        began = time.monotonic()
+        """As `children.watch`; the last word of `command` is the child's file of settings.
+
+        Raises DoctorError once the server was stopped.
+        """
         answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         with self._lock:
+            if self._stopped:
+                raise DoctorError(_ENDED)
             if self._process is None:
                 self._begin()
             self._asked += 1
@@ -95,6 +108,8 @@ class ForkServer:
         with contextlib.suppress(OSError):
             self._socket.sendall((json.dumps(request) + "\n").encode())
             first = self._first(self._process, answers)
+        if first is None and self._stopped:
+            raise DoctorError(_ENDED)
         if first is None:
             return watch(mode, command, environment, timeout)
         ended, code = "exited", None

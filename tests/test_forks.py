@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 
 import pytest
 
 from compile_doctor import forks
 from compile_doctor.children import watch
+from compile_doctor.errors import DoctorError
 from compile_doctor.forks import ForkServer, fork_server
 from compile_doctor.launch import Settings, diagnose
 from compile_doctor.progress import Progress
@@ -109,6 +111,32 @@ def test_a_server_that_is_too_slow_forks_nothing_beside_the_slow_way(tmp_path, m
             "it would write into the same folder, and each graph would count twice"
         )
         assert (summary["graphs"], summary["frames_compiled"]) == (2, 2)
+
+
+def test_ended_while_it_starts_nobody_waits_for_it(tmp_path):
+    server, asked, found = ForkServer(), threading.Event(), []
+    begin = server._first
+
+    def first(*given):
+        asked.set()
+        return begin(*given)
+
+    server._first = first
+
+    def ask():
+        try:
+            server.start("diagnose", ["python", str(tmp_path / "settings.json")], {}, None)
+        except DoctorError as error:
+            found.append(str(error))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert asked.wait(30)
+    server.stop()
+    thread.join(30)
+    assert found == ["It was not run: the check was ended."] and server._process.poll() is not None
+    with pytest.raises(DoctorError, match="ended"):
+        server.start("diagnose", [""], {}, None)
 
 
 def test_one_child_is_not_worth_a_server(monkeypatch):
