@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from compile_doctor.cache import Cache
-from compile_doctor.children import Start, end_all, watch
+from compile_doctor.children import NOT_STARTED, Start, end_all, watch
 from compile_doctor.config import Configuration, GateTarget
 from compile_doctor.errors import DoctorError, UsageError
 from compile_doctor.evidence import Evidence
@@ -98,7 +98,7 @@ class Children:
                 while not (self._stopped or self._may()):
                     self._changed.wait(0.2)  # memory is given back without a word
                 if self._stopped:
-                    raise DoctorError("It was not run: the check was ended.")
+                    raise DoctorError(NOT_STARTED)
                 self._running += 1
             try:
                 return start(mode, command, environment, timeout)

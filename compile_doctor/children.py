@@ -15,6 +15,7 @@ import compile_doctor
 
 GRACE = 5.0
 """Seconds between SIGTERM and SIGKILL."""
+NOT_STARTED = "It was not run: the check was ended."
 
 Start = Callable[[str, Sequence[str], Mapping[str, str], "float | None"], dict[str, Any]]
 """Runs a child of the probe to its end: (mode, command, environment, seconds it may take) to how it ended, as in

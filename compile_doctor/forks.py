@@ -18,12 +18,11 @@ from glob import glob
 from types import TracebackType
 from typing import Any
 
-from compile_doctor.children import GRACE, child_environment, end_group, how_it_ended, known, watch
+from compile_doctor.children import GRACE, NOT_STARTED, child_environment, end_group, how_it_ended, known, watch
 from compile_doctor.errors import DoctorError
 
 STARTING = 120.0
 """Seconds that importing torch may take."""
-_ENDED = "It was not run: the check was ended."
 
 
 def possible() -> bool:
@@ -97,7 +96,7 @@ class ForkServer:
         answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         with self._lock:
             if self._stopped:
-                raise DoctorError(_ENDED)
+                raise DoctorError(NOT_STARTED)
             if self._process is None:
                 self._begin()
             self._asked += 1
@@ -109,7 +108,7 @@ class ForkServer:
             self._socket.sendall((json.dumps(request) + "\n").encode())
             first = self._first(self._process, answers)
         if first is None and self._stopped:
-            raise DoctorError(_ENDED)
+            raise DoctorError(NOT_STARTED)
         if first is None:
             return watch(mode, command, environment, timeout)
         ended, code = "exited", None

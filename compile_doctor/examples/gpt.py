@@ -32,7 +32,7 @@ class Config:
     heads: int = 4
     kv_heads: int = 4
     head_dim: int = 32
-    """Not 16: with 24 or 40 tokens torch 2.13 computes wrong values then, on a CPU under flex."""
+    """Not 8 or 16: a CPU's compiled flex_attention is wrong then at some lengths (`explain cpu-flex-narrow-heads`)."""
     layers: int = 2
     vocabulary: int = 128
 
@@ -78,7 +78,7 @@ def causal_mask(place: torch.Tensor, keys: int, mask_mod: Callable[..., torch.Te
     """The mask of the queries at `place`, which follow one another, over the places 0 to `keys`.
 
     A block of 128 queries sees blocks of 128 keys as a whole (mask_mod is not asked there), then those up to its own last
-    token in part. A CPU's kernel for a single query does not compile without both kinds, though there may be none of one.
+    token in part. Without both kinds a CPU's kernel for a single query does not compile (`explain cpu-flex-decode-blocks`).
     """
     first = place[::BLOCK]
     last = torch.minimum(first + BLOCK - 1, place[-1])

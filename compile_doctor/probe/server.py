@@ -22,7 +22,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-gc.disable()  # thousands of modules are made here, and nothing that could be collected
+gc.disable()  # thousands of modules are made here, and next to nothing that could be collected
 
 import torch  # noqa: E402
 import torch._dynamo.convert_frame  # noqa: E402

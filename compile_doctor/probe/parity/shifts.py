@@ -60,16 +60,16 @@ class Shifts(TorchFunctionMode):
 
     def from_zero(self) -> list[Site]:
         """The sites that have a call to begin elsewhere, after the first chunk."""
-        return [site for site, by_call in self._seen.items() if any(call and by_call[call].begun for call in by_call)]
+        return [site for site, made in self._seen.items() if any(call and one.begun for call, one in made.items())]
 
     def that_move(self) -> list[Site]:
         """The sites that begin elsewhere in a later chunk than in the first; every triangle, which a first chunk has not,
         and every arange: a start may be added to it."""
         return [
             site
-            for site, by_call in self._seen.items()
-            if any(call and by_call[call].moved for call in by_call)
-            and (site[0] in ("arange", "triangle") or len({change.start for change in by_call.values()}) > 1)
+            for site, made in self._seen.items()
+            if any(call and one.moved for call, one in made.items())
+            and (site[0] in ("arange", "triangle") or len({one.start for one in made.values()}) > 1)
         ]
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -108,19 +108,21 @@ def _change(function: Any, args: Any, kwargs: Any) -> Change | None:
         return _slice(function, "slice" if name == "__getitem__" else "write", args)
     if name == "scaled_dot_product_attention" and kwargs.get("is_causal") and len(args) == 3:
         rows, columns = args[0].shape[-2], args[1].shape[-2]
-        lower = torch.ones(rows, columns, dtype=torch.bool, device=args[0].device).tril(columns - rows)
-        plain = {**kwargs, "is_causal": False, "attn_mask": lower}
-        return Change("causal", rows, 0, lambda _: function(*args, **plain), None) if rows < columns else None
+
+        def aligned(_: int) -> Any:
+            lower = torch.ones(rows, columns, dtype=torch.bool, device=args[0].device).tril(columns - rows)
+            return function(*args, **{**kwargs, "is_causal": False, "attn_mask": lower})
+
+        return Change("causal", rows, 0, aligned, None) if rows < columns else None
     if name in ("tril", "triu", "tril_", "triu_") and args and args[0].dim() >= 2:
         rows, columns = args[0].shape[-2:]
         diagonal = args[1] if len(args) > 1 else kwargs.get("diagonal", 0)
-        moved = partial(_diagonal, function, args[0], diagonal)
+
+        def moved(by: int) -> Any:
+            return function(args[0], diagonal + by)
+
         return Change("triangle", rows, diagonal, lambda _: moved(columns - rows), moved) if rows < columns else None
     return None
-
-
-def _diagonal(function: Any, tensor: Any, diagonal: int, by: int) -> Any:
-    return function(tensor, diagonal + by)
 
 
 def _arange(function: Any, args: Any, kwargs: Any) -> Change | None:
