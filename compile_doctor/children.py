@@ -96,8 +96,9 @@ def end_group(leader: int, wait: Callable[[float], Any]) -> None:
             os.killpg(leader, number)
         except (ProcessLookupError, PermissionError):
             break
-        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt, ProcessLookupError, PermissionError):
             wait(GRACE)
+            os.killpg(leader, 0)  # raises where nobody of the group is left
             # Its own children may still hold on: they are in the same group, and get the second signal.
             time.sleep(0.05)
     with contextlib.suppress(Exception):

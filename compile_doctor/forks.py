@@ -30,18 +30,20 @@ def possible() -> bool:
     return sys.platform == "linux" and not glob("/dev/nvidia*") and not os.path.exists("/dev/kfd")
 
 
-def fork_server(children: int, at_once: bool) -> AbstractContextManager[ForkServer | None]:
-    """A server for that many children, or None where it would not pay or must not be.
+def fork_server(children: int, jobs: int, at_once: bool) -> AbstractContextManager[ForkServer | None]:
+    """A server for that many children, `jobs` at a time, or None where it would not pay or must not be.
 
     `at_once`: it imports torch while the doctor imports the rest of itself; otherwise it waits for the first child.
     """
-    return ForkServer(at_once) if children > 1 and possible() else contextlib.nullcontext()
+    return ForkServer(children, jobs, at_once) if children > 1 and possible() else contextlib.nullcontext()
 
 
 class ForkServer:
     """`start` is a `children.Start`. Where the server does not come up, or dies, children are started the slow way."""
 
-    def __init__(self, at_once: bool = False) -> None:
+    def __init__(self, children: int = 0, jobs: int = 1, at_once: bool = False) -> None:
+        cores = len(os.sched_getaffinity(0))
+        self._expected = [str(children), "idle" if jobs < cores else "busy"]
         self._at_once = at_once
         self._lock = threading.Lock()
         self._answers: dict[int, queue.SimpleQueue[dict[str, Any] | None]] = {}
@@ -58,7 +60,7 @@ class ForkServer:
         ours, theirs = socket.socketpair()
         # torch makes its trace handler at import, and only where the variable is set; each child gets its own place.
         environment = child_environment(os.environ, tempfile.gettempdir())
-        command = [sys.executable, "-m", "compile_doctor.probe.server", str(theirs.fileno())]
+        command = [sys.executable, "-m", "compile_doctor.probe.server", str(theirs.fileno()), *self._expected]
         self._process = subprocess.Popen(
             command,
             env=environment,

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -42,7 +43,7 @@ def get_inputs():
 
 @pytest.fixture(scope="module")
 def server():
-    with ForkServer(at_once=True) as made:
+    with ForkServer(children=100, at_once=True) as made:
         yield made
 
 
@@ -85,16 +86,39 @@ def test_a_child_that_hangs_is_ended_with_what_it_started(tmp_path, server):
     evidence = see(tmp_path, hangs, server.start, timeout=20.0)
     assert evidence.children[0].ended == "timeout"
     started = int((tmp_path / "pid").read_text())
+    wait_until(lambda: ended(started))
+
+
+def test_a_child_that_was_forked_ahead_and_killed_is_replaced(tmp_path):
+    with ForkServer(children=5, at_once=True) as server:
+        see(tmp_path, BREAKS, server.start)
+        (ahead,) = children_of(server._process.pid)
+        os.kill(ahead, signal.SIGKILL)
+        wait_until(lambda: ahead not in children_of(server._process.pid))
+        assert make_report(see(tmp_path, BREAKS, server.start)).summary["graphs"] == 2
+        (ahead,) = children_of(server._process.pid)
+    wait_until(lambda: ended(ahead))
+
+
+def wait_until(true):
     for _ in range(100):
-        try:
-            os.kill(started, 0)
-            if open(f"/proc/{started}/stat").read().rsplit(")", 1)[1].split()[0] == "Z":  # noqa: SIM115
-                break
-        except (ProcessLookupError, FileNotFoundError):
-            break
+        if true():
+            return
         time.sleep(0.1)
-    else:
-        raise AssertionError("what the child had started is still there")
+    raise AssertionError("it never came")
+
+
+def ended(process):
+    """Also where nobody has waited for it yet."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return True
+
+
+def children_of(process):
+    found = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [int(one) for one in found if not ended(one)]
 
 
 def test_without_a_server_it_goes_the_slow_way(tmp_path):
@@ -140,8 +164,8 @@ def test_ended_while_it_starts_nobody_waits_for_it(tmp_path):
 
 
 def test_one_child_is_not_worth_a_server(monkeypatch):
-    with fork_server(1, at_once=False) as made:
+    with fork_server(1, 1, at_once=False) as made:
         assert made is None
     monkeypatch.setattr(forks, "glob", lambda pattern: ["/dev/nvidia0"])
-    with fork_server(10, at_once=False) as made:
+    with fork_server(10, 1, at_once=False) as made:
         assert made is None, "a process that may have asked the driver must not fork"

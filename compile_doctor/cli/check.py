@@ -54,7 +54,9 @@ def command(
 
     configuration, targets = choose(names)
     use_cache = next(one for one in (cached, configuration.cache, not in_ci()) if one is not None)
-    with fork_server(sum(not target.patches for target in targets), at_once=not use_cache) as forks:
+    with fork_server(
+        sum(not target.patches for target in targets), jobs or configuration.jobs, at_once=not use_cache
+    ) as forks:
         from compile_doctor.cli.gate import check_targets
 
         return check_targets(

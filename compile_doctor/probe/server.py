@@ -19,7 +19,7 @@ import selectors
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 gc.disable()  # thousands of modules are made here, and next to nothing that could be collected
@@ -30,11 +30,12 @@ import torch._dynamo.convert_frame  # noqa: E402
 from compile_doctor.probe import compat  # noqa: E402
 
 
-def main(number: int) -> int:
+def main(number: int, children: int, idle: bool) -> int:
+    """`number`: the doctor's socket. `children`: how many are expected. `idle`: whether a core is left beside a child."""
     doctor = socket.socket(fileno=number)
     warm_up()
     gc.freeze()  # a collection in a child would copy every page that it looks at
-    request = serve(doctor)
+    request = serve(doctor, children, compile_something if idle else None)
     if request is None:
         return 0
     gc.enable()
@@ -48,9 +49,8 @@ def main(number: int) -> int:
 
 def warm_up() -> None:
     """Dynamo builds its tables at the first compilation; the children find them built, and everything else as new."""
-    with compat.trace_muted():
-        torch.compile(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU()), backend="eager")(torch.ones(1, 2))
-        compat.forget_compilations()
+    compat.skip_guard_timing()
+    compile_something()
     import compile_doctor.probe.logs
     import compile_doctor.probe.memory
     import compile_doctor.probe.session  # noqa: F401  the children need these
@@ -60,14 +60,47 @@ def warm_up() -> None:
     loaded_before()
 
 
-def serve(doctor: socket.socket) -> dict[str, Any] | None:
-    """Forks until the doctor hangs up (None). In a child it returns the request that the child is for."""
+def compile_something() -> None:
+    """And forgets it."""
+    with compat.trace_muted():
+        torch.compile(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU()), backend="eager")(torch.ones(1, 2))
+        compat.forget_compilations()
+
+
+class Child:
+    """A process forked from this one, which waits for its request."""
+
+    def __init__(self) -> None:
+        self._near, self._far = socket.socketpair()
+        self.process = os.fork()
+        """0 in the child itself."""
+
+    def give(self, request: bytes) -> None:
+        """Raises OSError where the child has gone."""
+        self._far.close()
+        with self._near:
+            self._near.sendall(request)
+
+    def wait(self) -> dict[str, Any] | None:
+        """In the child: what it is for, or None where the server has gone."""
+        self._near.close()
+        with self._far, self._far.makefile("rb") as text:
+            return json.loads(text.read() or b"null")  # type: ignore[no-any-return]
+
+
+def serve(doctor: socket.socket, children: int, ahead: Callable[[], None] | None) -> dict[str, Any] | None:
+    """Gives each request to a child, until the doctor hangs up (None). In a child it returns that child's request.
+
+    While one runs the next is forked, and does what it can do `ahead`: it touches the pages that it shares with the server.
+    """
     waking, wake = socket.socketpair()
     for one in (waking, wake):
         one.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
     running: dict[int, int] = {}
+    asked: list[bytes] = []
+    spare: Child | None = None
 
     def tell(**answer: Any) -> None:
         doctor.sendall((json.dumps(answer) + "\n").encode())
@@ -77,6 +110,23 @@ def serve(doctor: socket.socket) -> dict[str, Any] | None:
         selector.register(doctor, selectors.EVENT_READ)
         selector.register(waking, selectors.EVENT_READ)
         while True:
+            if spare is None and (asked or (running and children > 0)):
+                spare = Child()
+                children -= 1
+            if spare and not spare.process:
+                _leave(doctor, waking, wake)
+                if ahead and not asked:
+                    ahead()
+                return spare.wait()
+            if spare and asked:
+                chosen, spare = spare, None
+                try:
+                    chosen.give(asked[0])
+                except OSError:  # it was killed while it waited
+                    continue
+                running[chosen.process] = number = json.loads(asked.pop(0))["id"]
+                tell(id=number, pid=chosen.process)
+                continue
             for key, _ in selector.select():
                 if key.fileobj is waking:
                     waking.recv(4096)
@@ -87,18 +137,16 @@ def serve(doctor: socket.socket) -> dict[str, Any] | None:
                 if not received:
                     return None
                 *lines, text = (text + received).split(b"\n")
-                for line in lines:
-                    request: dict[str, Any] = json.loads(line)
-                    child = os.fork()
-                    if not child:
-                        os.setsid()
-                        signal.set_wakeup_fd(-1)
-                        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                        for one in (doctor, waking, wake):
-                            one.close()
-                        return request
-                    running[child] = request["id"]
-                    tell(id=request["id"], pid=child)
+                asked += lines
+
+
+def _leave(*sockets: socket.socket) -> None:
+    """The child has nothing of the server's, and a session of its own."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for one in sockets:
+        one.close()
 
 
 def _ended(running: dict[int, int]) -> Iterator[tuple[int, int]]:
@@ -110,7 +158,7 @@ def _ended(running: dict[int, int]) -> Iterator[tuple[int, int]]:
 
 
 if __name__ == "__main__":
-    code = main(int(sys.argv[1]))
+    code = main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "idle")
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
