@@ -269,42 +269,6 @@ def forget_compilations() -> None:
     utils.compilation_time_metrics.clear()
 
 
-def skip_guard_timing() -> None:
-    """Dynamo flushes the CPU's caches after each compilation to time one pass over the guards: 40 ms, for its log alone.
-
-    `profile_guard_manager` in torch/_dynamo/guards.py, 2.8 to 2.15; it changes nothing of what is compiled.
-    """
-    guards: Any = importlib.import_module("torch._dynamo.guards")
-    if hasattr(guards, "profile_guard_manager"):
-        guards.profile_guard_manager = lambda *_: 0.0
-
-
-FLEX_HEADERS = (
-    "c10/util/Unroll.h",
-    "torch/csrc/inductor/aoti_torch/c/shim.h",
-    "ATen/native/cpu/utils.h",
-    "ATen/native/CPUBlas.h",
-    "ATen/Context.h",
-)
-"""What CppFlexAttentionTemplate includes after cpp_prefix.h, in its order (torch/_inductor/codegen, 2.8 to 2.15)."""
-
-
-def precompile_flex_headers() -> None:
-    """Inductor precompiles cpp_prefix.h only; with these too, flex_attention's C++ kernel takes g++ 3.9 s in place of 6.2.
-
-    The compiler reads the same text in the same order, and makes the same machine code. The header precompiled so lies
-    beside Inductor's own, 220 MB for each set of flags.
-    """
-    codecache: Any = importlib.import_module("torch._inductor.codecache")
-    original = codecache._precompile_header
-
-    def more(header: str, *args: Any, **keywords: Any) -> Any:
-        # It writes `#include <{header}>`.
-        return original(">\n#include <".join((header, *FLEX_HEADERS)), *args, **keywords)
-
-    codecache._precompile_header = more
-
-
 @contextmanager
 def trace_into(directory: str) -> Iterator[None]:
     """Writes torch's structured trace of what is compiled meanwhile into a directory, beside where it goes already."""

@@ -27,7 +27,7 @@ gc.disable()  # thousands of modules are made here, and next to nothing that cou
 import torch  # noqa: E402
 import torch._dynamo.convert_frame  # noqa: E402
 
-from compile_doctor.probe import compat  # noqa: E402
+from compile_doctor.probe import compat, shortcuts  # noqa: E402
 
 
 def main(number: int, children: int, idle: bool) -> int:
@@ -49,7 +49,7 @@ def main(number: int, children: int, idle: bool) -> int:
 
 def warm_up() -> None:
     """Dynamo builds its tables at the first compilation; the children find them built, and everything else as new."""
-    compat.skip_guard_timing()
+    shortcuts.skip_guard_timing()
     compile_something()
     import compile_doctor.probe.logs
     import compile_doctor.probe.memory

@@ -37,14 +37,15 @@ def _work(settings: dict[str, Any], say: Any) -> None:
         waiting.start(settings["patches"])
     import torch
 
-    from compile_doctor.probe import compat
+    from compile_doctor.probe import shortcuts
     from compile_doctor.probe.parity.plan import UsageMistake, make_plan
 
     torch.set_num_threads(settings["threads"])
     torch.manual_seed(settings["seed"])
     importlib.import_module("torch._dynamo.convert_frame")
-    compat.skip_guard_timing()
-    compat.precompile_flex_headers()
+    shortcuts.skip_guard_timing()
+    shortcuts.precompile_flex_headers()
+    shortcuts.reuse_templates()
     try:
         plan = make_plan(settings)
     except UsageMistake as mistake:

@@ -1,0 +1,59 @@
+"""What torch's compiler does and the doctor's own processes can do without; nothing of what is compiled changes by it.
+
+For the gate's children and the parity suite: `diagnose` leaves the compiler as the user has it, and shows its time.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FLEX_HEADERS = (
+    "c10/util/Unroll.h",
+    "torch/csrc/inductor/aoti_torch/c/shim.h",
+    "ATen/native/cpu/utils.h",
+    "ATen/native/CPUBlas.h",
+    "ATen/Context.h",
+)
+"""What CppFlexAttentionTemplate includes after cpp_prefix.h, in its order (torch/_inductor/codegen, 2.8 to 2.15)."""
+
+
+def skip_guard_timing() -> None:
+    """Dynamo flushes the CPU's caches after each compilation to time one pass over the guards: 40 ms, for its log alone.
+
+    `profile_guard_manager` in torch/_dynamo/guards.py, 2.8 to 2.15; it changes nothing of what is compiled.
+    """
+    guards: Any = importlib.import_module("torch._dynamo.guards")
+    if hasattr(guards, "profile_guard_manager"):
+        guards.profile_guard_manager = lambda *_: 0.0
+
+
+def precompile_flex_headers() -> None:
+    """Inductor precompiles cpp_prefix.h only; with these too, flex_attention's C++ kernel takes g++ 3.9 s in place of 6.2.
+
+    The compiler reads the same text in the same order, and makes the same machine code. The header precompiled so lies
+    beside Inductor's own, 220 MB for each set of flags.
+    """
+    codecache: Any = importlib.import_module("torch._inductor.codecache")
+    original = getattr(codecache, "_precompile_header", None)
+    if original is None:
+        return
+    include = Path(torch.__file__).parent / "include"
+    headers = [header for header in FLEX_HEADERS if (include / header).is_file()]
+
+    def more(header: str, *args: Any, **keywords: Any) -> Any:
+        # It writes `#include <{header}>`.
+        return original(">\n#include <".join((header, *headers)), *args, **keywords)
+
+    codecache._precompile_header = more
+
+
+def reuse_templates() -> None:
+    """Inductor has jinja compile the templates of a C++ kernel again for each kernel: 0.2 s for one of flex_attention's."""
+    templates: Any = importlib.import_module("torch._inductor.codegen.common").KernelTemplate
+    if hasattr(templates, "_template_from_string"):
+        templates._template_from_string = staticmethod(functools.cache(templates._template_from_string))
