@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -19,7 +20,10 @@ from compile_doctor.progress import Progress
 from compile_doctor.report import make_report
 from compile_doctor.targets import parse_target
 
-pytestmark = pytest.mark.compile
+pytestmark = [
+    pytest.mark.compile,
+    pytest.mark.skipif(sys.platform != "linux", reason="children are forked on Linux only"),
+]
 
 BREAKS = """\
 import torch
@@ -64,10 +68,18 @@ def test_it_sees_what_a_fresh_process_sees(tmp_path, server):
             assert getattr(report, name) == getattr(fresh, name), name
         assert [one.title for one in report.findings] == [one.title for one in fresh.findings]
         assert {**report.summary, "compile_seconds": 0} == {**fresh.summary, "compile_seconds": 0}
-    first, _, fresh = (
+    first, ahead, fresh = (
         [(c.frame_id, c.frame_compile_id, c.file, c.ops, c.graphs) for c in one.compilations] for one in seen
     )
-    assert first == fresh, "it counts from nought, as a new process does"
+    assert first == ahead == fresh, "it counts from nought, as a new process does"
+
+
+def test_forked_ahead_it_draws_the_random_numbers_of_one_forked_at_once(tmp_path, server):
+    drawn = tmp_path / "drawn"
+    draws = f'print(torch.randn(3).tolist(), file=open({str(drawn)!r}, "a"))\n\n\nclass Model'
+    for _ in range(3):
+        see(tmp_path, BREAKS.replace("class Model", draws), server.start)
+    assert len(set(drawn.read_text().splitlines())) == 1
 
 
 def test_a_child_that_dies_takes_nobody_with_it(tmp_path, server):

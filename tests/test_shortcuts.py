@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +14,14 @@ import torch
 from compile_doctor.probe import shortcuts
 
 
-@pytest.mark.parametrize("header", shortcuts.FLEX_HEADERS)
-def test_the_kernel_s_headers_are_where_torch_keeps_them(header):
-    template = Path(torch.__file__).parent / "_inductor" / "codegen"
+def test_the_headers_are_the_kernel_s_own_in_their_order():
+    root = Path(torch.__file__).parent
+    template = root / "_inductor" / "codegen"
     including = "".join((template / name).read_text() for name in ("cpp_template.py", "cpp_flex_attention_template.py"))
-    assert f"#include <{header}>" in including
-    assert (Path(torch.__file__).parent / "include" / header).is_file()
+    own = re.findall(r"#include <(.+?)>", including)
+    places = [own.index(header) for header in shortcuts.FLEX_HEADERS]
+    assert places == sorted(places)
+    assert all((root / "include" / header).is_file() for header in shortcuts.FLEX_HEADERS)
 
 
 WRITTEN = """
@@ -39,7 +42,8 @@ except ZeroDivisionError:
     pass
 one, other = (KernelTemplate._template_from_string("{{ a }} of {{ b }}") for _ in range(2))
 print(json.dumps({
-    "header": asked[-1].splitlines(),
+    "header": asked[0].splitlines(),
+    "then": [one.splitlines() for one in asked[1:]],
     "same": one is other,
     "rendered": [one.render(a=1, b=2), other.render(a=3, b=4)],
     "timed": guards.profile_guard_manager.__name__,
@@ -60,6 +64,7 @@ def test_each_of_them_changes_what_this_torch_has(seen):
     prefix = "#include <torch/csrc/inductor/cpp_prefix.h>"
     assert seen["long"]["header"] == [prefix]
     assert seen["short"]["header"] == [prefix, *(f"#include <{header}>" for header in shortcuts.FLEX_HEADERS)]
+    assert seen["short"]["then"] == [[prefix]], "where the compiler does not take them"
     assert (seen["long"]["same"], seen["short"]["same"]) == (False, True)
     assert (seen["long"]["timed"], seen["short"]["timed"]) == ("profile_guard_manager", "<lambda>")
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import atexit
 import gc
 import json
+import logging
 import os
 import selectors
 import signal
@@ -61,10 +62,14 @@ def warm_up() -> None:
 
 
 def compile_something() -> None:
-    """And forgets it."""
+    """And forgets it: no log, no trace, no random number drawn."""
+    random = torch.get_rng_state()
+    logging.disable()  # TORCH_LOGS is the user's, for the target
     with compat.trace_muted():
         torch.compile(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU()), backend="eager")(torch.ones(1, 2))
         compat.forget_compilations()
+    logging.disable(logging.NOTSET)
+    torch.set_rng_state(random)
 
 
 class Child:
@@ -72,8 +77,13 @@ class Child:
 
     def __init__(self) -> None:
         self._near, self._far = socket.socketpair()
-        self.process = os.fork()
-        """0 in the child itself."""
+        try:
+            self.process = os.fork()
+            """0 in the child itself."""
+        except OSError:
+            self._near.close()
+            self._far.close()
+            raise
 
     def give(self, request: bytes) -> None:
         """Raises OSError where the child has gone."""
@@ -111,8 +121,15 @@ def serve(doctor: socket.socket, children: int, ahead: Callable[[], None] | None
         selector.register(waking, selectors.EVENT_READ)
         while True:
             if spare is None and (asked or (running and children > 0)):
-                spare = Child()
                 children -= 1
+                try:
+                    spare = Child()
+                except OSError:
+                    if asked:
+                        raise
+                    children = (
+                        0  # no room for one more: those that run go on, and the next is forked when it is asked for
+                    )
             if spare and not spare.process:
                 _leave(doctor, waking, wake)
                 if ahead and not asked:

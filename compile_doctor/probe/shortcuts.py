@@ -1,6 +1,6 @@
 """What torch's compiler does and the doctor's own processes can do without; nothing of what is compiled changes by it.
 
-For the gate's children and the parity suite: `diagnose` leaves the compiler as the user has it, and shows its time.
+For the gate's forked children and the parity suite: `diagnose` leaves the compiler as the user has it, and shows its time.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ FLEX_HEADERS = (
     "ATen/native/CPUBlas.h",
     "ATen/Context.h",
 )
-"""What CppFlexAttentionTemplate includes after cpp_prefix.h, in its order (torch/_inductor/codegen, 2.8 to 2.15)."""
+"""What CppFlexAttentionTemplate includes after cpp_prefix.h, in its order (torch/_inductor/codegen; 2.15 has one more)."""
 
 
 def skip_guard_timing() -> None:
-    """Dynamo flushes the CPU's caches after each compilation to time one pass over the guards: 40 ms, for its log alone.
+    """Dynamo flushes the CPU's caches after each compilation to time one pass over the guards: 40 ms.
 
-    `profile_guard_manager` in torch/_dynamo/guards.py, 2.8 to 2.15; it changes nothing of what is compiled.
+    For its log and a metric that the doctor does not read (`profile_guard_manager` in torch/_dynamo/guards.py, 2.8 to 2.15).
     """
     guards: Any = importlib.import_module("torch._dynamo.guards")
     if hasattr(guards, "profile_guard_manager"):
@@ -35,8 +35,8 @@ def skip_guard_timing() -> None:
 def precompile_flex_headers() -> None:
     """Inductor precompiles cpp_prefix.h only; with these too, flex_attention's C++ kernel takes g++ 3.9 s in place of 6.2.
 
-    The compiler reads the same text in the same order, and makes the same machine code. The header precompiled so lies
-    beside Inductor's own, 220 MB for each set of flags.
+    Of that kernel the compiler reads the same text in the same order, and makes the same machine code. What is precompiled
+    so lies beside Inductor's own, 220 MB for each set of flags.
     """
     codecache: Any = importlib.import_module("torch._inductor.codecache")
     original = getattr(codecache, "_precompile_header", None)
@@ -46,8 +46,11 @@ def precompile_flex_headers() -> None:
     headers = [header for header in FLEX_HEADERS if (include / header).is_file()]
 
     def more(header: str, *args: Any, **keywords: Any) -> Any:
-        # It writes `#include <{header}>`.
-        return original(">\n#include <".join((header, *headers)), *args, **keywords)
+        try:
+            # It writes `#include <{header}>`.
+            return original(">\n#include <".join((header, *headers)), *args, **keywords)
+        except Exception:  # a compiler that cannot take them together must not cost a cell
+            return original(header, *args, **keywords)
 
     codecache._precompile_header = more
 
