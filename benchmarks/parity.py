@@ -5,6 +5,8 @@
 
 Each Python needs torch and what compile-doctor needs (click, packaging, pyyaml, rich). Float32 takes minutes, all dtypes three
 times as long. Numbers depend on the machine's vector width; statuses should not.
+A worker has as many threads as there are cores for it. Let `--jobs` be the number of cores, so that it has one: with more, torch 2.8 compiles no
+flex_attention on a CPU without the recipe cpu-flex-openmp.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -195,7 +196,8 @@ def why(error: BaseException, said: list[str]) -> str:
     link: Any = error
     for _ in range(20):
         inner = getattr(link, "inner_exception", None) or link.__cause__
-        if not isinstance(inner, BaseException):
+        # What a compiler said stands in the error that Inductor raises from its exit status.
+        if not isinstance(inner, BaseException) or isinstance(inner, subprocess.CalledProcessError):
             break
         link = inner
     text = re.sub(r"^raised exception (\w+)\((['\"])(.*)\2\)$", r"\3", str(link), flags=re.DOTALL)
@@ -214,8 +216,9 @@ _ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|Unsupported)\b")
 def short(text: str) -> str:
     """The sentence that says something, at most 160 characters: a compiler's first error, or an error's own name."""
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no reason was given"]
-    compiler = next((line for line in lines if " error: " in line), None)
-    line = compiler or next((line for line in lines if _ERROR.match(line)), lines[0])
+    # Without the generated file's name, which is another one each time.
+    compiler = next((line.partition(" error: ")[2] for line in lines if " error: " in line), None)
+    line = (compiler and f"C++ compiler: {compiler}") or next((line for line in lines if _ERROR.match(line)), lines[0])
     line = re.sub(r"\s*\(Triggered internally at .*", "", line)
     first = re.match(r"(.{30,}?)\.\s", line)
     line = first[1] if first and not compiler else line
