@@ -91,6 +91,18 @@ def test_exit_codes(statuses, code):
     assert parity(*(cell(status=status) for status in statuses)).exit_code == code
 
 
+@pytest.mark.parametrize(
+    ("statuses", "words"),
+    [
+        (["PASS", "UNSUPPORTED"], "The one comparison is right."),
+        (["DRIFT"], "The one comparison is right, with a drift."),
+        (["PASS", "DRIFT"], "All 2 comparisons are right, 1 of them with a drift."),
+    ],
+)
+def test_what_the_verdict_means(statuses, words):
+    assert words in parity_renderer("text")(parity(*(cell(status=status) for status in statuses)))
+
+
 def test_a_known_defect_is_shown_and_fails_nothing():
     known = replace(cell("narrow-heads", status="FAIL", error=1.0, reason="the output differs"), known="some-recipe")
     found = parity(cell(), known)

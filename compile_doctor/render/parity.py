@@ -127,8 +127,9 @@ def verdict(parity: Parity) -> tuple[str, str]:
     if parity.exit_code == 3:
         return "INCONCLUSIVE", "Nothing could be compared."
     drifted = statuses.count("DRIFT")
-    right = f"All {ran:,} comparisons are right" if not known else f"{ran - known:,} of {ran:,} comparisons are right"
-    drift = f", {drifted:,} of them with a drift" if drifted else ""
+    all_of_them = "The one comparison is right" if ran == 1 else f"All {ran:,} comparisons are right"
+    right = all_of_them if not known else f"{ran - known:,} of {ran:,} comparisons are right"
+    drift = (", with a drift" if ran == 1 else f", {drifted:,} of them with a drift") if drifted else ""
     wrong = f"; {known:,} fail{'s' * (known == 1)} by a known defect of this torch" if known else ""
     return "PASS", f"{right}{drift}{wrong}."
 
