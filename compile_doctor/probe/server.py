@@ -73,13 +73,12 @@ def compile_something() -> None:
 
 
 class Child:
-    """A process forked from this one, which waits for its request."""
+    """A process forked from this one, which waits for its request. `process` is 0 in the child itself."""
 
     def __init__(self) -> None:
         self._near, self._far = socket.socketpair()
         try:
             self.process = os.fork()
-            """0 in the child itself."""
         except OSError:
             self._near.close()
             self._far.close()
@@ -127,9 +126,8 @@ def serve(doctor: socket.socket, children: int, ahead: Callable[[], None] | None
                 except OSError:
                     if asked:
                         raise
-                    children = (
-                        0  # no room for one more: those that run go on, and the next is forked when it is asked for
-                    )
+                    # No room for one more: those that run go on, and the next is forked when it is asked for.
+                    children = 0
             if spare and not spare.process:
                 _leave(doctor, waking, wake)
                 if ahead and not asked:

@@ -45,6 +45,7 @@ def precompile_flex_headers() -> None:
     include = Path(torch.__file__).parent / "include"
     headers = [header for header in FLEX_HEADERS if (include / header).is_file()]
 
+    @functools.cache  # as the original: else what fails is tried again for each kernel
     def more(header: str, *args: Any, **keywords: Any) -> Any:
         try:
             # It writes `#include <{header}>`.
