@@ -115,6 +115,14 @@ def test_a_known_defect_is_shown_and_fails_nothing():
     assert [one["status"] for one in json.loads(parity_renderer("json")(found))["cells"]] == ["PASS", "FAIL"]
 
 
+def test_a_compilation_that_fails_by_a_known_defect_is_shown_as_one():
+    known = replace(cell("causal", status="UNSUPPORTED", reason="C++ compiler: expected }"), known="some-recipe")
+    text = parity_renderer("text")(parity(cell(), known))
+    assert "1 of 2 comparisons are right; 1 fails by a known defect of this torch." in text
+    assert "some-recipe, a defect of this torch, mended by --patches auto: C++" in " ".join(text.split())
+    assert parity(known).exit_code == 3  # nothing ran
+
+
 def test_heads_that_came_out_alike_share_a_row():
     found = parity(cell(heads="mha"), cell(heads="gqa", status="FAIL", error=0.5), cell(heads="mqa"))
     (section,) = sections(found, merged=True)

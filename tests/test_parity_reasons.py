@@ -1,11 +1,13 @@
-"""Torch's reasons in a few words: the cause at the bottom of the chain, and of a compiler its first error."""
+"""Torch's reasons in a few words: the cause at the bottom of the chain, of a compiler its first error; and whose defect it is."""
 
 from __future__ import annotations
 
 import subprocess
 
+import pytest
 from torch._inductor.exc import CppCompileError
 
+from compile_doctor.probe.parity import defects
 from compile_doctor.probe.parity.judge import why
 
 
@@ -30,3 +32,25 @@ def test_a_compiler_s_first_error_and_no_name_of_a_file():
 def test_the_cause_at_the_bottom_of_the_chain():
     inner = raised(RuntimeError("LoweringException"), IndexError("tuple index out of range"))
     assert why(raised(RuntimeError("backend='inductor' raised"), inner), []) == "IndexError: tuple index out of range"
+
+
+@pytest.mark.parametrize(
+    ("torch_version", "device", "target", "recipe"),
+    [
+        ("2.8.0+cpu", "cpu", "target: flex_attention", "cpu-flex-openmp"),
+        ("2.8.0+cpu", "cpu", "target: aten.mm", None),  # the same words in another kernel
+        ("2.9.0+cpu", "cpu", "target: flex_attention", None),
+        ("2.8.0+cu128", "cuda", "target: flex_attention", None),
+    ],
+)
+def test_a_compilation_that_fails_by_a_known_defect(monkeypatch, torch_version, device, target, recipe):
+    monkeypatch.setattr(defects, "_environment", lambda _: {"torch": torch_version, "device": device})
+    output = "c3qif7.main.cpp:1216:4: error: expected primary-expression before ‘)’ token\n"
+    inner = raised(CppCompileError(["g++"], output), subprocess.CalledProcessError(1, ["g++"], output.encode()))
+    lowering = raised(RuntimeError(f"LoweringException\n  {target}"), inner)
+    assert defects.defect_of_error(lowering, device) == recipe
+
+
+def test_a_defect_that_no_recipe_mends_by_itself_is_none(monkeypatch):
+    monkeypatch.setattr(defects, "_environment", lambda _: {"torch": "2.8.0+cu128", "device": "cuda"})
+    assert defects.defect_of_error(RuntimeError("Shape element 2 must be a power of 2"), "cuda") is None  # a warning

@@ -34,11 +34,11 @@ class Cell:
     reason: str | None = None
     """Why it is UNSUPPORTED, N/A or a FAIL, in a few words."""
     known: str | None = None
-    """Of a FAIL: the recipe whose defect of torch it is. The row is there to show it, and it is no mistake of the user's."""
+    """The recipe whose defect of torch makes it FAIL (the row is there to show it) or keeps it from being compiled."""
 
     @property
     def word(self) -> str:
-        """The status as it is shown: KNOWN for a FAIL that is known."""
+        """The status as it is shown: KNOWN for one that a known defect of torch explains."""
         return "KNOWN" if self.known else self.status
 
 
@@ -58,7 +58,7 @@ class Parity:
     def exit_code(self) -> int:
         """1 for a FAIL or a finding, 0 for at least one PASS (or DRIFT) without one, 3 where nothing could be run.
 
-        A FAIL that is a known defect of this torch is shown, and changes nothing.
+        What a known defect of this torch does is shown, and changes nothing.
         """
         statuses = {cell.word for cell in self.cells}
         if self.findings or "FAIL" in statuses:

@@ -68,6 +68,8 @@ def _run(plan: Any, unit: dict[str, Any], watcher: Any, say: Any, settings: dict
 
     from compile_doctor.patching import waiting
     from compile_doctor.probe.parity.cases import find_case, make_problem
+    from compile_doctor.probe.parity.defects import defect_of_case
+    from compile_doctor.probe.parity.implementations import CompiledFlex
     from compile_doctor.probe.parity.judge import Judge
 
     problem = make_problem(find_case(unit["case"]), unit["heads"], unit["dtype"], settings["device"], settings["seed"])
@@ -81,8 +83,13 @@ def _run(plan: Any, unit: dict[str, Any], watcher: Any, say: Any, settings: dict
         active = (
             [one["id"] for one in waiting.outcomes() if one["state"] == "active"] if settings.get("patches") else []
         )
-        known = plan.known_defect(name, unit["case"], active) if verdict.status == "FAIL" else None
-        say("cell", implementation=name, direction=direction, known=known, recipes=active, **asdict(verdict))
+        found = asdict(verdict)
+        defect = found.pop("defect")
+        known = defect if verdict.status == "UNSUPPORTED" else None  # a target that raises fails, whatever it is
+        if verdict.status == "FAIL" and isinstance(plan.implementations[name], CompiledFlex):
+            known = defect_of_case(unit["case"], settings["device"])  # of a target's compilations nothing is known
+        known = None if known in active else known
+        say("cell", implementation=name, direction=direction, known=known, recipes=active, **found)
 
 
 def _cells(unit: dict[str, Any]) -> Iterable[tuple[str, str]]:

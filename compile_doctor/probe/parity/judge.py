@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from compile_doctor.probe.parity.cases import Problem
+from compile_doctor.probe.parity.defects import defect_of_error
 from compile_doctor.probe.parity.familiar import LARGE, LOST, familiar
 from compile_doctor.probe.parity.implementations import Call, Implementation, Unsupported
 from compile_doctor.probe.parity.reference import Reference, plain, reference
@@ -30,6 +31,8 @@ class Verdict:
     max_error: float | None = None
     tolerance: float | None = None
     reason: str | None = None
+    defect: str | None = None
+    """Of what raised: the recipe that has its signature."""
 
 
 class Judge:
@@ -66,7 +69,8 @@ class Judge:
             return Verdict("UNSUPPORTED", reason=short(str(refusal)))
         except Exception as error:  # whatever it raises is the answer
             refused = getattr(implementation, "refused", "UNSUPPORTED")
-            return Verdict(refused, reason=why(error, [str(one.message) for one in caught]))
+            reason = why(error, [str(one.message) for one in caught])
+            return Verdict(refused, reason=reason, defect=defect_of_error(error, self.problem.device))
 
     def _run(
         self, implementation: Implementation, call: Call, direction: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -13,13 +13,11 @@ from typing import Any
 
 import torch
 
-from compile_doctor.patching.catalogue import find_recipe, why_not_affected
 from compile_doctor.probe.load import import_file
-from compile_doctor.probe.parity.cases import BATCH, DTYPES, HEADS, Case, Problem, case_names, find_case
+from compile_doctor.probe.parity.cases import BATCH, DTYPES, HEADS, Case, Problem, case_names
 from compile_doctor.probe.parity.implementations import (
     COMPILED,
     IMPLEMENTATIONS,
-    CompiledFlex,
     Implementation,
     Target,
     Unsupported,
@@ -55,17 +53,6 @@ class Plan:
         if implementation.proof not in COMPILED and all(self._asked(implementation, one, "forward") for one in DTYPES):
             return Verdict("N/A", reason=f"torch has none on {self.device}: {reason}")
         return Verdict("UNSUPPORTED", reason=reason)
-
-    def known_defect(self, name: str, case: str, active: Collection[str]) -> str | None:
-        """The recipe for the defect that makes this case wrong here, where torch has it and it is not `active`.
-
-        Only where the suite itself compiled flex_attention: what a target of the user's does is not known.
-        """
-        recipe = find_case(case).known
-        if recipe is None or self.device != "cpu" or recipe in active:
-            return None
-        theirs = not isinstance(self.implementations[name], CompiledFlex)
-        return None if theirs or why_not_affected(find_recipe(recipe)) else recipe
 
     def _asked(self, implementation: Implementation, dtype: str, direction: str) -> str | None:
         key = (implementation.name, dtype, direction)

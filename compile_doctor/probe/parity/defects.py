@@ -1,0 +1,31 @@
+"""Known defects of torch in the suite: the recipe that mends what makes a cell wrong, or keeps it from being compiled."""
+
+from __future__ import annotations
+
+import torch
+
+from compile_doctor.patching.catalogue import find_recipe, why_not_affected
+from compile_doctor.patching.match import about, recipe_for_error
+from compile_doctor.probe.failures import describe
+from compile_doctor.probe.parity.cases import find_case
+
+
+def defect_of_case(case: str, device: str) -> str | None:
+    """The recipe for the defect that a case is there to show, where the torch of this process has it."""
+    name = find_case(case).known
+    if name is None or why_not_affected(find_recipe(name)):
+        return None
+    return name if about(find_recipe(name), _environment(device)) else None
+
+
+def defect_of_error(error: BaseException, device: str) -> str | None:
+    """The recipe that mends it by default and whose signature it has: by all messages of its chain, and the functions it passed."""
+    chain = describe(error)["chain"]
+    messages = "\n".join(link["message"] for link in chain)
+    functions = "\n".join(frame[2] for link in chain for frame in link["stack"])
+    recipe = recipe_for_error(messages, f"{messages}\n{functions}", _environment(device))
+    return recipe.id if recipe and recipe.action == "patch" and recipe.default else None
+
+
+def _environment(device: str) -> dict[str, str]:
+    return {"torch": str(torch.__version__), "device": torch.device(device).type}
