@@ -22,6 +22,7 @@ from compile_doctor.gate import Outcome
 from compile_doctor.judge import judge
 from compile_doctor.launch import Settings, diagnose
 from compile_doctor.progress import Progress
+from compile_doctor.said import Said
 from compile_doctor.sizes import parse_size
 from compile_doctor.targets import parse_target
 
@@ -50,29 +51,43 @@ def run_targets(
     forks: ForkServer | None,
     cache: Cache | None,
     done: Callable[[GateTarget, Evidence | DoctorError], Outcome],
+    verbose: bool = False,
+    quiet: bool = True,
 ) -> list[Outcome]:
-    """One outcome per target, in order. A target that cannot be run is an outcome, not an end of the others."""
-    children = Children(jobs)
+    """One outcome per target, in order. A target that cannot be run is an outcome, not an end of the others.
+
+    What the targets print is shown of those that could not be judged, or of all of them (`verbose`).
+    """
+    children, outcomes = Children(jobs), list[Outcome]()
 
     def one(target: GateTarget) -> Evidence | DoctorError:
         # Recipes come before torch's own modules: not in a process that has imported them.
         start = watch if target.patches or forks is None else forks.start
         try:
-            return _evidence(target, backend, start, children, cache)
+            return _evidence(target, backend, said.hearing(target.name, start), children, cache)
         except DoctorError as error:
             return error
 
-    # One thread more than there are children: what a child saw is read while the next one runs.
-    with ThreadPoolExecutor(children.most + 1) as pool:
-        try:
-            return [done(target, found) for target, found in zip(targets, pool.map(one, targets), strict=True)]
-        except BaseException:  # Ctrl-C: the threads would wait for their children to the end, and start others
-            children.stop()
-            if forks is not None:
-                forks.stop()
-            pool.shutdown(wait=False, cancel_futures=True)
-            end_all()
-            raise
+    with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
+        said = Said(Path(folder), [target.name for target in targets])
+        # One thread more than there are children: what a child saw is read while the next one runs.
+        with ThreadPoolExecutor(children.most + 1) as pool:
+            try:
+                with Progress(quiet).task(lambda: f"{len(outcomes)} of {len(targets)} targets"):
+                    for target, found in zip(targets, pool.map(one, targets), strict=True):
+                        outcomes.append(done(target, found))
+            except BaseException:  # Ctrl-C: the threads would wait for their children to the end, and start others
+                children.stop()
+                if forks is not None:
+                    forks.stop()
+                pool.shutdown(wait=False, cancel_futures=True)
+                end_all()
+                said.show_all()
+                raise
+        for outcome in outcomes:
+            if verbose or outcome.status == "inconclusive":
+                said.show(outcome.name)
+    return outcomes
 
 
 class Children:

@@ -72,10 +72,15 @@ def stored(folder: Path) -> bytes:
 
 
 def test_unchanged_is_a_pass_with_the_same_bytes(scratch):
-    first, second = (run_doctor(scratch, "check", "--no-cache") for _ in range(2))
+    model = scratch / "models" / "mlp.py"
+    model.write_text(MODEL + "\n\nprint('chatty')\n")
+    first, second = run_doctor(scratch, "check", "--no-cache"), run_doctor(scratch, "check", "--no-cache", "-v")
     assert first.returncode == second.returncode == 0
-    assert first.stdout == second.stdout
+    assert first.stdout.splitlines()[0] in second.stdout
     assert first.stdout.splitlines()[0].split()[:2] == ["mlp", "pass"]
+    assert first.stderr == "" and "--- what mlp printed ---\nchatty\n" in second.stderr
+    third = run_doctor(scratch, "check", "--no-cache")
+    assert third.stdout == first.stdout
 
 
 def test_moved_and_renamed_changes_not_a_byte(scratch):
@@ -111,10 +116,12 @@ def test_nothing_compiled_is_no_pass(scratch):
         MODEL.replace("class Model", "@torch.compiler.disable\nclass Model")
         .replace("    def forward", "    @torch.compiler.disable\n    def forward")
         .replace("@torch.compiler.disable\nclass", "class")
+        + "\n\nprint('what may tell why')\n"
     )
     done = run_doctor(scratch, "check")
     assert done.returncode == 3, done.stdout
     assert "inconclusive" in done.stdout
+    assert "--- what mlp printed ---\nwhat may tell why\n" in done.stderr
 
 
 def test_better_passes_and_strict_fails(scratch):

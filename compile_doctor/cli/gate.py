@@ -61,7 +61,8 @@ def check_targets(
         if torch and not baseline.known(configuration.baseline_dir, target.name, torch)
     }
     run = [target for target in targets if target.name not in new]
-    judged = run_targets(run, jobs or configuration.jobs, backend, forks, cache, outcome_of(configuration, today))
+    make = outcome_of(configuration, today)
+    judged = run_targets(run, jobs or configuration.jobs, backend, forks, cache, make, verbose > 0, quiet)
     found = {**new, **{outcome.name: outcome for outcome in judged}}
     outcomes = [found[target.name] for target in targets]
     if strict:
@@ -109,7 +110,7 @@ def update_baselines(
         changed = baseline.write(path, entry)
         return Outcome(target.name, "pass", f"{'written' if changed else 'unchanged'}: {os.path.relpath(path)}", report)
 
-    outcomes = run_targets(targets, jobs or configuration.jobs, backend, forks, None, write)
+    outcomes = run_targets(targets, jobs or configuration.jobs, backend, forks, None, write, quiet=False)
     for outcome in outcomes:
         click.echo(f"{outcome.name}: {'not written: ' if outcome.status != 'pass' else ''}{outcome.reason}")
     return 0 if all(outcome.status == "pass" for outcome in outcomes) else 3

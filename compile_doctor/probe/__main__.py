@@ -17,6 +17,9 @@ from compile_doctor.probe.limits import limit_memory
 
 def main(settings_file: str) -> int:
     settings: dict[str, Any] = json.loads(Path(settings_file).read_text(encoding="utf-8"))
+    output = os.environ.pop("COMPILE_DOCTOR_OUTPUT", None)
+    if output:
+        redirect(output)
     log = EventLog(Path(settings["directory"]))
     log.write("start", argv=sys.argv, python=sys.version.split()[0])
     if settings.get("memory_limit"):
@@ -47,6 +50,16 @@ def main(settings_file: str) -> int:
         log.write("probe-error", **describe(error))
         return 70
     return 0
+
+
+def redirect(output: str) -> None:
+    """Appends stdout and stderr to a file, those of libraries and of further processes too."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    os.close(file)
 
 
 if __name__ == "__main__":

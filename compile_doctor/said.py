@@ -1,0 +1,47 @@
+"""What the targets of a check print: kept apart for each, and shown where one could not be judged. About the others a gate is quiet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from compile_doctor.children import Start
+
+OUTPUT = "COMPILE_DOCTOR_OUTPUT"
+"""Tells a child of the probe which file its output, and that of whatever it starts, is appended to."""
+MOST = 200_000
+"""Bytes shown of one target, the last ones: a loop may have printed for an hour."""
+
+
+class Said:
+    """One file for each target, in a folder that whoever made it deletes."""
+
+    def __init__(self, folder: Path, names: Iterable[str]) -> None:
+        self._files = {name: folder / f"{number}.txt" for number, name in enumerate(names)}
+
+    def hearing(self, name: str, start: Start) -> Start:
+        """`start`, with the child's output kept under a target's name."""
+
+        def started(mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None) -> Any:
+            return start(mode, command, {**environment, OUTPUT: str(self._files[name])}, timeout)
+
+        return started
+
+    def show(self, name: str) -> None:
+        """On stderr, once: what a target has printed, where it has printed something."""
+        try:
+            text = self._files[name].read_bytes()
+            self._files[name].unlink()
+        except OSError:
+            return
+        if text.strip():
+            left = f" (the last {MOST:,} bytes)" if len(text) > MOST else ""
+            said = text[-MOST:].decode(errors="replace").strip("\n")
+            print(f"--- what {name} printed{left} ---\n{said}\n--- end of {name} ---", file=sys.stderr, flush=True)
+
+    def show_all(self) -> None:
+        """What has not been shown."""
+        for name in self._files:
+            self.show(name)

@@ -1,0 +1,51 @@
+"""What targets print during a check: kept, and shown where asked for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from compile_doctor.said import MOST, OUTPUT, Said
+
+
+def started(said, name, text):
+    def start(mode, command, environment, timeout):
+        assert environment["OTHER"] == "kept"
+        with open(environment[OUTPUT], "a", encoding="utf-8") as file:
+            file.write(text)
+
+    said.hearing(name, start)("diagnose", [], {"OTHER": "kept"}, None)
+
+
+def test_each_target_s_own_and_once(tmp_path, capsys):
+    said = Said(tmp_path, ["a/b", "c", "silent"])
+    for name, text in (("a/b", "one\n"), ("c", "two\n"), ("a/b", "three\n"), ("silent", "\n")):
+        started(said, name, text)
+    said.show("a/b")
+    assert capsys.readouterr().err == "--- what a/b printed ---\none\nthree\n--- end of a/b ---\n"
+    said.show_all()
+    found = capsys.readouterr()
+    assert found.err == "--- what c printed ---\ntwo\n--- end of c ---\n" and not found.out
+
+
+def test_of_much_the_end(tmp_path, capsys):
+    said = Said(tmp_path, ["a"])
+    started(said, "a", "x" * MOST + "the end")
+    said.show("a")
+    found = capsys.readouterr().err
+    assert "the last 200,000 bytes" in found and "the end\n---" in found and len(found) < MOST + 200
+
+
+def test_a_child_s_output_and_that_of_what_it_starts_goes_into_the_file(tmp_path):
+    """Without the probe's imports of torch: its redirection alone."""
+    file = tmp_path / "said.txt"
+    code = (
+        "import subprocess, sys; from compile_doctor.probe.__main__ import redirect; print('before'); "
+        f"redirect({str(file)!r}); print('out'); print('err', file=sys.stderr); sys.stdout.flush(); "
+        "subprocess.run([sys.executable, '-c', 'print(1 + 1)'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "before\n" and sorted(file.read_text().split()) == ["2", "err", "out"]
+    if os.name == "posix":
+        assert file.stat().st_mode & 0o077 == 0  # it may hold what a log would not
