@@ -60,6 +60,14 @@ def test_a_recipe_about_narrow_heads_is_named_for_those_only():
     assert named("CD601", "compiled and eager differ", head_dim=64) == "cpu-flex-view-offset"
 
 
+def test_a_death_in_flex_attention_s_c_names_the_cache_that_does_not_know_about_threads():
+    died = "The process dies under torch.compile (SIGABRT)"
+    assert named("CD107", died, torch="2.11.0") == "inductor-thread-cache"
+    assert named("CD107", died, torch="2.13.0") is None
+    assert named("CD107", "ended by SIGKILL: that is what Linux does when memory runs out", torch="2.11.0") is None
+    assert named("CD107", died, torch="2.11.0", device="cuda") is None
+
+
 @pytest.mark.parametrize("version", ["2.9.1", "2.13.0"])
 @pytest.mark.parametrize(
     ("code", "recipe"),
