@@ -11,7 +11,7 @@ from functools import cached_property
 from compile_doctor import places
 from compile_doctor.attention import place
 from compile_doctor.causes import Cause, find_cause
-from compile_doctor.evidence import Break, Compilation, Evidence, Failure, Frame
+from compile_doctor.evidence import Break, Compilation, Evidence, Failure, Frame, Graph
 from compile_doctor.findings import Location
 from compile_doctor.ladder import verdicts
 from compile_doctor.recompiled import Recompiled, group_recompilations
@@ -162,17 +162,21 @@ class Seen:
         """What attention refused, where that ended the compiled run."""
         return explain(self.evidence, self.failure, self.torch_root)
 
+    @cached_property
+    def failing_graph(self) -> Graph | None:
+        """The graph with attention in it that failed to compile."""
+        graphs = (c.graph for c in reversed(self.evidence.compilations) if c.guarded is not True)
+        return next((graph for graph in graphs if graph and graph.attention), None)
+
     def failing_attention(self) -> Frame | None:
         """The line of the attention call in the graph that failed to compile, where that graph has one such line."""
-        for compilation in reversed(self.evidence.compilations):
-            if compilation.graph and compilation.guarded is not True and compilation.graph.attention:
-                callers = compilation.graph.callers
-                found = {
-                    place(node.stack, self.torch_root) or place(callers, self.torch_root)
-                    for node in compilation.graph.attention
-                }
-                return found.pop() if len(found) == 1 else None
-        return None
+        graph = self.failing_graph
+        if graph is None:
+            return None
+        found = {
+            place(node.stack, self.torch_root) or place(graph.callers, self.torch_root) for node in graph.attention
+        }
+        return found.pop() if len(found) == 1 else None
 
     @cached_property
     def static(self) -> StaticFacts:

@@ -19,10 +19,10 @@ def _on_cpu(gm, inputs):
 
 def with_threads(original):
     @functools.wraps(original)
-    def __init__(self, gm, example_inputs, *others, **named):
+    def details(self, gm, example_inputs, *others, **named):
         original(self, gm, example_inputs, *others, **named)
         # Set by hand, cpp.threads is part of the key already; dynamic threads are no part of the code.
         if config.cpp.threads < 1 and not config.cpp.dynamic_threads and _on_cpu(gm, example_inputs):
             self.cpp_runtime_thread_count = parallel_num_threads()
 
-    return __init__
+    return details

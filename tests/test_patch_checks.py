@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers import evidence
+from helpers import MODEL, compilation, evidence, failure
 
 from compile_doctor.attention import Site
 from compile_doctor.capture import load_capture
-from compile_doctor.evidence import Frame, Patch, Tensor
+from compile_doctor.evidence import AttentionNode, Frame, Graph, Patch, Tensor
 from compile_doctor.findings import Finding
 from compile_doctor.patching.match import with_recipe
 from compile_doctor.render import renderer
@@ -58,6 +58,24 @@ def test_a_finding_names_the_recipe_with_its_signature():
 def test_a_recipe_about_narrow_heads_is_named_for_those_only():
     assert named("CD601", "compiled and eager differ", head_dim=16) == "cpu-flex-narrow-heads"
     assert named("CD601", "compiled and eager differ", head_dim=64) == "cpu-flex-view-offset"
+
+
+@pytest.mark.parametrize(("api", "recipe"), [("flex_attention", "cpu-flex-openmp"), ("sdpa", None)])
+def test_a_c_compiler_s_error_is_known_by_what_the_graph_holds(api, recipe):
+    """As torch 2.8 with two threads has it: neither the error nor its traceback says what was lowered."""
+    output = (
+        "C++ compile error\n\nOutput:\n/tmp/c3.main.cpp:1235:4: error: expected primary-expression before ‘)’ token\n"
+    )
+    query = Tensor((1, 2, 128, 64), "float32", "cpu", "Tensor")
+    node = AttentionNode(api, api, (Frame(MODEL, 6, "forward"),), (query, query, query), "float32")
+    made = evidence(
+        environment={**ENVIRONMENT, "torch": "2.8.0+cpu", "torch_root": "/venv/site-packages/torch/"},
+        phases={**evidence().phases, "compiled": "failed"},
+        compilations=(compilation(guarded=False, graph=Graph(1, "inductor", (node,), (), ())),),
+        failures=(failure("compiled", "torch._inductor.exc.CppCompileError", output),),
+    )
+    (finding,) = [one for one in make_report(made).findings if one.code == "CD106"]
+    assert finding.recipe == recipe
 
 
 def test_a_death_in_flex_attention_s_c_names_the_cache_that_does_not_know_about_threads():

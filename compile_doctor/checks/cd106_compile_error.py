@@ -41,7 +41,10 @@ def detect(seen: Seen) -> Iterator[Finding]:
         fix = broke.fix
     title = "Fails under torch.compile only" if eager == "done" else "Raised while compiling; eager mode was not tried"
     recipe = None
-    known_defect = recipe_for_error(cause.message, _everything(failure), seen.evidence.environment)
+    # A C++ compiler's error says nothing of what was lowered: the graph does.
+    within = sorted({node.api for node in seen.failing_graph.attention}) if seen.failing_graph else []
+    text = "\n".join([_everything(failure), *within])
+    known_defect = recipe_for_error(cause.message, text, seen.evidence.environment)
     if known_defect:
         title, recipe, fix = known_defect.title, known_defect.id, known_defect.workaround
         message = f"{' '.join(known_defect.explanation.split())} torch: {message}"

@@ -18,12 +18,15 @@ def defect_of_case(case: str, device: str) -> str | None:
     return name if about(find_recipe(name), _environment(device)) else None
 
 
-def defect_of_error(error: BaseException, device: str) -> str | None:
-    """The recipe that mends it by default and whose signature it has: by all messages of its chain, and the functions it passed."""
+def defect_of_error(error: BaseException, compiled: str, device: str) -> str | None:
+    """The recipe that mends it by default and whose signature it has: by all messages of its chain, and the functions it passed.
+
+    `compiled`: what was, such as flex_attention. A C++ compiler's error does not say.
+    """
     chain = describe(error)["chain"]
     messages = "\n".join(link["message"] for link in chain)
     functions = "\n".join(frame[2] for link in chain for frame in link["stack"])
-    recipe = recipe_for_error(messages, f"{messages}\n{functions}", _environment(device))
+    recipe = recipe_for_error(messages, f"{messages}\n{functions}\n{compiled}", _environment(device))
     return recipe.id if recipe and recipe.action == "patch" and recipe.default else None
 
 

@@ -70,7 +70,8 @@ class Judge:
         except Exception as error:  # whatever it raises is the answer
             refused = getattr(implementation, "refused", "UNSUPPORTED")
             reason = why(error, [str(one.message) for one in caught])
-            return Verdict(refused, reason=reason, defect=defect_of_error(error, self.problem.device))
+            compiled = "flex_attention" if implementation.proof == "kernel" else ""
+            return Verdict(refused, reason=reason, defect=defect_of_error(error, compiled, self.problem.device))
 
     def _run(
         self, implementation: Implementation, call: Call, direction: str
