@@ -11,7 +11,7 @@ RECORDERS ?= $(HOME)/.cache/compile-doctor/torch
 help:
 	@echo "make demo       set everything up and diagnose a shipped example"
 	@echo "make test       set everything up and run the tests"
-	@echo "make check      ruff, mypy --strict, import-linter, README against --help"
+	@echo "make check      ruff, mypy --strict, import-linter, the manual against --help"
 	@echo "make bench      the tables of benchmarks/README.md (most of an hour)"
 	@echo "make record TORCH=2.15.0   run the examples and programs on another torch, into tests/evidence"
 	@echo "make verify-recipes        prove every recipe on every torch, into recipes/VERIFIED.md"

@@ -270,8 +270,8 @@ def test_json_has_the_contracts_keys_and_unrounded_figures():
     assert first["seconds_per_token"] == first["median_seconds"] / 512
 
 
-def test_the_readmes_example_has_the_keys_of_the_json():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_manuals_example_has_the_keys_of_the_json():
+    text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
     block = next(one for one in re.findall(r"^```json\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) if "bench/1" in one)
     said, real = json.loads(block), as_dict(attention_bench())
     assert list(said) == list(real)

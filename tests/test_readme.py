@@ -1,4 +1,4 @@
-"""README.md, CONTRIBUTING.md and CHANGELOG.md against the command line, the checks and the tree. No torch, no child process."""
+"""README.md, docs/, CONTRIBUTING.md and CHANGELOG.md against the command line, the checks and the tree. No torch, no child process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ from compile_doctor.report import make_report
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+PAGES = ("README.md", *DOCS, "CONTRIBUTING.md", "CHANGELOG.md")
+MANUAL = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", *DOCS))
+JSON = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
 PACKAGE = ROOT / "compile_doctor"
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -99,9 +102,9 @@ def test_the_table_of_commands_is_the_command_line():
     assert sorted(named) == sorted(COMMANDS)
 
 
-def test_every_option_that_the_readme_names_exists():
+def test_every_option_that_the_manual_names_exists():
     named: set[str] = set()
-    for span in spans(README):
+    for span in spans(MANUAL):
         own = span.startswith(("compile-doctor ", "-"))
         named.update(_OPTION.findall(span.partition(" -- ")[0]) if own else ())
     named -= {"-I", "-E", "-S"}  # Python's
@@ -172,7 +175,7 @@ def test_the_readme_has_the_exit_codes():
 
 
 def test_the_keys_of_the_json_example_are_the_reports():
-    block = next(text for kind, text in _FENCE.findall(README) if kind == "json")
+    block = next(text for kind, text in _FENCE.findall(JSON) if kind == "json")
     said = json.loads(block)
     real = as_dict(make_report(Evidence(target="model.py")))
     assert said["schema"] == real["schema"]
@@ -182,7 +185,7 @@ def test_the_keys_of_the_json_example_are_the_reports():
 
 def test_the_keys_of_a_finding_in_the_json_example_are_the_reports():
     recording = ROOT / "tests" / "evidence" / "2.13.0" / "cd102-fires.zip"
-    block = next(text for kind, text in _FENCE.findall(README) if kind == "json")
+    block = next(text for kind, text in _FENCE.findall(JSON) if kind == "json")
     said = json.loads(block)["findings"][0]
     real = as_dict(make_report(load_capture(recording)))["findings"][0]
     assert sorted(set(said) ^ set(real)) == []
@@ -224,12 +227,25 @@ def test_the_lines_on_the_first_screen_are_the_examples():
             assert source[int(number) - 1].startswith(text.rstrip("…")), f"{file}:{number}"
 
 
+def anchors(page: Path) -> set[str]:
+    """Of its headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_relative_links_lead_somewhere(page):
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)\s]+)\)", prose(text)):
-        if not re.match(r"[a-z]+:", target):
-            assert (ROOT / target.partition("#")[0]).exists(), target
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose((ROOT / page).read_text(encoding="utf-8"))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (ROOT / page).parent / path if path else ROOT / page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_every_page_is_named_in_the_readme():
+    assert [page for page in DOCS if f"]({page})" not in README] == []
 
 
 def test_the_module_map_has_every_module():
