@@ -56,9 +56,32 @@ def run_targets(
 ) -> list[Outcome]:
     """One outcome per target, in order. A target that cannot be run is an outcome, not an end of the others.
 
-    What the targets print is shown of those that could not be judged, or of all of them (`verbose`).
+    What the targets print is shown of those that fail or could not be judged, or of all of them (`verbose`).
     """
-    children, outcomes = Children(jobs), list[Outcome]()
+    with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
+        said = Said(Path(folder), [target.name for target in targets])
+        try:
+            outcomes = _run(targets, Children(jobs), backend, forks, cache, done, said, Progress(quiet))
+        except BaseException:
+            said.show_all()  # the children have gone by now, and with them their last words came
+            raise
+        for outcome in outcomes:
+            if verbose or outcome.status in ("regression", "inconclusive"):
+                said.show(outcome.name)
+    return outcomes
+
+
+def _run(
+    targets: Sequence[GateTarget],
+    children: Children,
+    backend: str | None,
+    forks: ForkServer | None,
+    cache: Cache | None,
+    done: Callable[[GateTarget, Evidence | DoctorError], Outcome],
+    said: Said,
+    progress: Progress,
+) -> list[Outcome]:
+    outcomes: list[Outcome] = []
 
     def one(target: GateTarget) -> Evidence | DoctorError:
         # Recipes come before torch's own modules: not in a process that has imported them.
@@ -68,25 +91,19 @@ def run_targets(
         except DoctorError as error:
             return error
 
-    with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
-        said = Said(Path(folder), [target.name for target in targets])
-        # One thread more than there are children: what a child saw is read while the next one runs.
-        with ThreadPoolExecutor(children.most + 1) as pool:
-            try:
-                with Progress(quiet).task(lambda: f"{len(outcomes)} of {len(targets)} targets"):
-                    for target, found in zip(targets, pool.map(one, targets), strict=True):
-                        outcomes.append(done(target, found))
-            except BaseException:  # Ctrl-C: the threads would wait for their children to the end, and start others
-                children.stop()
-                if forks is not None:
-                    forks.stop()
-                pool.shutdown(wait=False, cancel_futures=True)
-                end_all()
-                said.show_all()
-                raise
-        for outcome in outcomes:
-            if verbose or outcome.status == "inconclusive":
-                said.show(outcome.name)
+    # One thread more than there are children: what a child saw is read while the next one runs.
+    with ThreadPoolExecutor(children.most + 1) as pool:
+        try:
+            with progress.task(lambda: f"{len(outcomes)} of {len(targets)} targets"):
+                for target, found in zip(targets, pool.map(one, targets), strict=True):
+                    outcomes.append(done(target, found))
+        except BaseException:  # Ctrl-C: the threads would wait for their children to the end, and start others
+            children.stop()
+            if forks is not None:
+                forks.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
+            raise
     return outcomes
 
 

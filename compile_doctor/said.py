@@ -1,7 +1,8 @@
-"""What the targets of a check print: kept apart for each, and shown where one could not be judged. About the others a gate is quiet."""
+"""What the targets of a check print: kept apart for each, and shown of those that fail. About the others a gate is quiet."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -32,13 +33,16 @@ class Said:
     def show(self, name: str) -> None:
         """On stderr, once: what a target has printed, where it has printed something."""
         try:
-            text = self._files[name].read_bytes()
+            with self._files[name].open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - MOST))
+                text = file.read(MOST)
             self._files[name].unlink()
         except OSError:
             return
         if text.strip():
-            left = f" (the last {MOST:,} bytes)" if len(text) > MOST else ""
-            said = text[-MOST:].decode(errors="replace").strip("\n")
+            left = f" (the last {MOST:,} bytes)" if size > MOST else ""
+            said = text.decode(errors="replace").strip("\n")
             print(f"--- what {name} printed{left} ---\n{said}\n--- end of {name} ---", file=sys.stderr, flush=True)
 
     def show_all(self) -> None:

@@ -21,8 +21,8 @@ def with_threads(original):
     @functools.wraps(original)
     def details(self, gm, example_inputs, *others, **named):
         original(self, gm, example_inputs, *others, **named)
-        # Set by hand, cpp.threads is part of the key already; dynamic threads are no part of the code.
-        if config.cpp.threads < 1 and not config.cpp.dynamic_threads and _on_cpu(gm, example_inputs):
+        # Set by hand, cpp.threads is part of the key already. With dynamic threads flex_attention has the number all the same.
+        if config.cpp.threads < 1 and _on_cpu(gm, example_inputs):
             self.cpp_runtime_thread_count = parallel_num_threads()
 
     return details

@@ -95,11 +95,11 @@ def test_moved_and_renamed_changes_not_a_byte(scratch):
 
 
 def test_a_break_fails_in_every_format(scratch):
-    (scratch / "models" / "mlp.py").write_text(BROKEN)
+    (scratch / "models" / "mlp.py").write_text(BROKEN + "\n\nprint('chatty')\n")
     formats = ("json", "markdown", "sarif", "github", "gitlab", "junit")
     outputs = [part for name in formats for part in ("-o", f"{name}:out.{name}")]
     done = run_doctor(scratch, "check", *outputs)
-    assert done.returncode == 1
+    assert done.returncode == 1 and "--- what mlp printed ---\nchatty\n" in done.stderr
     assert (
         "CD101 graph-break  models/mlp.py:11 in Model.forward" in done.stdout
         and "Fix    x = x * x.sum()" in done.stdout

@@ -37,6 +37,18 @@ def test_of_much_the_end(tmp_path, capsys):
     assert "the last 200,000 bytes" in found and "the end\n---" in found and len(found) < MOST + 200
 
 
+def test_what_was_printed_before_a_child_was_killed_is_there(tmp_path):
+    """Python holds back what goes to a file, unless told otherwise, and a signal leaves no time to write it."""
+    file = tmp_path / "said.txt"
+    code = (
+        "import os, signal; from compile_doctor.probe.__main__ import redirect; "
+        f"redirect({str(file)!r}); print('last words'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
+    assert done.returncode == -9 and file.read_text() == "last words\n"
+
+
 def test_a_child_s_output_and_that_of_what_it_starts_goes_into_the_file(tmp_path):
     """Without the probe's imports of torch: its redirection alone."""
     file = tmp_path / "said.txt"

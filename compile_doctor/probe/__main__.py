@@ -5,6 +5,7 @@ Started by compile_doctor.launch with one argument, the path of a JSON file with
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -60,6 +61,8 @@ def redirect(output: str) -> None:
     for stream in (1, 2):
         os.dup2(file, stream)
     os.close(file)
+    with contextlib.suppress(AttributeError):  # else what stdout still holds is lost with a child that is killed
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
 if __name__ == "__main__":

@@ -35,14 +35,15 @@ def _work(settings: dict[str, Any], say: Any) -> None:
 
     if settings.get("patches"):
         waiting.start(settings["patches"])
+    # Up to 2.12 torch's caches take code for another number of threads for its own (recipe inductor-thread-cache).
+    tag = f"{os.environ.get('TORCH_COMPILE_CACHE_KEY_TAG', '')};{settings['threads']} threads"
+    os.environ["TORCH_COMPILE_CACHE_KEY_TAG"] = tag.lstrip(";")
     import torch
-    from torch._inductor import config as inductor
 
     from compile_doctor.probe import shortcuts
     from compile_doctor.probe.parity.plan import UsageMistake, make_plan
 
     torch.set_num_threads(settings["threads"])
-    inductor.cpp.threads = settings["threads"]  # else torch before 2.13 finds code for another number in its cache
     torch.manual_seed(settings["seed"])
     importlib.import_module("torch._dynamo.convert_frame")
     shortcuts.skip_guard_timing()

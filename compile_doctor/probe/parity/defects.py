@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from compile_doctor.errors import UsageError
 from compile_doctor.patching.catalogue import find_recipe, why_not_affected
 from compile_doctor.patching.match import about, recipe_for_error
 from compile_doctor.probe.failures import describe
@@ -26,7 +27,10 @@ def defect_of_error(error: BaseException, compiled: str, device: str) -> str | N
     chain = describe(error)["chain"]
     messages = "\n".join(link["message"] for link in chain)
     functions = "\n".join(frame[2] for link in chain for frame in link["stack"])
-    recipe = recipe_for_error(messages, f"{messages}\n{functions}\n{compiled}", _environment(device))
+    try:
+        recipe = recipe_for_error(messages, f"{messages}\n{functions}\n{compiled}", _environment(device))
+    except UsageError:  # a recipe of the user's that cannot be read: no reason to lose the cell
+        return None
     return recipe.id if recipe and recipe.action == "patch" and recipe.default else None
 
 
