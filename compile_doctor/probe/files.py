@@ -19,7 +19,7 @@ from compile_doctor.probe.load import installed
 
 # fmt: off
 NATIVE = frozenset({
-    "torch", "torchgen", "functorch", "torchao", "triton", "numpy", "scipy", "yaml", "markupsafe", "regex", "charset_normalizer",
+    "torch", "torchgen", "functorch", "torchao", "triton", "cuda", "numpy", "scipy", "yaml", "markupsafe", "regex", "charset_normalizer",
     "psutil", "mpmath", "gmpy2", "einops", "pydantic_core", "xxhash", "cffi", "_cffi_backend", "wrapt", "compile_doctor",
 })
 # fmt: on
