@@ -11,7 +11,7 @@ from compile_doctor.checks.base import Check
 from compile_doctor.checks.cd701_no_compiler import is_missing_compiler
 from compile_doctor.evidence import Failure
 from compile_doctor.findings import Finding
-from compile_doctor.patching.match import recipe_for_error
+from compile_doctor.patching.errors import recipe_for_error
 from compile_doctor.rootcause import COMPILE_ERRORS, root_cause
 
 

@@ -10,7 +10,8 @@ from compile_doctor.checks.attention_program import attention_program
 from compile_doctor.checks.base import Check
 from compile_doctor.findings import Finding, Location
 from compile_doctor.patching.catalogue import all_recipes
-from compile_doctor.patching.match import about, concerned, used_by
+from compile_doctor.patching.errors import about
+from compile_doctor.patching.match import concerned, used_by
 from compile_doctor.patching.page import ranges
 from compile_doctor.patching.recipe import Recipe
 

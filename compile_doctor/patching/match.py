@@ -9,21 +9,11 @@ from typing import Any
 
 from compile_doctor.attention import Site
 from compile_doctor.findings import Finding
-from compile_doctor.patching.catalogue import all_recipes, within
+from compile_doctor.patching.catalogue import all_recipes
+from compile_doctor.patching.errors import COMPILE_ERROR, about
 from compile_doctor.patching.recipe import Recipe
 
-COMPILE_ERROR, KNOWN = "CD106", "CD702"
-
-
-def recipe_for_error(message: str, text: str, environment: Mapping[str, Any]) -> Recipe | None:
-    """The recipe whose signature a compile error has; `text` is all messages of the chain and the functions they passed."""
-    for recipe in all_recipes():
-        wanted = recipe.signature
-        if COMPILE_ERROR not in wanted.codes or wanted.message is None or not about(recipe, environment):
-            continue
-        if wanted.message.search(message) and wanted.stack in text:
-            return recipe
-    return None
+KNOWN = "CD702"
 
 
 def with_recipe(
@@ -69,13 +59,3 @@ def used_by(recipe: Recipe, site: Site) -> bool:
     if site.api != recipe.conditions.get("uses"):
         return False
     return not wide or (site.query is not None and str(site.query.shape[-1]) in wide.split("|"))
-
-
-def about(recipe: Recipe, environment: Mapping[str, Any]) -> bool:
-    """Whether a recipe is about the torch and the device of a diagnosis, which may be another machine's."""
-    version = environment.get("torch")
-    spec = recipe.affects.get("torch")
-    if spec and not (version and within(spec, str(version))):
-        return False
-    device = recipe.conditions.get("device")
-    return not device or not environment.get("device") or environment["device"] in device.split("|")

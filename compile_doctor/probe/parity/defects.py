@@ -6,7 +6,7 @@ import torch
 
 from compile_doctor.errors import UsageError
 from compile_doctor.patching.catalogue import find_recipe, why_not_affected
-from compile_doctor.patching.match import about, recipe_for_error
+from compile_doctor.patching.errors import about, recipe_for_error
 from compile_doctor.probe.failures import describe
 from compile_doctor.probe.parity.cases import find_case
 
