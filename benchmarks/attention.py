@@ -25,7 +25,7 @@ VARIANTS = {
     "dense": ("disabled", "example:sliding-window:disabled"),
 }
 LIMIT = 8 << 30
-"""Bytes that the other tools' processes may take: their dense run would need twice that."""
+"""Bytes that the other tools' processes may take: a little more than their dense run needs, so that no mistake takes the machine's memory."""
 
 
 def main() -> None:
