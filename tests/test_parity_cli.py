@@ -47,10 +47,14 @@ def narrowed(*patterns):
     return [part for pattern in patterns for part in ("--only", pattern)]
 
 
-def test_each_cell_has_its_own_end(run_cli, target):
-    """Two die, one of them by time-out, one is refused; each costs its own cell and no other."""
+def test_each_cell_has_its_own_end(run_cli, target, tmp_path):
+    """Two die, one of them by time-out, one is refused; each costs its own cell and no other, and leaves nothing behind."""
     only = narrowed(*PATTERNS, "mha", "forward")
-    done = run_cli("parity", target, *only, "--timeout", 20, "--format", "json", "-j", 2, timeout=300)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    options = ("--timeout", 20, "--format", "json", "-j", 2)
+    done = run_cli("parity", target, *only, *options, timeout=300, env={"TMPDIR": str(temporary)})
+    assert list(temporary.glob("compile-doctor-*")) == []
     found = json.loads(done.stdout)
     assert done.returncode == 1, done.stderr
     assert found["schema"] == "compile-doctor/parity/1"

@@ -26,11 +26,11 @@ def main(settings_file: str) -> int:
             channel.write(json.dumps({"kind": kind, **values}) + "\n")
             channel.flush()
 
-        _work(settings, say)
+        _work(settings, say, Path(settings_file).parent)
     return 0
 
 
-def _work(settings: dict[str, Any], say: Any) -> None:
+def _work(settings: dict[str, Any], say: Any, folder: Path) -> None:
     from compile_doctor.patching import waiting
 
     if settings.get("patches"):
@@ -58,7 +58,7 @@ def _work(settings: dict[str, Any], say: Any) -> None:
     from compile_doctor.probe.parity.seen import Watcher
 
     say("plan", units=plan.units, environment=describe_environment(settings["device"]))
-    watcher = Watcher()
+    watcher = Watcher(folder)
     for line in sys.stdin:
         unit = json.loads(line)
         _run(plan, unit, watcher, say, settings)

@@ -44,7 +44,9 @@ class _Silent(EventLog):
 class Watcher:
     """One per process: torch has no way to take the hooks back."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
+        """`folder`: where traces lie while a cell runs. One that dies leaves its own there: whoever made it deletes it."""
+        self.folder = folder
         self.observer = Observer(_Silent(), guard=False)
         self.observer.install(Observer.__module__)  # the masks and scores beside this file are to be traced
 
@@ -56,7 +58,7 @@ class Watcher:
         call that does not (flex_attention and compiled code run under no dispatch mode).
         """
         seen, graphs, dense = Seen(), self._graphs(), self._dense()
-        with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
+        with tempfile.TemporaryDirectory(prefix="compile-doctor-", dir=self.folder) as folder:
             try:
                 with ExitStack() as stack:
                     if generated:
