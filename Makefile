@@ -58,14 +58,14 @@ bench: install
 # A venv per torch version, outside of the repository: 5 to 7 GB each, hard-linked between versions by uv.
 record:
 	uv venv --quiet --allow-existing --python 3.11 $(RECORDERS)/$(TORCH)
-	uv pip install --quiet --python $(RECORDERS)/$(TORCH)/bin/python "torch==$(TORCH)" numpy setuptools click depyf packaging pyyaml rich
+	uv pip install --quiet --python $(RECORDERS)/$(TORCH)/bin/python "torch==$(TORCH)" numpy setuptools click depyf msgspec packaging pyyaml rich
 	$(RECORDERS)/$(TORCH)/bin/python tests/record.py $(ONLY)
 
 # Two of them at a time. Each fails without, passes with and fails again; outside of its range it passes.
 verify-recipes:
 	@for version in $(VERSIONS); do \
 	 uv venv --quiet --allow-existing --python 3.11 $(RECORDERS)/$$version && \
-	 uv pip install --quiet --python $(RECORDERS)/$$version/bin/python "torch==$$version" numpy setuptools click depyf packaging pyyaml rich && \
+	 uv pip install --quiet --python $(RECORDERS)/$$version/bin/python "torch==$$version" numpy setuptools click depyf msgspec packaging pyyaml rich && \
 	 PYTHONPATH=. $(RECORDERS)/$$version/bin/python -m compile_doctor patches verify --all -j 2 --table recipes/VERIFIED.md $(ONLY) || failed=1; \
 	done; test -z "$$failed"
 

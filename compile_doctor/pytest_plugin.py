@@ -51,16 +51,17 @@ class CompileHealth:
         measured in a test. Raises TypeError for another name, RuntimeError for a block within a block.
         """
         wanted = _checked(expected)
+        from compile_doctor.asked import Asked
         from compile_doctor.capture import CaptureDirectory
+        from compile_doctor.evidence import Child
         from compile_doctor.probe.inprocess import watch
         from compile_doctor.report import make_report, relative
 
         with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
-            directory = CaptureDirectory(Path(folder), {"target": "this test", "cwd": str(Path.cwd())})
+            directory = CaptureDirectory(Path(folder), Asked("this test", str(Path.cwd())))
             with watch(directory.path):
                 yield self
-            children = [{"mode": "test", "exit_code": 0, "signal": None, "ended": "exited"}]
-            self.report = relative(make_report(directory.finish(children)))
+            self.report = relative(make_report(directory.close((Child("test", 0),))))
         wrong = list(differences(self.report, wanted))
         if wrong:
             pytest.fail("\n".join([*wrong, "", _shown(self.report)]), pytrace=False)

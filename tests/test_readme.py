@@ -12,6 +12,7 @@ import click
 import pytest
 
 import compile_doctor
+from compile_doctor.asked import Asked
 from compile_doctor.capture import load_capture
 from compile_doctor.causes import registry
 from compile_doctor.checks import all_checks, find_check
@@ -177,7 +178,7 @@ def test_the_readme_has_the_exit_codes():
 def test_the_keys_of_the_json_example_are_the_reports():
     block = next(text for kind, text in _FENCE.findall(JSON) if kind == "json")
     said = json.loads(block)
-    real = as_dict(make_report(Evidence(target="model.py")))
+    real = as_dict(make_report(Evidence(Asked("model.py"))))
     assert said["schema"] == real["schema"]
     assert sorted(set(said) - set(real)) == []
     assert sorted(set(said["summary"]) ^ set(real["summary"])) == []

@@ -46,7 +46,7 @@ def _exactly(seen: Seen, comparisons: list[Comparison]) -> Iterator[Finding]:
     if comparison.direction == "backward":
         row = max(_failing(comparison), key=lambda one: (one.error is None, one.relative or 0.0))
     what = "gradients" if comparison.direction == "backward" else _WHAT.get(comparison.case, "decoded output")
-    at = seen.evidence.manifest.get("compared_at")
+    at = seen.evidence.facts.compared_at
     yield CHECK.finding(
         f"Compiled and eager give different {what}",
         f"`{row.name}`: {described(row, comparison.depth)}" + (f" (at {at:,} tokens)." if at else "."),
@@ -74,9 +74,9 @@ def _failing(comparison: Comparison) -> list[Compared]:
 
 
 def _quickly(seen: Seen) -> Iterator[Finding]:
-    difference, manifest = seen.evidence.max_difference, seen.evidence.manifest
-    largest, unlike = manifest.get("largest_output"), manifest.get("unlike")
-    if manifest.get("random"):
+    difference, facts = seen.evidence.max_difference, seen.evidence.facts
+    largest, unlike = facts.largest_output, facts.unlike
+    if facts.random:
         return
     if unlike:
         said, measured = f"The outputs of the first call differ: {unlike}", unlike
@@ -85,7 +85,7 @@ def _quickly(seen: Seen) -> Iterator[Finding]:
     else:
         said = f"The outputs of the first call differ by up to {difference:.2g}, where the largest eager value is {largest:.2g}"
         measured = f"largest absolute difference {difference:.3g}, tolerated here {TOLERATED * largest:.3g}"
-    at = manifest.get("compared_at")
+    at = facts.compared_at
     yield CHECK.finding(
         "Compiled and eager give different results",
         said + (f" (at {at:,} tokens)." if at else "."),

@@ -35,7 +35,7 @@ _INDENT = "   "
 def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     report = without_controls(relative(report))
     console = make_console(colour)
-    _head(console, report)
+    _head(console, report, verbosity)
     shown = report.findings if verbosity else report.findings[:SHOWN]
     fixes: dict[str, int] = {}
     for number, finding in enumerate(shown, 1):
@@ -127,7 +127,7 @@ def _gate_details(console: Console, outcome: Outcome, verbosity: int) -> None:
         console.print(render(outcome.report, verbosity), soft_wrap=True, highlight=False)
 
 
-def _head(console: Console, report: Report) -> None:
+def _head(console: Console, report: Report, verbosity: int) -> None:
     env = report.environment
     torch = f"torch {env['torch']}" if env.get("torch") else ""
     parts = [
@@ -142,6 +142,19 @@ def _head(console: Console, report: Report) -> None:
     verdict = Text(f"{report.verdict.upper()}   ", style=f"bold {_COLOURS[report.verdict]}")
     console.print(verdict + Text(consequence(report), style="bold"))
     console.print()
+    _missing(console, report, verbosity)
+
+
+def _missing(console: Console, report: Report, verbosity: int) -> None:
+    """What the verdict lacks; the first of it alone is in the verdict's own line."""
+    shown = report.missing if verbosity else report.missing[:SHOWN]
+    if len(report.missing) > 1 or report.verdict == "unhealthy":
+        for text in shown:
+            _wrapped(console, "Missing  ", text)
+        if len(shown) < len(report.missing):
+            _wrapped(console, "Missing  ", f"and {len(report.missing) - len(shown)} more: -v")
+        if shown:
+            console.print()
 
 
 def _shortened(target: str) -> str:
