@@ -184,6 +184,9 @@ def _verdict(evidence: Evidence, findings: list[Finding], missing: tuple[str, ..
     interrupted = next((child for child in evidence.children if child.ended == "interrupted"), None)
     if interrupted:
         return "inconclusive", "Interrupted before it was done."
+    early = proof.left_early(evidence)
+    if early:
+        return "inconclusive", _sentence(early)
     if any(finding.severity == "error" for finding in findings):
         return "unhealthy", ""
     if failed:

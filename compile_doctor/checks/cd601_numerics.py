@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
 from compile_doctor.checks.base import Check
+from compile_doctor.checks.raised_values import hook, values_of
 from compile_doctor.evidence import Compared, Comparison
 from compile_doctor.findings import Finding
 from compile_doctor.judged import decoded_eagerly, described
@@ -40,6 +41,14 @@ def detect(seen: Seen) -> Iterator[Finding]:
 def _exactly(seen: Seen, comparisons: list[Comparison]) -> Iterator[Finding]:
     """One finding: gradients and decoded steps follow from what the forward run computes."""
     failed = [(one, row) for one in comparisons if (row := worst(one)) and judge(one) == "FAIL"]
+    raised = [one for one in comparisons if not one.rows and judge(one) == "FAIL"]
+    if raised:
+        yield CHECK.finding(
+            f"{hook(raised[0])} raises with the compiled model only",
+            cause="numerics:raises",
+            fix=_HALVE,
+            **values_of(seen, raised),
+        )
     if not failed:
         return
     comparison, row = failed[0]

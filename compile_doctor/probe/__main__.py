@@ -23,7 +23,9 @@ def main(settings_file: str) -> int:
     if output:
         redirect(output)
     log = EventLog(Path(settings["directory"]))
-    log.write(schema.Start(argv=sys.argv, python=sys.version.split()[0], path=[str(one) for one in sys.path]))
+    log.write(
+        schema.Start(argv=[settings["target"]], python=sys.version.split()[0], path=[str(one) for one in sys.path])
+    )
     if settings.get("memory_limit"):
         limit_memory(log, int(settings["memory_limit"]))
     files = None

@@ -28,7 +28,6 @@ from compile_doctor.probe.parity.decoding import Decode
 from compile_doctor.probe.parity.numerics import Numerics
 from compile_doctor.probe.parity.state import Start
 
-
 SEEN = "__compile_doctor_seen__"
 """Marks an exception that is on record."""
 

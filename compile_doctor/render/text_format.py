@@ -146,15 +146,15 @@ def _head(console: Console, report: Report, verbosity: int) -> None:
 
 
 def _missing(console: Console, report: Report, verbosity: int) -> None:
-    """What the verdict lacks; the first of it alone is in the verdict's own line."""
-    shown = report.missing if verbosity else report.missing[:SHOWN]
-    if len(report.missing) > 1 or report.verdict == "unhealthy":
-        for text in shown:
-            _wrapped(console, "Missing  ", text)
-        if len(shown) < len(report.missing):
-            _wrapped(console, "Missing  ", f"and {len(report.missing) - len(shown)} more: -v")
-        if shown:
-            console.print()
+    """What the verdict lacks, but for what is in its own line."""
+    missing = [text for text in report.missing if text.lower().strip(".") not in report.reason.lower()]
+    shown = missing if verbosity else missing[:SHOWN]
+    for text in shown:
+        _wrapped(console, "Missing  ", text)
+    if len(shown) < len(missing):
+        _wrapped(console, "Missing  ", f"and {len(missing) - len(shown)} more: -v")
+    if shown:
+        console.print()
 
 
 def _shortened(target: str) -> str:
