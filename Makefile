@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 VERSIONS := 2.8.0 2.9.1 2.10.0 2.11.0 2.12.1 2.13.0 2.14.1 2.15.0
 RECORDERS ?= $(HOME)/.cache/compile-doctor/torch
 
-.PHONY: help install demo test check bench record verify-recipes registry build clean
+.PHONY: help install demo test check bench record verify-recipes registry schemas build clean
 
 help:
 	@echo "make demo       set everything up and diagnose a shipped example"
@@ -16,6 +16,7 @@ help:
 	@echo "make record TORCH=2.15.0   run the examples and programs on another torch, into tests/evidence"
 	@echo "make verify-recipes        prove every recipe on every torch, into recipes/VERIFIED.md"
 	@echo "make registry VENVS=...    merge the graph-break registries of installed torches"
+	@echo "make schemas    write the JSON Schemas of the documents again, from the records that they are made of"
 	@echo "make build      wheel and sdist into dist/"
 
 # torch comes first and with its version: nothing later may bring another one.
@@ -71,6 +72,9 @@ verify-recipes:
 
 registry:
 	$(PYTHON) tools/graph_break_registry.py $(or $(VENVS),$(addprefix $(RECORDERS)/,$(VERSIONS))) > compile_doctor/data/graph_breaks.json
+
+schemas: install
+	$(BIN)/python tools/schemas.py
 
 build: install
 	rm -rf dist
