@@ -84,6 +84,7 @@ def whole_report() -> Report:
         skipped_checks=(("CD202", "a bare trace"),),
         unknown_events={"artifact:new": 2},
         disagreements=("3 frames, 2 counted",),
+        missing=("the inputs were not made",),
         notes=("a note",),
         patches=recipes,
         trial=trial,

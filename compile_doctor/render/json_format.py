@@ -40,6 +40,7 @@ def report_of(report: Report) -> report_document.Report:
         ),
         unknown_events=dict(report.unknown_events),
         disagreements=report.disagreements,
+        missing=report.missing,
         notes=report.notes,
         patches=tuple(_recipe(one) for one in report.patches),
         trial=_trial(report.trial) if report.trial else None,

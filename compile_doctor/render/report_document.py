@@ -297,6 +297,8 @@ class Report(Record):
     """How many records there were of each kind that this version cannot read."""
     disagreements: Texts
     """What torch's trace and its own counters do not agree on."""
+    missing: Texts
+    """Evidence that is missing, a sentence each: a report with any is never `healthy`."""
     notes: Texts
     """What else to know: what was left out, and which figure could not be written."""
     patches: tuple[Recipe, ...]
