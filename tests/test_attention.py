@@ -81,7 +81,7 @@ def watched(*compilations, peak=FAR, largest=FAR // 4, runs=1, options=None, win
         max_difference=0.0,  # compared: else CD702 asks whether it was
         compilations=compilations,
         attention=attention,
-        **about(options=options),
+        **about(options=options, cwd=""),
     )
 
 

@@ -28,8 +28,8 @@ class Log:
     def __init__(self):
         self.events = []
 
-    def write(self, event, **values):
-        self.events.append(values)
+    def write(self, event):
+        self.events.append(vars(event))
 
 
 # ---------------------------------------------------------------- one tensor

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from bench_helper import attention_bench
 from conftest import ROOT
-from helpers import a_break, evidence
+from helpers import a_break, about, evidence
 
 from compile_doctor import gate, schemas
 from compile_doctor.attention_report import AttentionEntry
@@ -197,7 +197,7 @@ def test_the_report_of_a_recording_is_valid(path):
 
 
 def test_other_documents_are_valid():
-    assert valid("report", json_format.render(make_report(evidence(environment={}, manifest={}, compilations=()))))
+    assert valid("report", json_format.render(make_report(evidence(environment={}, **about(), compilations=()))))
     assert valid("check", json_format.render_gate(whole_gate()))
     assert valid("check", json_format.render_gate(gate.Gate((), "2.13.0", "unknown")))
     assert valid("parity", parity_json.render(parity_result.Parity("m.py", {}, ())))
