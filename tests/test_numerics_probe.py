@@ -29,7 +29,7 @@ class Log:
         self.events = []
 
     def write(self, event):
-        self.events.append(vars(event))
+        self.events.append({name: getattr(event, name) for name in event.__dataclass_fields__})
 
 
 # ---------------------------------------------------------------- one tensor
