@@ -6,10 +6,12 @@ import json
 from typing import Any
 
 from compile_doctor.bench.result import Bench, Row
+from compile_doctor.clean import cleaned
 
 SCHEMA = "compile-doctor/bench/1"
 
 
+@cleaned
 def render_bench(bench: Bench) -> str:
     return json.dumps(as_dict(bench), indent=2) + "\n"
 

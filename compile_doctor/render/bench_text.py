@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from compile_doctor.bench.result import Bench, Row
-from compile_doctor.render.clean import without_controls
+from compile_doctor.clean import cleaned
 from compile_doctor.render.console import make_console, printed
 from compile_doctor.sizes import human
 
@@ -21,8 +21,8 @@ _STYLES = {"wrong": "red", "died": "red", "timed-out": "red", "failed": "red", "
 _WORDS = {"timed-out": "timed out", "not-run": "not run"}
 
 
+@cleaned
 def render_bench(bench: Bench, colour: bool = False) -> str:
-    bench = without_controls(bench)
     console = make_console(colour)
     for part in Text(" · ".join([bench.subject, *ran_on(bench)])).wrap(console, console.width):
         console.print(part)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from compile_doctor.attention_report import AttentionEntry
+from compile_doctor.clean import cleaned
 from compile_doctor.evidence import Patch
 from compile_doctor.explain import upstream_url
 from compile_doctor.findings import Finding, Location
@@ -17,6 +18,7 @@ from compile_doctor.trial import Trial
 SCHEMA = "compile-doctor/report/1"
 
 
+@cleaned
 def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     return json.dumps(as_dict(report), indent=2) + "\n"
 
@@ -49,6 +51,7 @@ def as_dict(report: Report) -> dict[str, Any]:
 GATE_SCHEMA = "compile-doctor/check/1"
 
 
+@cleaned
 def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     """One document for `check`; `-v` puts each target's whole report in."""
     document = {

@@ -6,12 +6,14 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from compile_doctor.clean import cleaned
 from compile_doctor.parity.result import Cell, Parity
 from compile_doctor.render.json_format import finding_as_dict
 
 SCHEMA = "compile-doctor/parity/1"
 
 
+@cleaned
 def render(parity: Parity, verbosity: int = 0, colour: bool = False) -> str:
     document = {
         "schema": SCHEMA,

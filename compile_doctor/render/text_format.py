@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.text import Text
 
 from compile_doctor import places
+from compile_doctor.clean import cleaned
 from compile_doctor.findings import Finding
 from compile_doctor.gate import Gate, Outcome
 from compile_doctor.render.attention_table import attention_table
-from compile_doctor.render.clean import without_controls
 from compile_doctor.render.consequence import consequence, figures
 from compile_doctor.render.console import make_console, printed
 from compile_doctor.render.trial import trial_table
@@ -32,8 +32,9 @@ _COLOURS = {
 _INDENT = "   "
 
 
+@cleaned
 def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
-    report = without_controls(relative(report))
+    report = relative(report)
     console = make_console(colour)
     _head(console, report)
     shown = report.findings if verbosity else report.findings[:SHOWN]
@@ -69,6 +70,7 @@ def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
 _STATUS = {"regression": "red", "inconclusive": "yellow", "pass": "green", "better": "green"}
 
 
+@cleaned
 def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     """A line per target; of what fails, the finding as `diagnose` shows it. `-v` shows each target's whole report."""
     console = make_console(colour)
@@ -117,7 +119,7 @@ def _gate_details(console: Console, outcome: Outcome, verbosity: int) -> None:
         console.print(outcome.name, style="bold")
     for number, change in enumerate(changes, 1):
         if change.finding is not None and outcome.report is not None:
-            _finding(console, without_controls(relative(outcome.report)), number, change.finding, verbosity, number)
+            _finding(console, relative(outcome.report), number, change.finding, verbosity, number)
         else:
             console.print(f"{number:<3}{change.text}", soft_wrap=True)
         if change.waived:
