@@ -8,7 +8,7 @@ import tempfile
 import traceback
 
 import compile_doctor
-from compile_doctor.clean import say
+from compile_doctor.clean import clean, say
 
 ISSUES = "https://github.com/compile-doctor/compile-doctor/issues"
 
@@ -22,7 +22,7 @@ def report_crash(error: Exception) -> None:
         with tempfile.NamedTemporaryFile(
             "w", prefix="compile-doctor-crash-", suffix=".txt", delete=False, encoding="utf-8"
         ) as file:
-            file.write(head + text)
+            file.write(clean(head + text))
         say(f"Please report it with the file {file.name} at {ISSUES}")
     except OSError:
         say(f"Please report it at {ISSUES}")

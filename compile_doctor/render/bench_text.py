@@ -11,6 +11,7 @@ from rich.text import Text
 from compile_doctor.bench.result import Bench, Row
 from compile_doctor.clean import cleaned
 from compile_doctor.render.console import make_console, printed
+from compile_doctor.render.entries import one_line
 from compile_doctor.sizes import human
 
 FEW = 4
@@ -24,7 +25,7 @@ _WORDS = {"timed-out": "timed out", "not-run": "not run"}
 @cleaned
 def render_bench(bench: Bench, colour: bool = False) -> str:
     console = make_console(colour)
-    for part in Text(" · ".join([bench.subject, *ran_on(bench)])).wrap(console, console.width):
+    for part in Text(one_line(" · ".join([bench.subject, *ran_on(bench)]), 1000)).wrap(console, console.width):
         console.print(part)
     busy = _busy(bench)
     if busy:
