@@ -55,12 +55,9 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
         if was != now:
             yield f"{_WORDS.get(key, key.replace('_', ' '))}: {was} → {now}"
     gone, new = baseline.differences(before["findings"], after["findings"])
-    for entry in tuple(new):
-        same = next((one for one in gone if all(one[key] == entry[key] for key in ("code", "file", "function"))), None)
-        if same is not None:
-            gone.remove(same)
-            new.remove(entry)
-            yield f"{_named(entry)}: told as {_cause(same)}, now as {_cause(entry)}"
+    pairs, gone, new = baseline.paired(gone, new, lambda one: (one["code"], one["file"], one["function"]))
+    for same, entry in pairs:
+        yield f"{_named(entry)}: told as {_cause(same)}, now as {_cause(entry)}"
     yield from (f"gone: {_named(entry)}: {_cause(entry)}" for entry in gone)
     yield from (f"new: {_named(entry)}: {_cause(entry)}" for entry in new)
     yield from _attention(before["attention"], after["attention"])
