@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -215,7 +216,7 @@ def _wrapped(console: Console, label: str, text: str) -> None:
     """Text behind a label: a paragraph is wrapped, several lines are code and stay as they are."""
     pad = _INDENT + " " * len(label)
     lines = cut(text.rstrip(), LONGEST).splitlines() or [""]
-    if len(lines) == 1:
+    if len(lines) == 1 and ("\t" in lines[0] or cell_len(lines[0]) > console.width - len(pad) - 1):
         lines = [piece.plain.rstrip() for piece in Text(lines[0]).wrap(console, console.width - len(pad) - 1)] or [""]
     for number, line in enumerate(lines):
         console.print((pad if number else _INDENT + label) + line.rstrip(), soft_wrap=True)
