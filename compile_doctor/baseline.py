@@ -11,7 +11,8 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def snapshot(name: str, report: Report) -> dict[str, Any]:
         "settings": _settings(report),
         "summary": {key: report.summary[key] for key in GUARDED},
         "findings": sorted(
-            (identity(one) for one in report.findings if one.code not in ABOUT_THE_MACHINE), key=_sorted_by
+            (identity(one) for one in report.findings if one.code not in ABOUT_THE_MACHINE), key=sorted_by
         ),
         "attention": _attention(report),
     }
@@ -83,14 +84,17 @@ def _settings(report: Report) -> dict[str, Any]:
 def _attention(report: Report) -> list[dict[str, Any]]:
     """One entry per call, in the order of lines within a function, without the lines."""
     found: list[dict[str, Any]] = []
+    numbers: Counter[tuple[str, str, str]] = Counter()
     for entry in sorted(report.attention, key=lambda one: (one.location.file, one.location.line)):
         key = (_portable(entry.location.file), entry.location.function, entry.api)
-        number = sum((one["file"], one["function"], one["api"]) == key for one in found) + 1
-        found.append({"file": key[0], "function": key[1], "api": key[2], "number": number, "verdict": entry.verdict})
+        numbers[key] += 1
+        found.append(
+            {"file": key[0], "function": key[1], "api": key[2], "number": numbers[key], "verdict": entry.verdict}
+        )
     return found
 
 
-def _sorted_by(entry: dict[str, Any]) -> tuple[str, ...]:
+def sorted_by(entry: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(value) for value in entry.values())
 
 
@@ -157,12 +161,30 @@ def differing(known: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     return "; ".join(f"{key} = {known.get(key, 'not given')}, now {found.get(key, 'not given')}" for key in keys)
 
 
-def differences(old: Iterable[Any], new: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+def differences(old: Sequence[Any], new: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """(gone, new) of two lists of entries; one that is there twice counts twice."""
-    gone, added = list(old), []
-    for one in new:
-        if one in gone:
-            gone.remove(one)
-        else:
-            added.append(one)
+    _, gone, added = paired(old, new, key_of)
     return gone, added
+
+
+def paired(
+    old: Sequence[Any], new: Sequence[Any], key: Callable[[Any], Hashable]
+) -> tuple[list[tuple[Any, Any]], list[Any], list[Any]]:
+    """(pairs, old ones left, new ones left): each new entry with the first old one of the same key."""
+    waiting: dict[Hashable, deque[int]] = defaultdict(deque)
+    for number, one in enumerate(old):
+        waiting[key(one)].append(number)
+    pairs, left, taken = [], [], set()
+    for one in new:
+        same = waiting.get(key(one))
+        if same:
+            taken.add(same[0])
+            pairs.append((old[same.popleft()], one))
+        else:
+            left.append(one)
+    return pairs, [one for number, one in enumerate(old) if number not in taken], left
+
+
+def key_of(entry: Any, without: str = "") -> Hashable:
+    """What an entry is looked up by: all of it, or all but one of its fields."""
+    return json.dumps({name: value for name, value in entry.items() if name != without}, sort_keys=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from compile_doctor import baseline, places
@@ -18,6 +19,8 @@ _NAMES = {
     "recompiles": ("recompilation", "recompilations"),
 }
 """The figures that are judged. Fewer is better."""
+LINES = 9
+"""That are named of one change."""
 _RANK = {"fused": 0, "unverified": 1, "mixed": 2, "dense": 3}
 _ABOUT_ATTENTION = ("CD3", "CD4", "CD5")
 _Entry = dict[str, Any]
@@ -57,31 +60,27 @@ def unmatched(known: _Entry, found: _Entry, report: Report) -> tuple[list[_Entry
     gone, new = baseline.differences(known["findings"], found["findings"])
     # A line with two breaks may be written as two lines: one finding more, where nothing that was counted differs.
     if all(known["summary"].get(key) == found["summary"][key] for key in (*_NAMES, "frames_compiled")):
-        gone = [entry for entry in gone if entry not in found["findings"]]
-        new = [entry for entry in new if entry not in known["findings"]]
-    for entry in tuple(new):
-        before = next((one for one in gone if _moved(one, entry, report)), None)
-        if before is not None:
-            gone.remove(before)
-            new.remove(entry)
-    return gone, new
-
-
-def _moved(old: _Entry, new: _Entry, report: Report) -> bool:
-    """Whether only the file or only the function's name differs, and the old function is no longer where it was."""
-    differ = [key for key in old if old[key] != new[key]]
-    return differ in (["file"], ["function"]) and not places.defines(report.sources, old["file"], old["function"])
+        now, before = ({*map(baseline.key_of, one["findings"])} for one in (found, known))
+        gone = [entry for entry in gone if baseline.key_of(entry) not in now]
+        new = [entry for entry in new if baseline.key_of(entry) not in before]
+    stayed = [entry for entry in gone if places.defines(report.sources, entry["file"], entry["function"])]
+    left = [entry for entry in gone if not places.defines(report.sources, entry["file"], entry["function"])]
+    for renamed in ("function", "file"):
+        _, left, new = baseline.paired(left, new, partial(baseline.key_of, without=renamed))
+    return sorted((*stayed, *left), key=baseline.sorted_by), new
 
 
 def _new_findings(
     new: Sequence[_Entry], report: Report, owners: Sequence[str], waived: Callable[[Finding], str]
 ) -> Iterator[Change]:
     """A change for each; a hint (info) is none, but a break that was asked for is still a break."""
-    alike: dict[str, list[Finding]] = defaultdict(list)
+    alike: dict[Hashable, list[Finding]] = defaultdict(list)
     for finding in report.findings:
-        alike[baseline.text_of(baseline.identity(finding))].append(finding)
+        alike[baseline.key_of(baseline.identity(finding))].append(finding)
+    for found in alike.values():
+        found.sort(key=lambda one: one.location.line if one.location else 0)
     for entry in new:
-        findings = sorted(alike[baseline.text_of(entry)], key=lambda one: one.location.line if one.location else 0)
+        findings = alike[baseline.key_of(entry)]
         finding = findings[-1]  # of several in one function, which of them is new cannot be told: the text names all
         if entry["owner"] in owners and (finding.severity != "info" or finding.code == "CD101"):
             yield Change("finding", f"new: {named(entry, *findings)}", finding, waived(finding))
@@ -128,14 +127,20 @@ def _attention(
     worse: list[Change] = []
     better: list[Change] = []
     before, after = _calls(known), _calls(found)
-    lost = [key for key in before if key not in after and not places.defines(report.sources, key[0], key[1])]
+    lost: dict[tuple[str, ...], tuple[int, tuple[str, str, str]]] = {}
+    for number, one in enumerate(before):
+        if one not in after and not places.defines(report.sources, one[0], one[1]):
+            for place in (("file", one[0], one[2]), ("function", one[1], one[2])):
+                lost.setdefault(place, (number, one))
+    lines_of: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for entry in report.attention:
+        lines_of[entry.api, entry.verdict, entry.location.file, entry.location.function].append(entry.location.line)
     for (file, function, api), verdicts in after.items():
-        renamed = (one for one in lost if one[2] == api and (one[0] == file or one[1] == function))
-        key = (file, function, api) if (file, function, api) in before else next(renamed, None)
+        renamed = [lost[place] for place in (("file", file, api), ("function", function, api)) if place in lost]
+        key = (file, function, api) if (file, function, api) in before else min(renamed)[1] if renamed else None
         was = before.get(key, []) if key else []
         for number, now in enumerate(verdicts):
-            alike = [one.location for one in report.attention if (one.api, one.verdict) == (api, now)]
-            lines = " or ".join(str(at.line) for at in alike if (at.file, at.function) == (file, function))
+            lines = _either(lines_of[api, now, file, function])
             text = f"attention in {function} ({file}{':' if lines else ''}{lines}) is {now}"
             if number < len(was) and was[number] != now:
                 got_worse = _RANK[now] > _RANK[was[number]]
@@ -171,9 +176,15 @@ def _calls(entries: Sequence[_Entry]) -> _Calls:
     return {key: sorted(verdicts, key=_RANK.__getitem__) for key, verdicts in calls.items()}
 
 
+def _either(lines: Sequence[int]) -> str:
+    """`7 or 9`; of many the first ones."""
+    named = list(map(str, lines[:LINES]))
+    return " or ".join([*named, f"{len(lines) - LINES:,} more"] if len(lines) > LINES else named)
+
+
 def named(entry: _Entry, *findings: Finding) -> str:
     """`CD101 graph-break in Model.forward (model.py:7)`; without the findings, as little as the baseline knows."""
     title = f" {findings[0].name}" if findings else ""
-    lines = " or ".join(str(one.location.line) for one in findings if one.location)
+    lines = _either([one.location.line for one in findings if one.location])
     where = f" ({entry['file']}{':' if lines else ''}{lines})" if entry["file"] else ""
     return f"{entry['code']}{title} in {entry['function'] or 'the target'}{where}"

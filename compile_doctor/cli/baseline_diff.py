@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import click
-
 from compile_doctor import baseline
 from compile_doctor.checks import all_checks
+from compile_doctor.cli.output import answer
 from compile_doctor.config import choose
 from compile_doctor.errors import DoctorError
 
@@ -29,12 +28,12 @@ def diff_baselines(old: str, new: str) -> int:
     for name, device in names:
         before, after = found.get((name, device, old)), found.get((name, device, new))
         if before is None or after is None:
-            click.echo(f"{name} ({device}): no baseline for torch {old if before is None else new}")
+            answer(f"{name} ({device}): no baseline for torch {old if before is None else new}")
             continue
         lines = list(differences(before, after))
-        click.echo(f"{name} ({device}):" + ("" if lines else f" the same under torch {old} and {new}"))
+        answer(f"{name} ({device}):" + ("" if lines else f" the same under torch {old} and {new}"))
         for line in lines:
-            click.echo(f"  {line}")
+            answer(f"  {line}")
     return 0
 
 
@@ -56,12 +55,9 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
         if was != now:
             yield f"{_WORDS.get(key, key.replace('_', ' '))}: {was} → {now}"
     gone, new = baseline.differences(before["findings"], after["findings"])
-    for entry in tuple(new):
-        same = next((one for one in gone if all(one[key] == entry[key] for key in ("code", "file", "function"))), None)
-        if same is not None:
-            gone.remove(same)
-            new.remove(entry)
-            yield f"{_named(entry)}: told as {_cause(same)}, now as {_cause(entry)}"
+    pairs, gone, new = baseline.paired(gone, new, lambda one: (one["code"], one["file"], one["function"]))
+    for same, entry in pairs:
+        yield f"{_named(entry)}: told as {_cause(same)}, now as {_cause(entry)}"
     yield from (f"gone: {_named(entry)}: {_cause(entry)}" for entry in gone)
     yield from (f"new: {_named(entry)}: {_cause(entry)}" for entry in new)
     yield from _attention(before["attention"], after["attention"])

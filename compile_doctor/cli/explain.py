@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from compile_doctor.cli.output import answer
+
 
 @click.command(name="explain", short_help="What a code means and how to fix it.")
 @click.argument("code")
@@ -20,5 +22,5 @@ def command(code: str) -> int:
     """
     from compile_doctor.explain import explain
 
-    click.echo(explain(code), nl=False)
+    answer(explain(code))
     return 0

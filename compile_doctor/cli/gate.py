@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import datetime
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import click
-
 from compile_doctor import baseline
 from compile_doctor.cache import Cache
 from compile_doctor.check_targets import outcome_of, run_targets
-from compile_doctor.cli.output import check_outputs, write_summary
+from compile_doctor.cli.output import answer, check_outputs, print_data, write_summary
 from compile_doctor.config import OWNERS, Configuration, GateTarget, choose
 from compile_doctor.errors import DoctorError, UsageError
 from compile_doctor.evidence import Evidence
@@ -79,8 +76,7 @@ def check_targets(
             raise UsageError(f"-o {name}:{path}: {error.strerror}.") from error
     write_summary(format_, lambda: gate_renderer("markdown")(gate, 1))
     if format_ != "text" or not quiet or gate.exit_code:
-        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        sys.stdout.write(gate_renderer(format_)(gate, verbose, colour))
+        print_data(lambda colour: gate_renderer(format_)(gate, verbose, colour), format_ == "github")
     return gate.exit_code
 
 
@@ -112,7 +108,7 @@ def update_baselines(
 
     outcomes = run_targets(targets, jobs or configuration.jobs, backend, forks, None, write, quiet=False)
     for outcome in outcomes:
-        click.echo(f"{outcome.name}: {'not written: ' if outcome.status != 'pass' else ''}{outcome.reason}")
+        answer(f"{outcome.name}: {'not written: ' if outcome.status != 'pass' else ''}{outcome.reason}")
     return 0 if all(outcome.status == "pass" for outcome in outcomes) else 3
 
 
@@ -122,7 +118,7 @@ def prune_baselines(dry_run: bool) -> int:
     names = {target.name for target in targets}
     for path, entry in baseline.stored(configuration.baseline_dir):
         if entry["target"] not in names:
-            click.echo(f"{'would delete' if dry_run else 'deleted'} {os.path.relpath(path)}")
+            answer(f"{'would delete' if dry_run else 'deleted'} {os.path.relpath(path)}")
             if not dry_run:
                 Path(path).unlink()
     return 0

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from compile_doctor.bench import result
 from compile_doctor.bench.run import OF_ATTENTION, OF_MODELS
+from compile_doctor.clean import cleaned
 from compile_doctor.render import document
 from compile_doctor.render.document import ENVIRONMENT, Count, Figure, Record, Size, Texts, one_of
 from compile_doctor.render.report_document import RecipeState
@@ -131,6 +132,7 @@ class Bench(Record):
     """What else to know: what was interrupted, and which figure could not be written."""
 
 
+@cleaned
 def render_bench(bench: result.Bench) -> str:
     return document.as_text(as_dict(bench))
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from compile_doctor.attention_report import AttentionEntry
+from compile_doctor.clean import cleaned
 from compile_doctor.evidence import Patch
 from compile_doctor.explain import upstream_url
 from compile_doctor.findings import Finding, Location
@@ -15,6 +16,7 @@ from compile_doctor.report import Report, relative
 from compile_doctor.trial import Trial
 
 
+@cleaned
 def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     return document.as_text(as_dict(report))
 
@@ -51,6 +53,7 @@ def report_of(report: Report) -> report_document.Report:
     )
 
 
+@cleaned
 def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     """One document for `check`; `-v` puts each target's whole report in."""
     found = check_document.Check(

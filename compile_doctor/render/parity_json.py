@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from compile_doctor.clean import cleaned
 from compile_doctor.parity import result
 from compile_doctor.render.document import ENVIRONMENT, Figure, Record, Texts, as_dict, as_text, one_of
 from compile_doctor.render.json_format import finding_of
@@ -55,6 +56,7 @@ class Parity(Record):
     """What could not be compared, which recipes were active, and which figure could not be written."""
 
 
+@cleaned
 def render(parity: result.Parity, verbosity: int = 0, colour: bool = False) -> str:
     document = Parity(
         schema="compile-doctor/parity/1",
