@@ -102,7 +102,8 @@ def _checked(expected: dict[str, Any]) -> dict[str, Any]:
 
 
 def differences(report: Report, expected: dict[str, Any]) -> Iterator[str]:
-    """What is not as it was expected, a sentence each."""
+    """What is not as it was expected, a sentence each; evidence that is lost is never as expected."""
+    yield from (f"evidence is missing: {text}" for text in report.lost)
     for name, value in expected.items():
         if name == "attention":
             yield from _attention(report)
@@ -131,6 +132,6 @@ def _attention(report: Report) -> Iterator[str]:
 
 
 def _shown(report: Report) -> str:
-    from compile_doctor.render.text_format import render
+    from compile_doctor.render.text_format import render_without_verdict
 
-    return render(report)
+    return render_without_verdict(report)
