@@ -488,11 +488,11 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Member:
-    """One file of a capture, its line ends as `\\n`: bytes, digest, and lines."""
+    """One file of a capture, its line ends as `\\n`: bytes, digest, and of events the records."""
 
     size: Bytes
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-    lines: Count
+    lines: Count | None = None
 
 
 @dataclass(frozen=True)

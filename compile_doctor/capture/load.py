@@ -96,6 +96,7 @@ def _bare_trace(members: Members) -> Evidence:
             f"{members.path} holds no capture and no torch trace.",
             hint="A capture has a capture.json; a trace, files from TORCH_TRACE.",
         )
+    members.sealed = False
     evidence = read_run(members, Asked("trace"), (), False)
     return replace(evidence, sources=read_sources(evidence, [str(Path.cwd())]), unended=())
 

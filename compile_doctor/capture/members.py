@@ -10,6 +10,7 @@ import os
 import re
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -31,15 +32,23 @@ _APART = re.compile(r"(?:^|/)(?:\.[^/]*|__MACOSX)(?:/|$)|^with-recipes/|(?:^|/)f
 """Not of the capture itself: hidden files, the run with recipes beside it, what the cache notes."""
 
 
-class Stream:
-    """Reads one member; `member` is what a seal says of it, once it was read to its end."""
+_HASHING = ThreadPoolExecutor(1, "hash")
+"""A digest is made beside the reading: hashlib lets other threads run, and a trace may have hundreds of megabytes."""
 
-    def __init__(self, raw: BinaryIO, most: int | None) -> None:
+
+class Stream:
+    """Reads one member; `drain` gives what a seal says of it."""
+
+    def __init__(self, raw: BinaryIO, most: int | None, records: bool = False, hashed: bool = True) -> None:
+        """`most`: bytes that it may have. `records`: count its lines. `hashed`: a trace without a seal needs no digest."""
         self._raw = raw
         self._most = most
         self._held = b""
         self._hash = hashlib.sha256()
-        self._size = self._lines = self._taken = 0
+        self._hashed = hashed
+        self._hashing: Future[None] | None = None
+        self._lines = 0 if records else None
+        self._size = self._taken = 0
         self.ended = False
 
     def read(self, size: int = -1) -> bytes:
@@ -56,15 +65,24 @@ class Stream:
             block = block.replace(b"\r\n", b"\n")
             if not block and not self.ended:
                 return self.read(size)
-        self._hash.update(block)
-        self._size += len(block)
-        self._lines += block.count(b"\n")
+        self._count(block)
         return block
+
+    def _count(self, block: bytes) -> None:
+        self._size += len(block)
+        if self._lines is not None:
+            self._lines += block.count(b"\n")
+        if self._hashing is not None:
+            self._hashing.result()
+        if self._hashed:
+            self._hashing = _HASHING.submit(self._hash.update, block)
 
     def drain(self) -> Member:
         """Reads what is left; what a seal says of the whole."""
         while not self.ended:
             self.read(BLOCK)
+        if self._hashing is not None:
+            self._hashing.result()
         return Member(self._size, self._hash.hexdigest(), self._lines)
 
     def lines(self) -> Iterator[bytes]:
@@ -96,6 +114,8 @@ class Members:
         self.refused: dict[str, str] = {}
         """Names that are there and are not read, and why."""
         self._folder = folder
+        self.sealed = True
+        """Whether digests are wanted: not of a trace that nobody sealed."""
         self._digests: dict[str, Member] = above._digests if above else {}
         self._zip: zipfile.ZipFile | None = (
             above._zip if above else None if path.is_dir() else zipfile.ZipFile(open_regular(path))
@@ -149,10 +169,10 @@ class Members:
     def open(self, name: str) -> Stream:
         """Raises OSError, or what zipfile raises."""
         if self._zip is None:
-            return Stream(open_regular(self.path / name, follow=False), None)
+            return Stream(open_regular(self.path / name, follow=False), None, name.endswith(".jsonl"), self.sealed)
         entry = self._zip.getinfo(self.prefix + name)
         most = max(PACKED, RATIO * entry.compress_size)
-        return Stream(cast(BinaryIO, self._zip.open(entry)), most)
+        return Stream(cast(BinaryIO, self._zip.open(entry)), most, name.endswith(".jsonl"), self.sealed)
 
     def read(self, name: str, limit: int) -> bytes:
         """The whole member. Raises UnsafeFileError for more than `limit` bytes."""
@@ -168,7 +188,8 @@ class Members:
 
     def note(self, name: str, stream: Stream) -> None:
         """Keeps what a seal says of a member that was read, so that it is read once."""
-        self._digests[self._folder + name] = stream.drain()
+        if self.sealed:
+            self._digests[self._folder + name] = stream.drain()
 
     def digest(self, name: str) -> Member:
         """What a seal says of the member."""

@@ -27,7 +27,13 @@ def make_seal(members: Members) -> Seal:
 
 def seal_of(contents: Mapping[str, bytes]) -> Seal:
     """The seal of files that are at hand."""
-    return Seal(SCHEMA, {name: Stream(io.BytesIO(content), None).drain() for name, content in contents.items()})
+    return Seal(
+        SCHEMA,
+        {
+            name: Stream(io.BytesIO(content), None, name.endswith(".jsonl")).drain()
+            for name, content in contents.items()
+        },
+    )
 
 
 def damage(members: Members) -> Iterator[str]:
@@ -52,4 +58,5 @@ def damage(members: Members) -> Iterator[str]:
         else:
             found, sealed = members.digest(name), seal.members[name]
             if found != sealed:
-                yield f"{name} was changed: {found.lines:,} lines, {found.size:,} bytes; sealed with {sealed.lines:,} and {sealed.size:,}"
+                records = f", {found.lines:,} of {sealed.lines:,} records" if found.lines and sealed.lines else ""
+                yield f"{name} was changed: {found.size:,} bytes, {sealed.size:,} when it was sealed{records}"
