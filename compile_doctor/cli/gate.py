@@ -66,7 +66,7 @@ def check_targets(
         outcomes = [_strict(outcome) for outcome in outcomes]
     notes = waiver_notes(configuration, outcomes, today) + ([EAGER] if backend == "eager" else [])
     if cache and verbose:
-        notes += [f"{name} is not kept in the cache: {reason}" for name, reason in sorted(cache.not_kept.items())]
+        notes += cache.notes()
     device = next((str(o.report.environment.get("device", "cpu")) for o in outcomes if o.report), "unknown")
     gate = Gate(tuple(outcomes), torch, device, tuple(notes))
     for name, path in writers:
