@@ -176,7 +176,7 @@ class Files:
 
 def _modules() -> list[tuple[str, str]]:
     """(package, file) of what is loaded."""
-    files = ((module, getattr(module, "__file__", None)) for module in list(sys.modules.values()))
+    files = ((module, file_of(module)) for module in list(sys.modules.values()))
     return [
         (module.__name__.split(".", 1)[0], file)
         for module, file in files
