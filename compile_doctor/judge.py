@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from compile_doctor import baseline, regressions
+from compile_doctor import baseline, baseline_files, regressions
 from compile_doctor.config import Configuration, GateTarget, Waiver
+from compile_doctor.errors import InconclusiveError
 from compile_doctor.evidence import Evidence
 from compile_doctor.findings import Finding
 from compile_doctor.gate import Change, Outcome
@@ -16,20 +17,24 @@ from compile_doctor.report import OUTCOMES, Report, make_report, relative
 def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, today: datetime.date) -> Outcome:
     """The outcome of a target that was run."""
     report = make_report(evidence)
-    outcome = next((finding for finding in report.findings if finding.code in OUTCOMES), None)
-    # What --require-fused could not prove is said last: a regression beside it comes first.
-    if outcome is not None or (report.verdict == "inconclusive" and report.reason != report.unproven):
+    # What --require-fused could not prove comes last: a regression beside it is reported first.
+    if not conclusive(report) and not (report.unproven and report.reason == report.unproven):
         return Outcome(target.name, "inconclusive", report.reason or "It could not be judged.", report)
     found = baseline.snapshot(target.name, report)
-    path = baseline.path_of(configuration.baseline_dir, target.name, found["torch"], found["device"])
-    known = baseline.load(path)
-    if known is None:
-        return without_baseline(target, found["torch"], found["device"], report)
     update = f"compile-doctor baseline update {target.name}"
-    if known["settings"] != found["settings"]:
-        reason = (
-            f"Its baseline was made with other settings: {baseline.differing(known['settings'], found['settings'])}."
+    try:
+        known = baseline_files.load(
+            baseline_files.find(configuration.baseline_dir, target.name, found.torch, found.device)
         )
+    except InconclusiveError as error:
+        return Outcome(target.name, "inconclusive", f"Its baseline: {error}", report, hint=update)
+    if known is None:
+        return without_baseline(target, found.torch, found.device, report)
+    other = baseline.foreign(known, found)
+    if other:
+        return Outcome(target.name, "inconclusive", f"Its baseline is another one's: {other}.", report, hint=update)
+    if known.settings != found.settings:
+        reason = f"Its baseline was made with other settings: {baseline.differing(known.settings, found.settings)}."
         return Outcome(target.name, "inconclusive", reason, report, hint=update)
     standing = [waiver for waiver in configuration.waivers if waiver.expires >= today]
 
@@ -49,10 +54,15 @@ def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, 
         return Outcome(
             target.name, "regression", _sentence(first.text), report, tuple(worse), tuple(better), hint=meant
         )
-    if report.unproven:
-        return Outcome(target.name, "inconclusive", report.unproven, report)
+    if report.unproven or not conclusive(report):
+        return Outcome(target.name, "inconclusive", report.unproven or report.reason, report)
     status = "better" if better else "pass"
     return Outcome(target.name, status, "", report, tuple(worse), tuple(better), hint=update if better else "")
+
+
+def conclusive(report: Report) -> bool:
+    """Whether a report may be compared and written down: the verdict alone decides, whatever the findings are."""
+    return report.verdict in ("healthy", "unhealthy")
 
 
 def without_baseline(target: GateTarget, torch: str, device: str | None, report: Report | None = None) -> Outcome:
@@ -74,8 +84,8 @@ def _thresholds(target: GateTarget, report: Report) -> list[Change]:
 
 
 def covers(waiver: Waiver, name: str, finding: Finding) -> bool:
-    """Whether a waiver is about a finding: its code, and its file or function."""
-    if waiver.code != finding.code or (waiver.target and waiver.target != name):
+    """Whether a waiver is about a finding: its code, and its file or function. Nothing covers a run that was not judged."""
+    if waiver.code in OUTCOMES or waiver.code != finding.code or (waiver.target and waiver.target != name):
         return False
     place = finding.location
     return place is not None and waiver.place in (place.file, f"{place.file}:{place.function}")

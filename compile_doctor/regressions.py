@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from compile_doctor import baseline, places
+from compile_doctor.baseline import Baseline, Call, Entry
 from compile_doctor.findings import Finding
 from compile_doctor.gate import Change
 from compile_doctor.report import Report, relative
@@ -20,14 +20,12 @@ _NAMES = {
 """The figures that are judged. Fewer is better."""
 _RANK = {"fused": 0, "unverified": 1, "mixed": 2, "dense": 3}
 _ABOUT_ATTENTION = ("CD3", "CD4", "CD5")
-_Entry = dict[str, Any]
-"""A finding or an attention call, as a baseline has it."""
 _Calls = dict[tuple[str, str, str], list[str]]
 """Verdicts by file, function and api."""
 
 
 def compare(
-    known: _Entry, found: _Entry, report: Report, owners: Sequence[str], waived: Callable[[Finding], str]
+    known: Baseline, found: Baseline, report: Report, owners: Sequence[str], waived: Callable[[Finding], str]
 ) -> tuple[list[Change], list[Change]]:
     """(worse, better) of two snapshots. `waived` gives the reason of a finding's waiver, or nothing.
 
@@ -37,8 +35,8 @@ def compare(
     report = relative(report)
     gone, new = unmatched(known, found, report)
     worse = list(_new_findings(new, report, owners, waived))
-    better = [Change("finding", f"gone: {named(entry)}") for entry in gone if entry["owner"] in owners]
-    if all(entry["owner"] in owners for entry in (*new, *gone)):
+    better = [Change("finding", f"gone: {named(entry)}") for entry in gone if entry.owner in owners]
+    if all(entry.owner in owners for entry in (*new, *gone)):
         more, fewer = _figures(known, found, "" if worse else _behind(report))
         if not gone and not more and _left_out(known, found):
             text = f"{_figure(known, found, 'graphs')}, with fewer operators: a part was taken out, or is compiled no longer"
@@ -48,17 +46,17 @@ def compare(
         better += fewer
     about = [(one.finding, one.waived) for one in worse if one.finding and one.finding.code[:3] in _ABOUT_ATTENTION]
     excused = {one.location.function: waiver for one, waiver in about if one.location}
-    attention = _attention(known["attention"], found["attention"], report, excused)
+    attention = _attention(known.attention, found.attention, report, excused)
     return [*worse, *attention[0]], [*better, *attention[1]]
 
 
-def unmatched(known: _Entry, found: _Entry, report: Report) -> tuple[list[_Entry], list[_Entry]]:
+def unmatched(known: Baseline, found: Baseline, report: Report) -> tuple[list[Entry], list[Entry]]:
     """(gone, new) findings. One whose function was renamed, or moved to another file, is neither."""
-    gone, new = baseline.differences(known["findings"], found["findings"])
+    gone, new = baseline.differences(known.findings, found.findings)
     # A line with two breaks may be written as two lines: one finding more, where nothing that was counted differs.
-    if all(known["summary"].get(key) == found["summary"][key] for key in (*_NAMES, "frames_compiled")):
-        gone = [entry for entry in gone if entry not in found["findings"]]
-        new = [entry for entry in new if entry not in known["findings"]]
+    if all(getattr(known.summary, key) == getattr(found.summary, key) for key in (*_NAMES, "frames_compiled")):
+        gone = [entry for entry in gone if entry not in found.findings]
+        new = [entry for entry in new if entry not in known.findings]
     for entry in tuple(new):
         before = next((one for one in gone if _moved(one, entry, report)), None)
         if before is not None:
@@ -67,40 +65,40 @@ def unmatched(known: _Entry, found: _Entry, report: Report) -> tuple[list[_Entry
     return gone, new
 
 
-def _moved(old: _Entry, new: _Entry, report: Report) -> bool:
+def _moved(old: Entry, new: Entry, report: Report) -> bool:
     """Whether only the file or only the function's name differs, and the old function is no longer where it was."""
-    differ = [key for key in old if old[key] != new[key]]
-    return differ in (["file"], ["function"]) and not places.defines(report.sources, old["file"], old["function"])
+    differ = [key for key in Entry.__struct_fields__ if getattr(old, key) != getattr(new, key)]
+    return differ in (["file"], ["function"]) and not places.defines(report.sources, old.file or "", old.function or "")
 
 
 def _new_findings(
-    new: Sequence[_Entry], report: Report, owners: Sequence[str], waived: Callable[[Finding], str]
+    new: Sequence[Entry], report: Report, owners: Sequence[str], waived: Callable[[Finding], str]
 ) -> Iterator[Change]:
     """A change for each; a hint (info) is none, but a break that was asked for is still a break."""
-    alike: dict[str, list[Finding]] = defaultdict(list)
+    alike: dict[Entry, list[Finding]] = defaultdict(list)
     for finding in report.findings:
-        alike[baseline.text_of(baseline.identity(finding))].append(finding)
+        alike[baseline.identity(finding)].append(finding)
     for entry in new:
-        findings = sorted(alike[baseline.text_of(entry)], key=lambda one: one.location.line if one.location else 0)
+        findings = sorted(alike[entry], key=lambda one: one.location.line if one.location else 0)
         finding = findings[-1]  # of several in one function, which of them is new cannot be told: the text names all
-        if entry["owner"] in owners and (finding.severity != "info" or finding.code == "CD101"):
+        if entry.owner in owners and (finding.severity != "info" or finding.code == "CD101"):
             yield Change("finding", f"new: {named(entry, *findings)}", finding, waived(finding))
 
 
-def _figures(known: _Entry, found: _Entry, behind: str) -> tuple[list[Change], list[Change]]:
+def _figures(known: Baseline, found: Baseline, behind: str) -> tuple[list[Change], list[Change]]:
     """Operators are not among them: more or fewer of them is other code, and neither better nor worse by itself."""
     worse: list[Change] = []
     better: list[Change] = []
     for key in _NAMES:
-        before, after = known["summary"][key], found["summary"][key]
+        before, after = getattr(known.summary, key), getattr(found.summary, key)
         if before != after:
             text = _figure(known, found, key) + (behind if key == "graphs" and after > before else "")
             (worse if after > before else better).append(Change(key.replace("_", "-"), text))
     return worse, better
 
 
-def _figure(known: _Entry, found: _Entry, key: str) -> str:
-    now, before = found["summary"][key], known["summary"][key]
+def _figure(known: Baseline, found: Baseline, key: str) -> str:
+    now, before = getattr(found.summary, key), getattr(known.summary, key)
     return f"{now} {_NAMES[key][now != 1]}, {before} in the baseline"
 
 
@@ -111,15 +109,15 @@ def _behind(report: Report) -> str:
     return f" ({'; '.join(behind)})" if behind else ""
 
 
-def _left_out(known: _Entry, found: _Entry) -> bool:
+def _left_out(known: Baseline, found: Baseline) -> bool:
     """Whether a target that compiles its parts itself compiles less: of what is not compiled, torch says nothing."""
-    before, after = known["summary"], found["summary"]
-    less = after["graphs"] < before["graphs"] and after["ops_captured"] < before["ops_captured"]
-    return less and after["recompiles"] == before["recompiles"] and bool(found["settings"].get("as_is"))
+    before, after = known.summary, found.summary
+    less = after.graphs < before.graphs and after.ops_captured < before.ops_captured
+    return less and after.recompiles == before.recompiles and found.settings.as_is
 
 
 def _attention(
-    known: Sequence[_Entry], found: Sequence[_Entry], report: Report, excused: Mapping[str, str]
+    known: Sequence[Call], found: Sequence[Call], report: Report, excused: Mapping[str, str]
 ) -> tuple[list[Change], list[Change]]:
     """Function by function; the calls of one are told apart by their verdicts only, for lines may change places.
 
@@ -163,17 +161,17 @@ def _vanished(before: _Calls, after: _Calls, report: Report) -> Iterator[Change]
             yield Change("attention", text)
 
 
-def _calls(entries: Sequence[_Entry]) -> _Calls:
+def _calls(entries: Sequence[Call]) -> _Calls:
     """The verdicts by file, function and api, the best first."""
     calls: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for entry in entries:
-        calls[entry["file"], entry["function"], entry["api"]].append(entry["verdict"])
+        calls[entry.file, entry.function, entry.api].append(entry.verdict)
     return {key: sorted(verdicts, key=_RANK.__getitem__) for key, verdicts in calls.items()}
 
 
-def named(entry: _Entry, *findings: Finding) -> str:
+def named(entry: Entry, *findings: Finding) -> str:
     """`CD101 graph-break in Model.forward (model.py:7)`; without the findings, as little as the baseline knows."""
     title = f" {findings[0].name}" if findings else ""
     lines = " or ".join(str(one.location.line) for one in findings if one.location)
-    where = f" ({entry['file']}{':' if lines else ''}{lines})" if entry["file"] else ""
-    return f"{entry['code']}{title} in {entry['function'] or 'the target'}{where}"
+    where = f" ({entry.file}{':' if lines else ''}{lines})" if entry.file else ""
+    return f"{entry.code}{title} in {entry.function or 'the target'}{where}"
