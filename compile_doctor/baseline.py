@@ -71,6 +71,11 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     function: str | None
     cause: str
 
+    def __post_init__(self) -> None:
+        """A place is whole; msgspec makes an error with the entry's number of it."""
+        if (self.file is None) != (self.function is None):
+            raise ValueError("Expected both `file` and `function` to be null, or none of them")
+
 
 class Call(Struct, frozen=True, forbid_unknown_fields=True):
     """A call of attention."""
