@@ -218,7 +218,9 @@ def _entries(file: Path, key: str, found: Sequence[Any], kind: type[Kind]) -> tu
     entries = []
     for number, table in enumerate(found, 1):
         if not isinstance(table, dict):
-            raise UsageError(f"{_place(file, key, number)} = {_shown(table)} is not a table.", hint=EXAMPLES[key])
+            raise UsageError(
+                f"{_place(file, key, number)} = {_shown(table)} is not a table.", hint=EXAMPLES[key].format("model")
+            )
         name = table.get("name")
         entries.append(_read(_place(file, key, name if name and isinstance(name, str) else number), table, kind))
     return tuple(entries)

@@ -54,8 +54,9 @@ def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, 
         return Outcome(
             target.name, "regression", _sentence(first.text), report, tuple(worse), tuple(better), hint=meant
         )
-    if report.unproven or not conclusive(report):
-        return Outcome(target.name, "inconclusive", report.unproven or report.reason, report)
+    unproven = report.unproven or _unmeasured(target, report, evidence) or ("" if conclusive(report) else report.reason)
+    if unproven:
+        return Outcome(target.name, "inconclusive", unproven, report)
     status = "better" if better else "pass"
     return Outcome(target.name, status, "", report, tuple(worse), tuple(better), hint=update if better else "")
 
@@ -83,6 +84,15 @@ def _thresholds(target: GateTarget, report: Report) -> list[Change]:
     return found
 
 
+def _unmeasured(target: GateTarget, report: Report, evidence: Evidence) -> str:
+    """Which limit of the target nothing was measured against; empty if there is none."""
+    if target.max_compile_seconds is not None and all(one.seconds is None for one in evidence.compilations):
+        return "The compile time is not known (max-compile-seconds)."
+    if target.max_peak_bytes is not None and all(entry.peak_bytes is None for entry in report.attention):
+        return "The memory of no attention call was measured (max-peak-bytes)."
+    return ""
+
+
 def covers(waiver: Waiver, name: str, finding: Finding) -> bool:
     """Whether a waiver is about a finding: its code, and its file or function. Nothing covers a run that was not judged."""
     if waiver.code in OUTCOMES or waiver.code != finding.code or (waiver.target and waiver.target != name):
@@ -95,8 +105,7 @@ def waiver_notes(configuration: Configuration, outcomes: Sequence[Outcome], toda
     """The waivers that have expired, and those that cover nothing any more."""
     notes = []
     # A target that did not come to its end has a report that lacks findings.
-    whole = (one for one in outcomes if one.report and not any(f.code in OUTCOMES for f in one.report.findings))
-    reports = {one.name: relative(one.report) for one in whole if one.report}
+    reports = {one.name: relative(one.report) for one in outcomes if one.report and _is_whole(one.report)}
     for waiver in configuration.waivers:
         said = f"the waiver of {waiver.code} at {waiver.place}"
         if waiver.expires < today:
@@ -107,6 +116,10 @@ def waiver_notes(configuration: Configuration, outcomes: Sequence[Outcome], toda
         if not any(covers(waiver, name, finding) for name in about for finding in reports[name].findings):
             notes.append(f"{said} covers nothing any more")
     return notes
+
+
+def _is_whole(report: Report) -> bool:
+    return conclusive(report) and not any(finding.code in OUTCOMES for finding in report.findings)
 
 
 def _could_tell(waiver: Waiver, report: Report) -> bool:

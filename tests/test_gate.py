@@ -223,6 +223,16 @@ def test_a_check_that_fails_on_the_evidence_is_no_pass(tmp_path, monkeypatch):
     assert judge(target, evidence(breaks=(a_break(), a_break(line=20))), settings, TODAY).status == "regression"
 
 
+def test_a_limit_that_nothing_was_measured_against_is_no_pass(tmp_path):
+    unknown = evidence(compilations=(compilation(seconds=None),))
+    written(tmp_path, unknown)
+    assert outcome(tmp_path, unknown).status == "pass"
+    for limit in ({"max_compile_seconds": 10}, {"max_peak_bytes": 1 << 30}):
+        found = outcome(tmp_path, unknown, changed(TARGET, **limit))
+        (key,) = limit
+        assert found.status == "inconclusive" and key.replace("_", "-") in found.reason
+
+
 def test_what_to_do_is_said_once_for_all_targets(tmp_path):
     settings = configuration(tmp_path)
     new = [judge(GateTarget(name, "model.py"), evidence(), settings, TODAY) for name in ("vit", "gpt")]
