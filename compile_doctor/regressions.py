@@ -128,9 +128,11 @@ def _attention(
     before, after = _calls(known), _calls(found)
     lost = [key for key in before if key not in after and not places.defines(report.sources, key[0], key[1])]
     for (file, function, api), verdicts in after.items():
-        renamed = (one for one in lost if one[2] == api and (one[0] == file or one[1] == function))
-        key = (file, function, api) if (file, function, api) in before else next(renamed, None)
-        was = before.get(key, []) if key else []
+        was = before.get((file, function, api))
+        if was is None:
+            renamed = next((one for one in lost if one[2] == api and (one[0] == file or one[1] == function)), None)
+            was = before[renamed] if renamed else []
+            lost = [one for one in lost if one != renamed]  # it is one function now, not several
         for number, now in enumerate(verdicts):
             alike = [one.location for one in report.attention if (one.api, one.verdict) == (api, now)]
             lines = " or ".join(str(at.line) for at in alike if (at.file, at.function) == (file, function))
