@@ -6,6 +6,7 @@ changes nothing. `baseline_files.py` has the files.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections import Counter
@@ -139,7 +140,8 @@ def minor(version: str) -> str:
 
 
 def _portable(file: str) -> str:
-    return re.sub(r"^.*?/(?:site-packages|dist-packages|lib/python3\.\d+)/", "", file.replace("\\", "/"))
+    inside = re.sub(r"^.*?/(?:site-packages|dist-packages|lib/python3\.\d+)/", "", file.replace("\\", "/"))
+    return inside.encode("utf-8", "backslashreplace").decode()  # a name that is not UTF-8 has half characters
 
 
 def _settings(report: Report) -> Settings:
@@ -170,19 +172,33 @@ def text_of(entry: Baseline) -> str:
 def parse(content: bytes) -> Baseline:
     """The baseline in a file's bytes. Raises InconclusiveError, which names the field, for anything that is not one."""
     try:
-        found = json.loads(content.decode("utf-8"), object_pairs_hook=_object)
-        if isinstance(found, dict) and found.get("schema", SCHEMA) != SCHEMA:
-            raise InconclusiveError(f"its schema is {str(found['schema'])[:80]!r}, this version reads {SCHEMA}")
-        entry = msgspec.convert(found, Baseline)
+        # Typed first: what is wrong is not built, so that memory stays small. Then once more, for what that lets pass.
+        entry = msgspec.json.decode(content, type=Baseline)
+        json.loads(content, object_pairs_hook=_object)
     except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$")
-        raise InconclusiveError(f"{where.strip('.`')}: {what}" if where else what) from None
+        raise InconclusiveError(_other_schema(content) or _in_words(error)) from None
     except RecursionError:
         raise InconclusiveError("it is nested too deeply") from None
-    except ValueError as error:  # not UTF-8, not JSON, an integer of thousands of digits
+    except (msgspec.DecodeError, ValueError) as error:
         raise InconclusiveError(f"it is not JSON: {error}") from None
     _check_calls(entry.attention)
     return entry
+
+
+class _Envelope(Struct):
+    schema: str
+
+
+def _other_schema(content: bytes) -> str:
+    with contextlib.suppress(msgspec.DecodeError, RecursionError):
+        found = msgspec.json.decode(content, type=_Envelope).schema
+        return f"its schema is {found[:80]!r}, this version reads {SCHEMA}" if found != SCHEMA else ""
+    return ""
+
+
+def _in_words(error: msgspec.ValidationError) -> str:
+    what, _, where = str(error).partition(" - at `$")
+    return f"{where.strip('.`')}: {what}" if where else what
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

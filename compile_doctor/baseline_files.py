@@ -14,8 +14,8 @@ from compile_doctor.baseline import Baseline, minor, parse, text_of
 from compile_doctor.errors import InconclusiveError
 from compile_doctor.safe_files import read_bytes
 
-LARGEST = 64 << 20
-"""Bytes of a baseline."""
+LARGEST = 4 << 20
+"""Bytes of a baseline: some 20,000 findings."""
 _PLAIN = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,98}[a-z0-9_])?")
 """Names that are file names everywhere, on file systems that know no upper case too."""
 
@@ -72,9 +72,11 @@ def write(path: Path, entry: Baseline) -> bool:
 
     Raises InconclusiveError if it cannot be written, or could not be read again.
     """
-    content = text_of(entry).encode("utf-8", "backslashreplace")  # half characters, of odd file names: as JSON has them
+    content = text_of(entry).encode("utf-8", "backslashreplace")
     try:
         parse(content)
+        if len(content) > LARGEST:
+            raise InconclusiveError(f"it would hold more than {LARGEST:,} bytes")
     except InconclusiveError as error:
         raise InconclusiveError(f"What was seen does not make a baseline: {error}.") from error
     with contextlib.suppress(OSError):

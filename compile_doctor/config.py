@@ -30,7 +30,7 @@ else:  # the same parser, before it came with Python
 
 Owner = Literal["mine", "dependency", "torch"]
 OWNERS: tuple[Owner, ...] = get_args(Owner)
-LARGEST = 4 << 20
+LARGEST = 1 << 20
 """Bytes of a pyproject.toml."""
 EXAMPLES = {
     "targets": '[[tool.compile-doctor.targets]]\nname = "{}"\ntarget = "model.py"',

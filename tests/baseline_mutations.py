@@ -161,7 +161,20 @@ def a_foreign_piece(content, draw):
 
 def other_content(content, draw):
     return draw.choice(
-        [b"", b"\n", b"null", b"[]", b"{}", b"3", b'"x"', b"[" * 100_000, b"<<<<<<< HEAD\n" + content, content * 2]
+        [
+            b"",
+            b"\n",
+            b"null",
+            b"[]",
+            b"{}",
+            b"3",
+            b'"x"',
+            b"[" * 100_000,
+            b'{"schema":' * 50_000,
+            b'{"a":' * 50_000,
+            b"<<<<<<< HEAD\n" + content,
+            content * 2,
+        ]
     )
 
 

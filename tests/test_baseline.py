@@ -416,6 +416,13 @@ def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch, caps
     assert "does not make a baseline: torch: " in capsys.readouterr().out and not (tmp_path / "baselines").exists()
 
 
+def test_one_that_is_too_large_to_be_read_is_not_written(tmp_path, monkeypatch, reports):
+    entry = snapshot("vit", reports[0])
+    monkeypatch.setattr(baseline_files, "LARGEST", 100)
+    with pytest.raises(InconclusiveError, match="it would hold more than 100 bytes"):
+        write(place(tmp_path, entry), entry)
+
+
 def test_a_file_name_that_is_not_unicode_is_written_and_read(tmp_path, judged):
     """As os.fsdecode has it; seen once, because two targets of a repository are in one file."""
     report = make_report(evidence())

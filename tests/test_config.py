@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 import os
+import random
 from pathlib import Path
 
 import pytest
+from baseline_mutations import MUTATIONS
 from click.testing import CliRunner
 
 from compile_doctor import report
@@ -285,6 +287,25 @@ def test_what_is_not_a_regular_file_is_neither_read_nor_passed_over(tmp_path, ki
     with pytest.raises(UsageError, match="cannot be read") as caught:
         read_configuration(file.parent)
     assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["a bit", "cut", "without a piece", "a piece twice", "a foreign piece"])
+def test_a_mutated_file_is_an_error_or_a_configuration(tmp_path, kind):
+    original = (
+        HEAD + 'owners = ["mine"]\njobs = 2\n\n' + TARGET + 'timeout = 60\nmemory-limit = "8GB"\n\n' + WAIVER
+    ).encode()
+    read_at_all = 0
+    for number in range(300):
+        content = MUTATIONS[kind](original, random.Random(f"{kind}/{number}"))
+        (tmp_path / "pyproject.toml").write_bytes(content)
+        try:
+            found = read_configuration(tmp_path)
+        except UsageError:
+            continue
+        read_at_all += 1
+        assert found.owners and found.jobs >= 1 and all(waiver.reason.strip() for waiver in found.waivers)
+        assert all(target.name.strip() and 0 < target.timeout < 1e7 and target.repeat for target in found.targets)
+    assert 0 < read_at_all < 300
 
 
 def test_a_pyproject_of_others_is_passed_over(tmp_path):
