@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 from compile_doctor import places
 from compile_doctor.attention import place
@@ -113,16 +114,25 @@ class Seen:
 
     def _fold_raised(self, groups: dict[tuple[str, int, str], list[Break]]) -> None:
         """An exception is recorded where it leaves a `finally` or a decorator; the frame it came from has a record too."""
-        for key in [key for key in groups if key[2] == RAISED]:
-            function = self._place(groups[key][0]).function
-            for other, breaks in groups.items():
-                outer = (f for item in breaks for f in self._outer_frames(item))
-                inside = (f for f in outer if f.file == key[0] and f.function == function)
-                passed = places.in_finally(self.evidence.sources, key[0], key[1])
-                later = passed and breaks[0].compilation > groups[key][0].compilation
-                if other != key and other[2] == RAISED and (later or next(inside, None)):
-                    breaks.extend(groups.pop(key))
-                    break
+        left = {key: number for number, key in enumerate(groups) if key[2] == RAISED}
+        led: dict[tuple[str, str], set[tuple[str, int, str]]] = defaultdict(set)
+        """Of a function, the breaks that it led to."""
+        for key in left:
+            for frame in {f for item in groups[key] for f in self._outer_frames(item)}:
+                led[frame.file, frame.function].add(key)
+        for key in tuple(left):
+            first = groups[key][0]
+            inside = led[key[0], self._place(first).function] & left.keys() - {key}
+            if places.in_finally(self.evidence.sources, key[0], key[1]):
+                later = (other for other in left if groups[other][0].compilation > first.compilation)
+                inside |= {*islice(later, 1)}
+            if inside:
+                into = min(inside, key=left.__getitem__)
+                for item in groups[key]:
+                    for frame in self._outer_frames(item):
+                        led[frame.file, frame.function].add(into)
+                groups[into].extend(groups.pop(key))
+                del left[key]
 
     def _outer_frames(self, item: Break) -> tuple[Frame, ...]:
         """Who led to the break: a `dynamo_error` has only the frames below the compiled one."""
@@ -290,6 +300,10 @@ class Seen:
                 )
         return tuple(self._skip(members) for members in groups.values())
 
+    @cached_property
+    def _site_of(self) -> dict[Break, Site]:
+        return {item: site for site in reversed(self.sites) for item in site.breaks}
+
     def _failed_alone(self, compilation: Compilation) -> bool:
         """Whether an error left this frame to plain Python. With suppress_errors any error does, and the run goes on."""
         swallowed = self.failure is None and not places.is_flex(compilation.file, compilation.file)  # flex's own: CD301
@@ -297,7 +311,7 @@ class Seen:
 
     def _skip(self, members: list[tuple[Compilation, Break | None]]) -> Skipped:
         compilation, item = members[0]
-        site = next((site for site in self.sites if item in site.breaks), None) if item else None
+        site = self._site_of.get(item) if item else None
         at = self._line_in(compilation, item) if item else compilation.line
         return Skipped(tuple(member for member, _ in members), site, at, bool(item and self._loop(item)))
 

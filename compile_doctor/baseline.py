@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
@@ -112,7 +113,7 @@ def snapshot(name: str, report: Report) -> Baseline:
         str(report.environment.get("device", "cpu")),
         _settings(report),
         Summary(**{key: report.summary[key] for key in Summary.__struct_fields__}),
-        tuple(sorted((identity(one) for one in report.findings if one.code not in ABOUT_THE_MACHINE), key=_sorted_by)),
+        tuple(sorted((identity(one) for one in report.findings if one.code not in ABOUT_THE_MACHINE), key=sorted_by)),
         _attention(report),
     )
 
@@ -160,7 +161,8 @@ def _attention(report: Report) -> tuple[Call, ...]:
     return tuple(found)
 
 
-def _sorted_by(entry: Entry) -> tuple[str, ...]:
+def sorted_by(entry: Entry) -> tuple[str, ...]:
+    """What entries are sorted by: all of it, as text."""
     return tuple(map(str, msgspec.structs.astuple(entry)))
 
 
@@ -236,18 +238,30 @@ def differing(known: Settings, found: Settings) -> str:
 One = TypeVar("One")
 
 
-def differences(old: Sequence[One], new: Iterable[One]) -> tuple[list[One], list[One]]:
+def differences(old: Sequence[One], new: Sequence[One]) -> tuple[list[One], list[One]]:
     """(gone, new) of two lists of entries; one that is there twice counts twice."""
-    left = Counter(old)
-    added = []
+    _, gone, added = paired(old, new, lambda one: one)
+    return gone, added
+
+
+def paired(
+    old: Sequence[One], new: Sequence[One], key: Callable[[One], Any]
+) -> tuple[list[tuple[One, One]], list[One], list[One]]:
+    """(pairs, old ones left, new ones left): each new entry with the first old one of the same key."""
+    waiting: dict[Any, deque[int]] = defaultdict(deque)
+    for number, one in enumerate(old):
+        waiting[key(one)].append(number)
+    pairs, left, taken = [], [], set()
     for one in new:
-        if left[one] > 0:
-            left[one] -= 1
+        same = waiting.get(key(one))
+        if same:
+            taken.add(same[0])
+            pairs.append((old[same.popleft()], one))
         else:
-            added.append(one)
-    gone = []
-    for one in reversed(old):  # of several that are alike, the first ones are matched
-        if left[one] > 0:
-            left[one] -= 1
-            gone.append(one)
-    return gone[::-1], added
+            left.append(one)
+    return pairs, [one for number, one in enumerate(old) if number not in taken], left
+
+
+def without(field: str) -> Callable[[Entry], tuple[Any, ...]]:
+    """What entries are paired by: all but one of their fields."""
+    return attrgetter(*(name for name in Entry.__struct_fields__ if name != field))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -12,6 +12,8 @@ from compile_doctor.evidence import Compilation, Frame
 from compile_doctor.findings import Cost
 from compile_doctor.trace import function_name
 
+_Key = tuple[str, str, str, int]
+"""How a frame may be in another, its file and function, and the line of a resume function."""
 _known: WeakKeyDictionary[Seen, Mapping[int, Cost]] = WeakKeyDictionary()
 
 
@@ -26,10 +28,16 @@ def _costs(seen: Seen) -> Mapping[int, Cost]:
     graphs: dict[int, int] = defaultdict(int)
     seconds: dict[int, float] = defaultdict(float)
     suspects = _suspects(seen)
+    waiting = sorted(range(len(suspects)), key=lambda number: -suspects[number][1].first)
+    earliest: dict[_Key, int] = {}
     for index, compilation in enumerate(seen.evidence.compilations):
-        held = (site for site, stopped in suspects if stopped.first < index and stopped.held(compilation))
-        site = next(held, None)
-        if site is not None:
+        while waiting and suspects[waiting[-1]][1].first < index:
+            number = waiting.pop()
+            for key in suspects[number][1].holds():
+                earliest[key] = min(number, earliest.get(key, number))
+        held = [earliest[key] for key in _would_be_in(compilation) if key in earliest]
+        if held:
+            site = suspects[min(held)][0]
             graphs[id(site)] += compilation.graphs
             seconds[id(site)] += compilation.seconds or 0.0
     return {key: Cost(graphs[key], seconds[key]) for key in graphs}
@@ -58,14 +66,23 @@ class _Stopped:
     function: str
     gave_up: bool
 
-    def held(self, later: Compilation) -> bool:
-        """Whether `later` is a frame that this one held when it stopped, or would have gone on to hold."""
-        name = function_name(later.function)
-        if later.function != name:  # a resume function: it goes on where one of the stack's frames stopped
-            line = int(later.function.rsplit("_", 1)[-1])
-            return any(f.file == later.file and f.function == name and f.line == line for f in self.stack)
+    def holds(self) -> Iterator[_Key]:
+        """What this frame held when it stopped, or would have gone on to hold."""
+        for frame in self.stack:
+            yield "resumed", frame.file, frame.function, frame.line
         own = (i for i, f in enumerate(self.stack) if f.file == self.file and f.function == self.function)
-        depth = next(own, len(self.stack))
-        if any(f.file == later.file and f.function == name for f in self.stack[depth + 1 :]):
-            return True
-        return self.gave_up and any(f.file == self.file and f.function == self.function for f in later.stack[:-1])
+        for frame in self.stack[next(own, len(self.stack)) + 1 :]:
+            yield "called", frame.file, frame.function, 0
+        if self.gave_up:
+            yield "caller", self.file, self.function, 0
+
+
+def _would_be_in(later: Compilation) -> Iterator[_Key]:
+    """A frame is part of another that holds one of these."""
+    name = function_name(later.function)
+    if later.function != name:  # a resume function: it goes on where one of the stack's frames stopped
+        yield "resumed", later.file, name, int(later.function.rsplit("_", 1)[-1])
+        return
+    yield "called", later.file, name, 0
+    for frame in later.stack[:-1]:
+        yield "caller", frame.file, frame.function, 0

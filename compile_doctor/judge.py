@@ -18,8 +18,9 @@ def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, 
     """The outcome of a target that was run."""
     report = make_report(evidence)
     # What --require-fused could not prove comes last: a regression beside it is reported first.
-    if not conclusive(report) and not (report.unproven and report.reason == report.unproven):
-        return Outcome(target.name, "inconclusive", report.reason or "It could not be judged.", report)
+    undecided = why_undecided(report)
+    if undecided and not (report.unproven and undecided == report.unproven):
+        return Outcome(target.name, "inconclusive", undecided, report)
     found = baseline.snapshot(target.name, report)
     update = f"compile-doctor baseline update {target.name}"
     try:
@@ -54,16 +55,21 @@ def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, 
         return Outcome(
             target.name, "regression", _sentence(first.text), report, tuple(worse), tuple(better), hint=meant
         )
-    unproven = report.unproven or _unmeasured(target, report, evidence) or ("" if conclusive(report) else report.reason)
+    unproven = report.unproven or _unmeasured(target, report, evidence) or undecided
     if unproven:
         return Outcome(target.name, "inconclusive", unproven, report)
     status = "better" if better else "pass"
     return Outcome(target.name, status, "", report, tuple(worse), tuple(better), hint=update if better else "")
 
 
-def conclusive(report: Report) -> bool:
-    """Whether a report may be compared and written down: the verdict alone decides, whatever the findings are."""
-    return report.verdict in ("healthy", "unhealthy")
+def why_undecided(report: Report) -> str:
+    """Why a report is neither compared nor written down, whatever its findings are; empty if it may be.
+
+    An unhealthy one that lost evidence is no base either: what is lost may be graphs and findings.
+    """
+    if report.verdict not in ("healthy", "unhealthy"):
+        return report.reason or "It could not be judged."
+    return _sentence(f"evidence is missing: {report.lost[0]}") if report.lost else ""
 
 
 def without_baseline(target: GateTarget, torch: str, device: str | None, report: Report | None = None) -> Outcome:
@@ -119,7 +125,7 @@ def waiver_notes(configuration: Configuration, outcomes: Sequence[Outcome], toda
 
 
 def _is_whole(report: Report) -> bool:
-    return conclusive(report) and not any(finding.code in OUTCOMES for finding in report.findings)
+    return not why_undecided(report) and not any(finding.code in OUTCOMES for finding in report.findings)
 
 
 def _could_tell(waiver: Waiver, report: Report) -> bool:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from compile_doctor.evidence import Frame
+from compile_doctor.names import parsed
+from compile_doctor.spans import Spans
+
+SOURCES = 512
+"""Files whose lines and functions are remembered: read once, however many findings point into them."""
 
 _TORCH = re.compile(
     r"[/\\](?:site|dist)-packages[/\\]torch[/\\]|^<eval_with_key>|[/\\][a-z2-7]{2}[/\\]c[a-z2-7]{51}\.py$"
@@ -44,19 +49,26 @@ def is_stdlib(file: str) -> bool:
 
 def is_outer_parameter(sources: Mapping[str, str], file: str, line: int, name: str) -> bool:
     """Whether `name`, in the function at `line`, is a parameter of the function around it and not one of its own."""
-    try:
-        tree = ast.parse(sources.get(file, ""))
-    except (SyntaxError, ValueError, RecursionError):
-        return False
-    around = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        and node.lineno - len(node.decorator_list) <= line <= (node.end_lineno or 0)
-    ]
-    around.sort(key=lambda node: node.lineno)
-    takes = [{a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)} for node in around]
-    return len(takes) >= 2 and name not in takes[-1] and any(name in outer for outer in takes[:-1])
+    takes = [parameters for _, _, parameters in _parameters(sources.get(file, "")).around(line)]
+    return len(takes) >= 2 and name not in takes[0] and any(name in outer for outer in takes[1:])
+
+
+@lru_cache(maxsize=SOURCES)
+def _parameters(source: str) -> Spans[frozenset[str]]:
+    functions = (node for node in _nodes(source) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    return Spans(
+        (
+            node.lineno - len(node.decorator_list),
+            node.end_lineno or 0,
+            frozenset(a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)),
+        )
+        for node in functions
+    )
+
+
+def _nodes(source: str) -> Iterator[ast.AST]:
+    tree = parsed(source)
+    return iter(()) if tree is None else ast.walk(tree)
 
 
 def is_plumbing(file: str) -> bool:
@@ -98,12 +110,13 @@ def innermost_mine(stack: Iterable[Frame], torch_root: str | None = None) -> Fra
     return next((frame for frame in reversed(tuple(stack)) if owner(frame.file, torch_root) == "mine"), None)
 
 
-def lines_of(source: str) -> list[str]:
+@lru_cache(maxsize=SOURCES)
+def lines_of(source: str) -> tuple[str, ...]:
     """The lines as Python and its tracebacks count them: str.splitlines() knows more line ends than the language."""
-    return re.split(r"\r\n|\r|\n", source)
+    return tuple(re.split(r"\r\n|\r|\n", source))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=SOURCES)
 def _functions(source: str) -> tuple[tuple[int, int, str, str], ...]:
     """(first line with decorators, last line, qualified name, name) of every function, outer before inner."""
     found: list[tuple[int, int, str, str]] = []
@@ -119,34 +132,40 @@ def _functions(source: str) -> tuple[tuple[int, int, str, str], ...]:
             else:
                 walk(child, path)
 
+    tree = parsed(source)
     try:
-        walk(ast.parse(source.lstrip("\ufeff")), ())
-    except (SyntaxError, ValueError, RecursionError):
+        if tree is not None:
+            walk(tree, ())
+    except RecursionError:
         return ()
     return tuple(found)
 
 
+@lru_cache(maxsize=SOURCES)
+def _spans(source: str) -> Spans[tuple[str, str]]:
+    return Spans((first, last, (path, name)) for first, last, path, name in _functions(source))
+
+
+@lru_cache(maxsize=SOURCES)
+def _names(source: str) -> frozenset[str]:
+    return frozenset(path for _, _, path, _ in _functions(source))
+
+
 def qualified(sources: Mapping[str, str], file: str, line: int, function: str) -> str:
     """`Block.forward` for `forward` at this line, where the source is known; else the plain name."""
-    best = function
-    for first, last, path, name in _functions(sources.get(file, "")):
-        if first <= line <= last and (name == function or function in ("<lambda>", "<listcomp>", "<genexpr>")):
-            best = path
-    return best
+    anonymous = function in ("<lambda>", "<listcomp>", "<genexpr>")
+    around = (known for _, _, known in _spans(sources.get(file, "")).around(line))
+    return next((path for path, name in around if anonymous or name == function), function)
 
 
 def defines(sources: Mapping[str, str], file: str, qualname: str) -> bool:
     """Whether a known file has a function of this qualified name."""
-    return any(path == qualname for _, _, path, _ in _functions(sources.get(file, "")))
+    return qualname in _names(sources.get(file, ""))
 
 
 def enclosing(sources: Mapping[str, str], file: str, line: int) -> str:
     """The innermost function around a line, by its qualified name; `<module>` where there is none."""
-    best = "<module>"
-    for first, last, path, _ in _functions(sources.get(file, "")):
-        if first <= line <= last:
-            best = path
-    return best
+    return next((path for _, _, (path, _) in _spans(sources.get(file, "")).around(line)), "<module>")
 
 
 def definition_line(sources: Mapping[str, str], file: str, line: int, function: str) -> int:
@@ -159,56 +178,50 @@ def definition_line(sources: Mapping[str, str], file: str, line: int, function: 
     return line
 
 
-@lru_cache(maxsize=64)
-def _loops(source: str) -> tuple[tuple[int, int], ...]:
-    try:
-        tree = ast.parse(source.lstrip("\ufeff"))
-    except (SyntaxError, ValueError, RecursionError):
-        return ()
+@lru_cache(maxsize=SOURCES)
+def _loops(source: str) -> Spans[None]:
     loops = (ast.For, ast.While, ast.AsyncFor, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-    return tuple((node.lineno, node.end_lineno or node.lineno) for node in ast.walk(tree) if isinstance(node, loops))
+    found = (node for node in _nodes(source) if isinstance(node, loops))
+    return Spans((node.lineno, node.end_lineno or node.lineno, None) for node in found)
 
 
 def in_loop(sources: Mapping[str, str], file: str, line: int, first: int) -> bool:
     """Whether `line` lies in a loop that starts at or after `first`, the function's first line."""
-    return any(first <= start <= line <= end for start, end in _loops(sources.get(file, "")))
+    return any(first <= start for start, _, _ in _loops(sources.get(file, "")).around(line))
 
 
 def in_finally(sources: Mapping[str, str], file: str, line: int) -> bool:
     """Whether the line lies in a `finally:` block: an exception passes through there, and does not begin there."""
-    try:
-        tree = ast.parse(sources.get(file, "").lstrip("\ufeff"))
-    except (SyntaxError, ValueError, RecursionError):
-        return False
-    blocks = (node.finalbody for node in ast.walk(tree) if isinstance(node, ast.Try) and node.finalbody)
-    return any(block[0].lineno <= line <= (block[-1].end_lineno or 0) for block in blocks)
+    return any(_finally(sources.get(file, "")).around(line))
+
+
+@lru_cache(maxsize=SOURCES)
+def _finally(source: str) -> Spans[None]:
+    blocks = (node.finalbody for node in _nodes(source) if isinstance(node, ast.Try) and node.finalbody)
+    return Spans((block[0].lineno, block[-1].end_lineno or 0, None) for block in blocks)
 
 
 def reader_line(sources: Mapping[str, str], file: str, first: int, function: str, name: str) -> int | None:
     """The first line of the function that starts at `first` which reads `name`, by its syntax tree."""
     text = sources.get(file, "")
-    for start, last, _, known in _functions(text):
-        if known == function and start <= first <= last:
+    for start, last, (_, known) in reversed(list(_spans(text).around(first))):
+        if known == function:
             body = lines_of(text)[start - 1 : last]
             return _first_use(body, start, name, after=_bodies(text)[start] - 1)
     return None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=SOURCES)
 def _bodies(source: str) -> dict[int, int]:
     """First line of each function, with decorators, and the line of its first statement: behind the parameters."""
-    functions = (
-        node
-        for node in ast.walk(ast.parse(source.lstrip("\ufeff")))
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-    )
+    functions = (node for node in _nodes(source) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
     return {
         min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]): node.body[0].lineno
         for node in functions
     }
 
 
-def _first_use(body: list[str], start: int, name: str, after: int) -> int | None:
+def _first_use(body: Iterable[str], start: int, name: str, after: int) -> int | None:
     word = re.compile(rf"\b{re.escape(name)}\b")
     for offset, text in enumerate(body):
         if start + offset > after and word.search(text.split("#", 1)[0]):

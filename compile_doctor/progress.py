@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from compile_doctor.clean import clean, say
 
 
 class Progress:
@@ -17,7 +20,8 @@ class Progress:
 
     def say(self, text: str) -> None:
         if self.shown:
-            print(f"\r\x1b[2Kcompile-doctor: {text}", file=sys.stderr, flush=True)
+            sys.stderr.write("\r\x1b[2K")
+            say(f"compile-doctor: {text}")
 
     @contextmanager
     def task(self, text: str | Callable[[], str]) -> Iterator[None]:
@@ -40,6 +44,11 @@ class Progress:
         start = time.monotonic()
         while not done.wait(1.0):
             seconds = int(time.monotonic() - start)
-            said = text() if callable(text) else text
-            sys.stderr.write(f"\r\x1b[2Kcompile-doctor: {said} … {seconds} s")
+            sys.stderr.write("\r\x1b[2K" + _line(text() if callable(text) else text, f" … {seconds} s"))
             sys.stderr.flush()
+
+
+def _line(text: str, end: str) -> str:
+    """Within the terminal's width: of a line that is wrapped, only the last row would be rewritten."""
+    room = shutil.get_terminal_size().columns - len(end) - 1
+    return clean(" ".join(f"compile-doctor: {text}".split()))[: max(20, room)] + end

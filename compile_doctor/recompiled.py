@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from compile_doctor import places
@@ -46,6 +46,7 @@ class Recompiled:
 
 def group_recompilations(evidence: Evidence, torch_root: str | None, broken: Sequence[Frame]) -> tuple[Recompiled, ...]:
     """One entry per frame and cause; `broken` are the places of break sites, out of which values may come."""
+    assigned = _assigned(evidence, broken)
     groups: dict[tuple[str, str, str], list[tuple[Compilation, Guard]]] = defaultdict(list)
     known: _Known = defaultdict(dict)
     for compilation in evidence.compilations:
@@ -57,7 +58,8 @@ def group_recompilations(evidence: Evidence, torch_root: str | None, broken: Seq
                 continue  # torch wraps every torch.nn module in the same `inner(fn)`: another module, not a recompile
             groups[compilation.file, function_name(compilation.function), guard.key].append((compilation, guard))
     return tuple(
-        _group(evidence, torch_root, broken, file, function, members) for (file, function, _), members in groups.items()
+        _group(evidence, torch_root, assigned, file, function, members)
+        for (file, function, _), members in groups.items()
     )
 
 
@@ -89,7 +91,7 @@ def _met(known: _Known, compilation: Compilation, guards: list[Guard]) -> list[G
 def _group(
     evidence: Evidence,
     torch_root: str | None,
-    broken: Sequence[Frame],
+    assigned: Mapping[tuple[str, str], set[str]],
     file: str,
     function: str,
     members: list[tuple[Compilation, Guard]],
@@ -102,9 +104,9 @@ def _group(
     around = (frame for frame in compilation.stack if frame.file != file or frame.function != function)
     caller = places.innermost_mine((*around, *callers), torch_root)
     resumed = compilation.function != function
-    follows = guard.source.startswith("___stack") or (resumed and _from_break(evidence, broken, file, function, name))
-    own = caller or _reader(evidence, torch_root, guard)
-    if places.is_plumbing(file) and own:
+    follows = guard.source.startswith("___stack") or (resumed and name in assigned.get((file, function), ()))
+    own = (caller or _reader(evidence, torch_root, guard)) if places.is_plumbing(file) else None
+    if own:
         file, line, function, caller = own.file, own.line, own.function, None
     return Recompiled(
         guard=guard,
@@ -146,8 +148,10 @@ def _line(evidence: Evidence, guard: Guard, compilation: Compilation, function: 
     return next(filter(None, (places.reader_line(sources, file, first, function, one) for one in names)), definition)
 
 
-def _from_break(evidence: Evidence, broken: Sequence[Frame], file: str, function: str, name: str) -> bool:
-    """Whether a break site of this function assigns `name`: `n = x.item()` and then a guard on `n`."""
-    lines = [frame.line for frame in broken if frame.file == file and frame.function == function]
-    texts = (places.snippet(evidence.sources, file, line) for line in lines)
-    return any(text.startswith((f"{name} =", f"{name}:")) for text in texts)
+def _assigned(evidence: Evidence, broken: Sequence[Frame]) -> dict[tuple[str, str], set[str]]:
+    """By function, the names that its break sites assign: `n = x.item()`, and then a guard on `n`."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for frame in broken:
+        text = places.snippet(evidence.sources, frame.file, frame.line)
+        found[frame.file, frame.function] |= {text.partition(end)[0] for end in (" =", ":") if end in text}
+    return found

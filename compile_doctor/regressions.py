@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -18,6 +18,8 @@ _NAMES = {
     "recompiles": ("recompilation", "recompilations"),
 }
 """The figures that are judged. Fewer is better."""
+LINES = 9
+"""That are named of one change."""
 _RANK = {"fused": 0, "unverified": 1, "mixed": 2, "dense": 3}
 _ABOUT_ATTENTION = ("CD3", "CD4", "CD5")
 _Calls = dict[tuple[str, str, str], list[str]]
@@ -55,20 +57,14 @@ def unmatched(known: Baseline, found: Baseline, report: Report) -> tuple[list[En
     gone, new = baseline.differences(known.findings, found.findings)
     # A line with two breaks may be written as two lines: one finding more, where nothing that was counted differs.
     if all(getattr(known.summary, key) == getattr(found.summary, key) for key in (*_NAMES, "frames_compiled")):
-        gone = [entry for entry in gone if entry not in found.findings]
-        new = [entry for entry in new if entry not in known.findings]
-    for entry in tuple(new):
-        before = next((one for one in gone if _moved(one, entry, report)), None)
-        if before is not None:
-            gone.remove(before)
-            new.remove(entry)
-    return gone, new
-
-
-def _moved(old: Entry, new: Entry, report: Report) -> bool:
-    """Whether only the file or only the function's name differs, and the old function is no longer where it was."""
-    differ = [key for key in Entry.__struct_fields__ if getattr(old, key) != getattr(new, key)]
-    return differ in (["file"], ["function"]) and not places.defines(report.sources, old.file or "", old.function or "")
+        now, before = set(found.findings), set(known.findings)
+        gone = [entry for entry in gone if entry not in now]
+        new = [entry for entry in new if entry not in before]
+    stayed = [entry for entry in gone if places.defines(report.sources, entry.file or "", entry.function or "")]
+    left = [entry for entry in gone if not places.defines(report.sources, entry.file or "", entry.function or "")]
+    for renamed in ("function", "file"):
+        _, left, new = baseline.paired(left, new, baseline.without(renamed))
+    return sorted((*stayed, *left), key=baseline.sorted_by), new
 
 
 def _new_findings(
@@ -78,8 +74,10 @@ def _new_findings(
     alike: dict[Entry, list[Finding]] = defaultdict(list)
     for finding in report.findings:
         alike[baseline.identity(finding)].append(finding)
+    for found in alike.values():
+        found.sort(key=lambda one: one.location.line if one.location else 0)
     for entry in new:
-        findings = sorted(alike[entry], key=lambda one: one.location.line if one.location else 0)
+        findings = alike[entry]
         finding = findings[-1]  # of several in one function, which of them is new cannot be told: the text names all
         if entry.owner in owners and (finding.severity != "info" or finding.code == "CD101"):
             yield Change("finding", f"new: {named(entry, *findings)}", finding, waived(finding))
@@ -126,16 +124,27 @@ def _attention(
     worse: list[Change] = []
     better: list[Change] = []
     before, after = _calls(known), _calls(found)
-    lost = [key for key in before if key not in after and not places.defines(report.sources, key[0], key[1])]
+    lost: dict[tuple[str, ...], deque[tuple[int, tuple[str, str, str]]]] = defaultdict(deque)
+    taken: set[tuple[str, str, str]] = set()
+    for number, one in enumerate(before):
+        if one not in after and not places.defines(report.sources, one[0], one[1]):
+            for place in (("file", one[0], one[2]), ("function", one[1], one[2])):
+                lost[place].append((number, one))
+    lines_of: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for entry in report.attention:
+        lines_of[entry.api, entry.verdict, entry.location.file, entry.location.function].append(entry.location.line)
     for (file, function, api), verdicts in after.items():
-        was = before.get((file, function, api))
-        if was is None:
-            renamed = next((one for one in lost if one[2] == api and (one[0] == file or one[1] == function)), None)
-            was = before[renamed] if renamed else []
-            lost = [one for one in lost if one != renamed]  # it is one function now, not several
+        key = (file, function, api)
+        if key not in before:  # the first that is lost, and was in this file or of this name
+            queues = [lost[place] for place in (("file", file, api), ("function", function, api)) if place in lost]
+            for queue in queues:
+                while queue and queue[0][1] in taken:
+                    queue.popleft()
+            key = min((queue[0] for queue in queues if queue), default=(0, key))[1]
+            taken.add(key)  # it is one function now, not several
+        was = before.get(key, [])
         for number, now in enumerate(verdicts):
-            alike = [one.location for one in report.attention if (one.api, one.verdict) == (api, now)]
-            lines = " or ".join(str(at.line) for at in alike if (at.file, at.function) == (file, function))
+            lines = _either(lines_of[api, now, file, function])
             text = f"attention in {function} ({file}{':' if lines else ''}{lines}) is {now}"
             if number < len(was) and was[number] != now:
                 got_worse = _RANK[now] > _RANK[was[number]]
@@ -171,9 +180,15 @@ def _calls(entries: Sequence[Call]) -> _Calls:
     return {key: sorted(verdicts, key=_RANK.__getitem__) for key, verdicts in calls.items()}
 
 
+def _either(lines: Sequence[int]) -> str:
+    """`7 or 9`; of many the first ones."""
+    named = list(map(str, lines[:LINES]))
+    return " or ".join([*named, f"{len(lines) - LINES:,} more"] if len(lines) > LINES else named)
+
+
 def named(entry: Entry, *findings: Finding) -> str:
     """`CD101 graph-break in Model.forward (model.py:7)`; without the findings, as little as the baseline knows."""
     title = f" {findings[0].name}" if findings else ""
-    lines = " or ".join(str(one.location.line) for one in findings if one.location)
+    lines = _either([one.location.line for one in findings if one.location])
     where = f" ({entry.file}{':' if lines else ''}{lines})" if entry.file else ""
     return f"{entry.code}{title} in {entry.function or 'the target'}{where}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from compile_doctor.children import Start
+from compile_doctor.clean import quoted, say
 
 OUTPUT = "COMPILE_DOCTOR_OUTPUT"
 """Tells a child of the probe which file its output, and that of whatever it starts, is appended to."""
@@ -42,8 +42,8 @@ class Said:
             return
         if text.strip():
             left = f" (the last {MOST:,} bytes)" if size > MOST else ""
-            said = text.decode(errors="replace").strip("\n")
-            print(f"--- what {name} printed{left} ---\n{said}\n--- end of {name} ---", file=sys.stderr, flush=True)
+            printed = quoted(text.decode(errors="replace")).strip("\n")
+            say(f"--- what {name} printed{left} ---\n{printed}\n--- end of {name} ---")
 
     def show_all(self) -> None:
         """What has not been shown."""

@@ -330,6 +330,22 @@ def test_without_a_verdict_nothing_is_as_good_and_nothing_is_written(
     assert "vit: not written: It could not be judged." in capsys.readouterr().out
 
 
+def test_nor_is_one_that_lost_evidence_whatever_its_verdict(tmp_path, judged, monkeypatch, capsys, reports):
+    """Graphs and findings may be among it, so that it would be better than its baseline."""
+    entry = snapshot("vit", reports[1])
+    write(place(tmp_path, entry), entry)
+    before = place(tmp_path, entry).read_bytes()
+    assert judged(reports[0]).status == "better"
+    damaged = replace(reports[0], lost=("a record could not be read: line 3",))
+    assert damaged.verdict == "unhealthy"
+    outcome = judged(damaged)
+    assert outcome.status == "inconclusive"
+    assert outcome.reason == "Evidence is missing: a record could not be read: line 3."
+    assert judged(replace(damaged, verdict="inconclusive", reason="x", unproven="x")).reason == "x"
+    assert update(monkeypatch, tmp_path, {"vit": damaged}) == 3 and "not written" in capsys.readouterr().out
+    assert place(tmp_path, entry).read_bytes() == before
+
+
 def test_what_require_fused_lacks_may_hide_no_other_reason(tmp_path, judged, reports):
     entry = snapshot("vit", reports[0])
     write(place(tmp_path, entry), entry)

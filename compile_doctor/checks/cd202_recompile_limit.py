@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 
 from compile_doctor import places
 from compile_doctor.analysis import Seen
@@ -21,22 +22,30 @@ MOST = 4
 
 def detect(seen: Seen) -> Iterator[Finding]:
     told = set()
+    groups: dict[tuple[str, str], list[Recompiled]] = defaultdict(list)
+    for group in seen.recompiled:
+        groups[_compiled(seen, group)].append(group)
+    stacks = {compilation.file: compilation.stack for compilation in seen.evidence.compilations}
     for record in seen.evidence.logs:
         match = _HIT.search(record.message) if record.kind == "limit" else None
         if match and (match[4], match[5]) not in told:
             told.add((match[4], match[5]))
-            yield _finding(seen, record, match)
+            yield _finding(seen, record, match, groups, stacks)
 
 
-def _finding(seen: Seen, record: LogRecord, match: re.Match[str]) -> Finding:
+def _finding(
+    seen: Seen,
+    record: LogRecord,
+    match: re.Match[str],
+    groups: Mapping[tuple[str, str], list[Recompiled]],
+    stacks: Mapping[str, tuple[Frame, ...]],
+) -> Finding:
     setting, limit, file = match[1], match[2], match[4]
     function = function_name(match[3])
     sources = seen.evidence.sources
     line = places.definition_line(sources, file, int(match[5]), function)
     qualified = places.qualified(sources, file, line, function)
-    causes = [group for group in seen.recompiled if _is_of(seen, group, file, qualified)]
-    causes.sort(key=lambda group: -len(group.compilations))
-    stack = next((c.stack for c in reversed(seen.evidence.compilations) if c.file == file), ())
+    causes = sorted(groups.get((file, qualified), ()), key=lambda group: -len(group.compilations))
     place, who = Location(file, line, qualified, seen.snippet(file, line)), "It"
     if places.is_plumbing(file) and causes:
         # torch's own function, which the user compiled: what they can act on is the line that calls it.
@@ -51,15 +60,15 @@ def _finding(seen: Seen, record: LogRecord, match: re.Match[str]) -> Finding:
         fix="Mend the recompilations of this function (CD201 to CD206). Raising "
         f"torch._dynamo.config.{setting} only helps where the number of variants is known and small.",
         evidence=(f"torch: {record.message.splitlines()[0].strip()}",),
-        via=seen.via(stack, Frame(place.file, place.line, place.function)),
+        via=seen.via(stacks.get(file, ()), Frame(place.file, place.line, place.function)),
     )
 
 
-def _is_of(seen: Seen, group: Recompiled, file: str, qualified: str) -> bool:
-    """Whether what was compiled again is this function, wherever the finding about it points to."""
+def _compiled(seen: Seen, group: Recompiled) -> tuple[str, str]:
+    """The function that was compiled again, wherever the finding about it points to."""
     first = group.compilations[0]
-    name = places.qualified(seen.evidence.sources, first.file, first.line, function_name(first.function))
-    return first.file == file and name == qualified
+    name = function_name(first.function)
+    return first.file, places.qualified(seen.evidence.sources, first.file, first.line, name)
 
 
 def _varied(causes: list[Recompiled]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from compile_doctor import places
 from compile_doctor.analysis import Seen
@@ -13,6 +14,7 @@ from compile_doctor.guards import carrier
 from compile_doctor.recompiled import Recompiled
 
 _CALLABLE = re.compile(r"function|method|partial|builtin|lambda")
+_CALLED = re.compile(r"\b(\w+)\(|_mod\s*=\s*(\w+)")
 _SHAPE = ("size", "rank")
 _OWN = re.compile(r"\.(?:__code__|func)$")
 
@@ -30,8 +32,13 @@ def fits(seen: Seen, group: Recompiled) -> bool:
         return True
     name = _OWN.sub("", source).rsplit(".", 1)[-1]
     text = seen.evidence.sources.get(group.file, "")
-    called = re.search(rf"\b{re.escape(name)}\(|_mod\s*=\s*{re.escape(name)}\b", text)
-    return group.guard.was is None and bool(called)
+    return group.guard.was is None and name in _called(text)
+
+
+@lru_cache(maxsize=64)
+def _called(text: str) -> frozenset[str]:
+    """The names that a file calls, or hands over as a mask_mod or score_mod."""
+    return frozenset(one for found in _CALLED.findall(text) for one in found if one)
 
 
 def captures_shape(group: Recompiled) -> bool:

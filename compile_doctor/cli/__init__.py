@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 import compile_doctor
+from compile_doctor.clean import say
 from compile_doctor.errors import DoctorError
 
 COMMANDS = (
@@ -78,12 +79,14 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Abort:
         _exit(130)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)  # type: ignore[arg-type]  # what it writes to is all it asks of a file
+        say(shown.getvalue(), end="")
         _exit(2)
     except DoctorError as error:
-        print(f"compile-doctor: {error}", file=sys.stderr)
+        say(f"compile-doctor: {error}")
         if error.hint:
-            print(error.hint.rstrip(), file=sys.stderr)
+            say(error.hint.rstrip())
         _exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-import click
-
 from compile_doctor import baseline, baseline_files
 from compile_doctor.baseline import Baseline, Call, Entry, Summary
 from compile_doctor.checks import all_checks
+from compile_doctor.clean import say
+from compile_doctor.cli.output import answer
 from compile_doctor.config import choose
 from compile_doctor.errors import InconclusiveError
 
@@ -23,7 +23,7 @@ def diff_baselines(old: str, new: str) -> int:
     stored, code = [], 0
     for _, one in baseline_files.stored(configuration.baseline_dir):
         if isinstance(one, InconclusiveError):
-            click.echo(f"not compared: {one}", err=True)
+            say(f"not compared: {one}")
             code = one.exit_code
         else:
             stored.append(one)
@@ -35,12 +35,12 @@ def diff_baselines(old: str, new: str) -> int:
     for name, device in names:
         before, after = found.get((name, device, old)), found.get((name, device, new))
         if before is None or after is None:
-            click.echo(f"{name} ({device}): no baseline for torch {old if before is None else new}")
+            answer(f"{name} ({device}): no baseline for torch {old if before is None else new}")
             continue
         lines = list(differences(before, after))
-        click.echo(f"{name} ({device}):" + ("" if lines else f" the same under torch {old} and {new}"))
+        answer(f"{name} ({device}):" + ("" if lines else f" the same under torch {old} and {new}"))
         for line in lines:
-            click.echo(f"  {line}")
+            answer(f"  {line}")
     return code
 
 
@@ -60,19 +60,12 @@ def differences(before: Baseline, after: Baseline) -> Iterator[str]:
         if was != now:
             yield f"{_WORDS.get(key, key.replace('_', ' '))}: {was} → {now}"
     gone, new = baseline.differences(before.findings, after.findings)
-    for entry in tuple(new):
-        same = next((one for one in gone if _place(one) == _place(entry)), None)
-        if same is not None:
-            gone.remove(same)
-            new.remove(entry)
-            yield f"{_named(entry)}: told as {_cause(same)}, now as {_cause(entry)}"
+    pairs, gone, new = baseline.paired(gone, new, lambda one: (one.code, one.file, one.function))
+    for same, entry in pairs:
+        yield f"{_named(entry)}: told as {_cause(same)}, now as {_cause(entry)}"
     yield from (f"gone: {_named(entry)}: {_cause(entry)}" for entry in gone)
     yield from (f"new: {_named(entry)}: {_cause(entry)}" for entry in new)
     yield from _attention(before.attention, after.attention)
-
-
-def _place(entry: Entry) -> tuple[str, str | None, str | None]:
-    return entry.code, entry.file, entry.function
 
 
 def _attention(before: Sequence[Call], after: Sequence[Call]) -> Iterator[str]:

@@ -8,6 +8,7 @@ import tempfile
 import traceback
 
 import compile_doctor
+from compile_doctor.clean import clean, say
 
 ISSUES = "https://github.com/compile-doctor/compile-doctor/issues"
 
@@ -16,14 +17,12 @@ def report_crash(error: Exception) -> None:
     """Writes the traceback to a temporary file; prints it nowhere."""
     text = "".join(traceback.format_exception(error))
     head = f"compile-doctor {compile_doctor.__version__}, Python {platform.python_version()}, {platform.platform()}\n{' '.join(sys.argv)}\n\n"
-    print(
-        f"compile-doctor: this is a mistake of compile-doctor's own ({type(error).__name__}: {error}).", file=sys.stderr
-    )
+    say(f"compile-doctor: this is a mistake of compile-doctor's own ({type(error).__name__}: {error}).")
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="compile-doctor-crash-", suffix=".txt", delete=False, encoding="utf-8"
         ) as file:
-            file.write(head + text)
-        print(f"Please report it with the file {file.name} at {ISSUES}", file=sys.stderr)
+            file.write(clean(head + text))
+        say(f"Please report it with the file {file.name} at {ISSUES}")
     except OSError:
-        print(f"Please report it at {ISSUES}", file=sys.stderr)
+        say(f"Please report it at {ISSUES}")

@@ -50,8 +50,7 @@ def command(
       compile-doctor env --shape 4,32,4096,128 --causal --dtype bfloat16
       compile-doctor env --shape 4,32,1,128/8,4096 --mask --device cpu
     """
-    import json
-
+    from compile_doctor.cli.output import answer
     from compile_doctor.errors import UsageError
     from compile_doctor.inspect_env import inspect_environment
     from compile_doctor.patching import known
@@ -77,14 +76,14 @@ def command(
     defects = known.known_defects(["cpu", "cuda"] if facts.get("GPU") else ["cpu"]) if facts.get("torch") else []
     if format_ == "json":
         found = {"schema": "compile-doctor/env/1", **facts, "sdpa": answers, "known_defects": defects}
-        click.echo(json.dumps(found, indent=2))
+        answer(found)
     else:
         shown = dict(facts) if shapes or not answers else {**facts, "SDPA": short(answers[0])}
         width = max(len(name) for name in shown)
         for name, value in shown.items():
-            click.echo(f"{name:<{width}}  {_words(value)}")
+            answer(f"{name:<{width}}  {_words(value)}")
         lines = as_lines(answers) if shapes else known.as_lines(defects) if facts.get("torch") else []
-        click.echo("\n".join(lines))
+        answer("\n".join(lines))
     if shapes and (not answers or any(one.get("error") for one in answers)):
         return 3
     return 0 if facts.get("can compile") else 1

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from compile_doctor.cli.output import answer
 from compile_doctor.errors import UsageError
 
 
@@ -26,13 +27,13 @@ def command(name: str | None, folder: Path | None) -> int:
     if name is None:
         width = max(len(known) for known in example_names())
         for known in example_names():
-            click.echo(f"{known:<{width}}  {example_summary(known)}")
+            answer(f"{known:<{width}}  {example_summary(known)}")
             for variant in example_variants(known):
-                click.echo(f"{'':<{width}}    example:{known}:{variant}")
+                answer(f"{'':<{width}}    example:{known}:{variant}")
         return 0
     path = example_path(name.removeprefix("example:"))
     if folder is None:
-        click.echo(path.read_text(encoding="utf-8"), nl=False)
+        answer(path.read_text(encoding="utf-8"))
         return 0
     copy = folder / path.name
     if copy.exists():
@@ -41,5 +42,5 @@ def command(name: str | None, folder: Path | None) -> int:
         copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{copy} cannot be written: {error.strerror}.") from error
-    click.echo(f"{copy}: try  compile-doctor diagnose {copy}")
+    answer(f"{copy}: try  compile-doctor diagnose {copy}")
     return 0

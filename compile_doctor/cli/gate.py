@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import datetime
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import click
 
 from compile_doctor import baseline, baseline_files
 from compile_doctor.baseline import Baseline
 from compile_doctor.cache import Cache
 from compile_doctor.check_targets import outcome_of, run_targets
-from compile_doctor.cli.output import check_outputs, write_summary
+from compile_doctor.clean import say
+from compile_doctor.cli.output import answer, check_outputs, print_data, write_summary
 from compile_doctor.config import Configuration, GateTarget, choose, parse_owners
 from compile_doctor.errors import DoctorError, InconclusiveError, UsageError
 from compile_doctor.evidence import Evidence
 from compile_doctor.forks import ForkServer
 from compile_doctor.gate import Gate, Outcome
-from compile_doctor.judge import conclusive, waiver_notes, without_baseline
+from compile_doctor.judge import waiver_notes, why_undecided, without_baseline
 from compile_doctor.patching.catalogue import installed
 from compile_doctor.report import make_report
 
@@ -76,8 +74,7 @@ def check_targets(
             raise UsageError(f"-o {name}:{path}: {error.strerror}.") from error
     write_summary(format_, lambda: gate_renderer("markdown")(gate, 1))
     if format_ != "text" or not quiet or gate.exit_code:
-        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        sys.stdout.write(gate_renderer(format_)(gate, verbose, colour))
+        print_data(lambda colour: gate_renderer(format_)(gate, verbose, colour), format_ == "github")
     return gate.exit_code
 
 
@@ -100,8 +97,9 @@ def update_baselines(
         if isinstance(found, DoctorError):
             return Outcome(target.name, "inconclusive", str(found), None)
         report = make_report(found)
-        if not conclusive(report):
-            return Outcome(target.name, "inconclusive", report.reason or "It could not be judged.", report)
+        undecided = why_undecided(report)
+        if undecided:
+            return Outcome(target.name, "inconclusive", undecided, report)
         try:
             return Outcome(target.name, "pass", _write(configuration, baseline.snapshot(target.name, report)), report)
         except InconclusiveError as error:
@@ -109,7 +107,7 @@ def update_baselines(
 
     outcomes = run_targets(targets, jobs or configuration.jobs, backend, forks, None, write, quiet=False)
     for outcome in outcomes:
-        click.echo(f"{outcome.name}: {'not written: ' if outcome.status != 'pass' else ''}{outcome.reason}")
+        answer(f"{outcome.name}: {'not written: ' if outcome.status != 'pass' else ''}{outcome.reason}")
     return 0 if all(outcome.status == "pass" for outcome in outcomes) else 3
 
 
@@ -136,12 +134,12 @@ def prune_baselines(dry_run: bool) -> int:
     code = 0
     for path, entry in baseline_files.stored(configuration.baseline_dir):
         if isinstance(entry, InconclusiveError):
-            click.echo(f"not deleted: {entry}", err=True)
+            say(f"not deleted: {entry}")
             code = entry.exit_code
         elif entry.target not in names:
             if not dry_run:
                 _delete(path)
-            click.echo(f"{'would delete' if dry_run else 'deleted'} {os.path.relpath(path)}")
+            answer(f"{'would delete' if dry_run else 'deleted'} {os.path.relpath(path)}")
     return code
 
 

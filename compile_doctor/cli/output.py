@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from compile_doctor.clean import clean, say, without_commands
 from compile_doctor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -137,7 +139,7 @@ def write_report(report: Report, format_: str, output: tuple[str, ...], fail_on:
         write_file(f"-o {name}:{path}", path, renderer(name)(report, max(verbose, 1)))
     write_summary(format_, lambda: renderer("markdown")(report, max(verbose, 1)))
     if format_ != "text" or not quiet or code:
-        print_data(lambda colour: renderer(format_)(report, verbose, colour))
+        print_data(lambda colour: renderer(format_)(report, verbose, colour), format_ == "github")
     if report.command_exit:
         return report.command_exit if report.command_exit > 0 else 128 - report.command_exit
     return code
@@ -151,11 +153,21 @@ def write_file(option: str, path: Path, text: str) -> None:
         raise UsageError(f"{option}: {error.strerror}.") from error
 
 
-def print_data(render: Callable[[bool], str]) -> None:
-    """Writes `render(colour)` to stdout, in colour on a terminal. Raises UsageError where stdout takes nothing."""
+def answer(found: Any) -> None:
+    """What a command without a report says, on stdout: text as it is, anything else as JSON."""
+    text = found if isinstance(found, str) else json.dumps(clean(found), indent=2)
+    say(text.removesuffix("\n"), error=False)
+
+
+def print_data(render: Callable[[bool], str], commands: bool = False) -> None:
+    """Writes `render(colour)` to stdout, in colour on a terminal. Raises UsageError if stdout takes nothing.
+
+    `commands`: it is meant for the runner of GitHub Actions.
+    """
     colour = (sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
     try:
-        sys.stdout.write(render(colour))
+        text = render(colour)  # clean already: see `cleaned`
+        sys.stdout.write(text if commands else without_commands(text))
         sys.stdout.flush()
     except BrokenPipeError:
         raise

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import click
 
+from compile_doctor.clean import say
+from compile_doctor.cli.output import answer
 from compile_doctor.errors import UsageError
 
 _FORMAT = click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -48,7 +49,7 @@ def list_(everything: bool, format_: str) -> int:
     from compile_doctor.patching.listing import as_text, listed
 
     found = listed()
-    click.echo(json.dumps(found, indent=2) if format_ == "json" else as_text(found, everything), nl=format_ == "json")
+    answer(found if format_ == "json" else as_text(found, everything))
     return 0
 
 
@@ -64,7 +65,7 @@ def show(name: str) -> int:
     from compile_doctor.patching.catalogue import find_recipe
     from compile_doctor.patching.page import page
 
-    click.echo(page(find_recipe(name)), nl=False)
+    answer(page(find_recipe(name)))
     return 0
 
 
@@ -85,7 +86,7 @@ def status(patches: str | None, everything: bool, format_: str) -> int:
     from compile_doctor.patching.listing import as_text, status_of_a_process
 
     found = status_of_a_process(check_patches(patches))
-    click.echo(json.dumps(found, indent=2) if format_ == "json" else as_text(found, everything), nl=format_ == "json")
+    answer(found if format_ == "json" else as_text(found, everything))
     return 1 if any(one["state"] == "failed" for one in found["recipes"]) else 0
 
 
@@ -119,13 +120,13 @@ def verify(names: tuple[str, ...], everything: bool, jobs: int, table: str | Non
     for proof in prove_all(chosen, jobs):
         proofs.append(proof)
         line = f"{'ok  ' if proof.ok else 'FAIL'} {proof.id}: {_words(proof)}"
-        click.echo(line, err=format_ == "json")
+        (say if format_ == "json" else answer)(line)
     if format_ == "json":
-        click.echo(json.dumps([proof.as_json() for proof in proofs], indent=2))
+        answer([proof.as_json() for proof in proofs])
     if table:
         merge(Path(table), proofs, [recipe.id for recipe in all_recipes()])
     if not proofs:
-        click.echo("No recipe was proven: none of these has a program for this torch.", err=True)
+        say("No recipe was proven: none of these has a program for this torch.")
         return 3
     return 0 if all(proof.ok for proof in proofs) else 1
 

@@ -7,7 +7,7 @@ import platform
 import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -24,12 +24,17 @@ OWN_RECIPES = "COMPILE_DOCTOR_RECIPES"
 
 def folders() -> tuple[Path, ...]:
     """The shipped recipes' folder (inside the package in a wheel, beside it in a checkout), and the user's own."""
-    package = Path(__file__).resolve().parent.parent
-    shipped = next((at for at in (package / "recipes", package.parent / "recipes") if at.is_dir()), package / "recipes")
+    shipped = _shipped()
     own = os.environ.get(OWN_RECIPES)
     if own and not Path(own).is_dir():
         raise UsageError(f"{OWN_RECIPES} is {own}, which is no folder.")
     return (shipped, Path(own).resolve()) if own else (shipped,)
+
+
+@cache
+def _shipped() -> Path:
+    package = Path(__file__).resolve().parent.parent
+    return next((at for at in (package / "recipes", package.parent / "recipes") if at.is_dir()), package / "recipes")
 
 
 def all_recipes() -> tuple[Recipe, ...]:
@@ -70,6 +75,7 @@ def installed(package: str) -> str | None:
         return None
 
 
+@lru_cache(maxsize=1024)
 def within(spec: str, version: str) -> bool:
     """Whether a version lies in a range. Of 2.10 a nightly is neither `<2.10` nor `>=2.10`; local labels do not count."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from compile_doctor.attention import Site
@@ -46,11 +47,16 @@ def concerned(
         return False, None
     if not pattern:
         return True, None
-    for file, text in sorted(sources.items()):
-        found = re.search(pattern, text)
-        if found:
-            return True, (file, text.count("\n", 0, found.start()) + 1)
-    return False, None
+    places = ((file, _line_of(pattern, text)) for file, text in sorted(sources.items()))
+    found = next(((file, line) for file, line in places if line), None)
+    return found is not None, found
+
+
+@lru_cache(maxsize=4096)
+def _line_of(pattern: str, text: str) -> int:
+    """The first line that a pattern matches at; 0: none does. Asked for each finding, of the same files."""
+    found = re.search(pattern, text)
+    return text.count("\n", 0, found.start()) + 1 if found else 0
 
 
 def used_by(recipe: Recipe, site: Site) -> bool:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from compile_doctor.bench.result import Bench, Row
+from compile_doctor.clean import cleaned
 from compile_doctor.errors import UsageError
 from compile_doctor.render.bench_text import ran_on, seconds
-from compile_doctor.render.clean import without_controls
 
 KINDS = ("svg", "png")
 # Okabe and Ito's colours, told apart with any kind of colour vision; yellow is too light for a line on white.
@@ -43,6 +43,7 @@ def check_plot(path: Path) -> None:
         ) from None
 
 
+@cleaned
 def plot_bench(bench: Bench, path: Path) -> None:
     """Writes the picture. The same measurements give the same bytes of SVG: no date, and no random ids.
 
@@ -51,7 +52,6 @@ def plot_bench(bench: Bench, path: Path) -> None:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    bench = without_controls(bench)
     rows = [row for row in bench.rows if row.status == "measured" and row.tokens is not None]
     if not rows:
         raise UsageError("--plot: there is nothing to draw: no case was measured at a number of tokens.")

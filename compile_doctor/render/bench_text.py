@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from compile_doctor.bench.result import Bench, Row
-from compile_doctor.render.clean import without_controls
+from compile_doctor.clean import cleaned
 from compile_doctor.render.console import make_console, printed
+from compile_doctor.render.entries import one_line
 from compile_doctor.sizes import human
 
 FEW = 4
@@ -21,10 +22,10 @@ _STYLES = {"wrong": "red", "died": "red", "timed-out": "red", "failed": "red", "
 _WORDS = {"timed-out": "timed out", "not-run": "not run"}
 
 
+@cleaned
 def render_bench(bench: Bench, colour: bool = False) -> str:
-    bench = without_controls(bench)
     console = make_console(colour)
-    for part in Text(" · ".join([bench.subject, *ran_on(bench)])).wrap(console, console.width):
+    for part in Text(one_line(" · ".join([bench.subject, *ran_on(bench)]), 1000)).wrap(console, console.width):
         console.print(part)
     busy = _busy(bench)
     if busy:

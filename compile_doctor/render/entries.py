@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from compile_doctor import places
 from compile_doctor.findings import SEVERITIES, Finding, Location
 from compile_doctor.gate import Outcome
-from compile_doctor.render.clean import without_controls
 from compile_doctor.report import Report
 
 INCONCLUSIVE = "inconclusive"
 CONFIGURATION = "pyproject.toml"
 """Stands for a target whose file is not known: it is configured there."""
-_NO_TEXT = re.compile("[\ud800-\udfff\ufffe\uffff]")
-"""Neither UTF-8 nor XML can hold them."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +46,6 @@ class Target:
     entries: tuple[Entry, ...]
     report: Report | None = None
     outcome: Outcome | None = None
-
-
-def clean(text: str) -> str:
-    """Text that every format can hold: no control characters but tab and line feed, no half characters."""
-    if text.isascii() and text.isprintable():
-        return text
-    return _NO_TEXT.sub("\ufffd", without_controls(re.sub(r"\r\n?", "\n", text)))
 
 
 def one_line(text: str, limit: int = 300) -> str:

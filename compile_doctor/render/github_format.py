@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from compile_doctor.clean import cleaned
 from compile_doctor.gate import Gate
 from compile_doctor.render import markdown_format
 from compile_doctor.render.entries import (
@@ -25,10 +26,12 @@ _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 _MESSAGE, _TITLE = 3000, 200
 
 
+@cleaned
 def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     return _commands(report)
 
 
+@cleaned
 def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     return _commands(gate)
 

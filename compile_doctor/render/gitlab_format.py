@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from compile_doctor import places
+from compile_doctor.clean import cleaned
 from compile_doctor.gate import Gate
 from compile_doctor.render.entries import INCONCLUSIVE, Entry, body, cut, fingerprints, label, own_place
 from compile_doctor.render.subjects import targets
@@ -15,10 +16,12 @@ _SEVERITIES = {"error": "critical", "warning": "minor", "info": "info"}
 _DESCRIPTION = 2000
 
 
+@cleaned
 def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     return _array(report)
 
 
+@cleaned
 def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     return _array(gate)
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+from compile_doctor.clean import cleaned
 from compile_doctor.gate import Gate
-from compile_doctor.render.entries import INCONCLUSIVE, Entry, Target, at, body, clean, label, one_line
+from compile_doctor.render.entries import INCONCLUSIVE, Entry, Target, at, body, label, one_line
 from compile_doctor.render.subjects import targets
 from compile_doctor.report import Report
 
 _ENTRY = 1500
 
 
+@cleaned
 def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     env = report.environment
     return _document(targets(report), {"torch": env.get("torch"), "device": env.get("device")}, ())
 
 
+@cleaned
 def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     return _document(targets(gate), {"torch": gate.torch, "device": gate.device}, gate.notes)
 
@@ -31,11 +34,11 @@ def _document(shown: tuple[Target, ...], facts: dict[str, str | None], notes: tu
     properties = ElementTree.SubElement(suite, "properties")
     for name, value in facts.items():
         if value:
-            ElementTree.SubElement(properties, "property", {"name": name, "value": clean(str(value))})
+            ElementTree.SubElement(properties, "property", {"name": name, "value": str(value)})
     for target in shown:
         suite.append(_case(target))
     if notes:
-        ElementTree.SubElement(suite, "system-out").text = clean("\n".join(notes))
+        ElementTree.SubElement(suite, "system-out").text = "\n".join(notes)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 

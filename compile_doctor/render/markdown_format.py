@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from compile_doctor.clean import cleaned
 from compile_doctor.gate import Gate
 from compile_doctor.render.consequence import figures
-from compile_doctor.render.entries import INCONCLUSIVE, Target, clean, worst_first
+from compile_doctor.render.entries import INCONCLUSIVE, Target, worst_first
 from compile_doctor.render.markdown_escape import inline
 from compile_doctor.render.markdown_page import Page
 from compile_doctor.render.subjects import targets
 from compile_doctor.report import Report
 
 
+@cleaned
 def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     (shown,) = targets(report)
     page = Page()
@@ -19,16 +21,17 @@ def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     facts = [shown.name, report.convention, f"torch {env['torch']}" if env.get("torch") else ""]
     facts += [str(env.get("gpu") or env.get("device") or ""), str(env.get("backend") or "")]
     page.add(f"**{shown.word.upper()}** {inline(shown.reason, 1000)}".rstrip())
-    page.add("Target " + " · ".join(inline(clean(fact)) for fact in facts if fact))
+    page.add("Target " + " · ".join(inline(fact) for fact in facts if fact))
     entries = worst_first(entry for entry in shown.entries if entry.kind != INCONCLUSIVE)
     page.findings("", entries, gate=False)
     page.attention(((shown, entry) for entry in shown.report.attention) if shown.report else (), gate=False)
     page.details(entries, verbosity)
     page.notes([*report.notes, *(f"{code} not checked: {reason}" for code, reason in report.skipped_checks)])
-    page.add("In all: " + inline(" · ".join(map(clean, figures(report))), 1000))
+    page.add("In all: " + inline(" · ".join(figures(report)), 1000))
     return page.text()
 
 
+@cleaned
 def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     shown = targets(gate)
     page = Page()
@@ -37,7 +40,7 @@ def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     page.add("### compile-doctor: " + next(word for state, word in words.items() if state in states))
     counts = (("failed", "got worse"), (INCONCLUSIVE, "could not be judged"), ("passed", "passed"))
     told = ", ".join(f"{states.count(state):,} {said}" for state, said in counts if state in states)
-    page.add(f"**{told}** of {len(states):,} · torch {inline(clean(gate.torch))} · {inline(clean(gate.device))}")
+    page.add(f"**{told}** of {len(states):,} · torch {inline(gate.torch)} · {inline(gate.device)}")
     order = sorted(shown, key=lambda target: ("failed", INCONCLUSIVE, "passed").index(target.status))
     page.table("", ("target", "status", "why"), [_row_of_target(target) for target in order])
     entries = worst_first(entry for target in shown for entry in target.entries if entry.kind != INCONCLUSIVE)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from compile_doctor import places
 from compile_doctor.attention_report import AttentionEntry
-from compile_doctor.render.entries import Entry, Target, at, clean, cut, label, one_line
+from compile_doctor.render.entries import Entry, Target, at, cut, label, one_line
 from compile_doctor.render.markdown_escape import code_block, inline, table
 from compile_doctor.sizes import human
 
@@ -58,7 +58,7 @@ class Page:
                 self.add(block)
 
     def notes(self, notes: Sequence[str]) -> None:
-        self.table("Notes", ("note",), [(inline(clean(note)),) for note in notes], folded=True)
+        self.table("Notes", ("note",), [(inline(note),) for note in notes], folded=True)
 
 
 def _finding(entry: Entry) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ def _finding(entry: Entry) -> tuple[str, ...]:
 
 def _ladder(entry: AttentionEntry) -> list[tuple[str, ...]]:
     """A row for each size; the verdict of the call where there is no ladder."""
-    place = inline(f"{places.short(clean(entry.location.file))}:{entry.location.line} {clean(entry.api)}")
+    place = inline(f"{places.short(entry.location.file)}:{entry.location.line} {entry.api}")
     rows: list[tuple[str, ...]] = [
         (
             place,
@@ -86,11 +86,11 @@ def _ladder(entry: AttentionEntry) -> list[tuple[str, ...]]:
             human(step.peak) if step.peak is not None else ("–" if step.ran else "not run"),
             human(step.dense) if step.dense is not None else "–",
             human(step.fused) if step.fused is not None else "–",
-            inline(clean(step.verdict)),
+            inline(step.verdict),
         )
         for step in entry.ladder
     ]
-    rows = rows or [(place, "–", "–", "–", "–", inline(clean(entry.verdict)))]
+    rows = rows or [(place, "–", "–", "–", "–", inline(entry.verdict))]
     if entry.reason and entry.verdict != "fused":
         rows[-1] = (*rows[-1][:-1], f"{rows[-1][-1]}: {inline(entry.reason)}")
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compile_doctor.clean import cleaned
 from compile_doctor.parity.result import Cell, Parity
 from compile_doctor.render.markdown_escape import inline, table
 from compile_doctor.render.parity import columns, counts, facts, reasons, sections, verdict, where
@@ -10,6 +11,7 @@ SIZE = 60_000
 """GitHub takes comments of up to 65,536 characters."""
 
 
+@cleaned
 def render(parity: Parity, verbosity: int = 0, colour: bool = False) -> str:
     word, meaning = verdict(parity)
     blocks = ["### compile-doctor parity: " + " · ".join(inline(fact) for fact in facts(parity))]

@@ -7,6 +7,7 @@ import textwrap
 from rich.console import Console
 from rich.text import Text
 
+from compile_doctor.clean import cleaned
 from compile_doctor.findings import Finding
 from compile_doctor.parity.result import Cell, Parity
 from compile_doctor.render.console import make_console, printed
@@ -26,6 +27,7 @@ _COLOURS = {
 _WIDTH = 12
 
 
+@cleaned
 def render(parity: Parity, verbosity: int = 0, colour: bool = False) -> str:
     """`-v`: a row for each kind of heads, every figure, all reasons."""
     console = make_console(colour)

@@ -8,10 +8,11 @@ from urllib.parse import quote
 
 from compile_doctor import __version__
 from compile_doctor.checks import all_checks
+from compile_doctor.clean import cleaned
 from compile_doctor.explain import upstream_url
 from compile_doctor.findings import Location
 from compile_doctor.gate import Gate
-from compile_doctor.render.entries import INCONCLUSIVE, Entry, Target, body, clean, cut, fingerprints
+from compile_doctor.render.entries import INCONCLUSIVE, Entry, Target, body, cut, fingerprints
 from compile_doctor.render.subjects import targets
 from compile_doctor.report import Report
 
@@ -22,13 +23,15 @@ _DESCRIPTION, _SNIPPET = 1000, 2000
 """GitHub takes descriptions of up to 1,024 characters."""
 
 
+@cleaned
 def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     shown = targets(report)
     return _log(shown, f"compile-doctor/{shown[0].name}", _seen(report), gate=False)
 
 
+@cleaned
 def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
-    return _log(targets(gate), "compile-doctor/check", [clean(note) for note in gate.notes], gate=True)
+    return _log(targets(gate), "compile-doctor/check", list(gate.notes), gate=True)
 
 
 def _log(shown: tuple[Target, ...], automation: str, notes: list[str], gate: bool) -> str:
@@ -152,4 +155,4 @@ def _location(place: Location) -> dict[str, Any]:
 def _seen(report: Report) -> list[str]:
     """What a reader of the results has to know: a check that was skipped found nothing, and passed nothing."""
     skipped = [f"{code} not checked: {reason}" for code, reason in report.skipped_checks]
-    return [clean(text) for text in (*report.notes, *skipped)]
+    return [*report.notes, *skipped]

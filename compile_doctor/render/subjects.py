@@ -1,4 +1,4 @@
-"""A report or a gate → its targets with their entries, their text clean and their paths relative."""
+"""A report or a gate → its targets with their entries, their paths relative."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from compile_doctor.findings import Finding, Location
 from compile_doctor.gate import Change, Gate, Outcome
 from compile_doctor.render.consequence import consequence
-from compile_doctor.render.entries import CONFIGURATION, INCONCLUSIVE, Entry, Target, clean, identity
+from compile_doctor.render.entries import CONFIGURATION, INCONCLUSIVE, Entry, Target, identity
 from compile_doctor.report import OUTCOMES, Report, relative
 
 
@@ -24,7 +24,7 @@ def _of_report(report: Report) -> Target:
     report = _tidy(report)
     status = {"healthy": "passed", "unhealthy": "failed"}.get(report.verdict, INCONCLUSIVE)
     path = _file(report)
-    reason = clean(consequence(report))
+    reason = consequence(report)
     found = [Entry(finding, "finding", finding.severity, path=path) for finding in report.findings]
     if status == INCONCLUSIVE and not any(finding.code in OUTCOMES for finding in report.findings):
         found.insert(0, _made(INCONCLUSIVE, INCONCLUSIVE, reason or "There is no verdict.", path=path))
@@ -36,7 +36,7 @@ def _of_outcome(outcome: Outcome) -> Target:
     known = {"regression": "failed", "pass": "passed", "better": "passed"}
     status = known.get(outcome.status, INCONCLUSIVE)
     report = _tidy(outcome.report) if outcome.report else None
-    name, reason, path = clean(outcome.name), _text(outcome.reason, outcome.report), CONFIGURATION
+    name, reason, path = outcome.name, _text(outcome.reason, outcome.report), CONFIGURATION
     worse = _tidy_changes(outcome.worse, outcome.report)
     if report:
         path = _file(report)
@@ -48,7 +48,7 @@ def _of_outcome(outcome: Outcome) -> Target:
         found.insert(0, _made("gate-regression", "regression", reason or "It got worse.", name, path))
     better = _tidy_changes(outcome.better, outcome.report)
     shown = replace(outcome, worse=worse, better=better, hint=_text(outcome.hint, outcome.report))
-    return Target(name, status, clean(outcome.status), reason, tuple(found), report, shown)
+    return Target(name, status, outcome.status, reason, tuple(found), report, shown)
 
 
 def _judged(findings: tuple[Finding, ...], worse: tuple[Change, ...], name: str, path: str) -> list[Entry]:
@@ -89,7 +89,7 @@ def _made(
 
 def _text(text: str, report: Report | None) -> str:
     prefix = (report.cwd.rstrip("/") if report else "") + "/"
-    return clean(text.replace(prefix, "") if len(prefix) > 1 else text)
+    return text.replace(prefix, "") if len(prefix) > 1 else text
 
 
 def _tidy(report: Report) -> Report:
@@ -119,9 +119,7 @@ def _tidy_changes(changes: tuple[Change, ...], report: Report | None) -> tuple[C
     found = [change.finding for change in changes if change.finding]
     tidied = iter(_tidy(replace(report, findings=tuple(found), attention=())).findings if report else map(_bare, found))
     return tuple(
-        Change(
-            clean(one.kind), _text(one.text, report), next(tidied) if one.finding else None, _text(one.waived, report)
-        )
+        Change(one.kind, _text(one.text, report), next(tidied) if one.finding else None, _text(one.waived, report))
         for one in changes
     )
 
@@ -133,14 +131,9 @@ def _bare(finding: Finding) -> Finding:
 def _tidy_finding(finding: Finding, report: Report | None) -> Finding:
     return replace(
         finding,
-        code=clean(finding.code),
-        name=clean(finding.name),
-        upstream=clean(finding.upstream) if finding.upstream else None,
-        recipe=clean(finding.recipe) if finding.recipe else None,
         title=_text(finding.title, report),
         message=_text(finding.message, report),
         fix=_text(finding.fix, report),
-        cause=clean(finding.cause),
         evidence=tuple(_text(line, report) for line in finding.evidence),
         location=_tidy_place(finding.location) if finding.location else None,
         via=_tidy_place(finding.via) if finding.via else None,
@@ -148,7 +141,7 @@ def _tidy_finding(finding: Finding, report: Report | None) -> Finding:
 
 
 def _tidy_place(place: Location) -> Location:
-    return Location(clean(place.file).removeprefix("./"), place.line, clean(place.function), clean(place.snippet))
+    return replace(place, file=place.file.removeprefix("./"))
 
 
 def _file(report: Report) -> str:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from compile_doctor import places
+from compile_doctor.clean import cleaned
 from compile_doctor.findings import Finding
 from compile_doctor.gate import Gate, Outcome
 from compile_doctor.render.attention_table import attention_table
-from compile_doctor.render.clean import without_controls
 from compile_doctor.render.consequence import consequence, figures
-from compile_doctor.render.console import make_console, printed
+from compile_doctor.render.console import LONGEST, make_console, printed
+from compile_doctor.render.entries import cut
 from compile_doctor.render.trial import trial_table
 from compile_doctor.report import Report, relative
 from compile_doctor.trace import function_name
@@ -32,10 +34,25 @@ _COLOURS = {
 _INDENT = "   "
 
 
+@cleaned
 def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
-    report = without_controls(relative(report))
+    report = relative(report)
     console = make_console(colour)
     _head(console, report)
+    _body(console, report, verbosity)
+    return printed(console)
+
+
+@cleaned
+def render_without_verdict(report: Report) -> str:
+    """For a test that expects something else than a verdict: HEALTHY above what fails would be odd."""
+    console = make_console(False)
+    _body(console, relative(report), 0)
+    return printed(console)
+
+
+def _body(console: Console, report: Report, verbosity: int) -> None:
+    _missing(console, report, verbosity)
     shown = report.findings if verbosity else report.findings[:SHOWN]
     fixes: dict[str, int] = {}
     for number, finding in enumerate(shown, 1):
@@ -63,19 +80,19 @@ def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
         hints += [] if verbosity else ["All of it: -v"]
         hints += ["Keep: --capture DIR"] if report.temporary else []
         console.print("     ".join(hints), style="dim")
-    return printed(console)
 
 
 _STATUS = {"regression": "red", "inconclusive": "yellow", "pass": "green", "better": "green"}
 
 
+@cleaned
 def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     """A line per target; of what fails, the finding as `diagnose` shows it. `-v` shows each target's whole report."""
     console = make_console(colour)
-    width = max((len(outcome.name) for outcome in gate.outcomes), default=0)
+    width = min(max((len(outcome.name) for outcome in gate.outcomes), default=0), console.width // 2)
     for outcome in gate.outcomes:
         line = Text(f"{outcome.name:<{width}}  ") + Text(
-            f"{outcome.status:<12}", style=f"bold {_STATUS[outcome.status]}"
+            f"{outcome.status:<12}", style=f"bold {_STATUS.get(outcome.status, 'yellow')}"
         )
         console.print(line + Text("  " + _after(outcome)), soft_wrap=True)
     for outcome in gate.outcomes:
@@ -115,16 +132,17 @@ def _gate_details(console: Console, outcome: Outcome, verbosity: int) -> None:
     if changes:
         console.print()
         console.print(outcome.name, style="bold")
+    report = relative(outcome.report) if outcome.report else None
     for number, change in enumerate(changes, 1):
-        if change.finding is not None and outcome.report is not None:
-            _finding(console, without_controls(relative(outcome.report)), number, change.finding, verbosity, number)
+        if change.finding is not None and report is not None:
+            _finding(console, report, number, change.finding, verbosity, number)
         else:
             console.print(f"{number:<3}{change.text}", soft_wrap=True)
         if change.waived:
             console.print(f"{_INDENT}waived: {change.waived}", soft_wrap=True)
     if verbosity and outcome.report is not None:
         console.print()
-        console.print(render(outcome.report, verbosity), soft_wrap=True, highlight=False)
+        console.file.write(render(outcome.report, verbosity) + "\n")
 
 
 def _head(console: Console, report: Report) -> None:
@@ -142,6 +160,18 @@ def _head(console: Console, report: Report) -> None:
     verdict = Text(f"{report.verdict.upper()}   ", style=f"bold {_COLOURS[report.verdict]}")
     console.print(verdict + Text(consequence(report), style="bold"))
     console.print()
+
+
+def _missing(console: Console, report: Report, verbosity: int) -> None:
+    """What the verdict lacks, but for what is in its own line."""
+    missing = [text for text in report.missing if text.lower().strip(".") not in report.reason.lower()]
+    shown = missing if verbosity else missing[:SHOWN]
+    for text in shown:
+        _wrapped(console, "Missing  ", text)
+    if len(shown) < len(missing):
+        _wrapped(console, "Missing  ", f"and {len(missing) - len(shown)} more: -v")
+    if shown:
+        console.print()
 
 
 def _shortened(target: str) -> str:
@@ -201,21 +231,17 @@ def _code(console: Console, report: Report, finding: Finding) -> None:
             continue
         mark, style = (">", "bold") if number == location.line else (" ", "dim")
         console.print(
-            f"{_INDENT}{mark} {number:>{width}} | {_cut(lines[number - 1].rstrip(), console.width - 12)}",
+            f"{_INDENT}{mark} {number:>{width}} | {cut(lines[number - 1].rstrip(), console.width - 12)}",
             style=style,
             soft_wrap=True,
         )
 
 
-def _cut(line: str, width: int) -> str:
-    return line if len(line) <= width else line[: width - 1] + "…"
-
-
 def _wrapped(console: Console, label: str, text: str) -> None:
     """Text behind a label: a paragraph is wrapped, several lines are code and stay as they are."""
     pad = _INDENT + " " * len(label)
-    lines = text.rstrip().splitlines() or [""]
-    if len(lines) == 1:
+    lines = cut(text.rstrip(), LONGEST).splitlines() or [""]
+    if len(lines) == 1 and ("\t" in lines[0] or cell_len(lines[0]) > console.width - len(pad) - 1):
         lines = [piece.plain.rstrip() for piece in Text(lines[0]).wrap(console, console.width - len(pad) - 1)] or [""]
     for number, line in enumerate(lines):
         console.print((pad if number else _INDENT + label) + line.rstrip(), soft_wrap=True)
