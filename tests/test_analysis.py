@@ -35,7 +35,9 @@ def broke(index, reason, *frames, loop=False):
 
 
 def seen(compilations, breaks):
-    return Seen(Evidence(Asked("model.py"), compilations=tuple(compilations), breaks=tuple(breaks), sources={FILE: SOURCE}))
+    return Seen(
+        Evidence(Asked("model.py"), compilations=tuple(compilations), breaks=tuple(breaks), sources={FILE: SOURCE})
+    )
 
 
 PRINT = "Failed to trace builtin operator\n  Explanation: Dynamo does not know how to trace builtin operator `print`"

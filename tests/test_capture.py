@@ -119,7 +119,9 @@ def test_a_whole_capture_is_healthy(tmp_path):
 @pytest.mark.parametrize("kind", ["removed", "emptied", "cut", "changed", "added to"])
 def test_any_member_that_is_not_what_was_sealed_is_inconclusive_and_named(tmp_path, make, kind):
     """A capture that failed ends with 3, too: what it lacks may have been worse, or the finding's own explanation."""
-    for number, name in enumerate(file.relative_to(tmp_path / "whole") for file in everything(make(tmp_path / "whole"))):
+    for number, name in enumerate(
+        file.relative_to(tmp_path / "whole") for file in everything(make(tmp_path / "whole"))
+    ):
         folder = tmp_path / str(number)
         shutil.copytree(tmp_path / "whole", folder)
         file = folder / name
@@ -277,7 +279,9 @@ def test_a_damaged_json_file_is_named_and_the_rest_is_read(capture, name, conten
     assert exit_code(make_report(evidence), "error") == 3
 
 
-@pytest.mark.parametrize("children", [None, [{}], [None], "x", [{"mode": "diagnose", "exit_code": "0"}], [{"mode": "x"}]])
+@pytest.mark.parametrize(
+    "children", [None, [{}], [None], "x", [{"mode": "diagnose", "exit_code": "0"}], [{"mode": "x"}]]
+)
 def test_a_manifest_of_an_unexpected_shape_is_named(capture, children):
     manifest = json.loads((capture / "capture.json").read_text())
     (capture / "capture.json").write_text(json.dumps({**manifest, "children": children}))
@@ -319,7 +323,9 @@ def test_an_older_capture_is_read_and_proves_nothing(tmp_path):
     assert codes(found) == ["CD101"] and found.environment["torch"] == "2.13.0+cpu"
     report = make_report(load_capture(old(tmp_path / "d", healthy)))
     assert (report.verdict, exit_code(report, "error")) == ("inconclusive", 3)
-    assert report.reason.startswith("The capture is not whole: it was recorded by compile-doctor 0.1.0, before captures were sealed")
+    assert report.reason.startswith(
+        "The capture is not whole: it was recorded by compile-doctor 0.1.0, before captures were sealed"
+    )
     assert report.reason.endswith("record it again.")
 
 

@@ -140,7 +140,13 @@ def test_the_other_events():
 
 
 def test_torchs_choice_is_found_by_the_inputs_of_the_call():
-    choice = {"event": "sdpa-choice", "inputs": inputs(), "options": {}, "choice": "math", "refused": {"flash": ["a", "b"]}}
+    choice = {
+        "event": "sdpa-choice",
+        "inputs": inputs(),
+        "options": {},
+        "choice": "math",
+        "refused": {"flash": ["a", "b"]},
+    }
     found, _ = read(sdpa(), sdpa(inputs=inputs(tokens=128)), choice)
     chosen = [found.choices.get(one.key) for one in found.eager_sdpa]
     assert (chosen[0].choice, chosen[0].refused, chosen[1]) == ("math", {"flash": ("a", "b")}, None)
