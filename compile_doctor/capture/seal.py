@@ -9,7 +9,7 @@ import io
 from collections.abc import Iterator, Mapping
 
 from compile_doctor.capture.members import SEAL, Members, Stream
-from compile_doctor.reading import BadRecordError, decode
+from compile_doctor.reading import BadRecordError, decode, encode
 from compile_doctor.schema import SEAL as SCHEMA
 from compile_doctor.schema import Seal
 
@@ -44,10 +44,13 @@ def damage(members: Members) -> Iterator[str]:
         yield UNSEALED
         return
     try:
-        seal = decode(members.read(SEAL, LARGEST), Seal)
+        content = members.read(SEAL, LARGEST)
+        seal = decode(content, Seal)
     except (BadRecordError, OSError) as error:
         yield f"{SEAL} cannot be read: {error}"
         return
+    if content != encode(seal):
+        yield f"{SEAL} was changed"
     if seal.schema != SCHEMA:
         yield f"{SEAL} is of another version ({seal.schema[:60]})"
     for name in sorted({*seal.members, *members.names} - {SEAL}):

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from compile_doctor.probe.installed import installed, packaged
+from compile_doctor.probe.installed import file_of, installed, packaged
 from compile_doctor.seen_files import KINDS, MOST, Look, Seen, look
 
 # fmt: off

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from compile_doctor.probe.installed import installed
+from compile_doctor.probe.installed import file_of, installed
 
 
 class NotATargetError(Exception):
@@ -202,15 +202,6 @@ def _files() -> list[tuple[str, str]]:
     new = [(name, module) for name, module in list(sys.modules.items()) if name not in _before]
     files = ((name, file_of(module)) for name, module in new)
     return [(name, file) for name, file in files if file is not None and file.endswith(".py")]
-
-
-def file_of(module: Any) -> str | None:
-    """The file of a module; what lies in sys.modules may be anything, and may raise whatever it is asked."""
-    try:
-        file = module.__file__
-    except Exception:  # a lazy module whose package is not installed
-        return None
-    return file if isinstance(file, str) else None
 
 
 def own_files() -> list[str]:
