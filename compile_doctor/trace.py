@@ -18,7 +18,7 @@ from compile_doctor.trace_stream import Record, records
 
 _SITE = re.compile(r"\s*Graph break in user code at (.*):(\d+)\nGraph Break Reason: ", re.DOTALL)
 _GAVE_UP = re.compile(r"\s*Graph break: (?:skip: from user code at:|torch\.compile cannot properly resume)")
-_USER_STACK = re.compile(r"\n+User code traceback:\n")
+_USER_STACK = re.compile(r"\nUser code traceback:\n")
 _UPSTREAM = re.compile(r"/gb/gb(\d{4})\.html")
 _FRAME = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
 _RESUMED = re.compile(r"^torch_dynamo_resume_in_(.+)_at_\d+$")
