@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 VERSIONS := 2.8.0 2.9.1 2.10.0 2.11.0 2.12.1 2.13.0 2.14.1 2.15.0
 RECORDERS ?= $(HOME)/.cache/compile-doctor/torch
 
-.PHONY: help install demo test check bench record verify-recipes registry build clean
+.PHONY: help install demo test check bench record verify-recipes registry schemas build clean
 
 help:
 	@echo "make demo       set everything up and diagnose a shipped example"
@@ -16,6 +16,7 @@ help:
 	@echo "make record TORCH=2.15.0   run the examples and programs on another torch, into tests/evidence"
 	@echo "make verify-recipes        prove every recipe on every torch, into recipes/VERIFIED.md"
 	@echo "make registry VENVS=...    merge the graph-break registries of installed torches"
+	@echo "make schemas    write the JSON Schemas of the documents again, from the records that they are made of"
 	@echo "make build      wheel and sdist into dist/"
 
 # torch comes first and with its version: nothing later may bring another one.
@@ -58,19 +59,22 @@ bench: install
 # A venv per torch version, outside of the repository: 5 to 7 GB each, hard-linked between versions by uv.
 record:
 	uv venv --quiet --allow-existing --python 3.11 $(RECORDERS)/$(TORCH)
-	uv pip install --quiet --python $(RECORDERS)/$(TORCH)/bin/python "torch==$(TORCH)" numpy setuptools click depyf packaging pyyaml rich
+	uv pip install --quiet --python $(RECORDERS)/$(TORCH)/bin/python "torch==$(TORCH)" numpy setuptools click depyf msgspec packaging pyyaml rich
 	$(RECORDERS)/$(TORCH)/bin/python tests/record.py $(ONLY)
 
 # Two of them at a time. Each fails without, passes with and fails again; outside of its range it passes.
 verify-recipes:
 	@for version in $(VERSIONS); do \
 	 uv venv --quiet --allow-existing --python 3.11 $(RECORDERS)/$$version && \
-	 uv pip install --quiet --python $(RECORDERS)/$$version/bin/python "torch==$$version" numpy setuptools click depyf packaging pyyaml rich && \
+	 uv pip install --quiet --python $(RECORDERS)/$$version/bin/python "torch==$$version" numpy setuptools click depyf msgspec packaging pyyaml rich && \
 	 PYTHONPATH=. $(RECORDERS)/$$version/bin/python -m compile_doctor patches verify --all -j 2 --table recipes/VERIFIED.md $(ONLY) || failed=1; \
 	done; test -z "$$failed"
 
 registry:
 	$(PYTHON) tools/graph_break_registry.py $(or $(VENVS),$(addprefix $(RECORDERS)/,$(VERSIONS))) > compile_doctor/data/graph_breaks.json
+
+schemas: install
+	$(BIN)/python tools/schemas.py
 
 build: install
 	rm -rf dist

@@ -46,6 +46,8 @@ class Site:
     """Bytes, of the graph or the dense call that holds it, in the profiled call."""
     largest: int | None = None
     """Bytes of the largest single allocation in it."""
+    empty: bool = False
+    """A window was open and saw no allocation, though the call makes its output at least: it measured nothing."""
     beside_dense: bool = False
     """Another call in one of its graphs runs dense: the graph's memory is not this call's."""
     kernels_ran: tuple[str, ...] = ()
@@ -178,7 +180,8 @@ class _Gathered:
                 if one.compilation.graph
             ]
         held = [windows[name] for name in names if name in windows]
-        peaks = [window.peak for window in held] + [one.peak for one in self.eager]
+        seen = [window.peak for window in held] + [one.peak for one in self.eager]
+        peaks = [peak for peak in seen if peak > 0]
         return Site(
             frame=self.frame,
             api=self.api,
@@ -188,6 +191,7 @@ class _Gathered:
             inputs=max(self.inputs, key=_scores, default=()),
             stack=self.stack,
             peak=max(peaks, default=None),
+            empty=bool(seen) and not peaks,
             largest=max([*(window.largest for window in held), *(one.largest for one in self.eager)], default=None),
             # The profiler's list is of the whole call: which kernels are this site's is told by their names.
             kernels_ran=windows["call"].kernels if "call" in windows else (),
@@ -201,8 +205,8 @@ def _scores(inputs: tuple[Tensor | None, ...]) -> int:
 
 def asked_backend(evidence: Evidence) -> str | None:
     """The backend of `diagnose --backend`, where it is none that lowers: then nothing dense is the model's fault."""
-    backend = (evidence.manifest.get("options") or {}).get("backend") if not evidence.manifest.get("as_is") else None
-    return str(backend) if backend and backend != "inductor" else None
+    backend = None if evidence.facts.as_is else evidence.asked.settings.backend
+    return backend if backend and backend != "inductor" else None
 
 
 def _lowerings(evidence: Evidence, compilation: Compilation) -> list[Lowering]:

@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import compile_doctor
+from compile_doctor.asked import Settings
 from compile_doctor.capture import load_capture
 from compile_doctor.children import Start
 from compile_doctor.errors import DoctorError
 from compile_doctor.evidence import Evidence
-from compile_doctor.launch import Settings
 from compile_doctor.targets import Target
 
 SEEN = "seen.json"
@@ -66,7 +66,7 @@ class Cache:
                 if seen == _state(seen["files"], seen["folders"]):
                     evidence = load_capture(entry)
                     os.utime(entry)
-                    return replace(evidence, manifest={**evidence.manifest, "cached": True})
+                    return replace(evidence, cached=True)
             except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, DoctorError):
                 with contextlib.suppress(OSError):
                     entry.unlink()

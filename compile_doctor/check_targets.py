@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from compile_doctor.asked import Settings
 from compile_doctor.cache import Cache
 from compile_doctor.children import NOT_STARTED, Start, end_all, watch
 from compile_doctor.config import Configuration, GateTarget
@@ -20,7 +21,7 @@ from compile_doctor.evidence import Evidence
 from compile_doctor.forks import ForkServer
 from compile_doctor.gate import Outcome
 from compile_doctor.judge import judge
-from compile_doctor.launch import Settings, diagnose
+from compile_doctor.launch import diagnose
 from compile_doctor.progress import Progress
 from compile_doctor.said import Said
 from compile_doctor.sizes import parse_size
@@ -164,9 +165,9 @@ def _evidence(
         evidence = diagnose(parsed, settings, Path(folder), False, Progress(True), seeing)
         if cache:
             cache.keep(parsed, settings, Path(folder), evidence, began[0])
-    problem = evidence.manifest.get("not_a_target") or evidence.manifest.get("usage")
+    problem = evidence.facts.not_a_target or evidence.facts.usage
     if problem:
-        raise UsageError(str(problem))
+        raise UsageError(problem)
     return evidence
 
 
@@ -177,7 +178,7 @@ def outcome_of(configuration: Configuration, today: datetime.date) -> Callable[.
         if isinstance(found, DoctorError):
             return Outcome(target.name, "inconclusive", str(found), None)
         outcome = judge(target, found, configuration, today)
-        return replace(outcome, cached=bool(found.manifest.get("cached")))
+        return replace(outcome, cached=found.cached)
 
     return made
 

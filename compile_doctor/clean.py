@@ -79,6 +79,9 @@ def without_commands(text: str) -> str:
 def _clean(value: Any, named: bool) -> Any:
     if isinstance(value, str):
         return _text(value, named)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        items = [_clean(item, name in _NAMES) for name, item in zip(value._fields, value)]
+        return value if all(new is old for new, old in zip(items, value)) else type(value)(*items)
     if isinstance(value, (tuple, list)):
         items = [_clean(item, named) for item in value]
         return value if all(new is old for new, old in zip(items, value)) else type(value)(items)

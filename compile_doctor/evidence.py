@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
+from compile_doctor.asked import Asked
 from compile_doctor.kernels import Kernel
+from compile_doctor.units import Bytes, Count, Seconds, Size, Word
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One line of a Python stack, outermost first in the tuples that hold it."""
+class Frame(NamedTuple):
+    """One line of a Python stack, outermost first in the tuples that hold it; in JSON a list of four."""
 
     file: str
-    line: int
+    line: Count
     function: str
     code: str = ""
 
@@ -162,6 +163,16 @@ class SdpaChoice:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DenseRefused:
+    """The doctor stopped a dense call that would not fit into memory."""
+
+    phase: str
+    needed: Bytes
+    left: int
+    """Bytes that were left; negative if more than the limit was in use."""
+
+
 @dataclass(frozen=True)
 class AttentionEvidence:
     """What the probe saw of attention while the target ran."""
@@ -171,8 +182,7 @@ class AttentionEvidence:
     ran: Mapping[tuple[str, int], int] = field(default_factory=dict)
     """(process, graph number) to how often it ran; at least 1 where the process died before it could count."""
     dense: tuple[DenseCall, ...] = ()
-    refused: tuple[Mapping[str, Any], ...] = ()
-    """Dense calls that the doctor stopped because they would not fit: phase, bytes needed, bytes left."""
+    refused: tuple[DenseRefused, ...] = ()
     eager_sdpa: tuple[EagerSdpa, ...] = ()
     masks: tuple[MaskMade, ...] = ()
     windows: tuple[Window, ...] = ()
@@ -293,12 +303,12 @@ class Failure:
 class Child:
     """How one child process of the doctor ended."""
 
-    mode: str
-    """`diagnose`, `control` (the eager run alone) or `command`."""
-    exit_code: int | None
+    mode: Literal["diagnose", "control", "command", "test"]
+    """`control`: the eager run alone; `test`: a block of a test, in the test's own process."""
+    exit_code: int | None = None
     signal: str | None = None
-    ended: str = "exited"
-    """`exited`, `signal`, `timeout` or `interrupted`."""
+    ended: Literal["exited", "signal", "timeout", "interrupted"] = "exited"
+    seconds: Seconds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,8 +323,8 @@ class Counts:
 class Patch:
     """A recipe in the target's process: its state (active, refused, failed, too-late, …) and the reason for it."""
 
-    id: str
-    state: str
+    id: Word
+    state: Word
     reason: str = ""
 
 
@@ -326,15 +336,15 @@ class Compared:
     """`output`, `gradient of blocks.0.q_proj.weight`, `buffer bn.running_mean`, …"""
     dtype: str
     """The one that explains rounding: the coarsest of the tensor's, the parameters' and the inputs'."""
-    error: float | None
+    error: Size | None
     """Largest absolute difference from the reference (of integers: elements that differ); None where `note` says more."""
-    scale: float = 0.0
+    scale: Size = 0.0
     """Largest absolute value of the reference; of a gradient at least a hundredth of the largest gradient's."""
-    eager_error: float | None = None
+    eager_error: Size | None = None
     """The same for eager, where the reference is a float64 run; None where eager itself is the reference."""
-    relative: float | None = None
+    relative: Size | None = None
     """Largest difference from eager, over eager's largest value."""
-    noise: float | None = None
+    noise: Size | None = None
     """What eager's result changes by where parameters and inputs move by one step of their dtype; None: not tried."""
     exact: bool = False
     """Integers and truth values."""
@@ -349,8 +359,8 @@ class Explained:
     kind: str
     """`arange`, `slice`, `write`, `causal` or `triangle`: see `probe/parity/shifts.py`."""
     frame: Frame
-    chunk: int
-    sites: int = 1
+    chunk: Count
+    sites: Count = 1
     """Lines whose calls had to be changed together; `frame` is the first."""
     by: int = 0
     """Positions that they were moved by; 0: they were begun where the chunk does, in place of 0."""
@@ -360,10 +370,10 @@ class Explained:
 class Positions:
     """Where along the sequence decoding differs from the full run."""
 
-    chunk: int
-    length: int
-    differing: int
-    first: int | None
+    chunk: Count
+    length: Count
+    differing: Count
+    first: Count | None
     """The first position that differs, from 0; None where none does."""
     shift: int | None = None
     """s, where row p of the decoded output is row p + s of the full one for every p that differs."""
@@ -379,26 +389,66 @@ class Comparison:
     implementation: str
     """The backend (`eager-backend` for that name), or `eager` where decoding was run without torch.compile."""
     dtype: str
-    depth: int = 1
+    depth: Count = 1
     """Modules with parameters of their own."""
     rows: tuple[Compared, ...] = ()
     """The worst first; all that are no PASS, and a few more."""
-    compared: int = 0
+    compared: Count = 0
     """Tensors that were compared."""
-    state: str = ""
-    """Where there are no rows: `N/A` or `UNSUPPORTED`, or `FAIL` for a run that raised."""
+    state: Literal["", "N/A", "UNSUPPORTED", "FAIL"] = ""
+    """If there are no rows; `FAIL` for a run that raised."""
     reason: str = ""
+    chain: tuple[ErrorLink, ...] = ()
+    """The exception of a run that raised, outermost first."""
+    text: str = ""
+    """Its traceback, as Python prints it."""
     positions: Positions | None = None
     explained: Explained | None = None
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What the probe noted of the run as a whole."""
+
+    convention: str = ""
+    """How the target file was understood."""
+    as_is: bool = False
+    """The target compiles something by itself."""
+    runs: int = 0
+    """Calls of the target in one phase."""
+    search_path: tuple[str, ...] = ()
+    """sys.path of the processes."""
+    files: tuple[str, ...] = ()
+    """The user's own files that were loaded."""
+    float8_layers: tuple[str, ...] = ()
+    memory_left: int | None = None
+    """Bytes that the target may still take after the compiled runs."""
+    not_a_target: str = ""
+    usage: str = ""
+    """torch.compile's refusal of the options."""
+    probe_error: str = ""
+    not_compared: str | None = None
+    """Why there is no difference between compiled and eager output."""
+    unlike: str | None = None
+    """How the two differ in what no number says."""
+    largest_output: float | None = None
+    random: bool = False
+    """The target draws random numbers."""
+    compared_at: int | None = None
+    """The number of tokens at which the eager control ran, if it is another than the largest."""
+    patches_seen: bool = False
+    """What became of the recipes was written."""
+    beyond_limit: Mapping[str, int] = field(default_factory=dict)
+    """Recompilations that torch refused, by frame."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything one diagnosis saw, in the order in which it was seen."""
 
-    target: str
-    manifest: Mapping[str, Any] = field(default_factory=dict)
+    asked: Asked
+    facts: Facts = field(default_factory=lambda: Facts())
     environment: Mapping[str, Any] = field(default_factory=dict)
     compilations: tuple[Compilation, ...] = ()
     breaks: tuple[Break, ...] = ()
@@ -426,7 +476,19 @@ class Evidence:
     rungs: tuple[Rung, ...] = ()
     """The sizes of `--tokens`, smallest first; this evidence is that of the largest one that was run."""
     notes: tuple[str, ...] = ()
-    """What could not be read or was left out, in words."""
+    """What the probe could not observe, in words."""
+    damage: tuple[str, ...] = ()
+    """What is wrong with the capture as a whole: no seal, members that are missing, changed or foreign."""
+    lost: tuple[str, ...] = ()
+    """Records that were there and could not be read, each with its file and line."""
+    unended: tuple[str, ...] = ()
+    """Processes that compiled and whose last event is missing."""
+    cached: bool = False
+    """Whether it is an answer from the cache of `check`."""
+
+    @property
+    def target(self) -> str:
+        return self.asked.target
 
     @property
     def has_attention(self) -> bool:

@@ -11,6 +11,7 @@ from compile_doctor.checks.base import Check
 from compile_doctor.errors import UsageError
 from compile_doctor.patching.catalogue import all_recipes
 from compile_doctor.patching.page import page
+from compile_doctor.schemas import IDENTIFIERS, published
 
 WIDTH = 100
 URL = "https://meta-pytorch.github.io/compile-graph-break-site/gb/{}.html"
@@ -22,13 +23,16 @@ def upstream_url(gb_id: str) -> str:
 
 
 def explain(code: str) -> str:
-    """The page for `CD101`, `graph-break` or `GB0170`. Raises UsageError for an unknown code, naming near ones."""
+    """The page for `CD101`, `graph-break` or `GB0170`, the schema for `compile-doctor/report/1`. Raises UsageError for an unknown code, naming near ones."""
     check = find_check(code)
     if check:
         return _check_page(check)
     recipe = next((one for one in all_recipes() if one.id == code.strip().lower()), None)
     if recipe:
         return page(recipe)
+    schema = published(code)
+    if schema:
+        return schema
     match = re.fullmatch(r"gb[-_ ]?(\d{1,4})", code.strip(), re.IGNORECASE)
     if match:
         gb_id = f"GB{int(match[1]):04}"
@@ -45,6 +49,8 @@ def explain(code: str) -> str:
         + ", ".join(check.code for check in all_checks())
         + "; or GBxxxx; or a recipe: "
         + ", ".join(recipe.id for recipe in all_recipes())
+        + "; or the schema of a document: "
+        + ", ".join(IDENTIFIERS.values())
         + ".",
     )
 

@@ -7,42 +7,19 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import compile_doctor
 from compile_doctor import ladder
+from compile_doctor.asked import Asked, Settings
 from compile_doctor.capture import CaptureDirectory
 from compile_doctor.children import Start, child_environment, watch
 from compile_doctor.errors import UsageError
-from compile_doctor.evidence import Evidence, Rung
+from compile_doctor.evidence import Child, Evidence, Rung
 from compile_doctor.progress import Progress
+from compile_doctor.schema import RungListed
 from compile_doctor.targets import Target
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What `diagnose` was asked for; None leaves torch's default."""
-
-    device: str | None = None
-    tokens: int | None = None
-    backend: str | None = None
-    mode: str | None = None
-    dynamic: bool | None = None
-    grad: bool = False
-    as_is: bool = False
-    repeat: int = 2
-    timeout: float = 900.0
-    memory_limit: int | None = None
-    """Bytes."""
-    require_fused: bool = False
-    patches: str | None = None
-    """Recipes to apply: auto, or ids with commas between."""
-    numerics: bool = False
-    """Compare exactly: every output and gradient with eager and float64, decoding with the full run."""
-    chunks: tuple[int, ...] = ()
-    """Positions per step for a target that decodes; empty: 1 and a few larger ones."""
 
 
 def diagnose(
@@ -54,14 +31,8 @@ def diagnose(
     return one_size(target, settings, capture, keep, progress, start)
 
 
-def _manifest(target: Target, settings: Settings, keep: bool) -> dict[str, Any]:
-    return {
-        "temporary": not keep,
-        "target": target.text,
-        "doctor": compile_doctor.__version__,
-        "cwd": os.getcwd(),
-        "options": asdict(settings),
-    }
+def _asked(target: Target, settings: Settings, keep: bool) -> Asked:
+    return Asked(target.text, os.getcwd(), compile_doctor.__version__, not keep, options=settings)
 
 
 def one_size(
@@ -73,60 +44,60 @@ def one_size(
     start: Start = watch,
     control: bool = True,
 ) -> Evidence:
-    """One child process, and an eager one where the first died before it could run eagerly itself."""
-    directory = CaptureDirectory(capture, _manifest(target, settings, keep))
-    children = [_child("diagnose", target, settings, directory.path, keep, progress, control, start)]
-    first = children[0]
-    evidence = directory.finish(children)
-    unfinished = evidence.phases.get("compiled") in ("begun", "failed") and evidence.phases.get("eager") is None
+    """One child process, and an eager one if the first died before it could run eagerly itself."""
+    directory = CaptureDirectory(capture, _asked(target, settings, keep))
+    children: tuple[Child, ...] = (
+        _child("diagnose", target, settings, directory.path, keep, progress, control, start),
+    )
+    seen = directory.read(children)
+    unfinished = seen.phases.get("compiled") in ("begun", "failed") and seen.phases.get("eager") is None
     # A size of the ladder that fails is run in eager mode too: it may be beyond what the model takes at all.
-    failed = evidence.phases.get("compiled") == "failed" and not evidence.attention.refused
-    if unfinished and (control or failed) and first["ended"] in ("signal", "exited"):
+    failed = seen.phases.get("compiled") == "failed" and not seen.attention.refused
+    if unfinished and (control or failed) and children[0].ended in ("signal", "exited"):
         progress.say("it failed; running it in eager mode, to see whether torch.compile is to blame")
-        children.append(_child("control", target, settings, directory.path, False, progress, control, start))
-        evidence = directory.finish(children)
-    return evidence
+        children += (_child("control", target, settings, directory.path, False, progress, control, start),)
+    return directory.close(children)
 
 
 def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress, start: Start) -> Evidence:
     """From a small size to the one that was asked for, as long as the verdict is open and the dense path would fit."""
-    top = CaptureDirectory(capture, _manifest(target, settings, keep))
+    top = CaptureDirectory(capture, _asked(target, settings, keep))
     assert settings.tokens is not None
     left = settings.timeout
     wanted = ladder.sizes(settings.tokens)
     rungs: list[Rung] = []
-    listed: list[dict[str, Any]] = []
+    listed: list[RungListed] = []
     ended = False
     for size in wanted:
         reason, needed = "", None
         last = next((rung.evidence for rung in reversed(rungs) if rung.evidence is not None), None)
         if last is not None and not ended:
-            reason, needed = ladder.stop(rungs, size, last.manifest.get("memory_left"))
+            reason, needed = ladder.stop(rungs, size, last.facts.memory_left)
             if not reason and not last.has_attention and size != wanted[-1]:
                 continue  # nothing to measure the growth of
         if reason or ended:
             # What comes after a size that was not run is not run either, but its need is worth knowing.
             ended = True
             _, needed = ladder.stop(rungs, size, None)
-            reason = reason or listed[-1]["reason"]
+            reason = reason or listed[-1].reason or ""
             rungs.append(Rung(size, None, reason, needed))
-            listed.append({"tokens": size, "directory": None, "reason": reason, "predicted": needed})
+            listed.append(RungListed(size, None, reason, needed))
             continue
         progress.say(f"{size:,} tokens ({wanted.index(size) + 1} of {len(wanted)})")
         one = replace(settings, tokens=size, timeout=max(1.0, left))
         name = f"rung-{size}"
         evidence = one_size(target, one, capture / name, keep, progress, start, control=last is None)
-        left -= sum(child["seconds"] for child in evidence.manifest["children"])  # not what they waited to be started
+        left -= sum(child.seconds or 0.0 for child in evidence.children)  # not what they waited to be started
         refusal = ladder.refusal(evidence) if size != wanted[-1] else ""
         if refusal:  # our choice of a size, not the user's: no fault of the model
             rungs.append(Rung(size, None, refusal))
-            listed.append({"tokens": size, "directory": None, "reason": refusal, "predicted": None})
+            listed.append(RungListed(size, None, refusal))
             continue
         rungs.append(Rung(size, evidence, predicted=needed))
-        listed.append({"tokens": size, "directory": name, "reason": "", "predicted": needed})
-        if evidence.manifest.get("not_a_target") or evidence.manifest.get("usage"):
+        listed.append(RungListed(size, name, None, needed))
+        if evidence.facts.not_a_target or evidence.facts.usage:
             return evidence
-    return top.finish_rungs(listed)
+    return top.close_rungs(tuple(listed), rungs)
 
 
 def _child(
@@ -138,8 +109,8 @@ def _child(
     progress: Progress,
     control: bool,
     start: Start,
-) -> dict[str, Any]:
-    """One run of compile_doctor.probe; returns how it ended, as in `evidence.Child`."""
+) -> Child:
+    """One run of compile_doctor.probe; returns how it ended."""
     wanted = {
         **asdict(settings),
         "run": mode,
@@ -157,7 +128,7 @@ def _child(
     try:
         with progress.task(f"running {target.text}" if mode == "diagnose" else "eager control run"):
             command = [sys.executable, "-m", "compile_doctor.probe", str(file)]
-            return start(mode, command, environment, settings.timeout)
+            return Child(**start(mode, command, environment, settings.timeout))
     finally:
         file.unlink(missing_ok=True)
 
@@ -172,8 +143,8 @@ def run_command(
     Raises UsageError where the command cannot be started.
     """
     text = shlex.join([Path(command[0]).name, *command[1:]])
-    manifest = {"target": text, "command": list(command), "doctor": compile_doctor.__version__, "cwd": os.getcwd()}
-    directory = CaptureDirectory(capture, {**manifest, "temporary": not keep})
+    asked = Asked(text, os.getcwd(), compile_doctor.__version__, not keep, tuple(command), patches=patches)
+    directory = CaptureDirectory(capture, asked)
     site = str(Path(compile_doctor.__file__).resolve().parent / "probe" / "site")
     environment = dict(os.environ)
     environment["TORCH_TRACE"] = str(directory.path / "trace")
@@ -185,4 +156,4 @@ def run_command(
         child = watch("command", command, environment, timeout, None)
     except OSError as error:
         raise UsageError(f"{command[0]} cannot be started: {error.strerror}.") from error
-    return directory.finish([child])
+    return directory.close((Child(**child),))

@@ -51,16 +51,17 @@ class CompileHealth:
         measured in a test. Raises TypeError for another name, RuntimeError for a block within a block.
         """
         wanted = _checked(expected)
+        from compile_doctor.asked import Asked
         from compile_doctor.capture import CaptureDirectory
+        from compile_doctor.evidence import Child
         from compile_doctor.probe.inprocess import watch
         from compile_doctor.report import make_report, relative
 
         with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
-            directory = CaptureDirectory(Path(folder), {"target": "this test", "cwd": str(Path.cwd())})
+            directory = CaptureDirectory(Path(folder), Asked("this test", str(Path.cwd())))
             with watch(directory.path):
                 yield self
-            children = [{"mode": "test", "exit_code": 0, "signal": None, "ended": "exited"}]
-            self.report = relative(make_report(directory.finish(children)))
+            self.report = relative(make_report(directory.close((Child("test", 0),))))
         wrong = list(differences(self.report, wanted))
         if wrong:
             pytest.fail("\n".join([*wrong, "", _shown(self.report)]), pytrace=False)
@@ -101,7 +102,8 @@ def _checked(expected: dict[str, Any]) -> dict[str, Any]:
 
 
 def differences(report: Report, expected: dict[str, Any]) -> Iterator[str]:
-    """What is not as it was expected, a sentence each."""
+    """What is not as it was expected, a sentence each; evidence that is lost is never as expected."""
+    yield from (f"evidence is missing: {text}" for text in report.lost)
     for name, value in expected.items():
         if name == "attention":
             yield from _attention(report)
@@ -130,6 +132,6 @@ def _attention(report: Report) -> Iterator[str]:
 
 
 def _shown(report: Report) -> str:
-    from compile_doctor.render.text_format import render
+    from compile_doctor.render.text_format import render_without_verdict
 
-    return render(report)
+    return render_without_verdict(report)

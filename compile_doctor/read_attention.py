@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from compile_doctor import schema
 from compile_doctor.evidence import (
     AttentionEvidence,
     AttentionNode,
     CompiledFunction,
     DenseCall,
+    DenseRefused,
     DisabledCompiled,
     EagerSdpa,
-    Frame,
     Graph,
     MaskMade,
     SdpaChoice,
@@ -26,18 +27,18 @@ from compile_doctor.evidence import (
 _NAMES = ("query", "key", "value")
 
 
-def read_graph(record: Mapping[str, Any]) -> Graph:
+def read_graph(record: schema.GraphSeen) -> Graph:
     """The `compile_doctor_graph` record of one graph."""
     return Graph(
-        number=int(record["number"]),
-        backend=str(record["backend"]),
-        attention=tuple(_node(entry) for entry in record["attention"]),
-        inlined=tuple(_compiled(entry) for entry in record["inlined"]),
-        callers=_stack(record.get("callers") or ()),
+        number=record.number,
+        backend=record.backend,
+        attention=tuple(_node(entry) for entry in record.attention),
+        inlined=tuple(_compiled(entry) for entry in record.inlined),
+        callers=tuple(record.callers),
     )
 
 
-def choice_key(inputs: Mapping[str, Any], options: Mapping[str, Any] | None) -> str:
+def choice_key(inputs: schema.Inputs, options: Mapping[str, Any] | None) -> str:
     """The same for two SDPA calls for which torch chooses the same backend."""
     kept = [
         {name: tensor.get(name) for name in ("shape", "strides", "dtype", "device")} if tensor else None
@@ -47,14 +48,14 @@ def choice_key(inputs: Mapping[str, Any], options: Mapping[str, Any] | None) -> 
 
 
 class AttentionReader:
-    """Gathers the probe's events of all processes; `_name` takes the event `name`."""
+    """Gathers the probe's events of all processes."""
 
     def __init__(self) -> None:
         self.watched = False
         self.ran: dict[tuple[str, int], int] = {}
         self.dense: list[DenseCall] = []
         self.counts: dict[str, list[int]] = {}
-        self.refused: list[Mapping[str, Any]] = []
+        self.refused: list[DenseRefused] = []
         self.sdpa: list[EagerSdpa] = []
         self.masks: list[MaskMade] = []
         self.windows: dict[str, Window] = {}
@@ -63,12 +64,12 @@ class AttentionReader:
         self.compiled: list[CompiledFunction] = []
         self.choices: dict[str, SdpaChoice] = {}
 
-    def take(self, process: str, event: dict[str, Any]) -> bool:
-        """Whether the event is one of attention's. Raises KeyError, ValueError or TypeError for a damaged one."""
-        method = getattr(self, "_" + event["event"].replace("-", "_"), None)
+    def take(self, process: str, event: Any) -> bool:
+        """Whether the event is one of attention's."""
+        method = _TAKES.get(type(event))
         if method is None:
             return False
-        method(process, event)
+        method(self, process, event)
         return True
 
     def evidence(self) -> AttentionEvidence:
@@ -94,117 +95,108 @@ class AttentionReader:
             choices=self.choices,
         )
 
-    def _attention_watched(self, process: str, event: dict[str, Any]) -> None:
+    def _attention_watched(self, process: str, event: schema.AttentionWatched) -> None:
         self.watched = True
 
-    def _graph_ran(self, process: str, event: dict[str, Any]) -> None:
-        self.ran[process, int(event["number"])] = 1
+    def _graph_ran(self, process: str, event: schema.GraphRan) -> None:
+        self.ran[process, event.number] = 1
 
-    def _attention_counts(self, process: str, event: dict[str, Any]) -> None:
-        self.ran.update({(process, int(number)): int(count) for number, count in event["graphs"].items()})
-        self.counts[process] = [int(count) for count in event["dense"]]
+    def _attention_counts(self, process: str, event: schema.AttentionCounts) -> None:
+        self.ran.update({(process, number): count for number, count in event.graphs.items()})
+        self.counts[process] = list(event.dense)
 
-    def _dense(self, process: str, event: dict[str, Any]) -> None:
-        self.dense.append(_dense(process, event))
+    def _dense(self, process: str, event: schema.Dense) -> None:
+        self.dense.append(
+            DenseCall(
+                process=process,
+                graph=event.graph,
+                index=event.index,
+                stack=tuple(event.stack),
+                wrappers=tuple(Wrapper(one["function"], one["module"], one["recursive"]) for one in event.wrappers),
+                modes=tuple(event.modes),
+                state=event.state,
+                inputs=read_tensors(event.inputs),
+            )
+        )
 
-    def _dense_refused(self, process: str, event: dict[str, Any]) -> None:
-        self.refused.append({name: event[name] for name in ("phase", "needed", "left")})
+    def _dense_refused(self, process: str, event: DenseRefused) -> None:
+        self.refused.append(event)
 
-    def _sdpa_ran(self, process: str, event: dict[str, Any]) -> None:
-        inputs = event["inputs"]
+    def _sdpa_ran(self, process: str, event: schema.SdpaRan) -> None:
         self.sdpa.append(
             EagerSdpa(
                 process=process,
-                graph=event.get("graph"),
-                stack=_stack(event["stack"]),
-                backend=event["backend"],
-                inputs=read_tensors(inputs),
-                peak=int(event["peak"]),
-                largest=int(event["largest"]),
-                key=choice_key(inputs, {}),
+                graph=event.graph,
+                stack=tuple(event.stack),
+                backend=event.backend,
+                inputs=read_tensors(event.inputs),
+                peak=event.peak,
+                largest=event.largest,
+                key=choice_key(event.inputs, {}),
             )
         )
 
-    def _mask_made(self, process: str, event: dict[str, Any]) -> None:
-        self.masks.append(
-            MaskMade(
-                _stack(event["stack"]),
-                int(event["peak"]),
-                int(event["largest"]),
-                event.get("queries"),
-                event.get("keys"),
-            )
-        )
+    def _mask_made(self, process: str, event: schema.MaskMade) -> None:
+        self.masks.append(MaskMade(tuple(event.stack), event.peak, event.largest, event.queries, event.keys))
 
-    def _memory(self, process: str, event: dict[str, Any]) -> None:
-        name = event["window"] if event["window"] == "call" else f"{process}:{event['window']}"
-        self.windows[name] = Window(name, int(event["peak"]), int(event["largest"]), tuple(event["kernels"]))
+    def _memory(self, process: str, event: schema.Memory) -> None:
+        name = event.window if event.window == "call" else f"{process}:{event.window}"
+        self.windows[name] = Window(name, event.peak, event.largest, tuple(event.kernels))
 
-    def _memory_pass(self, process: str, event: dict[str, Any]) -> None:
-        self.memory = bool(event["done"]), str(event.get("reason") or "")
+    def _memory_pass(self, process: str, event: schema.MemoryPass) -> None:
+        self.memory = event.done, event.reason or ""
 
-    def _disabled_compiled(self, process: str, event: dict[str, Any]) -> None:
-        self.disabled.append(DisabledCompiled(event["function"], event["module"], _stack(event["stack"])))
+    def _disabled_compiled(self, process: str, event: schema.DisabledCompiled) -> None:
+        self.disabled.append(DisabledCompiled(event.function, event.module, tuple(event.stack)))
 
-    def _compiled_function(self, process: str, event: dict[str, Any]) -> None:
+    def _compiled_function(self, process: str, event: schema.CompiledFunction) -> None:
         self.compiled.append(_compiled(event))
 
-    def _sdpa_choice(self, process: str, event: dict[str, Any]) -> None:
-        refused = {name: tuple(reasons) for name, reasons in (event.get("refused") or {}).items()}
-        key = choice_key(event["inputs"], event.get("options"))
-        self.choices[key] = SdpaChoice(event.get("choice"), refused, event.get("error"))
+    def _sdpa_choice(self, process: str, event: schema.SdpaChoice) -> None:
+        refused = {name: tuple(reasons) for name, reasons in event.refused.items()}
+        key = choice_key(event.inputs, event.options)
+        self.choices[key] = SdpaChoice(event.choice, refused, event.error)
 
 
-def _stack(entries: Iterable[Any]) -> tuple[Frame, ...]:
-    return tuple(Frame(str(file), int(line), str(name), str(code)) for file, line, name, code in entries)
+_TAKES: dict[type, Any] = {
+    kind: getattr(AttentionReader, "_" + word.replace("-", "_"))
+    for word, kind in schema.EVENTS.items()
+    if hasattr(AttentionReader, "_" + word.replace("-", "_"))
+}
 
 
-def read_tensors(inputs: Mapping[str, Any]) -> tuple[Tensor | None, ...]:
+def read_tensors(inputs: schema.Inputs) -> tuple[Tensor | None, ...]:
     """Query, key and value, as the probe described them."""
     return tuple(_tensor(inputs.get(name)) for name in _NAMES)
 
 
-def _tensor(entry: Mapping[str, Any] | None) -> Tensor | None:
+def _tensor(entry: schema.TensorSeen | None) -> Tensor | None:
     if not entry:
         return None
-    made = entry.get("made") or {}
-    at = _stack(made.get("stack") or ())
+    made = entry.get("made")
     return Tensor(
-        shape=tuple(int(size) for size in entry["shape"]),
-        dtype=str(entry["dtype"]),
-        device=str(entry["device"]),
-        type=str(entry["type"]),
-        made_by=str(made.get("by", "")),
-        module=str(made.get("module", "")),
-        made_at=at[0] if at else None,
+        shape=tuple(entry["shape"]),
+        dtype=entry["dtype"],
+        device=entry["device"],
+        type=entry["type"],
+        made_by=made["by"] if made else "",
+        module=made["module"] if made else "",
+        made_at=made["stack"][0] if made and made["stack"] else None,
     )
 
 
-def _node(entry: Mapping[str, Any]) -> AttentionNode:
-    output = entry.get("output") or {}
+def _node(entry: schema.NodeSeen) -> AttentionNode:
+    output = entry["output"]
     return AttentionNode(
-        api=str(entry["api"]),
-        node=str(entry["node"]),
-        stack=_stack(entry["stack"]),
+        api=entry["api"],
+        node=entry["node"],
+        stack=tuple(entry["stack"]),
         inputs=read_tensors(entry["inputs"]),
-        output_dtype=output.get("dtype"),
-        cast_back=bool(entry.get("cast_back")),
-        key=choice_key(entry["inputs"], entry.get("options")) if entry["api"] == "sdpa" else "",
+        output_dtype=output["dtype"] if output else None,
+        cast_back=entry["cast_back"],
+        key=choice_key(entry["inputs"], entry["options"]) if entry["api"] == "sdpa" else "",
     )
 
 
-def _compiled(entry: Mapping[str, Any]) -> CompiledFunction:
-    return CompiledFunction(str(entry["function"]), _stack(entry["stack"]), dict(entry["options"]))
-
-
-def _dense(process: str, event: Mapping[str, Any]) -> DenseCall:
-    return DenseCall(
-        process=process,
-        graph=event["graph"],
-        index=event["index"],
-        stack=_stack(event["stack"]),
-        wrappers=tuple(Wrapper(one["function"], one["module"], one["recursive"]) for one in event["wrappers"]),
-        modes=tuple(event["modes"]),
-        state=dict(event["state"]),
-        inputs=read_tensors(event["inputs"]),
-    )
+def _compiled(entry: schema.CompiledFunction) -> CompiledFunction:
+    return CompiledFunction(entry.function, tuple(entry.stack), entry.options)

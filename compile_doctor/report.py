@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from compile_doctor import places
+from compile_doctor import places, proof
 from compile_doctor.analysis import Seen
 from compile_doctor.attention_report import AttentionEntry, attention_entries
 from compile_doctor.checks import all_checks
@@ -47,6 +47,12 @@ class Report:
     require_fused: bool
     unproven: str
     """Why this is no pass where nothing bad was seen: a check failed on the evidence, or --require-fused is not met."""
+    lost: tuple[str, ...]
+    """Evidence that is missing, a sentence each: such a report is never HEALTHY, nor the base of a comparison."""
+    missing: tuple[str, ...]
+    """What is to be shown of it: `lost`, and what else HEALTHY would take if that alone is what the verdict lacks."""
+    damaged: bool
+    """The capture is not what was sealed."""
     compared_at: int | None
     """The number of tokens at which the eager control ran, where it is another than the largest."""
     max_difference: float | None
@@ -91,8 +97,9 @@ def make_report(evidence: Evidence) -> Report:
     called = [one.site for one in seen.attention]
     findings = [with_recipe(finding, evidence.environment, called, seen.own_sources) for finding in findings]
     attention = attention_entries(seen)
-    verdict, reason = _verdict(evidence, findings)
-    unproven = _unproven(attention, findings) if (evidence.manifest.get("options") or {}).get("require_fused") else ""
+    missing = proof.lacking(evidence, (entry.peak_bytes for entry in attention))
+    verdict, reason = _verdict(evidence, findings, missing)
+    unproven = _unproven(attention, findings) if evidence.asked.settings.require_fused else ""
     if crashed:
         plural = "A check" if len(crashed) == 1 else "Checks"
         unproven = f"{plural} of compile-doctor failed on this evidence: {', '.join(crashed)}. Please report it (-v)."
@@ -103,7 +110,7 @@ def make_report(evidence: Evidence) -> Report:
         verdict=verdict,
         reason=reason,
         environment=_environment(evidence),
-        convention=str(evidence.manifest.get("convention", "")),
+        convention=evidence.facts.convention,
         settings=_settings(evidence),
         summary=_summary(seen),
         findings=tuple(findings),
@@ -112,17 +119,20 @@ def make_report(evidence: Evidence) -> Report:
         disagreements=disagreements(evidence),
         notes=(*evidence.notes, *_float8(evidence, seen)),
         attention=attention,
-        compared_at=evidence.manifest.get("compared_at"),
+        compared_at=evidence.facts.compared_at,
         unproven=unproven,
-        require_fused=bool((evidence.manifest.get("options") or {}).get("require_fused")),
+        lost=proof.lost(evidence),
+        missing=missing if missing and reason == _sentence(missing[0]) else proof.lost(evidence),
+        damaged=bool(evidence.damage),
+        require_fused=evidence.asked.settings.require_fused,
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
-        max_difference=None if evidence.manifest.get("random") else evidence.max_difference,
+        max_difference=None if evidence.facts.random else evidence.max_difference,
         numerics=tuple(judged(evidence.comparisons)),
-        not_compared=evidence.manifest.get("not_compared") or (None if evidence.comparisons else _random(evidence)),
+        not_compared=evidence.facts.not_compared or (None if evidence.comparisons else _random(evidence)),
         bytecode=evidence.bytecode,
         sources=evidence.sources,
-        cwd=str(evidence.manifest.get("cwd", "")),
-        temporary=bool(evidence.manifest.get("temporary")),
+        cwd=evidence.asked.cwd,
+        temporary=evidence.asked.temporary,
         patches=evidence.patches,
         command_exit=next((child.exit_code for child in evidence.children if child.mode == "command"), None),
     )
@@ -130,6 +140,8 @@ def make_report(evidence: Evidence) -> Report:
 
 def exit_code(report: Report, fail_on: str) -> int:
     """0, 1, 2 or 3 of the contract; `fail_on` is `error`, `warning` or `never`."""
+    if report.damaged:
+        return 3
     for finding in report.findings:
         if finding.code in OUTCOMES and finding.code != "CD105":
             return OUTCOMES[finding.code]
@@ -160,7 +172,9 @@ def _order(finding: Finding) -> tuple[Any, ...]:
     )
 
 
-def _verdict(evidence: Evidence, findings: list[Finding]) -> tuple[str, str]:
+def _verdict(evidence: Evidence, findings: list[Finding], missing: tuple[str, ...]) -> tuple[str, str]:
+    if evidence.damage:
+        return "inconclusive", _sentence(f"The capture is not whole: {evidence.damage[0]}")
     outcome = next((finding for finding in findings if finding.code in OUTCOMES), None)
     failed = next(
         (child for child in evidence.children if child.mode == "command" and (child.exit_code or child.signal)), None
@@ -170,19 +184,28 @@ def _verdict(evidence: Evidence, findings: list[Finding]) -> tuple[str, str]:
     interrupted = next((child for child in evidence.children if child.ended == "interrupted"), None)
     if interrupted:
         return "inconclusive", "Interrupted before it was done."
+    early = proof.left_early(evidence)
+    if early:
+        return "inconclusive", _sentence(early)
     if any(finding.severity == "error" for finding in findings):
         return "unhealthy", ""
     if failed:
         return "inconclusive", f"The command failed ({_how(failed)}): what follows is what was seen until then."
-    if evidence.phases.get("numerics") in ("begun", "failed"):
-        return "inconclusive", "The comparison of --numerics did not come to its end."
-    if evidence.phases.get("compiled") in ("begun", "failed"):
-        return "inconclusive", "The compiled run did not come to its end, and the cause could not be told."
+    if evidence.facts.probe_error:
+        return "inconclusive", _sentence(f"compile-doctor's own probe failed: {_last_line(evidence.facts.probe_error)}")
     if any(child.mode != "command" and child.exit_code not in (0, None) for child in evidence.children):
-        limit = evidence.manifest.get("options", {}).get("memory_limit")
+        limit = evidence.asked.settings.memory_limit
         allowed = f" It was allowed {limit:,} bytes (--memory-limit)." if limit else ""
         return "inconclusive", "The process ended early." + allowed
-    return "healthy", ""
+    return ("inconclusive", _sentence(missing[0])) if missing else ("healthy", "")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2][:200]
 
 
 def _unproven(attention: tuple[AttentionEntry, ...], findings: list[Finding]) -> str:
@@ -198,12 +221,12 @@ def _unproven(attention: tuple[AttentionEntry, ...], findings: list[Finding]) ->
 
 def _settings(evidence: Evidence) -> dict[str, Any]:
     """The options as they were meant: a target that is compiled already needs no --as-is."""
-    as_is = {"as_is": True} if evidence.manifest.get("as_is") else {}
-    return {**evidence.manifest.get("options", {}), **as_is}
+    as_is = {"as_is": True} if evidence.facts.as_is else {}
+    return {**(asdict(evidence.asked.options) if evidence.asked.options else {}), **as_is}
 
 
 def _random(evidence: Evidence) -> str | None:
-    return "the model draws random numbers (dropout in train mode?)" if evidence.manifest.get("random") else None
+    return "the model draws random numbers (dropout in train mode?)" if evidence.facts.random else None
 
 
 def _how(child: Child) -> str:
@@ -228,19 +251,19 @@ def _summary(seen: Seen) -> dict[str, Any]:
 def _environment(evidence: Evidence) -> dict[str, Any]:
     hidden = ("torch_root",)
     found = {key: value for key, value in evidence.environment.items() if key not in hidden and value is not None}
-    options = evidence.manifest.get("options", {})
-    if options.get("device"):
-        found.setdefault("device", options["device"])
-    if evidence.manifest.get("as_is"):
+    options = evidence.asked.options
+    if options and options.device:
+        found.setdefault("device", options.device)
+    if evidence.facts.as_is:
         found["backend"] = "as the target set it"
-    elif "options" in evidence.manifest:
-        found["backend"] = options.get("backend") or "inductor"
+    elif options:
+        found["backend"] = options.backend or "inductor"
     return found
 
 
 def _float8(evidence: Evidence, seen: Seen) -> list[str]:
     """Float8 linear layers are no conflict, and worth saying so: q, k and v are what counts."""
-    layers = evidence.manifest.get("float8_layers") or []
+    layers = evidence.facts.float8_layers
     dtypes = {tensor.dtype for one in seen.attention for tensor in one.site.inputs if tensor}
     if not layers or not dtypes or any(dtype.startswith("float8") for dtype in dtypes):
         return []
@@ -256,10 +279,10 @@ def _not_checked(evidence: Evidence) -> list[tuple[str, str]]:
     if not evidence.attention.watched and evidence.has_attention:
         found.append(("CD301", "no probe watched this run: a trace tells what was compiled, not what was executed"))
         found.append(("CD502", "memory was not measured: that takes `diagnose`"))
-    if evidence.manifest.get("command") and evidence.has_attention:
+    if evidence.asked.command and evidence.has_attention:
         for code in ("CD308", "CD502", "CD503"):
             found.append((code, "a command is not run again under the profiler: that takes `diagnose`"))
-    if evidence.manifest.get("command"):
+    if evidence.asked.command:
         found.append(("CD002", "a command is not run a second time in eager mode"))
         found.append(("CD107", "a command is not run a second time in eager mode"))
     for one in judged(evidence.comparisons):

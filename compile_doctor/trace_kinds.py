@@ -8,20 +8,9 @@ from __future__ import annotations
 
 import re
 
-WANTED = frozenset(
-    {
-        "str",
-        "dynamo_start",
-        "dynamo_output_graph",
-        "compilation_metrics",
-        "artifact:dynamo_graph_break_reason",
-        "artifact:dynamo_error",
-        "artifact:recompile_reasons",
-        "artifact:torch_version",
-        "artifact:compile_doctor_graph",
-        "inductor_output_code",
-    }
-)
+from compile_doctor.trace_records import KINDS
+
+WANTED = frozenset(KINDS)
 
 IGNORED = frozenset(
     [

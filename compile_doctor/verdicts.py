@@ -140,7 +140,7 @@ def _bounded(
     site: Site, evidence: Evidence, smaller: list[Site], reasons: dict[str, str]
 ) -> tuple[bool | None, float | None]:
     if site.peak is None:
-        why = evidence.attention.not_measured
+        why = "its window is empty, 0 bytes" if site.empty else evidence.attention.not_measured
         if not why and ("executed" in reasons or "lowered" in reasons):
             return None, None  # it did not come to that
         reasons["bounded"] = f"memory could not be measured: {why}" if why else "memory was not measured in this run"

@@ -22,6 +22,8 @@ INPUTS = {
     "heads": 8,
     "kv_heads": None,
     "head_dim": 64,
+    "dtype": "float32",
+    "grad": False,
 }
 
 

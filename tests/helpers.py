@@ -7,7 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from compile_doctor.evidence import Break, Child, Compilation, ErrorLink, Evidence, Failure, Frame
+from compile_doctor.asked import Asked, Settings
+from compile_doctor.capture.members import Members
+from compile_doctor.capture.seal import make_seal
+from compile_doctor.evidence import Break, Child, Compilation, ErrorLink, Evidence, Facts, Failure, Frame
+from compile_doctor.reading import encode
+from compile_doctor.schema import CAPTURE
 from compile_doctor.trace import Trace, read_stream
 
 MODEL = "/work/project/model.py"
@@ -158,8 +163,7 @@ DONE = {"import": "done", "build": "done", "inputs": "done", "compiled": "done",
 def evidence(**values: Any) -> Evidence:
     """A run that went well and compiled one frame, unless `values` say otherwise."""
     base: dict[str, Any] = {
-        "target": "model.py",
-        "manifest": {"cwd": "/work/project", "options": {"backend": "eager"}, "schema": "compile-doctor/capture/1"},
+        **about(options={"backend": "eager"}),
         "environment": {"torch": "2.13.0+cpu", "python": "3.11.7", "torch_root": "/venv/site-packages/torch/"},
         "compilations": (compilation(),),
         "children": (Child("diagnose", 0),),
@@ -169,27 +173,38 @@ def evidence(**values: Any) -> Evidence:
     return Evidence(**{**base, **values})
 
 
+def about(options: dict[str, Any] | None = None, **values: Any) -> dict[str, Any]:
+    """`asked` and `facts` of an evidence, from values of either."""
+    asked: dict[str, Any] = {"target": "model.py", "cwd": "/work/project"}
+    asked |= {name: values.pop(name) for name in [*values] if name in Asked.__dataclass_fields__}
+    return {"asked": Asked(**asked, options=Settings(**options) if options else None), "facts": Facts(**values)}
+
+
+def seal(folder: Path) -> Path:
+    """Seals what a capture's folder holds now."""
+    (folder / "seal.json").write_bytes(encode(make_seal(Members(folder))))
+    return folder
+
+
+def lines(events: list[dict[str, Any]]) -> str:
+    """As the probe writes them, the last event too."""
+    return "".join(json.dumps(one) + "\n" for one in [*events, {"event": "end", "events": len(events)}])
+
+
 def write_capture(
     folder: Path, trace: bytes | None = None, events: list[dict[str, Any]] | None = None, **manifest: Any
 ) -> Path:
-    """A capture directory as `diagnose --capture` leaves it."""
+    """A capture directory as `diagnose --capture` leaves it; `manifest` has more of what was asked, `children` and `rungs`."""
     (folder / "trace").mkdir(parents=True, exist_ok=True)
-    children = [{"mode": "diagnose", "exit_code": 0, "signal": None, "ended": "exited"}]
-    whole = {
-        "schema": "compile-doctor/capture/1",
-        "target": "model.py",
-        "cwd": "/work/project",
-        "options": {},
-        "children": children,
-        **manifest,
-    }
+    children = manifest.pop("children", [{"mode": "diagnose", "exit_code": 0, "ended": "exited"}])
+    rungs = manifest.pop("rungs", [])
+    asked = {"target": "model.py", "cwd": "/work/project", **manifest}
+    whole = {"schema": CAPTURE, "asked": asked, "children": children, "rungs": rungs}
     (folder / "capture.json").write_text(json.dumps(whole))
     (folder / "sources.json").write_text(json.dumps({MODEL: SOURCE}))
     (folder / "trace" / "dedicated_log_torch_trace_x.log").write_bytes(one_break() if trace is None else trace)
-    known = [
-        {"event": "environment", "torch": "2.13.0+cpu", "torch_root": "/venv/site-packages/torch/", "device": "cpu"}
-    ]
+    values = {"torch": "2.13.0+cpu", "torch_root": "/venv/site-packages/torch/", "device": "cpu"}
+    known: list[dict[str, Any]] = [{"event": "environment", "values": values}]
     known += [{"event": "phase", "name": name, "state": "done", "seconds": 1.0} for name in DONE]
-    lines = [json.dumps(event) for event in (known if events is None else events)]
-    (folder / "process-7.jsonl").write_text("".join(line + "\n" for line in lines))
-    return folder
+    (folder / "process-7.jsonl").write_text(lines(known if events is None else events))
+    return seal(folder)

@@ -34,10 +34,13 @@ from torch._logging import _internal
 
 from benchmarks import labels
 from compile_doctor import launch, trace_stream
+from compile_doctor.capture.members import SEAL
+from compile_doctor.capture.seal import seal_of
 from compile_doctor.checks import all_checks
 from compile_doctor.cli.diagnose import command as diagnose_command
 from compile_doctor.kernels import without_the_rest
 from compile_doctor.progress import Progress
+from compile_doctor.reading import encode
 from compile_doctor.targets import parse_target
 from compile_doctor.trace_kinds import WANTED
 
@@ -159,16 +162,23 @@ def record(name: str, path: Path, settings: dict, out: Path) -> str:
 
 
 def pack(capture: Path, target: Path, programs_at: Path) -> None:
-    """A small zip, the same bytes for the same capture, without paths of this machine."""
+    """A small zip, the same bytes for the same capture, without paths of this machine; sealed anew, as it was changed."""
+    contents = {}
+    for number, file in enumerate(sorted(capture.rglob("*"))):
+        if file.is_file() and file.name != SEAL:
+            name = file.relative_to(capture).as_posix()
+            name = name.rpartition("/")[0] + f"/trace-{number}.log" if name.endswith(".log") else name
+            content = slim(file) if name.endswith(".log") else file.read_bytes()
+            contents[name] = anonymous(content, programs_at, capture)
+    folders = sorted({name.partition("/")[0] for name in contents if name.startswith("rung-")})
+    for folder in [f"{one}/" for one in folders] + [""]:
+        inside = {name.removeprefix(folder): text for name, text in contents.items() if name.startswith(folder)}
+        contents[folder + SEAL] = encode(seal_of(inside))
     with zipfile.ZipFile(target, "w") as archive:
-        for number, file in enumerate(sorted(capture.rglob("*"))):
-            if file.is_file():
-                name = file.relative_to(capture).as_posix()
-                name = name.rpartition("/")[0] + f"/trace-{number}.log" if name.endswith(".log") else name
-                content = slim(file) if name.endswith(".log") else file.read_bytes()
-                entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(entry, anonymous(content, programs_at, capture))
+        for name, content in sorted(contents.items()):
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
 
 
 def slim(file: Path) -> bytes:

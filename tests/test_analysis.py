@@ -1,6 +1,7 @@
 """Folds that real models asked for, each from the records that they left."""
 
 from compile_doctor.analysis import Seen
+from compile_doctor.asked import Asked
 from compile_doctor.checks import find_check
 from compile_doctor.cost import site_cost
 from compile_doctor.evidence import Break, Compilation, Evidence, Frame
@@ -34,7 +35,9 @@ def broke(index, reason, *frames, loop=False):
 
 
 def seen(compilations, breaks):
-    return Seen(Evidence("model.py", compilations=tuple(compilations), breaks=tuple(breaks), sources={FILE: SOURCE}))
+    return Seen(
+        Evidence(Asked("model.py"), compilations=tuple(compilations), breaks=tuple(breaks), sources={FILE: SOURCE})
+    )
 
 
 PRINT = "Failed to trace builtin operator\n  Explanation: Dynamo does not know how to trace builtin operator `print`"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers import MODEL, compilation, evidence
+from helpers import MODEL, about, compilation, evidence
 
 from compile_doctor.attention import is_inner, place, sites
 from compile_doctor.capture import load_capture
@@ -81,7 +81,7 @@ def watched(*compilations, peak=FAR, largest=FAR // 4, runs=1, options=None, win
         max_difference=0.0,  # compared: else CD702 asks whether it was
         compilations=compilations,
         attention=attention,
-        manifest={"options": options or {}},
+        **about(options=options, cwd=""),
     )
 
 
@@ -277,7 +277,7 @@ def test_a_target_that_runs_as_it_is_has_not_been_given_a_backend():
     as_is = evidence(
         compilations=found.compilations,
         attention=found.attention,
-        manifest={"options": {"backend": "eager"}, "as_is": True},
+        **about(options={"backend": "eager"}, as_is=True),
     )
     assert only(as_is).verdict == "dense"
 

@@ -67,7 +67,7 @@ def test_the_answer_is_what_was_seen(here, cache):
     assert cache.find(TARGET, Settings()) is None
     assert keep(cache, here) == ""
     found = cache.find(TARGET, Settings())
-    assert found.manifest.pop("cached") is True
+    assert found.cached
     assert found == load_capture(here / "capture")
 
 

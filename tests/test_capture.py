@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
-from helpers import MODEL, SOURCE, interned, one_break, start, write_capture
+from helpers import MODEL, SOURCE, graph, interned, metrics, one_break, seal, start, write_capture
 
+from compile_doctor.asked import Asked
 from compile_doctor.capture import CaptureDirectory, load_capture
+from compile_doctor.capture.members import Stream
 from compile_doctor.errors import CaptureError
-from compile_doctor.report import make_report
+from compile_doctor.evidence import Child
+from compile_doctor.render.text_format import render
+from compile_doctor.report import exit_code, make_report
+from compile_doctor.schema import Member
 
 
 def zipped(folder: Path, target: Path, prefix: str = "") -> Path:
@@ -44,85 +52,281 @@ def test_a_zip_made_of_the_directory_itself(capture, tmp_path):
 def test_the_writing_side(tmp_path):
     model = tmp_path / "model.py"
     model.write_text(SOURCE)
-    directory = CaptureDirectory(tmp_path / "deep" / "run1", {"target": "model.py", "cwd": str(tmp_path)})
+    directory = CaptureDirectory(tmp_path / "deep" / "run1", Asked("model.py", str(tmp_path)))
     (directory.path / "trace" / "a.log").write_bytes(one_break().replace(MODEL.encode(), str(model).encode()))
-    evidence = directory.finish(
-        [{"mode": "diagnose", "exit_code": None, "signal": None, "ended": "timeout", "seconds": 1.0}]
-    )
+    evidence = directory.close((Child("diagnose", ended="timeout", seconds=1.0),))
     assert evidence.sources == {str(model): SOURCE}
-    assert evidence.children[0].ended == "timeout"
+    assert evidence.children[0].ended == "timeout" and evidence.damage == ()
     assert load_capture(directory.path) == evidence
     model.write_text("something else by now")
     assert load_capture(directory.path).sources == {str(model): SOURCE}
 
 
 def test_an_earlier_capture_is_replaced_and_anything_else_is_left_alone(capture, tmp_path):
-    CaptureDirectory(capture, {"target": "x"})
+    CaptureDirectory(capture, Asked("x"))
     assert not list(capture.glob("process-*.jsonl")) and not list(capture.glob("trace/*.log"))
+    assert not (capture / "seal.json").exists()
     other = tmp_path / "thesis"
     other.mkdir()
     (other / "chapter1.tex").write_text("years of work")
-    with pytest.raises(CaptureError, match="is no capture"):
-        CaptureDirectory(other, {})
+    with pytest.raises(CaptureError, match="is not a capture"):
+        CaptureDirectory(other, Asked("x"))
     assert [entry.name for entry in other.iterdir()] == ["chapter1.tex"]
     (tmp_path / "file").write_text("")
     with pytest.raises(CaptureError, match="cannot be written"):
-        CaptureDirectory(tmp_path / "file", {})
+        CaptureDirectory(tmp_path / "file", Asked("x"))
 
 
-def test_a_cut_off_line_of_events_is_noted_and_the_rest_is_kept(capture):
+def test_a_folder_that_is_gone_when_the_children_have_ended(tmp_path):
+    directory = CaptureDirectory(tmp_path / "run1", Asked("model.py"))
+    shutil.rmtree(directory.path)
+    report = make_report(directory.close((Child("diagnose", 0),)))
+    assert (report.verdict, exit_code(report, "never")) == ("inconclusive", 3)
+    assert "was it deleted while the target ran?" in report.reason
+
+
+def test_a_capture_that_cannot_be_completed_is_reported_and_is_no_pass(tmp_path, monkeypatch):
+    directory = CaptureDirectory(write_capture(tmp_path / "c"), Asked("model.py"))
+    write_capture(directory.path)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(CaptureDirectory, "_write", full)
+    report = make_report(directory.close((Child("diagnose", 0),)))
+    assert [one.code for one in report.findings] == ["CD101"] and exit_code(report, "error") == 3
+    assert "it could not be completed: No space left on device" in report.reason
+
+
+# lost and changed evidence
+
+
+def healthy(folder: Path) -> Path:
+    """One frame, compiled without a break."""
+    return write_capture(folder, trace=interned(MODEL, 1) + start() + graph() + metrics())
+
+
+def everything(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.rglob("*")) if file.is_file()]
+
+
+def test_a_whole_capture_is_healthy(tmp_path):
+    report = make_report(load_capture(healthy(tmp_path / "c")))
+    assert (report.verdict, report.missing) == ("healthy", ())
+
+
+@pytest.mark.parametrize("make", [healthy, write_capture])
+@pytest.mark.parametrize("kind", ["removed", "emptied", "cut", "changed", "added to"])
+def test_any_member_that_is_not_what_was_sealed_is_inconclusive_and_named(tmp_path, make, kind):
+    """A capture that failed ends with 3, too: what it lacks may have been worse, or the finding's own explanation."""
+    for number, name in enumerate(
+        file.relative_to(tmp_path / "whole") for file in everything(make(tmp_path / "whole"))
+    ):
+        folder = tmp_path / str(number)
+        shutil.copytree(tmp_path / "whole", folder)
+        file = folder / name
+        content = file.read_bytes()
+        changed = bytes([content[len(content) // 2] ^ 1])
+        written = {
+            "emptied": b"",
+            "cut": content[: len(content) // 2],
+            "changed": content[: len(content) // 2] + changed + content[len(content) // 2 + 1 :],
+            "added to": content + b"{}\n",
+        }
+        if kind == "removed":
+            file.unlink()
+        else:
+            file.write_bytes(written[kind])
+        report = make_report(load_capture(folder))
+        assert (report.verdict, exit_code(report, "error")) == ("inconclusive", 3), name
+        assert any(name.name in text for text in report.lost), (name, report.lost)
+        assert "The capture is not whole" in report.reason
+
+
+def test_foreign_members_are_named(tmp_path):
+    folder = healthy(tmp_path / "c")
+    (folder / "process-8.jsonl").write_text('{"event": "note", "text": "all is well"}\n')
+    (folder / "trace" / "x.log").write_text("")
+    report = make_report(load_capture(folder))
+    assert report.verdict == "inconclusive"
+    assert [text for text in report.lost if "is not a part of it" in text] == [
+        "the capture: process-8.jsonl is not a part of it",
+        "the capture: trace/x.log is not a part of it",
+    ]
+
+
+def test_hidden_files_that_tools_leave_are_no_members(tmp_path):
+    folder = healthy(tmp_path / "c")
+    (folder / ".DS_Store").write_bytes(b"x")
+    (folder / "trace" / "._a.log").write_bytes(b"x")
+    assert make_report(load_capture(folder)).verdict == "healthy"
+
+
+@pytest.mark.parametrize("make", [healthy, write_capture])
+def test_a_copy_with_other_line_ends_is_the_same_capture(tmp_path, make):
+    folder = make(tmp_path / "c")
+    before = load_capture(folder)
+    for file in everything(folder):
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    assert load_capture(folder) == before
+    assert load_capture(zipped(folder, tmp_path / "c.zip")) == before
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 7])
+def test_line_ends_between_two_blocks(block):
+    content = b"a\r\nb\r\r\nc\rd\r\n\r"
+    stream, found = Stream(io.BytesIO(content), None), b""
+    while piece := stream.read(block):
+        found += piece
+    assert found == b"a\nb\r\nc\rd\n\r"
+    assert stream.drain() == Member(len(found), hashlib.sha256(found).hexdigest())
+
+
+def test_a_link_in_a_capture_is_not_followed(tmp_path):
+    folder = healthy(tmp_path / "c")
+    secret = tmp_path / "secret.jsonl"
+    secret.write_text("hunter2")
+    (folder / "process-9.jsonl").symlink_to(secret)
+    (folder / "trace" / "self").symlink_to(folder)
+    os.mkfifo(folder / "trace" / "fifo.log")
+    report = make_report(load_capture(folder))
+    assert report.verdict == "inconclusive"
+    assert "the capture: process-9.jsonl is a symbolic link" in report.lost
+    assert "the capture: trace/fifo.log is not a regular file" in report.lost
+    assert "hunter2" not in render(report, 2)
+
+
+@pytest.mark.parametrize("name", ["/etc/cron.d/x", "../../x.log", "trace\\\\x.log", "C:x.log"])
+def test_names_in_a_zip_that_lead_out_of_it_are_refused(tmp_path, name):
+    file = zipped(healthy(tmp_path / "c"), tmp_path / "c.zip")
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(name, b"x")
+    report = make_report(load_capture(file))
+    assert report.verdict == "inconclusive" and any("leads out of the capture" in text for text in report.lost)
+
+
+def test_a_member_that_is_there_twice_is_neither(tmp_path):
+    file = zipped(write_capture(tmp_path / "c"), tmp_path / "c.zip")
+    with zipfile.ZipFile(file, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("trace/dedicated_log_torch_trace_x.log", b"")
+    report = make_report(load_capture(file))
+    assert report.verdict == "inconclusive" and any("is there twice" in text for text in report.lost)
+
+
+def test_a_zip_bomb_is_read_no_further_than_it_may(tmp_path):
+    file = zipped(healthy(tmp_path / "c"), tmp_path / "c.zip")
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("process-8.jsonl", "w") as member:
+        for _ in range(300):
+            member.write(bytes(1 << 20))
+    report = make_report(load_capture(file))
+    assert report.verdict == "inconclusive" and any("zip bomb" in text for text in report.lost)
+
+
+@pytest.mark.parametrize("make", [healthy, write_capture])
+def test_a_line_of_events_that_is_cut_off_is_named_and_the_rest_is_kept(tmp_path, make):
+    capture = make(tmp_path / "c")
     events = capture / "process-7.jsonl"
     whole = events.read_bytes()
-    for cut in range(1, 60):
+    for cut in range(2, 60):
         events.write_bytes(whole[:-cut])
+        seal(capture)
         evidence = load_capture(capture)
         assert evidence.phases["compiled"] == "done"
-        assert len(evidence.notes) == (0 if cut == 1 else 1)
+        assert len(evidence.lost) >= 1 or "7" in evidence.unended
+        assert make_report(evidence).verdict != "healthy"
 
 
-def test_lines_that_mean_nothing_are_noted(capture):
+def test_lines_that_mean_nothing_are_named(capture):
     odd = [
         "5",
         "[]",
         '"text"',
         "null",
         "{}",
+        "",
         '{"event": 3}',
         '{"event": "phase"}',
-        '{"event": "run", "index": null}',
+        '{"event": "phase", "name": "import", "state": "done", "seconds": NaN}',
+        '{"event": "phase", "name": "import", "state": "done", "seconds": 1e999}',
+        '{"event": "phase", "name": "import", "state": "done", "seconds": -1}',
+        '{"event": "phase", "name": "import", "state": "well"}',
+        '{"event": "run", "phase": "compiled", "index": null}',
+        '{"event": "run", "phase": "compiled", "index": -1}',
         '{"event": "of-2030"}',
+        '{"event": "note", "text": ' + "[" * 100_000,
         "\xff",
     ]
     (capture / "process-8.jsonl").write_text("\n".join(odd) + "\n", encoding="latin-1")
-    notes = load_capture(capture).notes
-    assert len(notes) == len(odd)
-    assert any("'of-2030' is of a newer compile-doctor" in note for note in notes)
+    lost = load_capture(capture).lost
+    assert [text.partition(":")[0] for text in lost] == [f"process-8.jsonl, line {n}" for n in range(1, len(odd) + 1)]
+    assert any("'of-2030' is not known: it was written by another version" in text for text in lost)
 
 
-@pytest.mark.parametrize("name", ["capture.json", "sources.json"])
-@pytest.mark.parametrize("content", ['{"schema": "compile-do', "", "[1, 2]", "\x00\x00"])
-def test_a_damaged_json_file_is_noted_or_left_out(capture, name, content):
+def test_fewer_events_than_were_written_are_named(capture):
+    events = capture / "process-7.jsonl"
+    events.write_text("".join(events.read_text().splitlines(True)[1:]))
+    seal(capture)
+    assert load_capture(capture).lost == ("process-7.jsonl: it holds 5 of the 6 events that were written",)
+
+
+@pytest.mark.parametrize("name", ["capture.json", "sources.json", "seal.json"])
+@pytest.mark.parametrize("content", ['{"schema": "compile-do', "", "[1, 2]", "\x00\x00", '{"a": NaN}', "[" * 100_000])
+def test_a_damaged_json_file_is_named_and_the_rest_is_read(capture, name, content):
     (capture / name).write_text(content)
     evidence = load_capture(capture)
     assert "CD101" in codes(evidence)
-    assert content == "[1, 2]" or any(note.startswith(name) for note in evidence.notes)
+    assert any(text.startswith(name) for text in (*evidence.damage, *evidence.lost))
+    assert exit_code(make_report(evidence), "error") == 3
 
 
-@pytest.mark.parametrize("children", [None, [{}], [None], "x", [{"mode": "diagnose"}]])
-def test_a_manifest_of_an_unexpected_shape_is_no_mistake_of_ours(capture, children):
+@pytest.mark.parametrize(
+    "children", [None, [{}], [None], "x", [{"mode": "diagnose", "exit_code": "0"}], [{"mode": "x"}]]
+)
+def test_a_manifest_of_an_unexpected_shape_is_named(capture, children):
     manifest = json.loads((capture / "capture.json").read_text())
     (capture / "capture.json").write_text(json.dumps({**manifest, "children": children}))
-    try:
-        make_report(load_capture(capture))
-    except CaptureError:
-        return  # refused in words, which will do as well
+    seal(capture)
+    report = make_report(load_capture(capture))
+    assert exit_code(report, "error") == 3
+    assert "capture.json cannot be read" in report.reason and "children" in report.reason
 
 
 def test_a_newer_schema_is_refused(capture):
-    (capture / "capture.json").write_text('{"schema": "compile-doctor/capture/2"}')
-    with pytest.raises(CaptureError, match="compile-doctor/capture/2") as caught:
+    (capture / "capture.json").write_text('{"schema": "compile-doctor/capture/3"}')
+    with pytest.raises(CaptureError, match="recorded by a newer compile-doctor") as caught:
         load_capture(capture)
     assert "Upgrade" in caught.value.hint and caught.value.exit_code == 2
+
+
+def test_what_is_nobodys_schema_is_refused(capture):
+    (capture / "capture.json").write_text('{"schema": "chrome/trace/1"}')
+    with pytest.raises(CaptureError, match="is not a capture of compile-doctor"):
+        load_capture(capture)
+
+
+def old(folder: Path, make=write_capture) -> Path:
+    """As compile-doctor wrote captures before they were sealed."""
+    make(folder)
+    (folder / "seal.json").unlink()
+    manifest = json.loads((folder / "capture.json").read_text())
+    flat = {**manifest["asked"], "doctor": "0.1.0", "options": {}, "children": manifest["children"]}
+    (folder / "capture.json").write_text(json.dumps({"schema": "compile-doctor/capture/1", **flat}))
+    events = [json.loads(line) for line in (folder / "process-7.jsonl").read_text().splitlines()]
+    environment = {"event": "environment", **events[0]["values"]}
+    known = [environment, *events[1:-1]]
+    (folder / "process-7.jsonl").write_text("".join(json.dumps(event) + "\n" for event in known))
+    return folder
+
+
+def test_an_older_capture_is_read_and_proves_nothing(tmp_path):
+    found = load_capture(old(tmp_path / "c"))
+    assert codes(found) == ["CD101"] and found.environment["torch"] == "2.13.0+cpu"
+    report = make_report(load_capture(old(tmp_path / "d", healthy)))
+    assert (report.verdict, exit_code(report, "error")) == ("inconclusive", 3)
+    assert report.reason.startswith(
+        "The capture is not whole: it was recorded by compile-doctor 0.1.0, before captures were sealed"
+    )
+    assert report.reason.endswith("record it again.")
 
 
 def test_what_is_no_capture(tmp_path):

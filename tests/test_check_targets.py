@@ -8,6 +8,7 @@ import pytest
 from compile_doctor import check_targets
 from compile_doctor.check_targets import Children, run_targets
 from compile_doctor.config import GateTarget
+from compile_doctor.evidence import Facts
 from compile_doctor.gate import Outcome
 
 WAIT = 30.0
@@ -65,7 +66,7 @@ def test_when_it_is_ended_nothing_more_is_started(monkeypatch):
         if target.text != "a":
             begin("diagnose", target.text, {}, None)
             begin("control", target.text, {}, None)
-        return SimpleNamespace(manifest={})
+        return SimpleNamespace(facts=Facts(), cached=False)
 
     def interrupted(target, found):
         assert running.wait(WAIT)
@@ -92,7 +93,7 @@ def test_what_a_child_saw_is_read_while_the_next_one_runs(monkeypatch):
         begin("diagnose", target.text, {}, None)
         if target.text == "a":
             assert second.wait(WAIT), "the next one waits until the first is read"
-        return SimpleNamespace(manifest={}, text=target.text)
+        return SimpleNamespace(facts=Facts(), cached=False, text=target.text)
 
     monkeypatch.setattr(check_targets, "diagnose", diagnose)
     monkeypatch.setattr(check_targets, "parse_target", lambda text: SimpleNamespace(text=text))

@@ -16,6 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from xml.etree import ElementTree
 
 import pytest
+from bench_helper import INPUTS
 from helpers import a_break, compilation, evidence, write_capture
 
 from compile_doctor import baseline, regressions
@@ -90,7 +91,17 @@ def made(kind: Any, name: str = "", owner: Any = None, depth: int = 0) -> Any:
 def report() -> Report:
     found = made(Report)
     summary = dict.fromkeys(
-        ("graphs", "graph_breaks", "deliberate_breaks", "recompiles", "frames_skipped", "compile_seconds"), 3
+        (
+            "graphs",
+            "graph_breaks",
+            "deliberate_breaks",
+            "recompiles",
+            "frames_compiled",
+            "frames_skipped",
+            "ops_captured",
+            "compile_seconds",
+        ),
+        3,
     )
     place = found.findings[0].location.file
     bytecode = {f"{place}:{HOSTILE}:7": {"text": HOSTILE, "note": HOSTILE, "path": HOSTILE}}
@@ -127,7 +138,7 @@ def bench() -> Bench:
     patches = tuple({"id": HOSTILE, "state": state, "reason": HOSTILE} for state in ("active", "refused"))
     environment = {"torch": HOSTILE, "gpu": HOSTILE, "dtype": HOSTILE, "load_average": 9.0, "cores": 1}
     return type(found)(
-        **{**vars(found), "rows": tuple(rows), "patches": patches, "environment": environment, "inputs": {}}
+        **{**vars(found), "rows": tuple(rows), "patches": patches, "environment": environment, "inputs": INPUTS}
     )
 
 

@@ -134,7 +134,7 @@ def test_reports_on_what_is_no_capture(call, tmp_path):
         "nothing": "does not exist",
         "empty": "holds no capture",
         "damaged.zip": "nor a readable .zip",
-        "newer": "schema compile-doctor/capture/9",
+        "newer": "recorded by a newer compile-doctor (compile-doctor/capture/9",
     }
     for name, message in cases.items():
         for kind in ("text", "json"):
@@ -148,7 +148,7 @@ def test_capture_directories_that_cannot_be_used(call, tmp_path):
     (tmp_path / "work" / "thesis.tex").write_text("x")
     (tmp_path / "file").write_text("x")
     for place, message in (
-        ("work", "is no capture"),
+        ("work", "is not a capture"),
         ("file", "cannot be written"),
         ("file/below", "cannot be written"),
     ):

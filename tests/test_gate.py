@@ -8,7 +8,7 @@ import multiprocessing
 from dataclasses import replace
 
 import pytest
-from helpers import a_break, compilation, evidence, failure
+from helpers import a_break, about, compilation, evidence, failure
 
 from compile_doctor import baseline
 from compile_doctor import report as report_module
@@ -160,7 +160,7 @@ def test_without_a_baseline_or_with_other_settings_it_is_no_pass(tmp_path):
     assert found.status == "inconclusive" and found.hint == "compile-doctor baseline update vit"
     assert Gate((found,), "2.13.0", "cpu").exit_code == 3
     written(tmp_path, evidence())
-    other = evidence(manifest={"cwd": "/work/project", "options": {"backend": "inductor"}})
+    other = evidence(**about(options={"backend": "inductor"}))
     assert "other settings" in outcome(tmp_path, other).reason
 
 
@@ -234,21 +234,21 @@ def test_what_to_do_is_said_once_for_all_targets(tmp_path):
 
 
 def test_what_require_fused_cannot_prove_hides_no_regression(tmp_path):
-    fused = {"cwd": "/work/project", "options": {"backend": "eager", "require_fused": True}}
+    fused = about(options={"backend": "eager", "require_fused": True})
     target = GateTarget("vit", "model.py", require_fused=True)
-    written(tmp_path, evidence(manifest=fused))
-    found = outcome(tmp_path, evidence(manifest=fused), target)
+    written(tmp_path, evidence(**fused))
+    found = outcome(tmp_path, evidence(**fused), target)
     assert found.status == "inconclusive" and "No attention call was seen" in found.reason
-    found = outcome(tmp_path, evidence(manifest=fused, breaks=(a_break(),)), target)
+    found = outcome(tmp_path, evidence(**fused, breaks=(a_break(),)), target)
     assert found.status == "regression" and "CD101" in found.reason
-    written(tmp_path, evidence(manifest=fused, breaks=(a_break(),)))
-    assert outcome(tmp_path, evidence(manifest=fused, breaks=(a_break(),)), target).status == "inconclusive"
+    written(tmp_path, evidence(**fused, breaks=(a_break(),)))
+    assert outcome(tmp_path, evidence(**fused, breaks=(a_break(),)), target).status == "inconclusive"
 
 
 def test_a_target_that_is_compiled_no_longer_is_no_pass(tmp_path):
-    options = {"cwd": "/work/project", "options": {"backend": "eager"}}
-    written(tmp_path, evidence(manifest={**options, "as_is": True}))
-    found = outcome(tmp_path, evidence(manifest={**options, "as_is": False}))
+    options = {"backend": "eager"}
+    written(tmp_path, evidence(**about(options, as_is=True)))
+    found = outcome(tmp_path, evidence(**about(options)))
     assert found.status == "inconclusive" and "as_is = True, now not given" in found.reason
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, replace
 
 import pytest
-from helpers import DONE, MODEL, evidence, failure, write_capture
+from helpers import DONE, MODEL, about, evidence, failure, write_capture
 
 from compile_doctor.capture import load_capture
 from compile_doctor.cli import parity_model
@@ -104,7 +104,7 @@ def test_a_comparison_survives_the_capture(tmp_path):
 
 
 def test_cd601_takes_the_exact_comparison_where_there_is_one():
-    rough = {"max_difference": 0.5, "manifest": {"largest_output": 1.0, "options": {}}}
+    rough = {"max_difference": 0.5, **about(largest_output=1.0)}
     assert [one.code for one in findings(**rough)] == ["CD601"]
     assert findings(comparison(row()), **rough) == []
     (found,) = findings(comparison(row(error=1e-3, eager_error=1e-7)), max_difference=1e-3)

@@ -28,8 +28,8 @@ class Log:
     def __init__(self):
         self.events = []
 
-    def write(self, event, **values):
-        self.events.append(values)
+    def write(self, event):
+        self.events.append({name: getattr(event, name) for name in event.__dataclass_fields__})
 
 
 # ---------------------------------------------------------------- one tensor

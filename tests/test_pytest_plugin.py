@@ -123,6 +123,7 @@ def test_the_plugin_at_work(tmp_path):
     ):
         assert said in done.stdout, said
     assert "torch.__trace" not in done.stdout, "pytest shows the trace"
+    assert "HEALTHY" not in done.stdout, "a verdict stands above an expectation that is not met"
 
 
 @pytest.mark.compile

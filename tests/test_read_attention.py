@@ -7,15 +7,18 @@ import shutil
 import zipfile
 
 import pytest
-from helpers import DONE, MODEL, artifact, graph, interned, metrics, record, start, write_capture
+from helpers import DONE, MODEL, artifact, graph, interned, metrics, record, seal, start, write_capture
 
+from compile_doctor.asked import Asked
 from compile_doctor.capture import load_capture
 from compile_doctor.errors import CaptureError
 from compile_doctor.events import EventReader
-from compile_doctor.evidence import Frame
+from compile_doctor.evidence import DenseRefused, Frame
 from compile_doctor.kernels import Kernel
 from compile_doctor.read_attention import choice_key, read_graph, read_tensors
+from compile_doctor.reading import decode
 from compile_doctor.report import exit_code, make_report
+from compile_doctor.schema import GraphSeen
 from compile_doctor.trace import Trace
 
 AT = [[MODEL, 3, "<module>", ""], [MODEL, 7, "forward", "y = attend(q, k, v)"]]
@@ -48,17 +51,26 @@ def sdpa(**values):
 
 
 def read(*events, process="7"):
-    """(evidence on attention, notes)."""
-    reader = EventReader([])
-    reader.read(f"process-{process}.jsonl", "".join(json.dumps(event) + "\n" for event in events))
-    found = reader.evidence({}, Trace())
-    return found.attention, list(found.notes)
+    """(evidence on attention, what was lost)."""
+    reader = EventReader()
+    reader.read(f"process-{process}.jsonl", [json.dumps(event).encode() for event in events])
+    found = reader.evidence(Asked("model.py"), (), Trace())
+    return found.attention, list(found.lost)
 
 
 def graph_record(**values):
-    entry = {"api": "flex_attention", "node": "flex_attention", "stack": AT, "inputs": inputs(), "output": described()}
-    base = {"number": 1, "backend": "inductor", "attention": [entry], "inlined": []}
+    base = {"number": 1, "backend": "inductor", "attention": [a_node()], "inlined": []}
     return {**base, **values}
+
+
+def a_node(**values):
+    base = {"api": "flex_attention", "node": "flex_attention", "stack": AT, "inputs": inputs(), "output": described()}
+    return {**base, "cast_back": False, "options": {}, **values}
+
+
+def read_record(**values):
+    """As it comes out of the trace."""
+    return read_graph(decode(json.dumps(graph_record(**values)).encode(), GraphSeen))
 
 
 # events
@@ -77,11 +89,11 @@ def test_a_graph_that_ran_counts_once_until_the_process_has_counted():
 
 
 def test_dense_calls_get_their_counts_in_the_order_of_their_process():
-    reader = EventReader([])
+    reader = EventReader()
     for process, counted in (("7", [3, 4]), ("8", [5])):
         events = [dense(), dense(), {"event": "attention-counts", "graphs": {"1": 2}, "dense": counted}]
-        reader.read(f"process-{process}.jsonl", "".join(json.dumps(event) + "\n" for event in events))
-    found = reader.evidence({}, Trace()).attention
+        reader.read(f"process-{process}.jsonl", [json.dumps(event).encode() for event in events])
+    found = reader.evidence(Asked("model.py"), (), Trace()).attention
     assert [(call.process, call.count) for call in found.dense] == [("7", 3), ("7", 4), ("8", 5), ("8", 1)]
     assert found.ran == {("7", 1): 2, ("8", 1): 2}
 
@@ -123,12 +135,18 @@ def test_the_other_events():
     assert notes == []
     assert (found.eager_sdpa[0].backend, found.eager_sdpa[0].stack) == ("flash", STACK)
     assert (found.masks[0].peak, found.masks[0].largest) == (9, 4)
-    assert found.refused == ({"phase": "compiled", "needed": 9, "left": 4},)
+    assert found.refused == (DenseRefused("compiled", 9, 4),)
     assert (found.disabled[0].function, found.compiled[0].options) == ("f", {"dynamic": True})
 
 
 def test_torchs_choice_is_found_by_the_inputs_of_the_call():
-    choice = {"event": "sdpa-choice", "inputs": inputs(), "choice": "math", "refused": {"flash": ["a", "b"]}}
+    choice = {
+        "event": "sdpa-choice",
+        "inputs": inputs(),
+        "options": {},
+        "choice": "math",
+        "refused": {"flash": ["a", "b"]},
+    }
     found, _ = read(sdpa(), sdpa(inputs=inputs(tokens=128)), choice)
     chosen = [found.choices.get(one.key) for one in found.eager_sdpa]
     assert (chosen[0].choice, chosen[0].refused, chosen[1]) == ("math", {"flash": ("a", "b")}, None)
@@ -163,21 +181,22 @@ def test_choices_differ_by_shape_strides_dtype_device_and_options_only():
 )
 def test_a_damaged_event_is_noted_and_the_others_are_read(event):
     found, notes = read(event, {"event": "attention-watched"}, sdpa())
-    assert notes == ["process-7.jsonl: line 1 is cut off or unknown and was left out"]
+    assert len(notes) == 1
+    assert notes[0].startswith(f"process-7.jsonl, line 1: event '{event['event']}': ")
     assert (found.watched, len(found.eager_sdpa)) == (True, 1)
 
 
 def test_a_line_that_was_cut_off_is_noted():
-    reader = EventReader([])
-    reader.read("process-7.jsonl", json.dumps(dense()) + "\n" + json.dumps(dense())[:40])
-    assert len(reader.evidence({}, Trace()).attention.dense) == 1
-    assert reader.notes == ["process-7.jsonl: line 2 is cut off or unknown and was left out"]
+    reader = EventReader()
+    reader.read("process-7.jsonl", [json.dumps(dense()).encode(), json.dumps(dense()).encode()[:40]])
+    assert len(reader.evidence(Asked("model.py"), (), Trace()).attention.dense) == 1
+    assert reader.lost == ["process-7.jsonl, line 2: Input data was truncated"]
 
 
 def test_an_event_of_a_newer_doctor_is_none_of_attentions():
     found, notes = read({"event": "dense-two"})
     assert found.dense == ()
-    assert "newer compile-doctor" in notes[0]
+    assert "its kind 'dense-two' is not known: it was written by another version" in notes[0]
 
 
 # graphs
@@ -185,8 +204,8 @@ def test_an_event_of_a_newer_doctor_is_none_of_attentions():
 
 def test_a_graph():
     made = {"by": "linear", "module": "q_proj", "stack": AT}
-    entry = {"api": "sdpa", "node": "y", "stack": AT, "inputs": {"query": described(made=made)}, "cast_back": True}
-    found = read_graph(graph_record(attention=[entry], callers=AT, backend="eager"))
+    entry = a_node(api="sdpa", node="y", inputs={"query": described(made=made)}, output=None, cast_back=True)
+    found = read_record(attention=[entry], callers=AT, backend="eager")
     (node,) = found.attention
     assert (found.number, found.backend, found.callers) == (1, "eager", STACK)
     assert (node.api, node.node, node.stack, node.cast_back) == ("sdpa", "y", STACK, True)
@@ -195,15 +214,14 @@ def test_a_graph():
 
 
 def test_only_sdpa_has_a_choice_of_backends():
-    flex = graph_record()["attention"][0]
-    found = read_graph(graph_record(attention=[flex, {**flex, "api": "sdpa"}])).attention
+    found = read_record(attention=[a_node(), a_node(api="sdpa")]).attention
     assert [bool(node.key) for node in found] == [False, True]
     assert found[0].output_dtype == "float32"
 
 
 def test_inlined_functions_keep_their_options():
     inner = {"function": "flex", "stack": AT, "options": {"mode": "max-autotune"}}
-    assert read_graph(graph_record(inlined=[inner])).inlined[0].options == {"mode": "max-autotune"}
+    assert read_record(inlined=[inner]).inlined[0].options == {"mode": "max-autotune"}
 
 
 def test_tensors_that_are_not_there():
@@ -214,7 +232,7 @@ def test_tensors_that_are_not_there():
 
 
 def a_trace(tokens=64, code=CODE):
-    entry = {**graph_record()["attention"][0], "inputs": inputs(tokens)}
+    entry = a_node(inputs=inputs(tokens))
     parts = [interned(MODEL, 1), start(), graph()]
     parts.append(artifact("compile_doctor_graph", json.dumps(graph_record(attention=[entry]))))
     header = {"inductor_output_code": {"filename": "x.py"}, "frame_id": 0, "frame_compile_id": 0, "attempt": 0}
@@ -224,7 +242,8 @@ def a_trace(tokens=64, code=CODE):
 
 def some_events(peak, eager=False, difference=None, phases=DONE):
     states = [{"event": "phase", "name": name, "state": state, "seconds": 1.0} for name, state in phases.items()]
-    known = [{"event": "environment", "torch": "2.13.0+cpu", "torch_root": "/venv/site-packages/torch/"}, *states]
+    values = {"torch": "2.13.0+cpu", "torch_root": "/venv/site-packages/torch/"}
+    known = [{"event": "environment", "values": values}, *states]
     known = [event for event in known if eager or event.get("name") != "eager"]
     known += [{"event": "difference", "value": difference, "reason": None}] if eager else []
     window = {"event": "memory", "window": "graph:1", "peak": peak, "largest": peak // 4, "kernels": []}
@@ -246,7 +265,7 @@ def with_rungs(folder, **values):
     small = some_events(64 * 100, eager=True, difference=0.5)
     write_capture(folder / "rung-64", a_trace(64), small, options={"tokens": 64})
     write_capture(folder / "rung-256", a_trace(256), some_events(256 * 100), options={"tokens": 256})
-    return folder
+    return seal(folder)
 
 
 def test_a_kernel_in_the_trace_and_a_graph_meet_in_their_compilation(tmp_path):
@@ -263,7 +282,7 @@ def test_code_without_attention_is_code_all_the_same(tmp_path):
 def test_a_damaged_graph_is_counted_and_the_rest_is_read(tmp_path):
     bad = artifact("compile_doctor_graph", json.dumps({"number": 1}))
     found = load_capture(write_capture(tmp_path / "c", a_trace() + bad, some_events(10)))
-    assert found.unknown == {"malformed": 1}
+    assert len(found.lost) == 1 and "compile_doctor_graph" in found.lost[0]
     assert found.compilations[0].graph is not None
 
 
@@ -281,9 +300,9 @@ def test_the_largest_size_that_was_run_is_the_main_evidence(tmp_path):
 
 def test_numerics_are_from_the_smallest_size(tmp_path):
     found = load_capture(with_rungs(tmp_path / "c"))
-    assert (found.max_difference, found.manifest["compared_at"]) == (0.5, 64)
+    assert (found.max_difference, found.facts.compared_at) == (0.5, 64)
     assert (found.phases["eager"], found.seconds["eager"]) == ("done", 1.0)
-    assert found.manifest["options"] == {"tokens": 1024}  # what was asked, not what the last size was given
+    assert found.asked.settings.tokens == 1024  # what was asked, not what the last size was given
 
 
 def test_one_size_alone_is_compared_at_itself(tmp_path):
@@ -291,7 +310,7 @@ def test_one_size_alone_is_compared_at_itself(tmp_path):
     manifest = json.loads((folder / "capture.json").read_text())
     (folder / "capture.json").write_text(json.dumps({**manifest, "rungs": manifest["rungs"][:1]}))
     found = load_capture(folder)
-    assert (found.max_difference, found.manifest.get("compared_at"), len(found.rungs)) == (0.5, None, 1)
+    assert (found.max_difference, found.facts.compared_at, len(found.rungs)) == (0.5, None, 1)
 
 
 @pytest.mark.parametrize("prefix", ["", "c/"])
@@ -317,7 +336,7 @@ def test_a_damaged_dense_event_is_noted_and_the_rest_is_read(tmp_path, damage):
     bad = {**event, "inputs": {}, **damage} if damage else {"event": "dense"}
     found = load_capture(write_capture(tmp_path / "c", a_trace(), [*some_events(10), bad]))
     assert found.attention.ran
-    assert len(found.notes) == 1
+    assert len(found.lost) == 1
 
 
 def test_a_target_that_fails_in_eager_mode_at_the_smallest_size_is_not_healthy(tmp_path):

@@ -12,8 +12,9 @@ from helpers import MODEL, compilation
 from test_attention import FAR, SCORES, dense_call, in_graph, node, qkv, sdpa_ran, watched
 from test_ladder import dense, fused, not_run, unproven
 
+from compile_doctor.asked import Settings
 from compile_doctor.capture import load_capture
-from compile_doctor.evidence import Evidence, Frame
+from compile_doctor.evidence import Evidence, Facts, Frame
 from compile_doctor.render import renderer
 from compile_doctor.render.consequence import consequence
 from compile_doctor.report import exit_code, make_report
@@ -34,7 +35,7 @@ KEYS = [
 
 
 def asked(evidence: Evidence, **options):
-    return replace(evidence, manifest={**evidence.manifest, "options": options})
+    return replace(evidence, asked=replace(evidence.asked, options=Settings(**options)))
 
 
 def climbed(*rungs, **options):
@@ -217,7 +218,7 @@ def test_the_ladder_of_an_entry():
 
 
 def test_paths_of_an_entry_are_relative_to_where_it_ran():
-    found = replace(FUSED, manifest={**FUSED.manifest, "cwd": "/work/project"})
+    found = replace(FUSED, asked=replace(FUSED.asked, cwd="/work/project"))
     assert as_json(found)["attention"][0]["location"]["file"] == "model.py"
 
 
@@ -304,12 +305,12 @@ def test_the_first_sentence():
 
 
 def test_float8_layers_before_plain_attention_are_no_conflict():
-    layers = {**FUSED.manifest, "float8_layers": ["blocks.0.q", "blocks.0.k", "blocks.0.v", "blocks.0.o"]}
-    (note,) = make_report(replace(FUSED, manifest=layers)).notes
+    layers = Facts(float8_layers=("blocks.0.q", "blocks.0.k", "blocks.0.v", "blocks.0.o"))
+    (note,) = make_report(replace(FUSED, facts=layers)).notes
     assert note.startswith("4 float8 layers (blocks.0.q, blocks.0.k, blocks.0.v, …) are fine here")
-    assert note in text(replace(FUSED, manifest=layers))
+    assert note in text(replace(FUSED, facts=layers))
     eight = watched(in_graph(node(inputs=qkv(dtype="float8_e4m3fn"))))
-    assert make_report(replace(eight, manifest=layers)).notes == ()
+    assert make_report(replace(eight, facts=layers)).notes == ()
 
 
 def test_an_unwatched_trace_lists_what_was_not_checked():
@@ -324,9 +325,8 @@ def test_an_unwatched_trace_lists_what_was_not_checked():
 )
 def test_require_fused_on_recordings(name, code):
     found = load_capture(RECORDED / f"{name}.zip")
-    required = replace(
-        found, manifest={**found.manifest, "options": {**found.manifest["options"], "require_fused": True}}
-    )
+    options = replace(found.asked.settings, require_fused=True)
+    required = replace(found, asked=replace(found.asked, options=options))
     assert exit_code(make_report(required), "error") == code
 
 

@@ -80,3 +80,38 @@ def test_no_recording_names_a_machine():
             c.file for c in evidence.compilations
         }
         assert all(file.startswith(("/repo/", "/venv/", "/usr/lib/", "<")) for file in files), (path, files)
+
+
+H100 = {
+    "backward": (0, ["fused"]),
+    "disabled-fits": (1, ["dense"]),
+    "disabled": (1, ["dense"]),
+    "float8-linear": (0, ["fused"]),
+    "float8-query": (3, []),
+    "gqa": (0, ["fused"]),
+    "isolated": (1, ["fused"]),
+    "sdpa-cudnn": (0, ["fused"]),
+    "sdpa-efficient": (0, ["fused"]),
+    "sdpa-flash": (0, ["fused"]),
+    "sdpa-math": (1, ["dense"]),
+    "sliding-window": (0, ["fused"]),
+}
+"""What tests/test_gpu_attention.py recorded on an NVIDIA H100 80GB, with torch 2.11.0+cu130: exit code and verdicts.
+
+`isolated` and `float8-query` are what the doctor made of them then, not what is right.
+"""
+
+
+def test_every_recording_of_the_gpu_is_named():
+    assert {path.stem for path in (EVIDENCE / "2.11.0+cu130-h100").glob("*.zip")} == H100.keys()
+
+
+@pytest.mark.parametrize("name", H100)
+def test_the_recordings_of_a_gpu_give_what_they_gave(name):
+    evidence = load_capture(EVIDENCE / "2.11.0+cu130-h100" / f"{name}.zip")
+    report = make_report(evidence)
+    assert (exit_code(report, "error"), [entry.verdict for entry in report.attention]) == H100[name]
+    assert report.environment["gpu"] == "NVIDIA H100 80GB HBM3" and not report.missing
+    assert not (evidence.damage or evidence.lost)
+    if "fused" in H100[name][1]:
+        assert all(0 < entry.peak_bytes < entry.dense_bytes for entry in report.attention)

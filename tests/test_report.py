@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from helpers import DONE, MODEL, SOURCE, a_break, compilation, evidence, failure, write_capture
+from helpers import DONE, MODEL, SOURCE, a_break, about, compilation, evidence, failure, write_capture
 
 from compile_doctor import report as report_module
 from compile_doctor.capture import load_capture
@@ -25,7 +25,7 @@ BACKEND = failure("compiled", "torch._dynamo.exc.BackendCompilerFailed", "backen
 ABORTED = (Child("diagnose", -6, "SIGABRT", "signal"), Child("control", 0))
 KILLED = (Child("diagnose", -9, "SIGKILL", "signal"), Child("control", -9, "SIGKILL", "signal"))
 COMMAND = {
-    "manifest": {"schema": "compile-doctor/capture/1", "command": ["python", "train.py"], "cwd": "/work/project"},
+    **about(command=("python", "train.py")),
     "phases": {},
 }
 
@@ -117,7 +117,7 @@ OUTCOMES = {
         3,
     ),
     "a bare trace without a frame": (
-        {"manifest": {}, "phases": {}, "children": (), "compilations": ()},
+        {**about(target="trace"), "phases": {}, "children": (), "compilations": ()},
         "CD105",
         "inconclusive",
         3,
@@ -145,7 +145,7 @@ def test_what_the_sources_say_is_kept_where_the_target_cannot_be_imported():
     ],
 )
 def test_an_import_that_fails_has_a_command_to_type(target, command):
-    found = make_report(evidence(**OUTCOMES["import fails"][0], target=target))
+    found = make_report(evidence(**OUTCOMES["import fails"][0], **about(target=target)))
     assert command in found.findings[0].fix
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from compile_doctor import schema
 from compile_doctor.bench.result import Row
 from compile_doctor.events import read_failure
+from compile_doctor.reading import BadRecordError, decode_event
 from compile_doctor.rootcause import root_cause
 
 FAILED = 70
@@ -42,12 +43,12 @@ class Events:
         """All event files of a child and its forks. A last line that was cut off is left out."""
         found = cls(ended)
         for path in sorted(directory.glob("process-*.jsonl")):
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            for number, line in enumerate(path.read_bytes().splitlines(), 1):
                 try:
-                    event = json.loads(line)
-                except ValueError:
-                    continue
-                found._take(event.pop("event"), event)
+                    found._take(decode_event(line))
+                except BadRecordError as error:
+                    if ended["ended"] == "exited":  # else the last line was cut off
+                        found.notes.append(f"{path.name}, line {number}: {error}")
         return found
 
     def with_more(self, other: Events) -> Events:
@@ -74,31 +75,37 @@ class Events:
             return f"the process was ended by {self.ended['signal']}"
         return f"the process ended with code {self.ended['exit_code']}"
 
-    def _take(self, name: str, event: dict[str, Any]) -> None:
-        if name == "environment":
-            self.environment.update(event)
-        elif name == "plan":
-            self.kind, self.convention, self.groups = event["kind"], event["convention"], event["groups"]
-        elif name in ("not-a-target", "usage"):
-            self.usage, self.not_a_target = event["message"], name == "not-a-target"
-        elif name == "failure":
+    def _take(self, event: Any) -> None:
+        if isinstance(event, schema.Environment):
+            self.environment.update(event.values)
+        elif isinstance(event, schema.Plan):
+            self.kind, self.convention, self.groups = event.kind, event.convention, list(event.groups)
+        elif isinstance(event, (schema.NotATarget, schema.Usage)):
+            self.usage, self.not_a_target = event.message, isinstance(event, schema.NotATarget)
+        elif isinstance(event, schema.Raised):
             self.failure = _message(event)
-        elif name == "begun":
-            self.last, self.doing = event["implementation"], event["doing"]
-        elif name in ("outcome", "timed"):
-            if event.get("chain"):
-                event["reason"] = _message(event)
-            recompiles = self.facts.get(event["implementation"], {}).get("recompiles", 0)
-            self.facts.setdefault(event["implementation"], {}).update(event)
-            if name == "timed":
-                self.facts[event["implementation"]]["recompiles"] += recompiles
-        elif name == "patches":
-            self.patches.update({one["id"]: one for one in event["recipes"]})
-        elif name == "note":
-            self.notes.append(event["text"])
+        elif isinstance(event, schema.Begun):
+            self.last, self.doing = event.implementation, event.doing
+        elif isinstance(event, (schema.Outcome, schema.Timed)):
+            self._figures(event)
+        elif isinstance(event, schema.Patches):
+            self.patches.update(
+                {one.id: {"id": one.id, "state": one.state, "reason": one.reason} for one in event.recipes}
+            )
+        elif isinstance(event, (schema.Note, schema.Lost)):
+            self.notes.append(event.text)
+
+    def _figures(self, event: schema.Outcome | schema.Timed) -> None:
+        known = self.facts.setdefault(event.implementation, {})
+        before = known.get("recompiles", 0)
+        known.update({name: value for name, value in vars(event).items() if value is not None})
+        if isinstance(event, schema.Timed):
+            known["recompiles"] += before
+        elif event.chain:
+            known["reason"] = _message(event)
 
 
-def _message(event: Mapping[str, Any]) -> str:
+def _message(event: schema.Raised | schema.Outcome) -> str:
     cause = root_cause(read_failure(event, "measure"))
     return f"{cause.type.rpartition('.')[2]}: {cause.message}"
 

@@ -20,8 +20,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
         return  # CD3xx and CD4xx name the cause, which is the same in both modes
     if failure:
         cause = root_cause(failure, seen.torch_root)
-        options = seen.evidence.manifest.get("options", {})
-        if _NO_GRAD.search(cause.message) and not options.get("grad"):
+        if _NO_GRAD.search(cause.message) and not seen.evidence.asked.settings.grad:
             yield CHECK.finding(
                 "The target needs gradients",
                 f"{cause.type}: {cause.message}. The doctor calls it under torch.no_grad() unless told otherwise.",

@@ -13,7 +13,7 @@ from compile_doctor.trace import function_name
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
-    outer = {name: value for name, value in (seen.evidence.manifest.get("options") or {}).items() if value is not None}
+    outer = vars(seen.evidence.asked.settings)
     reported = set()
     for compilation in seen.evidence.compilations:
         for inner in compilation.graph.inlined if compilation.graph else ():

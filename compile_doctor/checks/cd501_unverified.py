@@ -13,8 +13,7 @@ from compile_doctor.verdicts import Verdict
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
-    options = seen.evidence.manifest.get("options") or {}
-    tokens, required = options.get("tokens"), options.get("require_fused")
+    tokens, required = seen.evidence.asked.settings.tokens, seen.evidence.asked.settings.require_fused
     if not tokens and not required:
         return
     if not _grows(seen):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis import Seen
 from compile_doctor.checks.base import Check
+from compile_doctor.checks.raised_values import hook, values_of
 from compile_doctor.evidence import Compared, Comparison
 from compile_doctor.findings import Finding
 from compile_doctor.judged import decoded_eagerly, described
@@ -40,13 +41,21 @@ def detect(seen: Seen) -> Iterator[Finding]:
 def _exactly(seen: Seen, comparisons: list[Comparison]) -> Iterator[Finding]:
     """One finding: gradients and decoded steps follow from what the forward run computes."""
     failed = [(one, row) for one in comparisons if (row := worst(one)) and judge(one) == "FAIL"]
+    raised = [one for one in comparisons if not one.rows and judge(one) == "FAIL"]
+    if raised:
+        yield CHECK.finding(
+            f"{hook(raised[0])} raises with the compiled model only",
+            cause="numerics:raises",
+            fix=_HALVE,
+            **values_of(seen, raised),
+        )
     if not failed:
         return
     comparison, row = failed[0]
     if comparison.direction == "backward":
         row = max(_failing(comparison), key=lambda one: (one.error is None, one.relative or 0.0))
     what = "gradients" if comparison.direction == "backward" else _WHAT.get(comparison.case, "decoded output")
-    at = seen.evidence.manifest.get("compared_at")
+    at = seen.evidence.facts.compared_at
     yield CHECK.finding(
         f"Compiled and eager give different {what}",
         f"`{row.name}`: {described(row, comparison.depth)}" + (f" (at {at:,} tokens)." if at else "."),
@@ -74,9 +83,9 @@ def _failing(comparison: Comparison) -> list[Compared]:
 
 
 def _quickly(seen: Seen) -> Iterator[Finding]:
-    difference, manifest = seen.evidence.max_difference, seen.evidence.manifest
-    largest, unlike = manifest.get("largest_output"), manifest.get("unlike")
-    if manifest.get("random"):
+    difference, facts = seen.evidence.max_difference, seen.evidence.facts
+    largest, unlike = facts.largest_output, facts.unlike
+    if facts.random:
         return
     if unlike:
         said, measured = f"The outputs of the first call differ: {unlike}", unlike
@@ -85,7 +94,7 @@ def _quickly(seen: Seen) -> Iterator[Finding]:
     else:
         said = f"The outputs of the first call differ by up to {difference:.2g}, where the largest eager value is {largest:.2g}"
         measured = f"largest absolute difference {difference:.3g}, tolerated here {TOLERATED * largest:.3g}"
-    at = manifest.get("compared_at")
+    at = facts.compared_at
     yield CHECK.finding(
         "Compiled and eager give different results",
         said + (f" (at {at:,} tokens)." if at else "."),

@@ -7,6 +7,7 @@ from typing import Any
 
 from compile_doctor.analysis import Seen
 from compile_doctor.checks.base import Check
+from compile_doctor.checks.raised_values import hook, values_of
 from compile_doctor.evidence import Comparison
 from compile_doctor.findings import Finding
 from compile_doctor.judged import decoded_eagerly, described
@@ -49,7 +50,18 @@ _OFF_BY_ONE = {
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
-    wrong = [one for one in seen.evidence.comparisons if decoded_eagerly(one) and one.rows and judge(one) == "FAIL"]
+    failed = [one for one in seen.evidence.comparisons if decoded_eagerly(one) and judge(one) == "FAIL"]
+    raised = [one for one in failed if not one.rows]
+    if raised:
+        yield CHECK.finding(
+            f"{hook(raised[0])} raises without torch.compile",
+            cause="decode:raises",
+            fix="Correct full() first: there is nothing that decoding could be compared with."
+            if raised[0].case == "full"
+            else "Correct the call at this line: full() computes the same positions without it.",
+            **values_of(seen, raised),
+        )
+    wrong = [one for one in failed if one.rows]
     if not wrong:
         return
     wrong.sort(key=lambda one: one.positions.chunk if one.positions else 0)
@@ -137,6 +149,8 @@ in `parity`: the whole sequence at once, and with its cache, `chunk` positions a
 Both return the same tensor, with positions in the last but one dimension (of token ids: the last). Each run begins with a
 fresh model, in eval mode, without torch.compile; where these agree, the compiled model is decoded too (then a difference is
 CD601).
+
+A hook that raises is a finding with the exception and its line.
 
 The finding names the first position that differs. Why it does is tried out, not guessed: the run is repeated with one kind
 of call at one line changed. A `torch.arange(T)` or a slice `table[:T]` that begins where the chunk does in place of 0; a

@@ -17,7 +17,7 @@ from compile_doctor.patching.recipe import Recipe
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
-    compared = seen.evidence.max_difference is not None and not seen.evidence.manifest.get("random")
+    compared = seen.evidence.max_difference is not None and not seen.evidence.facts.random
     finished = seen.evidence.phases.get("compiled", "done") == "done" and seen.failure is None
     active = {one.id for one in seen.evidence.patches if one.state == "active"}
     for recipe in all_recipes():

@@ -114,7 +114,8 @@ def command(
       compile-doctor diagnose model.py --numerics --grad
       compile-doctor diagnose mypackage.vit:build --backend eager --format json
     """
-    from compile_doctor.launch import Settings, diagnose
+    from compile_doctor.asked import Settings
+    from compile_doctor.launch import diagnose
     from compile_doctor.progress import Progress
     from compile_doctor.targets import not_a_target, parse_target
 
@@ -139,9 +140,9 @@ def command(
     with ExitStack() as stack:
         folder = capture or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compile-doctor-")))
         evidence = diagnose(parsed, settings, folder.resolve(), capture is not None, Progress(quiet))
-        if evidence.manifest.get("usage"):
-            raise UsageError(f"torch.compile refuses these options: {evidence.manifest['usage']}")
-        message = evidence.manifest.get("not_a_target")
+        if evidence.facts.usage:
+            raise UsageError(f"torch.compile refuses these options: {evidence.facts.usage}")
+        message = evidence.facts.not_a_target
         if message:
             raise UsageError(str(message), hint=not_a_target())
         if try_recipes:

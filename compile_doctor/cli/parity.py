@@ -136,8 +136,8 @@ def command(
             if why := why_none(parsed):
                 raise UsageError(f"{target} is no attention function, and no model. {why}")
             _refuse("the suite and for attention functions", only=only, seed=seed, dtype=dtypes, jobs=jobs)
+            from compile_doctor.asked import Settings
             from compile_doctor.cli.parity_model import model_parity
-            from compile_doctor.launch import Settings
 
             wanted = Settings(
                 device=device,

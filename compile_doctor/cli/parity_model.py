@@ -7,10 +7,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from compile_doctor.asked import Settings
 from compile_doctor.errors import InconclusiveError, UsageError
 from compile_doctor.evidence import Evidence
 from compile_doctor.findings import Finding
-from compile_doctor.launch import Settings, one_size
+from compile_doctor.launch import one_size
 from compile_doctor.parity.result import Cell, Parity
 from compile_doctor.progress import Progress
 from compile_doctor.report import OUTCOMES, Report, make_report
@@ -69,15 +70,15 @@ def _without_gradients(evidence: Evidence) -> Cell:
 
 
 def _backend(evidence: Evidence) -> str:
-    name = (evidence.manifest.get("options") or {}).get("backend") or "inductor"
+    name = evidence.asked.settings.backend or "inductor"
     return "eager-backend" if name == "eager" else str(name)
 
 
 def _parity(target: Target, evidence: Evidence, report: Report, backward: Cell | None) -> Parity:
-    if evidence.manifest.get("usage"):
-        raise UsageError(f"torch.compile refuses these options: {evidence.manifest['usage']}")
-    if evidence.manifest.get("not_a_target"):
-        raise UsageError(str(evidence.manifest["not_a_target"]), hint=not_a_target())
+    if evidence.facts.usage:
+        raise UsageError(f"torch.compile refuses these options: {evidence.facts.usage}")
+    if evidence.facts.not_a_target:
+        raise UsageError(evidence.facts.not_a_target, hint=not_a_target())
     findings = tuple(finding for finding in report.findings if finding.code in (*CODES, *STOPPED))
     outcome = next((finding for finding in report.findings if finding.code in OUTCOMES), None)
     if outcome and not findings:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from compile_doctor.cli.output import write_report
 
 if TYPE_CHECKING:
+    from compile_doctor.asked import Settings
     from compile_doctor.evidence import Evidence
-    from compile_doctor.launch import Settings
     from compile_doctor.targets import Target
 
 

@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from compile_doctor.errors import DoctorError
+from compile_doctor.evidence import Patch
 from compile_doctor.imports import ImportWatcher
 
 if TYPE_CHECKING:
@@ -51,14 +52,14 @@ def is_waiting() -> bool:
     return _watcher is not None
 
 
-def outcomes() -> list[dict[str, str]]:
-    """What became of each chosen recipe: id, state and reason, as in `patches list`."""
+def outcomes() -> list[Patch]:
+    """What became of each chosen recipe."""
     from compile_doctor.patching.engine import ENGINE
 
     with _lock:
         found = [ENGINE.status(recipe) for recipe in _chosen]
-        failed = [{"id": name, "state": "failed", "reason": reason} for name, reason in _failures.items()]
-    return [{"id": one.recipe.id, "state": one.state, "reason": one.reason} for one in found] + failed
+        failed = [Patch(name, "failed", reason) for name, reason in _failures.items()]
+    return [Patch(one.recipe.id, one.state, one.reason) for one in found] + failed
 
 
 def _failed(name: str, error: Exception) -> None:

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from compile_doctor import schema
 from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.limits import limit_memory
 
@@ -22,7 +23,9 @@ def main(settings_file: str) -> int:
     if output:
         redirect(output)
     log = EventLog(Path(settings["directory"]))
-    log.write("start", argv=sys.argv, python=sys.version.split()[0])
+    log.write(
+        schema.Start(argv=[settings["target"]], python=sys.version.split()[0], path=[str(one) for one in sys.path])
+    )
     if settings.get("memory_limit"):
         limit_memory(log, int(settings["memory_limit"]))
     files = None
@@ -48,7 +51,7 @@ def main(settings_file: str) -> int:
             return 0
         from compile_doctor.probe.failures import describe
 
-        log.write("probe-error", **describe(error))
+        log.write(schema.ProbeError(**describe(error)))
         return 70
     return 0
 

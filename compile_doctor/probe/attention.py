@@ -13,8 +13,10 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
+from compile_doctor import schema
+from compile_doctor.evidence import DenseRefused, Frame
 from compile_doctor.probe import compat, graphs
-from compile_doctor.probe.events import EventLog
+from compile_doctor.probe.events import EventLog, to_json
 from compile_doctor.probe.failures import ours
 from compile_doctor.probe.memory_left import memory_left
 from compile_doctor.sizes import dense_need
@@ -42,16 +44,16 @@ class Observer:
         """`eager`: what runs dense then is meant to, and is not counted; None where there are no phases (`run`)."""
         self.running: list[int] = []
         self.ran: dict[int, int] = {}
-        self.sdpa: dict[str, dict[str, Any]] = {}
+        self.sdpa: dict[str, Any] = {}
         """Each distinct SDPA call that was seen, for `sdpa_choice`."""
-        self.calls: dict[int, list[Any]] = {}
+        self.calls: dict[int, list[list[Frame]]] = {}
         """The stacks of each graph's SDPA calls: as they were traced, where the graph runs as Python it shows none."""
         self.window: Callable[[str], Any] | None = None
         """A context manager around each graph and dense call, while memory is measured."""
         self._graphs = 0
         self._dense: dict[Any, int] = {}
         self._calls: dict[int, int] = {}
-        self._codes: list[tuple[CodeType, dict[str, Any]]] = []
+        self._codes: list[tuple[CodeType, schema.CompiledFunction]] = []
 
     def install(self, hidden: str = "compile_doctor.probe") -> None:
         """`hidden`: the package, or the module, that Dynamo is not to trace."""
@@ -72,9 +74,10 @@ class Observer:
 
     def write_counts(self) -> None:
         self.log.write(
-            "attention-counts",
-            graphs={str(number): count for number, count in self.ran.items()},
-            dense=self.dense_calls,
+            schema.AttentionCounts(
+                graphs=dict(self.ran),
+                dense=self.dense_calls,
+            )
         )
 
     # -- the graphs that hold attention -------------------------------------------------------------------------------
@@ -85,7 +88,7 @@ class Observer:
             try:
                 number = self._graph(output_graph, gm)
             except Exception as error:  # an observer must never break a compilation
-                self.log.write("note", text=f"a graph could not be read: {type(error).__name__}: {error}")
+                self.log.write(schema.Lost(text=f"a graph could not be read: {type(error).__name__}: {error}"))
             compiled = method(output_graph, gm, *args, **kwargs)
             if number is None or compat.is_packaged(output_graph):
                 return compiled
@@ -104,15 +107,15 @@ class Observer:
             if one["api"] == "sdpa":
                 key = json.dumps([one["inputs"], one["options"]], sort_keys=True, default=str)
                 self.sdpa.setdefault(key, one)
-        record = {
-            "number": self._graphs,
-            "backend": compat.backend_name(output_graph),
-            "attention": found,
-            "inlined": inlined,
+        record = schema.GraphSeen(
+            number=self._graphs,
+            backend=compat.backend_name(output_graph),
+            attention=found,
+            inlined=inlined,
             # torch's own record of the stack leaves frames out, and flex_attention compiled by itself has only this.
-            "callers": python_stack(sys._getframe(2))[0][-8:],
-        }
-        compat.trace_artifact(ARTIFACT, json.dumps(record, default=str))
+            callers=python_stack(sys._getframe(2))[0][-8:],
+        )
+        compat.trace_artifact(ARTIFACT, to_json(record))
         return self._graphs if found else None
 
     def _counted(self, compiled: Callable[..., Any], number: int) -> Callable[..., Any]:
@@ -130,7 +133,7 @@ class Observer:
                 self.running.pop()
                 self._calls.pop(number, None)
             if number not in self.ran:
-                self.log.write("graph-ran", number=number)
+                self.log.write(schema.GraphRan(number=number))
             self.ran[number] = self.ran.get(number, 0) + 1
             return result
 
@@ -147,7 +150,7 @@ class Observer:
             try:
                 identity = self._saw_dense(query, key, value)
             except Exception as error:  # an observer must never break the program
-                self.log.write("note", text=f"a dense call could not be read: {type(error).__name__}: {error}")
+                self.log.write(schema.Lost(text=f"a dense call could not be read: {type(error).__name__}: {error}"))
             self._refuse(query, key)
             if self.window is None:
                 result = entry(query, key, value, *args, **kwargs)
@@ -169,17 +172,18 @@ class Observer:
         if identity not in self._dense:
             self._dense[identity] = 0
             self.log.write(
-                "dense",
-                graph=number,
-                index=index,
-                stack=stack,
-                wrappers=wrappers,
-                modes=compat.dispatch_modes(),
-                state=compat.compiler_state(),
-                inputs={
-                    name: graphs.describe_tensor(tensor)
-                    for name, tensor in (("query", query), ("key", key), ("value", value))
-                },
+                schema.Dense(
+                    graph=number,
+                    index=index,
+                    stack=stack,
+                    wrappers=wrappers,
+                    modes=compat.dispatch_modes(),
+                    state=compat.compiler_state(),
+                    inputs={
+                        name: graphs.describe_tensor(tensor)
+                        for name, tensor in (("query", query), ("key", key), ("value", value))
+                    },
+                )
             )
         self._dense[identity] += 1
         return list(self._dense).index(identity)
@@ -188,7 +192,7 @@ class Observer:
         """Raises DenseRefusedError where the scores would not fit: what was seen is worth more than a dead machine."""
         needed, left = dense_bytes(query, key), memory_left(query.device.type)
         if self.guard and left is not None and needed > left:
-            self.log.write("dense-refused", phase=self.phase, needed=needed, left=left)
+            self.log.write(DenseRefused(phase=str(self.phase), needed=needed, left=left))
             raise DenseRefusedError(
                 f"compile-doctor stopped dense attention that needs about {needed:,} bytes: {left:,} are left"
             )
@@ -201,9 +205,9 @@ class Observer:
             try:
                 if inner is not function and compat.is_compiled(function):
                     stack, _ = python_stack(sys._getframe(1))
-                    self.log.write("disabled-compiled", stack=stack, function=_name(inner), module=_module(inner))
+                    self.log.write(schema.DisabledCompiled(stack=stack, function=_name(inner), module=_module(inner)))
             except Exception as error:  # an observer must never break the program
-                self.log.write("note", text=f"a disable could not be read: {type(error).__name__}: {error}")
+                self.log.write(schema.Lost(text=f"a disable could not be read: {type(error).__name__}: {error}"))
             return inner
 
         return innermost_fn
@@ -213,7 +217,7 @@ class Observer:
             try:
                 self._compile(function)
             except Exception as error:  # an observer must never break the program
-                self.log.write("note", text=f"a torch.compile could not be read: {type(error).__name__}: {error}")
+                self.log.write(schema.Lost(text=f"a torch.compile could not be read: {type(error).__name__}: {error}"))
             return method(context, function)
 
         return compile_
@@ -240,19 +244,19 @@ class Observer:
         code = _code(function)
         if not options or code is None:
             return
-        entry = {"options": options, "function": _name(function), "stack": stack[-3:], "file": code.co_filename}
-        self.log.write("compiled-function", **entry)
+        entry = schema.CompiledFunction(options, _name(function), stack[-3:], code.co_filename)
+        self.log.write(entry)
         self._codes.append((code, entry))
 
-    def _inlined(self, output_graph: Any, gm: Any) -> list[dict[str, Any]]:
+    def _inlined(self, output_graph: Any, gm: Any) -> list[schema.CompiledFunction]:
         """The functions that have a torch.compile with options of their own, and that this graph swallowed."""
         root = getattr(getattr(output_graph, "root_tx", None), "f_code", None)
         if not self._codes or root is None:
             return []
         # Same options as the graph's own: nothing is lost, and it may be the plain function, as in super().forward().
-        same = [entry["options"] for code, entry in self._codes if code is root]
-        candidates = [(code, entry) for code, entry in self._codes if code is not root and entry["options"] not in same]
-        found: list[dict[str, Any]] = []
+        same = [entry.options for code, entry in self._codes if code is root]
+        candidates = [(code, entry) for code, entry in self._codes if code is not root and entry.options not in same]
+        found: list[schema.CompiledFunction] = []
         for stack in graphs.stacks(gm):
             for code, entry in candidates:
                 first, last = code.co_firstlineno, max((line or 0 for *_, line in code.co_lines()), default=0)
@@ -262,17 +266,17 @@ class Observer:
         return found
 
 
-def python_stack(frame: FrameType | None) -> tuple[list[list[Any]], list[dict[str, Any]]]:
+def python_stack(frame: FrameType | None) -> tuple[list[Frame], list[schema.WrapperSeen]]:
     """The Python stack, outermost first, without torch's plumbing; and the disable wrappers that it passes.
 
     Dynamo itself disables each graph's compiled function: those, seen as `graph` of this file, do not count.
     """
-    found: list[list[Any]] = []
-    wrappers: list[dict[str, Any]] = []
+    found: list[Frame] = []
+    wrappers: list[schema.WrapperSeen] = []
     while frame is not None and len(found) < _DEEPEST:
         code = frame.f_code
         if not ours(code.co_filename) and not _PLUMBING.search(code.co_filename):
-            found.append([code.co_filename, frame.f_lineno, code.co_name, ""])
+            found.append(Frame(code.co_filename, frame.f_lineno, code.co_name))
         elif code.co_name == "_fn" and code.co_filename.endswith("eval_frame.py"):
             function = compat.disabled_function(frame.f_locals)
             if function is not None and not ours(_file(function)):

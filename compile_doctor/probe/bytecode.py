@@ -8,6 +8,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from compile_doctor import schema
 from compile_doctor.probe import compat
 from compile_doctor.probe.events import EventLog
 
@@ -40,12 +41,13 @@ class Bytecode:
             if text:
                 (folder / name).write_text(text, encoding="utf-8")
             log.write(
-                "bytecode",
-                function=original.co_name,
-                file=original.co_filename,
-                line=original.co_firstlineno,
-                text=name if text else None,
-                note=note,
+                schema.Bytecode(
+                    function=original.co_name,
+                    file=original.co_filename,
+                    line=original.co_firstlineno,
+                    text=name if text else None,
+                    note=note,
+                )
             )
 
 

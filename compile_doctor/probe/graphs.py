@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.fx import GraphModule, Node
+
+from compile_doctor.evidence import Frame
+from compile_doctor.schema import Made, NodeSeen, TensorSeen
 
 _ENTRY = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
 _SDPA = "scaled_dot_product_attention"
@@ -39,10 +42,8 @@ _LAYOUT_ONLY = frozenset(
 )
 """What only rearranges a tensor: not what gave it its dtype or class."""
 
-Entry = tuple[str, int, str, str]
 
-
-def attention_nodes(graph_module: GraphModule) -> list[dict[str, Any]]:
+def attention_nodes(graph_module: GraphModule) -> list[NodeSeen]:
     """The calls of flex_attention and scaled_dot_product_attention, in order, sub-graphs (checkpointing) included."""
     return [_described(node, api) for node in _nodes(graph_module, set()) if (api := _api(node))]
 
@@ -57,18 +58,18 @@ def _nodes(graph_module: GraphModule, seen: set[GraphModule]) -> Iterator[Node]:
         yield node
 
 
-def stacks(graph_module: GraphModule) -> Iterator[list[Entry]]:
+def stacks(graph_module: GraphModule) -> Iterator[list[Frame]]:
     """The Python stack, outermost first, of every node that has one."""
     for node in graph_module.graph.nodes:
         if node.stack_trace:
             yield stack_of(node)
 
 
-def stack_of(node: Node) -> list[Entry]:
-    return [(m[1], int(m[2]), m[3].strip(), (m[4] or "").strip()) for m in _ENTRY.finditer(node.stack_trace or "")]
+def stack_of(node: Node) -> list[Frame]:
+    return [Frame(m[1], int(m[2]), m[3].strip(), (m[4] or "").strip()) for m in _ENTRY.finditer(node.stack_trace or "")]
 
 
-def describe_tensor(value: Any) -> dict[str, Any] | None:
+def describe_tensor(value: Any) -> TensorSeen | None:
     """Shape, strides, dtype, device and class of a tensor, real or fake; None for anything else."""
     if not isinstance(value, torch.Tensor):
         return None
@@ -87,7 +88,7 @@ def describe_tensor(value: Any) -> dict[str, Any] | None:
     }
 
 
-def _api(node: Node) -> str | None:
+def _api(node: Node) -> Literal["flex_attention", "sdpa"] | None:
     if node.op != "call_function":
         return None
     name = getattr(node.target, "__name__", str(node.target))
@@ -98,7 +99,7 @@ def _api(node: Node) -> str | None:
     return "sdpa" if name.split(".")[0] == _SDPA else None
 
 
-def _described(node: Node, api: str) -> dict[str, Any]:
+def _described(node: Node, api: Literal["flex_attention", "sdpa"]) -> NodeSeen:
     names = ("query", "key", "value")
     inputs = dict(zip(names, node.args))
     inputs.update({name: node.kwargs[name] for name in names if name in node.kwargs})
@@ -115,7 +116,7 @@ def _described(node: Node, api: str) -> dict[str, Any]:
     }
 
 
-def _split_heads(node: Node, described: dict[str, Any] | None) -> dict[str, Any] | None:
+def _split_heads(node: Node, described: TensorSeen | None) -> TensorSeen | None:
     """multi_head_attention_forward takes (tokens, batch, width) and splits the heads itself: as SDPA will see it."""
     heads = node.args[4] if len(node.args) > 4 else node.kwargs.get("num_heads")
     split = getattr(node.target, "__name__", "") == "multi_head_attention_forward"
@@ -137,14 +138,14 @@ def _is_cast(node: Node) -> bool:
     return bool(users)
 
 
-def _input(value: Any) -> dict[str, Any] | None:
+def _input(value: Any) -> TensorSeen | None:
     if not isinstance(value, Node):
         return None
     described = describe_tensor(value.meta.get("example_value"))
     return {**described, "made": _maker(value)} if described else None
 
 
-def _maker(node: Node) -> dict[str, Any]:
+def _maker(node: Node) -> Made:
     """What computed a tensor, behind everything that only rearranges it: the operation, its line and its module."""
     while node.op in ("call_method", "call_function") and node.args and isinstance(node.args[0], Node):
         name = getattr(node.target, "__name__", str(node.target)).split(".")[0]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from compile_doctor import schema
 from compile_doctor.probe.events import EventLog
 
 _lock = threading.Lock()
@@ -23,18 +24,19 @@ class _Switched(EventLog):
         super().__init__(Path(os.devnull))
         self.open = False
 
-    def write(self, event: str, **values: Any) -> None:
+    def write(self, event: Any) -> None:
         if self.open:
-            super().write(event, **values)
+            super().write(event)
 
     def into(self, directory: Path) -> None:
         with self._lock:
-            self.directory, self._file, self.open = directory, None, True
+            self.directory, self.broken, self._pid, self.open = directory, "", -1, True
 
     def done(self) -> None:
+        self.end()
         with self._lock:
             if self._file is not None:
-                self._file.close()
+                os.close(self._file[0])
             self._file, self.open = None, False
 
 
@@ -69,12 +71,12 @@ def watch(directory: Path) -> Iterator[None]:
         observer.ran.clear()
         observer._dense.clear()
         log.into(directory)
-        log.write("attention-watched")
+        log.write(schema.AttentionWatched())
         try:
             with compat.trace_into(str(directory / "trace")), alone():
                 yield
         finally:
-            log.write("environment", **describe_environment("cpu"))
+            log.write(schema.Environment(describe_environment("cpu")))
             observer.write_counts()
             log.done()
     finally:

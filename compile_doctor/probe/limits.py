@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compile_doctor import schema
 from compile_doctor.probe.events import EventLog
 
 
@@ -12,4 +13,4 @@ def limit_memory(log: EventLog, size: int) -> None:
 
         resource.setrlimit(resource.RLIMIT_DATA, (size, size))
     except (ImportError, ValueError, OSError) as error:
-        log.write("note", text=f"--memory-limit could not be set on this system: {error}")
+        log.write(schema.Note(text=f"--memory-limit could not be set on this system: {error}"))

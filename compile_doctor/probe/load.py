@@ -200,8 +200,17 @@ def loaded_files() -> list[str]:
 
 def _files() -> list[tuple[str, str]]:
     new = [(name, module) for name, module in list(sys.modules.items()) if name not in _before]
-    files = ((name, getattr(module, "__file__", None)) for name, module in new)
-    return [(name, file) for name, file in files if isinstance(file, str) and file.endswith(".py")]
+    files = ((name, file_of(module)) for name, module in new)
+    return [(name, file) for name, file in files if file is not None and file.endswith(".py")]
+
+
+def file_of(module: Any) -> str | None:
+    """The file of a module; what lies in sys.modules may be anything, and may raise whatever it is asked."""
+    try:
+        file = module.__file__
+    except Exception:  # a lazy module whose package is not installed
+        return None
+    return file if isinstance(file, str) else None
 
 
 def own_files() -> list[str]:

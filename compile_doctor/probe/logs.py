@@ -6,10 +6,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from compile_doctor import schema
 from compile_doctor.probe import compat
 from compile_doctor.probe.events import EventLog
 
-_KINDS = {"graph_breaks": "graph_break", "recompiles": "recompile"}
+_KINDS: dict[str, schema.LogKind] = {"graph_breaks": "graph_break", "recompiles": "recompile"}
 _LIMIT = "recompile_limit"
 LONGEST = 2_000
 
@@ -20,7 +21,7 @@ def _cut(message: str) -> str:
 
 
 class _Handler(logging.Handler):
-    def __init__(self, log: EventLog, kind: str) -> None:
+    def __init__(self, log: EventLog, kind: schema.LogKind) -> None:
         super().__init__(logging.DEBUG)
         self.log = log
         self.kind = kind
@@ -30,9 +31,9 @@ class _Handler(logging.Handler):
             message = record.getMessage()
             kind = "limit" if self.kind == "warning" and _LIMIT in message else self.kind
             if kind != "warning":
-                self.log.write("log", kind=kind, message=_cut(message), compile_id=compat.current_compile_id())
+                self.log.write(schema.Log(kind=kind, message=_cut(message), compile_id=compat.current_compile_id()))
         except Exception as error:  # a logging handler must never break the program that logs
-            self.log.write("note", text=f"a log record could not be kept: {type(error).__name__}: {error}")
+            self.log.write(schema.Lost(text=f"a log record could not be kept: {type(error).__name__}: {error}"))
 
 
 def listen(log: EventLog) -> None:
@@ -55,7 +56,7 @@ def listen(log: EventLog) -> None:
 
 def write_counts(log: EventLog) -> None:
     """What Dynamo counted by itself, to be compared with the trace."""
-    log.write("counters", counters=compat.counters(), metrics=compat.metrics_count())
+    log.write(schema.Counters(counters=compat.counters(), metrics=compat.metrics_count()))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from compile_doctor import schema
 from compile_doctor.probe import compat
 from compile_doctor.probe.attention import Observer
 from compile_doctor.probe.events import EventLog
@@ -19,16 +20,16 @@ _WORDS = (b"scaled_dot_product_attention", b"create_block_mask", b"flex_attentio
 
 def measure_attention(log: EventLog, observer: Observer, model: Any, call: Callable[[], Any], ran: bool) -> None:
     """Calls the target once more under the profiler where it has attention, and asks torch about SDPA's inputs."""
-    log.write("attention-watched")
+    log.write(schema.AttentionWatched())
     cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
-    log.write("memory-left", bytes=memory_left("cuda" if cuda else "cpu"))
+    log.write(schema.MemoryLeft(bytes=memory_left("cuda" if cuda else "cpu")))
     if ran and (observer.seen or _mentions_attention(model)):
         _measure(log, observer, call)
     for described in observer.sdpa.values():
         _choose(log, described)
     layers = _float8_layers(model)
     if layers:
-        log.write("float8-layers", names=layers)
+        log.write(schema.Float8Layers(names=layers))
 
 
 def _float8_layers(model: Any) -> list[str]:
@@ -57,9 +58,9 @@ def _measure(log: EventLog, observer: Observer, call: Callable[[], Any]) -> None
             found = measuring.run(call) if observer.seen or measuring.any_called(call) else []
         for described in found:
             observer.sdpa.setdefault(repr(described), described)
-        log.write("memory-pass", done=True)
+        log.write(schema.MemoryPass(done=True))
     except Exception as error:  # the verdict then says that memory was not measured, and why
-        log.write("memory-pass", done=False, reason=f"{type(error).__name__}: {str(error)[:300]}")
+        log.write(schema.MemoryPass(done=False, reason=f"{type(error).__name__}: {str(error)[:300]}"))
     finally:
         observer.window = None
 
@@ -69,9 +70,11 @@ def _choose(log: EventLog, described: dict[str, Any]) -> None:
 
     inputs, options = described["inputs"], described.get("options") or {}
     try:
-        log.write("sdpa-choice", inputs=inputs, options=options, **choose(described))
+        log.write(schema.SdpaChoice(inputs=inputs, options=options, **choose(described)))
     except Exception as error:  # a subclass, a nested tensor, an operator that this torch does not have
-        log.write("sdpa-choice", inputs=inputs, options=options, choice=None, error=f"{type(error).__name__}: {error}")
+        log.write(
+            schema.SdpaChoice(inputs=inputs, options=options, choice=None, error=f"{type(error).__name__}: {error}")
+        )
 
 
 def _mentions_attention(model: Any) -> bool:

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from compile_doctor import schema
+from compile_doctor.evidence import Frame
 from compile_doctor.probe import compat
 from compile_doctor.probe.attention import Observer, python_stack
 from compile_doctor.probe.events import EventLog
@@ -87,7 +89,7 @@ class MemoryPass:
             if not name.startswith("python:"):
                 peak, largest = max(_allocated(event) for event in found)
                 measured = self.peaks.get(name, peak)
-                self.log.write("memory", window=name, peak=measured, largest=largest, kernels=kernels)
+                self.log.write(schema.Memory(window=name, peak=measured, largest=largest, kernels=kernels))
         with_inputs = self._with_inputs(call, events, seen)
         sdpa = []
         for number, (kind, stack, graph, lengths) in enumerate(seen):
@@ -96,11 +98,11 @@ class MemoryPass:
                 continue
             peak, largest = _allocated(event)
             if kind == "mask":
-                self.log.write("mask-made", stack=stack, peak=peak, largest=largest, **lengths)
+                self.log.write(schema.MaskMade(stack=stack, peak=peak, largest=largest, **lengths))
             else:
                 called = next(iter(with_inputs.get(f"python:{number}", [])), event)
                 described = {"stack": stack, "graph": graph, "peak": peak, "largest": largest, **_sdpa(called)}
-                self.log.write("sdpa-ran", **described)
+                self.log.write(schema.SdpaRan(**described))
                 sdpa.append(described)
         return [one for one in sdpa if all(one["inputs"].values())]
 
@@ -136,7 +138,7 @@ class _PythonCalls:
         """`marked`: for a profiler, which is running."""
         self.observer = observer
         self._mark = record_function if marked else nullcontext
-        self.seen: list[tuple[str, list[list[Any]], int | None, dict[str, int]]] = []
+        self.seen: list[tuple[str, list[Frame], int | None, dict[str, int]]] = []
         """What was called, from where, in which graph (backend `eager` runs a graph as Python); a mask's lengths."""
         self._open: list[tuple[object, Any]] = []
         self._sdpa = torch.nn.functional.scaled_dot_product_attention
@@ -169,13 +171,13 @@ class _PythonCalls:
         graph = running[-1] if running else None
         self.seen.append((kind, self._stack(kind, graph, frame), graph, lengths or {}))
 
-    def _stack(self, kind: str, graph: int | None, frame: FrameType | None) -> list[list[Any]]:
+    def _stack(self, kind: str, graph: int | None, frame: FrameType | None) -> list[Frame]:
         """As traced, for a graph that runs as Python: one that is compiled only now is in no evidence to find it by."""
         traced = self.observer.calls.get(graph, []) if graph is not None and kind == "sdpa" else []
         if not traced:
             return python_stack(frame)[0]
         before = sum(one[0] == "sdpa" and one[2] == graph for one in self.seen)
-        return [list(entry) for entry in traced[before % len(traced)]]
+        return traced[before % len(traced)]
 
     def _end(self, key: object) -> None:
         if self._open and self._open[-1][0] is key:

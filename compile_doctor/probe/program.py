@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from compile_doctor import schema
 from compile_doctor.imports import ImportWatcher
 from compile_doctor.probe.events import EventLog
 
@@ -23,7 +24,7 @@ def observe(directory: str) -> None:
     log = EventLog(Path(directory))
     # An observer must never break the program's import.
     watcher = ImportWatcher(
-        lambda _, error: log.write("note", text=f"logs are not observed: {type(error).__name__}: {error}")
+        lambda _, error: log.write(schema.Lost(text=f"logs are not observed: {type(error).__name__}: {error}"))
     )
     watcher.after(DYNAMO, lambda _: _begin(log))
     watcher.install()
@@ -33,7 +34,7 @@ def observe(directory: str) -> None:
         if "torch" in sys.modules and not isinstance(error, (KeyboardInterrupt, SystemExit)):
             from compile_doctor.probe.failures import describe
 
-            log.write("failure", phase="compiled", **describe(error))
+            log.write(schema.Raised(phase="compiled", **describe(error)))
         previous(kind, error, traceback)
 
     sys.excepthook = hook
@@ -44,24 +45,49 @@ def _begin(log: EventLog) -> None:
     from compile_doctor.probe.environment import describe_environment
     from compile_doctor.probe.logs import listen
 
-    log.write("start", argv=sys.argv, python=sys.version.split()[0], rank=os.environ.get("RANK"))
-    log.write("environment", **describe_environment(None))
+    log.write(
+        schema.Start(
+            argv=sys.argv,
+            python=sys.version.split()[0],
+            rank=os.environ.get("RANK"),
+            path=[str(one) for one in sys.path],
+        )
+    )
+    log.write(schema.Environment(describe_environment(None)))
     listen(log)
     observer = Observer(log, guard=False)
     observer.install()
-    log.write("attention-watched")
-    atexit.register(_end, log, observer)
+    log.write(schema.AttentionWatched())
+    atexit.register(_end, log, observer, os.getpid())
+    _end_in_workers(log, observer, os.getpid())
 
 
-def _end(log: EventLog, observer: Observer) -> None:
+def _end_in_workers(log: EventLog, observer: Observer, begun: int) -> None:
+    """A process that multiprocessing forks leaves by os._exit, without what atexit has; it has a list of its own."""
+    from multiprocessing import util  # torch has imported it
+
+    def forked(_: object) -> None:
+        util.Finalize(None, _end, args=(log, observer, begun), exitpriority=0)
+
+    util.register_after_fork(log, forked)
+
+
+def _end(log: EventLog, observer: Observer, begun: int) -> None:
+    if os.getpid() != begun:
+        # A fork: Dynamo's counters began with those of its parent, and one that compiled nothing has nothing to say.
+        if log.begun:
+            observer.write_counts()
+            log.end()
+        return
     import torch
 
     from compile_doctor.patching import waiting
     from compile_doctor.probe.environment import describe_environment
     from compile_doctor.probe.logs import write_counts
 
-    log.write("environment", **describe_environment("cuda" if torch.cuda.is_initialized() else "cpu"))
+    log.write(schema.Environment(describe_environment("cuda" if torch.cuda.is_initialized() else "cpu")))
     write_counts(log)
     observer.write_counts()
     if waiting.is_waiting():
-        log.write("patches", recipes=waiting.outcomes())
+        log.write(schema.Patches(recipes=waiting.outcomes()))
+    log.end()

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
+from compile_doctor import schema
 from compile_doctor.patching import waiting
 from compile_doctor.probe import compat
 from compile_doctor.probe.attention import DenseRefusedError, Observer
@@ -27,9 +28,12 @@ from compile_doctor.probe.parity.decoding import Decode
 from compile_doctor.probe.parity.numerics import Numerics
 from compile_doctor.probe.parity.state import Start
 
+SEEN = "__compile_doctor_seen__"
+"""Marks an exception that is on record."""
+
 
 class Session:
-    """Runs what `settings` say; see `launch.Settings` for the fields."""
+    """Runs what `settings` say; see `asked.Settings` for the fields."""
 
     def __init__(self, settings: dict[str, Any], log: EventLog) -> None:
         self.settings = settings
@@ -46,9 +50,17 @@ class Session:
             waiting.start(chosen)
         try:
             self._run()
-        finally:
-            if chosen:
-                self.log.write("patches", recipes=waiting.outcomes())
+        except BaseException as error:
+            self._end(chosen, orderly=getattr(error, SEEN, False))
+            raise
+        self._end(chosen)
+
+    def _end(self, chosen: str | None, orderly: bool = True) -> None:
+        """What the target raised is on record, and so is then all that was seen."""
+        if chosen:
+            self.log.write(schema.Patches(recipes=waiting.outcomes()))
+        if orderly:
+            self.log.end()
 
     def _run(self) -> None:
         log = self.log
@@ -59,13 +71,13 @@ class Session:
 
             listen(log)
         self.observer.install()
-        log.write("environment", **describe_environment(None))
+        log.write(schema.Environment(describe_environment(None)))
         with _Marked(log, "import"):
             module = self._import()
         program = self._program(module)
         if program is None:
             return
-        log.write("target", convention=program.convention)
+        log.write(schema.Target(convention=program.convention))
         if self.settings["run"] == "control":
             self._eager(program, None)
             return
@@ -73,7 +85,7 @@ class Session:
             model = self._build(program)
         with _Marked(log, "inputs"):
             inputs = self._inputs(program)
-        log.write("environment", **describe_environment(device_of(model, inputs)))
+        log.write(schema.Environment(describe_environment(device_of(model, inputs))))
         if self.settings.get("numerics") and self.settings.get("control", True):
             build = (lambda: self._build(program)) if program.rebuildable else None
             start = Start(build, lambda: self._inputs(program), model, inputs)
@@ -84,7 +96,7 @@ class Session:
         if self.settings.get("control", True):
             self._eager(program, outputs)
             self._numerics(program, outputs is not None)
-        log.write("modules", files=own_files())
+        log.write(schema.Modules(files=own_files()))
 
     def _import(self) -> ModuleType:
         if self.settings.get("path"):
@@ -96,7 +108,7 @@ class Session:
         try:
             return find_program(module, self.settings.get("attr"), self.settings.get("tokens"))
         except NotATargetError as error:
-            self.log.write("not-a-target", message=str(error))
+            self.log.write(schema.NotATarget(message=str(error)))
             return None
 
     def _build(self, program: Program) -> Any:
@@ -129,7 +141,7 @@ class Session:
         from compile_doctor.probe.logs import write_counts
 
         as_is = bool(self.settings.get("as_is")) or compat.is_compiled(model) or compat.keeps_out(model)
-        self.log.write("compile", as_is=as_is)
+        self.log.write(schema.Compile(as_is=as_is))
         bytecode = Bytecode() if self.settings.get("bytecode") else None
         outputs: list[Any] | None = None
         try:
@@ -157,7 +169,7 @@ class Session:
             return torch.compile(model, **options)
         except Exception as error:
             if type(error).__name__ == "InvalidBackend" or isinstance(error, (RuntimeError, ValueError, TypeError)):
-                self.log.write("usage", message=str(error).strip().split("\n", 1)[0])
+                self.log.write(schema.Usage(message=str(error).strip().split("\n", 1)[0]))
             raise
 
     def _eager(self, program: Program, outputs: list[Any] | None) -> None:
@@ -171,8 +183,8 @@ class Session:
             inputs = start.inputs() if start else self._inputs(program)
             expected = self._calls(model, inputs, "eager")
         if expected is None:
-            self.log.write("phase", name="eager", state="refused")
-            self.log.write("difference", value=None, reason="eager attention would need more memory than there is")
+            self.log.write(schema.Phase(name="eager", state="refused"))
+            self.log.write(schema.Difference(value=None, reason="eager attention would need more memory than there is"))
             return
         if outputs is None:
             return
@@ -184,7 +196,7 @@ class Session:
         else:
             reason = "the target cannot be built anew, so that its state may have changed"
         self.log.write(
-            "difference", value=difference, scale=scale, random=self.random, reason=reason or odd, unlike=odd
+            schema.Difference(value=difference, scale=scale, random=self.random, reason=reason or odd, unlike=odd)
         )
 
     def _numerics(self, program: Program, compiles: bool) -> None:
@@ -215,7 +227,7 @@ class Session:
         drawn = random_state()
         kept: list[Any] = []
         for number, (args, kwargs) in enumerate(inputs):
-            self.log.write("run", phase=phase, index=number)
+            self.log.write(schema.Run(phase=phase, index=number))
             if self.numerics:
                 output = self.numerics.call(phase, number, model, args, kwargs)
             else:
@@ -240,7 +252,7 @@ class Session:
 class _Marked:
     """`EventLog.phase` that marks the exception as recorded, so that it is not recorded again as the probe's own."""
 
-    def __init__(self, log: EventLog, name: str) -> None:
+    def __init__(self, log: EventLog, name: schema.PhaseName) -> None:
         self.phase = log.phase(name)
 
     def __enter__(self) -> None:
@@ -248,5 +260,5 @@ class _Marked:
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         if error is not None:
-            error.__compile_doctor_seen__ = True  # type: ignore[attr-defined]
+            setattr(error, SEEN, True)
         self.phase.__exit__(kind, error, traceback)

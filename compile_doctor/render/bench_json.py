@@ -2,51 +2,173 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from compile_doctor.bench.result import Bench, Row
+from msgspec import UNSET, Meta, UnsetType
+
+from compile_doctor.bench import result
+from compile_doctor.bench.run import OF_ATTENTION, OF_MODELS
 from compile_doctor.clean import cleaned
+from compile_doctor.render import document
+from compile_doctor.render.document import ENVIRONMENT, Count, Figure, Record, Size, Texts, one_of
+from compile_doctor.render.report_document import RecipeState
 
-SCHEMA = "compile-doctor/bench/1"
+_MACHINE = {
+    "cpu": {"type": "string", "description": "The processor by name."},
+    "dtype": {"type": "string", "description": "What was computed in, such as `bfloat16`."},
+    "load_average": {
+        "type": ["number", "null"],
+        "minimum": 0,
+        "description": "Processes that wanted a processor in the minute before; null if the system does not count them.",
+    },
+    "cores": {"type": ["integer", "null"], "minimum": 1, "description": "Processors of the machine."},
+}
+_ENVIRONMENT = {**ENVIRONMENT, "properties": {**ENVIRONMENT["properties"], **_MACHINE}}
+
+
+class Inputs(Record, kw_only=True):
+    """What was asked for: shapes for attention, torch.compile's options for a model."""
+
+    convention: str
+    """How the target was found; empty for the suite."""
+    tokens: tuple[Size, ...]
+    """The sizes; empty for a target that has only one."""
+    batch: Size | UnsetType = UNSET
+    """Sequences. Only for attention."""
+    heads: Size | UnsetType = UNSET
+    """Heads of the queries. Only for attention."""
+    kv_heads: Size | UnsetType | None = UNSET
+    """Heads of keys and values; null: as each case has it. Only for attention."""
+    head_dim: Size | UnsetType = UNSET
+    """Elements of a head. Only for attention."""
+    dtype: str | UnsetType = UNSET
+    """What was computed in. Only for attention."""
+    backend: str | UnsetType | None = UNSET
+    """torch.compile's backend; null: its default. Only for a model."""
+    mode: str | UnsetType | None = UNSET
+    """torch.compile's mode; null: its default. Only for a model."""
+    dynamic: bool | UnsetType | None = UNSET
+    """torch.compile's `dynamic`; null: its default. Only for a model."""
+    as_is: bool | UnsetType = UNSET
+    """Whether the target compiles by itself. Only for a model."""
+    grad: bool
+    """Whether the backward pass was measured too."""
+
+
+class Row(Record):
+    """One implementation on one case at one size. Figures are null if there is nothing to measure."""
+
+    case: str
+    """`causal`, `sliding-window`, …; of a model `forward`, `forward+backward`, `prefill` or `decode`."""
+    tokens: Size | None
+    """Keys of the attention, or the model's size; null for a target that has only one."""
+    implementation: str
+    """`eager`, `inductor`; `sdpa-flash`, `flex-compiled`, `target`, …"""
+    status: Annotated[str, one_of(*result.STATUSES)]
+    """`wrong`: its output is not that of the others. `not-run`: it would not fit, or nothing could run it."""
+    median_seconds: Figure
+    """Wall-clock seconds of one call, the median after warm-up and compilation."""
+    p25_seconds: Figure
+    """The lower quartile, in seconds."""
+    p75_seconds: Figure
+    """The upper quartile, in seconds."""
+    calls: Count
+    """Calls that were timed."""
+    noisy: bool
+    """Whether the interquartile range is above a tenth of the median."""
+    ratio: Figure
+    """The median over the best median of the same case and size."""
+    positions: Count | None
+    """Tokens that one call computes."""
+    seconds_per_token: Figure
+    """Seconds for each position that a call computes."""
+    peak_bytes: Count | None
+    """Bytes that one call held at most, output included, inputs and weights not."""
+    compile_seconds: Figure
+    """Seconds of the first call less the median; null if nothing was compiled."""
+    compile_cached: bool
+    """Whether Inductor had the code in its cache."""
+    recompiles: Count
+    """Compilations while it was timed."""
+    difference: Figure
+    """The largest absolute difference from the reference."""
+    tolerance: Figure
+    """The largest difference that is allowed."""
+    reason: str | None
+    """Why there is no figure, or what limits its meaning."""
+
+
+class Recipe(Record):
+    """A recipe that was applied."""
+
+    id: str
+    """The recipe's name."""
+    state: RecipeState
+    """What became of it."""
+    reason: str | None
+    """Why, if it is not active."""
+
+
+class Bench(Record):
+    """What `bench` writes with `--format json`."""
+
+    schema: Literal["compile-doctor/bench/1"]
+    """The name of this schema, with its version."""
+    subject: str
+    """`suite`, or the target as it was written."""
+    environment: Annotated[Mapping[str, Any], Meta(extra_json_schema=_ENVIRONMENT)]
+    """What it ran on; only what is known."""
+    inputs: Annotated[
+        Inputs,
+        Meta(extra_json_schema={"oneOf": [{"required": list(OF_ATTENTION)}, {"required": list(OF_MODELS)}]}),
+    ]
+    """What was asked for."""
+    rows: tuple[Row, ...]
+    """By case and size, best first."""
+    patches: tuple[Recipe, ...]
+    """Recipes that were applied, with their state."""
+    notes: Texts
+    """What else to know: what was interrupted, and which figure could not be written."""
 
 
 @cleaned
-def render_bench(bench: Bench) -> str:
-    return json.dumps(as_dict(bench), indent=2) + "\n"
+def render_bench(bench: result.Bench) -> str:
+    return document.as_text(as_dict(bench))
 
 
-def as_dict(bench: Bench) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "subject": bench.subject,
-        "environment": dict(bench.environment),
-        "inputs": dict(bench.inputs),
-        "rows": [_row(row) for row in bench.rows],
-        "patches": [dict(one) for one in bench.patches],
-        "notes": list(bench.notes),
-    }
+def as_dict(bench: result.Bench) -> dict[str, Any]:
+    found = Bench(
+        schema="compile-doctor/bench/1",
+        subject=bench.subject,
+        environment=dict(bench.environment),
+        inputs=Inputs(**bench.inputs),
+        rows=tuple(_row(row) for row in bench.rows),
+        patches=tuple(Recipe(**one) for one in bench.patches),
+        notes=bench.notes,
+    )
+    return document.as_dict(found)
 
 
-def _row(row: Row) -> dict[str, Any]:
-    return {
-        "case": row.case,
-        "tokens": row.tokens,
-        "implementation": row.implementation,
-        "status": row.status,
-        "median_seconds": row.median,
-        "p25_seconds": row.p25,
-        "p75_seconds": row.p75,
-        "calls": row.calls,
-        "noisy": row.noisy,
-        "ratio": row.ratio,
-        "positions": row.positions,
-        "seconds_per_token": row.per_token,
-        "peak_bytes": row.peak_bytes,
-        "compile_seconds": row.compile_seconds,
-        "compile_cached": row.compile_cached,
-        "recompiles": row.recompiles,
-        "difference": row.difference,
-        "tolerance": row.tolerance,
-        "reason": row.reason,
-    }
+def _row(row: result.Row) -> Row:
+    return Row(
+        case=row.case,
+        tokens=row.tokens,
+        implementation=row.implementation,
+        status=row.status,
+        median_seconds=row.median,
+        p25_seconds=row.p25,
+        p75_seconds=row.p75,
+        calls=row.calls,
+        noisy=row.noisy,
+        ratio=row.ratio,
+        positions=row.positions,
+        seconds_per_token=row.per_token,
+        peak_bytes=row.peak_bytes,
+        compile_seconds=row.compile_seconds,
+        compile_cached=row.compile_cached,
+        recompiles=row.recompiles,
+        difference=row.difference,
+        tolerance=row.tolerance,
+        reason=row.reason,
+    )

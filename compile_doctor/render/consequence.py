@@ -20,7 +20,7 @@ def consequence(report: Report) -> str:
     parts = [part for part in (_attention(report), _breaks(report), _skipped(report), _limit(errors)) if part]
     sentence = "; ".join(parts) or f"{errors[0].title}"
     word = sentence.split(" ", 1)[0]
-    return (sentence if "_" in word or "." in word else sentence[:1].upper() + sentence[1:]) + "."
+    return (sentence if {"_", ".", "("} & set(word) else sentence[:1].upper() + sentence[1:]) + "."
 
 
 def _healthy(report: Report) -> str:

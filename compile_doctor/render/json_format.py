@@ -1,8 +1,7 @@
-"""The report as JSON, schema compile-doctor/report/1: for machines."""
+"""The report and the gate as JSON, schemas compile-doctor/report/1 and compile-doctor/check/1: for machines."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -12,154 +11,162 @@ from compile_doctor.evidence import Patch
 from compile_doctor.explain import upstream_url
 from compile_doctor.findings import Finding, Location
 from compile_doctor.gate import Change, Gate, Outcome
+from compile_doctor.render import check_document, document, report_document
 from compile_doctor.report import Report, relative
 from compile_doctor.trial import Trial
-
-SCHEMA = "compile-doctor/report/1"
 
 
 @cleaned
 def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
-    return json.dumps(as_dict(report), indent=2) + "\n"
+    return document.as_text(as_dict(report))
 
 
 def as_dict(report: Report) -> dict[str, Any]:
+    return document.as_dict(report_of(report))
+
+
+def report_of(report: Report) -> report_document.Report:
     report = relative(report)
-    return {
-        "schema": SCHEMA,
-        "target": report.target,
-        "verdict": report.verdict,
-        "reason": report.reason,
-        "environment": dict(report.environment),
-        "convention": report.convention,
-        "summary": dict(report.summary),
-        "findings": [finding_as_dict(finding) for finding in report.findings],
-        "attention": [_attention(entry) for entry in report.attention],
-        "skipped_checks": [{"code": code, "reason": reason} for code, reason in report.skipped_checks],
-        "unknown_events": dict(report.unknown_events),
-        "disagreements": list(report.disagreements),
-        "notes": list(report.notes),
-        "patches": [_patch(one) for one in report.patches],
-        "trial": _trial(report.trial) if report.trial else None,
-        "timings": {f"{name}_seconds": value for name, value in report.timings.items()},
-        "max_difference": report.max_difference,
-        "numerics": [asdict(one) for one in report.numerics],
-        "not_compared": report.not_compared,
-    }
-
-
-GATE_SCHEMA = "compile-doctor/check/1"
+    return report_document.Report(
+        schema="compile-doctor/report/1",
+        target=report.target,
+        verdict=report.verdict,
+        reason=report.reason,
+        environment=dict(report.environment),
+        convention=report.convention,
+        summary=report_document.Summary(**report.summary),
+        findings=tuple(finding_of(finding) for finding in report.findings),
+        attention=tuple(_attention(entry) for entry in report.attention),
+        skipped_checks=tuple(
+            report_document.SkippedCheck(code=code, reason=reason) for code, reason in report.skipped_checks
+        ),
+        unknown_events=dict(report.unknown_events),
+        disagreements=report.disagreements,
+        missing=report.missing,
+        notes=report.notes,
+        patches=tuple(_recipe(one) for one in report.patches),
+        trial=_trial(report.trial) if report.trial else None,
+        timings={f"{name}_seconds": value for name, value in report.timings.items()},
+        max_difference=report.max_difference,
+        numerics=tuple(report_document.Numeric(**asdict(one)) for one in report.numerics),
+        not_compared=report.not_compared,
+    )
 
 
 @cleaned
 def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     """One document for `check`; `-v` puts each target's whole report in."""
-    document = {
-        "schema": GATE_SCHEMA,
-        "torch": gate.torch,
-        "device": gate.device,
-        "exit_code": gate.exit_code,
-        "targets": [_outcome(outcome, verbosity) for outcome in gate.outcomes],
-        "notes": list(gate.notes),
-    }
-    return json.dumps(document, indent=2) + "\n"
+    found = check_document.Check(
+        schema="compile-doctor/check/1",
+        torch=gate.torch,
+        device=gate.device,
+        exit_code=gate.exit_code,
+        targets=tuple(_outcome(outcome, verbosity) for outcome in gate.outcomes),
+        notes=gate.notes,
+    )
+    return document.as_text(document.as_dict(found))
 
 
-def _outcome(outcome: Outcome, verbosity: int) -> dict[str, Any]:
-    return {
-        "name": outcome.name,
-        "status": outcome.status,
-        "reason": outcome.reason or None,
-        "worse": [_change(one, outcome) for one in outcome.worse],
-        "better": [_change(one, outcome) for one in outcome.better],
-        "cached": outcome.cached,
-        "hint": outcome.hint or None,
-        "report": as_dict(outcome.report) if verbosity and outcome.report else None,
-    }
+def _outcome(outcome: Outcome, verbosity: int) -> check_document.Outcome:
+    return check_document.Outcome(
+        name=outcome.name,
+        status=outcome.status,
+        reason=outcome.reason or None,
+        worse=tuple(_change(one) for one in outcome.worse),
+        better=tuple(_change(one) for one in outcome.better),
+        cached=outcome.cached,
+        hint=outcome.hint or None,
+        report=report_of(outcome.report) if verbosity and outcome.report else None,
+    )
 
 
-def _change(change: Change, outcome: Outcome) -> dict[str, Any]:
-    return {
-        "kind": change.kind,
-        "text": change.text,
-        "finding": finding_as_dict(change.finding) if change.finding else None,
-        "waived": change.waived or None,
-    }
+def _change(change: Change) -> check_document.Change:
+    return check_document.Change(
+        kind=change.kind,
+        text=change.text,
+        finding=finding_of(change.finding) if change.finding else None,
+        waived=change.waived or None,
+    )
 
 
-def _patch(patch: Patch) -> dict[str, Any]:
-    return {"id": patch.id, "state": patch.state, "reason": patch.reason or None}
+def _recipe(patch: Patch) -> report_document.Recipe:
+    return report_document.Recipe(id=patch.id, state=patch.state, reason=patch.reason or None)
 
 
-def _trial(trial: Trial) -> dict[str, Any]:
-    def pair(values: tuple[Any, Any]) -> dict[str, Any]:
-        return {"before": values[0], "after": values[1]}
+def _trial(trial: Trial) -> report_document.Trial:
+    def figures(values: tuple[float | None, float | None]) -> report_document.Figures:
+        return report_document.Figures(before=values[0], after=values[1])
 
-    return {
-        "recipes": [_patch(one) for one in trial.recipes],
-        "verdict": pair(trial.verdict),
-        "gone": [finding_as_dict(one) for one in trial.gone],
-        "new": [finding_as_dict(one) for one in trial.new],
-        "attention": [{"place": place, **pair((old, new))} for place, old, new in trial.attention],
-        "max_difference": pair(trial.max_difference),
-        "compile_seconds": pair(trial.compile_seconds),
-    }
-
-
-def finding_as_dict(finding: Finding) -> dict[str, Any]:
-    return {
-        "code": finding.code,
-        "name": finding.name,
-        "severity": finding.severity,
-        "title": finding.title,
-        "message": finding.message,
-        "location": _location(finding.location),
-        "via": _location(finding.via),
-        "owner": finding.owner,
-        "count": finding.count,
-        "cause": finding.cause,
-        "upstream": {"id": finding.upstream, "url": upstream_url(finding.upstream)} if finding.upstream else None,
-        "fix": finding.fix,
-        "recipe": finding.recipe,
-        "cost": {"graphs": finding.cost.graphs, "seconds": round(finding.cost.seconds, 2)},
-        "evidence": list(finding.evidence),
-    }
+    return report_document.Trial(
+        recipes=tuple(_recipe(one) for one in trial.recipes),
+        verdict=report_document.Verdicts(before=trial.verdict[0], after=trial.verdict[1]),
+        gone=tuple(finding_of(one) for one in trial.gone),
+        new=tuple(finding_of(one) for one in trial.new),
+        attention=tuple(
+            report_document.TrialAttention(place=place, before=old, after=new) for place, old, new in trial.attention
+        ),
+        max_difference=figures(trial.max_difference),
+        compile_seconds=figures(trial.compile_seconds),
+    )
 
 
-def _attention(entry: AttentionEntry) -> dict[str, Any]:
-    return {
-        "location": _location(entry.location),
-        "owner": entry.owner,
-        "api": entry.api,
-        "verdict": entry.verdict,
-        "kernel": entry.kernel,
-        "backend": entry.backend,
-        "tokens": entry.tokens,
-        "q_shape": list(entry.q_shape) if entry.q_shape is not None else None,
-        "kv_shape": list(entry.kv_shape) if entry.kv_shape is not None else None,
-        "dtype": entry.dtype,
-        "device": entry.device,
-        "peak_bytes": entry.peak_bytes,
-        "dense_bytes": entry.dense_bytes,
-        "evidence": {"lowered": entry.lowered, "executed": entry.executed, "bounded": entry.bounded},
-        "reason": entry.reason,
-        "reasons": entry.reasons,
-        "ladder": [
-            {
-                "tokens": step.tokens,
-                "ran": step.ran,
-                "verdict": step.verdict,
-                "peak_bytes": step.peak,
-                "dense_bytes": step.dense,
-                "fused_bytes": step.fused,
-                "reason": step.reason,
-            }
+def finding_of(finding: Finding) -> report_document.Finding:
+    """As every document has it."""
+    return report_document.Finding(
+        code=finding.code,
+        name=finding.name,
+        severity=finding.severity,
+        title=finding.title,
+        message=finding.message,
+        location=_location(finding.location) if finding.location else None,
+        via=_location(finding.via) if finding.via else None,
+        owner=finding.owner,
+        count=finding.count,
+        cause=finding.cause,
+        upstream=report_document.Upstream(id=finding.upstream, url=upstream_url(finding.upstream))
+        if finding.upstream
+        else None,
+        fix=finding.fix,
+        recipe=finding.recipe,
+        cost=report_document.Cost(graphs=finding.cost.graphs, seconds=round(finding.cost.seconds, 2)),
+        evidence=finding.evidence,
+    )
+
+
+def _attention(entry: AttentionEntry) -> report_document.Attention:
+    return report_document.Attention(
+        location=_location(entry.location),
+        owner=entry.owner,
+        api=entry.api,
+        verdict=entry.verdict,
+        kernel=entry.kernel,
+        backend=entry.backend,
+        tokens=entry.tokens,
+        q_shape=entry.q_shape,
+        kv_shape=entry.kv_shape,
+        dtype=entry.dtype,
+        device=entry.device,
+        peak_bytes=entry.peak_bytes,
+        dense_bytes=entry.dense_bytes,
+        evidence=report_document.Pieces(lowered=entry.lowered, executed=entry.executed, bounded=entry.bounded),
+        reason=entry.reason,
+        reasons=entry.reasons,
+        ladder=tuple(
+            report_document.Step(
+                tokens=step.tokens,
+                ran=step.ran,
+                verdict=step.verdict,
+                peak_bytes=step.peak,
+                dense_bytes=step.dense,
+                fused_bytes=step.fused,
+                reason=step.reason,
+            )
             for step in entry.ladder
-        ],
-    }
+        ),
+    )
 
 
-def _location(location: Location | None) -> dict[str, Any] | None:
-    if location is None:
-        return None
-    return {"file": location.file, "line": location.line, "function": location.function, "snippet": location.snippet}
+def _location(location: Location) -> report_document.Location:
+    return report_document.Location(
+        file=location.file, line=location.line, function=location.function, snippet=location.snippet
+    )

@@ -39,6 +39,20 @@ def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     report = relative(report)
     console = make_console(colour)
     _head(console, report)
+    _body(console, report, verbosity)
+    return printed(console)
+
+
+@cleaned
+def render_without_verdict(report: Report) -> str:
+    """For a test that expects something else than a verdict: HEALTHY above what fails would be odd."""
+    console = make_console(False)
+    _body(console, relative(report), 0)
+    return printed(console)
+
+
+def _body(console: Console, report: Report, verbosity: int) -> None:
+    _missing(console, report, verbosity)
     shown = report.findings if verbosity else report.findings[:SHOWN]
     fixes: dict[str, int] = {}
     for number, finding in enumerate(shown, 1):
@@ -66,7 +80,6 @@ def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
         hints += [] if verbosity else ["All of it: -v"]
         hints += ["Keep: --capture DIR"] if report.temporary else []
         console.print("     ".join(hints), style="dim")
-    return printed(console)
 
 
 _STATUS = {"regression": "red", "inconclusive": "yellow", "pass": "green", "better": "green"}
@@ -147,6 +160,18 @@ def _head(console: Console, report: Report) -> None:
     verdict = Text(f"{report.verdict.upper()}   ", style=f"bold {_COLOURS[report.verdict]}")
     console.print(verdict + Text(consequence(report), style="bold"))
     console.print()
+
+
+def _missing(console: Console, report: Report, verbosity: int) -> None:
+    """What the verdict lacks, but for what is in its own line."""
+    missing = [text for text in report.missing if text.lower().strip(".") not in report.reason.lower()]
+    shown = missing if verbosity else missing[:SHOWN]
+    for text in shown:
+        _wrapped(console, "Missing  ", text)
+    if len(shown) < len(missing):
+        _wrapped(console, "Missing  ", f"and {len(missing) - len(shown)} more: -v")
+    if shown:
+        console.print()
 
 
 def _shortened(target: str) -> str:

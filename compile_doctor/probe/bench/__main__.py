@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from compile_doctor import schema
 from compile_doctor.patching import waiting
 from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.limits import limit_memory
@@ -32,13 +33,13 @@ def main(settings_file: str) -> int:
     except KeyboardInterrupt:
         return 130
     except NotATargetError as error:
-        log.write("not-a-target", message=str(error))
+        log.write(schema.NotATarget(message=str(error)))
     except BaseException as error:  # the target's own, at import or while it is built: evidence, and no traceback
-        log.write("failure", **describe(error))
+        log.write(schema.Raised(**describe(error)))
         return 70
     finally:
         if settings.get("patches"):
-            log.write("patches", recipes=waiting.outcomes())
+            log.write(schema.Patches(recipes=waiting.outcomes()))
     return 0
 
 

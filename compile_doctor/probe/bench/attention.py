@@ -12,6 +12,7 @@ import torch
 from torch.nn.attention import sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
+from compile_doctor import schema
 from compile_doctor.probe import compat
 from compile_doctor.probe.bench.contest import Contender, Judge, Judged
 from compile_doctor.probe.bench.dense import DenseGuard
@@ -98,7 +99,7 @@ class AttentionSubject:
         assert tokens is not None
         shape = _SHAPES[case.removesuffix(BACKWARD)]
         problem = self._problem(shape, tokens)
-        self.log.write("environment", **ran_on(self.device, problem.q.dtype))
+        self.log.write(schema.Environment(ran_on(self.device, problem.q.dtype)))
         contest = _Contest(problem, case.endswith(BACKWARD), self.dense, self.implementations)
         return [contest.contender(one) for one in self.implementations.values()], contest.judge
 

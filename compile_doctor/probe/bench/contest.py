@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch.utils.benchmark import Measurement, Timer
 
+from compile_doctor import schema
 from compile_doctor.probe import compat
 from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.failures import describe
@@ -77,7 +78,7 @@ class Contest:
         for contender in contenders:
             if contender.name not in wanted and not contender.reference:
                 continue
-            self.log.write("begun", implementation=contender.name, doing="prepare")
+            self.log.write(schema.Begun(implementation=contender.name, doing="prepare"))
             with contender.around():
                 call = self._prepare(contender, judge)
             if call is not None and contender.name in wanted:
@@ -85,7 +86,7 @@ class Contest:
         taken: dict[str, list[Measurement]] = {contender.name: [] for contender, _ in ready}
         for number in range(ROUNDS):
             for contender, call in ready if number % 2 == 0 else ready[::-1]:
-                self.log.write("begun", implementation=contender.name, doing="time")
+                self.log.write(schema.Begun(implementation=contender.name, doing="time"))
                 try:
                     with contender.around():
                         self._time(contender.name, call, taken[contender.name])
@@ -98,7 +99,7 @@ class Contest:
         left = memory_left(self.device())
         if left is not None and contender.need > left:
             text = f"writes its scores or mask out: {human(contender.need)} needed, {human(left)} free"
-            self.log.write("outcome", implementation=name, status="not-run", reason=text)
+            self.log.write(schema.Outcome(implementation=name, status="not-run", reason=text))
             return None
         compiled, hits = compat.graphs_compiled(), compat.cache_hits()
         try:
@@ -110,7 +111,7 @@ class Contest:
             judged = judge(name, output)
             del output
             call()  # a second call may compile once more, where a size that changed becomes dynamic
-            facts = {
+            facts: dict[str, Any] = {
                 "first": first,
                 "compiled": compat.graphs_compiled() > compiled,
                 "cached": compat.cache_hits() > hits,
@@ -120,10 +121,10 @@ class Contest:
                 "reason": judged.reason or judged.note or None,
             }
             if judged.reason:
-                self.log.write("outcome", implementation=name, status=judged.status, **facts)
+                self.log.write(schema.Outcome(implementation=name, status=judged.status, **facts))
                 return None
             gc.collect()
-            self.log.write("outcome", implementation=name, peak=peak_of(call, self.device() == "cuda"), **facts)
+            self.log.write(schema.Outcome(implementation=name, peak=peak_of(call, self.device() == "cuda"), **facts))
         except Exception as error:
             self._failed(name, error)
             return None
@@ -139,20 +140,21 @@ class Contest:
         (whole,) = Measurement.merge(taken)
         times = torch.tensor(whole.times, dtype=torch.float64)
         self.log.write(
-            "timed",
-            implementation=name,
-            median=whole.median,
-            p25=times.quantile(0.25).item(),
-            p75=times.quantile(0.75).item(),
-            calls=sum(one.number_per_run * len(one.raw_times) for one in taken),
-            noisy=whole.has_warnings,
-            recompiles=compat.graphs_compiled() - before,
+            schema.Timed(
+                implementation=name,
+                median=whole.median,
+                p25=times.quantile(0.25).item(),
+                p75=times.quantile(0.75).item(),
+                calls=sum(one.number_per_run * len(one.raw_times) for one in taken),
+                noisy=whole.has_warnings,
+                recompiles=compat.graphs_compiled() - before,
+            )
         )
 
     def _failed(self, name: str, error: Exception) -> None:
         refused = isinstance(error, (Unsupported, NotImplementedError))
         said = {"reason": str(error).strip().split("\n", 1)[0]} if refused else describe(error)
-        self.log.write("outcome", implementation=name, status="unsupported" if refused else "failed", **said)
+        self.log.write(schema.Outcome(implementation=name, status="unsupported" if refused else "failed", **said))
 
 
 def _synchronize(device: str) -> None:

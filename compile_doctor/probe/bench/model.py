@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten, tree_map
 
+from compile_doctor import schema
 from compile_doctor.probe import compat
 from compile_doctor.probe.bench.contest import Contender, Judge, Judged
 from compile_doctor.probe.bench.machine import ran_on
@@ -99,7 +100,9 @@ class ModelSubject:
         try:
             return torch.compile(model, **{key: value for key, value in options.items() if value is not None})
         except Exception as error:
-            self.log.write("usage", message=f"torch.compile refuses these options: {error}".strip().split("\n", 1)[0])
+            self.log.write(
+                schema.Usage(message=f"torch.compile refuses these options: {error}".strip().split("\n", 1)[0])
+            )
             raise
 
     def _inputs(self, case: str) -> Any:
@@ -119,7 +122,7 @@ class ModelSubject:
         ]
         if leaves:
             self.device = leaves[0].device.type
-            self.log.write("environment", **ran_on(self.device, leaves[0].dtype))
+            self.log.write(schema.Environment(ran_on(self.device, leaves[0].dtype)))
 
     def _judge(self, name: str, output: Any) -> Judged:
         """Against eager, which comes first. Where random numbers are drawn, there is nothing to compare."""

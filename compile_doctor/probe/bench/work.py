@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
+from compile_doctor import schema
 from compile_doctor.parity.signature import attention_function
 from compile_doctor.probe.bench.attention import AttentionSubject
 from compile_doctor.probe.bench.contest import Contender, Contest, Judge
@@ -43,8 +44,8 @@ class Subject(Protocol):
 def plan(settings: dict[str, Any], log: EventLog) -> None:
     """Writes what there is to measure. Raises NotATargetError, or whatever importing the target raises."""
     subject = _subject(settings, log, DenseGuard())
-    log.write("environment", **ran_on(subject.device, None))
-    log.write("plan", kind=subject.kind, convention=subject.convention, groups=subject.groups())
+    log.write(schema.Environment(ran_on(subject.device, None)))
+    log.write(schema.Plan(kind=subject.kind, convention=subject.convention, groups=subject.groups()))
 
 
 def work(settings: dict[str, Any], log: EventLog) -> None:

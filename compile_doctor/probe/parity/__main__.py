@@ -83,9 +83,7 @@ def _run(plan: Any, unit: dict[str, Any], watcher: Any, say: Any, settings: dict
         refusal = plan.refusal(name, unit["dtype"], direction)
         verdict = refusal or judge.judge(plan.implementations[name], direction)
         # Asked for when it is over: a recipe is applied where the module that it changes is imported.
-        active = (
-            [one["id"] for one in waiting.outcomes() if one["state"] == "active"] if settings.get("patches") else []
-        )
+        active = [one.id for one in waiting.outcomes() if one.state == "active"] if settings.get("patches") else []
         found = asdict(verdict)
         defect = found.pop("defect")
         known = defect if verdict.status == "UNSUPPORTED" else None  # a target that raises fails, whatever it is

@@ -10,6 +10,7 @@ import torch
 
 from compile_doctor.evidence import Compared
 from compile_doctor.probe import compat
+from compile_doctor.probe.failures import describe
 from compile_doctor.probe.load import Decoding
 from compile_doctor.probe.logs import muted
 from compile_doctor.probe.parity.dtypes import Dtypes
@@ -137,6 +138,8 @@ class Decode:
             found = self._run(chunk, wrap=wrap if compiled else None)
         except Exception as error:
             self._raised(case, implementation, error)
+            if compiled is None and chunk is not None:
+                self.wrong.add(chunk)
             return
         if compiled and not calls:
             self._write(
@@ -235,7 +238,16 @@ class Decode:
     def _raised(self, case: str, implementation: str, error: Exception) -> None:
         state = "UNSUPPORTED" if isinstance(error, NotImplementedError) else "FAIL"
         first = (str(error).strip() or "no message").split("\n", 1)[0]
-        self._write(case, implementation, [], state=state, reason=f"{type(error).__name__}: {first[:200]}")
+        seen = describe(error)
+        self._write(
+            case,
+            implementation,
+            [],
+            state=state,
+            reason=f"{type(error).__name__}: {first[:200]}",
+            chain=seen["chain"],
+            text=seen["text"],
+        )
 
     def _write(self, case: str, implementation: str, rows: list[dict[str, Any]], **values: Any) -> None:
         self.numerics.write(case, "forward", implementation, rows, notes=self.notes, **values)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from compile_doctor.evidence import Compared
+from compile_doctor.evidence import Compared, Comparison
 from compile_doctor.probe import compat
 from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.load import Inputs
@@ -238,4 +238,4 @@ class Numerics:
             "notes": [],
             **values,
         }
-        self.log.write("compared", **event)
+        self.log.write(Comparison(**event))

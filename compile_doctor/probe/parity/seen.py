@@ -37,7 +37,7 @@ class _Silent(EventLog):
     def __init__(self) -> None:
         super().__init__(Path())
 
-    def write(self, event: str, **values: Any) -> None:
+    def write(self, event: Any) -> None:
         pass
 
 

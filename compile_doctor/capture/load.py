@@ -1,0 +1,217 @@
+"""Reads a capture, or what is left of one; what is wrong with it is named in the evidence, and nothing of it is a default."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from compile_doctor.asked import Asked
+from compile_doctor.capture import older, seal
+from compile_doctor.capture.members import SEAL, Members
+from compile_doctor.capture.sources import read_sources
+from compile_doctor.errors import CaptureError
+from compile_doctor.events import EventReader
+from compile_doctor.evidence import Child, Evidence, Rung
+from compile_doctor.reading import BadRecordError, decode
+from compile_doctor.schema import CAPTURE, Manifest
+from compile_doctor.trace import Trace, read_stream
+
+LARGEST = 32 << 20
+"""Bytes of capture.json, of sources.json, and of the text of one frame."""
+MOST_EVENTS = 64 << 20
+"""Bytes of the events of one process."""
+_BROKEN = (zlib.error, EOFError, RuntimeError, NotImplementedError, KeyError, zipfile.BadZipFile)
+"""What zipfile raises for a damaged or encrypted archive."""
+UNREADABLE = (BadRecordError, OSError, *_BROKEN)
+
+
+def load_capture(path: Path) -> Evidence:
+    """Reads a folder or a .zip. Raises CaptureError if there is nothing that can be read."""
+    if not path.exists():
+        raise CaptureError(
+            f"{path} does not exist.", hint="Make a capture with: compile-doctor diagnose TARGET --capture DIR"
+        )
+    try:
+        return _load(Members(path))
+    except zipfile.BadZipFile as error:
+        raise CaptureError(
+            f"{path} is neither a directory nor a readable .zip: {error}.", hint="Was it copied whole?"
+        ) from error
+    except _BROKEN as error:
+        raise CaptureError(
+            f"{path} is damaged: {error}.", hint="Was it copied whole, and is it not encrypted?"
+        ) from error
+    except OSError as error:
+        raise CaptureError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+class _Version:
+    """Of the schema that a capture was written with."""
+
+    def __init__(self, content: bytes | None, path: Path) -> None:
+        """Raises CaptureError for a newer one. capture.json that cannot be read counts as one of today."""
+        self.number = older.NOW
+        if content is not None:
+            with suppress(BadRecordError):  # the manifest says what is wrong with it
+                self.number = older.version(str(decode(content, dict[str, Any]).get("schema", "")), path)
+
+    @property
+    def old(self) -> bool:
+        return self.number < older.NOW
+
+
+def _load(members: Members, sealed_above: bool = False) -> Evidence:
+    content = members.read("capture.json", LARGEST) if "capture.json" in members.names else None
+    written = any(name == SEAL or name.startswith(("process-", "rung-")) for name in members.names)
+    if content is None and not written:
+        return _bare_trace(members)
+    version = _Version(content, members.path)
+    problems: list[str] = []
+    manifest = Manifest(CAPTURE, Asked("a capture that is not whole"))
+    if content is not None:
+        try:
+            manifest = decode(older.manifest(content) if version.old else content, Manifest)
+        except (BadRecordError, ValueError, AttributeError, TypeError) as error:
+            problems.append(f"capture.json cannot be read: {error}")
+    if manifest.rungs:
+        evidence = _rungs(members, manifest)
+    else:
+        evidence = read_run(members, manifest.asked, manifest.children, version.old)
+    if version.old and not sealed_above:
+        problems.append(older.unsealed(manifest.asked.doctor))
+    elif not sealed_above:
+        problems += seal.damage(members)
+    return replace(evidence, damage=(*problems, *evidence.damage))
+
+
+def _bare_trace(members: Members) -> Evidence:
+    """Files of TORCH_TRACE alone: nobody watched, and their sources may still be where they were."""
+    if not _traces(members):
+        raise CaptureError(
+            f"{members.path} holds no capture and no torch trace.",
+            hint="A capture has a capture.json; a trace, files from TORCH_TRACE.",
+        )
+    members.sealed = False
+    evidence = read_run(members, Asked("trace"), (), False)
+    return replace(evidence, sources=read_sources(evidence, [str(Path.cwd())]), unended=())
+
+
+def _traces(members: Members) -> list[str]:
+    return [n for n in members.names if n.endswith(".log") and (n.startswith("trace/") or "torch_trace" in n)]
+
+
+def read_run(members: Members, asked: Asked, children: tuple[Child, ...], old: bool) -> Evidence:
+    """The evidence of one run, from its traces, events and sources. Members that cannot be read are named in `lost`."""
+    lost: list[str] = []
+    trace = Trace()
+    for name in sorted(_traces(members), key=lambda name: (_begun(members, name), name)):  # parents before their forks
+        try:
+            with members.open(name) as stream:
+                read_stream(cast(BinaryIO, stream), trace, name)
+                members.note(name, stream)
+        except UNREADABLE as error:
+            lost.append(f"{name}: {error}")
+    events = EventReader()
+    for name in members.names:
+        if name.startswith("process-") and name.endswith(".jsonl"):
+            try:
+                with members.open(name) as stream:
+                    lines = _capped(stream.lines(), name, lost)
+                    events.read(name, older.events(lines) if old else lines)
+                    members.note(name, stream)
+            except UNREADABLE as error:
+                lost.append(f"{name}: {error}")
+    evidence = events.evidence(asked, children, trace)
+    sources: dict[str, str] = {}
+    if "sources.json" in members.names:
+        try:
+            sources = decode(members.read("sources.json", LARGEST), dict[str, str])
+        except UNREADABLE as error:
+            lost.append(f"sources.json: {error}")
+    bytecode = dict(_bytecode(members, events, lost))
+    return replace(evidence, sources=sources, bytecode=bytecode, lost=(*trace.lost, *lost, *evidence.lost))
+
+
+def _begun(members: Members, name: str) -> bytes:
+    try:
+        return members.first_bytes(name)
+    except UNREADABLE:
+        return b""
+
+
+def _capped(lines: Iterator[bytes], name: str, lost: list[str]) -> Iterator[bytes]:
+    size = 0
+    for line in lines:
+        size += len(line)
+        if size > MOST_EVENTS:
+            lost.append(f"{name}: it holds more than {MOST_EVENTS:,} bytes, and the rest was not read")
+            return
+        yield line
+
+
+def _bytecode(members: Members, events: EventReader, lost: list[str]) -> Iterator[tuple[str, Any]]:
+    for entry in events.bytecode:
+        name = f"bytecode/{entry.text}"
+        text = None
+        if name in members.names:
+            try:
+                text = members.read(name, LARGEST).decode(errors="replace")
+            except UNREADABLE as error:
+                lost.append(f"{name}: {error}")
+        key = f"{entry.file}:{entry.function}:{entry.line}"
+        yield key, {"text": text, "note": entry.note, "path": name if text else None}
+
+
+def _rungs(members: Members, manifest: Manifest) -> Evidence:
+    """The evidence of the largest size that was run, with that of all sizes in `rungs`. Raises CaptureError for none."""
+    rungs = []
+    for listed in manifest.rungs:
+        inside = None
+        if listed.directory and any(name.startswith(listed.directory + "/") for name in members.names):
+            inside = _load(members.below(listed.directory), True)
+        rungs.append(Rung(listed.tokens, inside, listed.reason or "", listed.predicted))
+    missing = [
+        f"{one.directory}/ is missing"
+        for one, rung in zip(manifest.rungs, rungs)
+        if one.directory and rung.evidence is None
+    ]
+    found = merged(manifest.asked, rungs)
+    if found is None:
+        raise CaptureError(f"{members.path} holds no size that was run.", hint="Was it copied whole?")
+    return replace(found, damage=(*missing, *found.damage))
+
+
+def merged(asked: Asked, rungs: list[Rung]) -> Evidence | None:
+    """One evidence of all sizes: the largest that was run, with the eager control of the smallest; None if none was run."""
+    ran = [rung for rung in rungs if rung.evidence is not None]
+    if not ran or ran[0].evidence is None or ran[-1].evidence is None:
+        return None
+    first, last = ran[0].evidence, ran[-1].evidence
+    damage = tuple(f"{rung.tokens:,} tokens: {text}" for rung in ran if rung.evidence for text in rung.evidence.damage)
+    lost = tuple(f"{rung.tokens:,} tokens: {text}" for rung in ran if rung.evidence for text in rung.evidence.lost)
+    unended = tuple(text for rung in ran if rung.evidence for text in rung.evidence.unended)
+    whole = replace(last, asked=asked, rungs=tuple(rungs), damage=damage, lost=lost, unended=unended)
+    if first is last:
+        return whole
+    # The eager control is dense by nature: it runs at the smallest size only.
+    return replace(
+        whole,
+        facts=replace(
+            last.facts,
+            compared_at=ran[0].tokens,
+            not_compared=first.facts.not_compared,
+            unlike=first.facts.unlike,
+            largest_output=first.facts.largest_output,
+            random=first.facts.random,
+        ),
+        phases={**first.phases, **last.phases},
+        seconds={**{name: value for name, value in first.seconds.items() if name == "eager"}, **last.seconds},
+        failures=(*last.failures, *(failure for failure in first.failures if failure.phase == "eager")),
+        max_difference=first.max_difference,
+        comparisons=first.comparisons,
+    )

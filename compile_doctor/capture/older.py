@@ -1,0 +1,61 @@
+"""What earlier versions wrote, as this one reads it. They had no seal, so that nothing shows that such a capture is whole."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from compile_doctor.errors import CaptureError
+from compile_doctor.schema import CAPTURE
+
+_SCHEMA = re.compile(r"compile-doctor/capture/([0-9]{1,6})\Z")
+NOW = int(CAPTURE.rpartition("/")[2])
+_ASKED = ("target", "cwd", "doctor", "temporary", "command", "options", "patches")
+
+
+def version(schema: str, path: object) -> int:
+    """The number of a capture's schema. Raises CaptureError for a newer one, and for what is not a capture's."""
+    match = _SCHEMA.match(schema)
+    if match is None:
+        raise CaptureError(
+            f"{path} is not a capture of compile-doctor: its schema is {schema[:60]!r}.",
+            hint="Make one with: compile-doctor diagnose TARGET --capture DIR",
+        )
+    if int(match[1]) > NOW:
+        raise CaptureError(
+            f"{path} was recorded by a newer compile-doctor ({schema}; this one reads {CAPTURE}).",
+            hint="Upgrade: pip install --upgrade compile-doctor",
+        )
+    return int(match[1])
+
+
+def unsealed(doctor: str) -> str:
+    """What is wrong with a capture of schema 1."""
+    by = f"compile-doctor {doctor}" if doctor else "an older compile-doctor"
+    return f"it was recorded by {by}, before captures were sealed, and nothing shows that it is whole: record it again"
+
+
+def manifest(content: bytes) -> bytes:
+    """capture.json of schema 1, where everything lay side by side, as that of schema 2. Raises ValueError."""
+    old = json.loads(content)
+    asked: dict[str, Any] = {name: old[name] for name in _ASKED if name in old}
+    if asked.get("options") == {}:
+        del asked["options"]
+    rungs = [{**one, "reason": one.get("reason") or ""} for one in old.get("rungs") or ()]
+    made = {"schema": CAPTURE, "asked": asked, "children": old.get("children") or [], "rungs": rungs}
+    return json.dumps(made).encode()
+
+
+def events(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The probe's events of schema 1: the environment's values lay beside the word `event`."""
+    for line in lines:
+        if line.startswith(b'{"event": "environment"'):
+            try:
+                values = json.loads(line)
+                del values["event"]
+                line = json.dumps({"event": "environment", "values": values}).encode()
+            except (ValueError, RecursionError):
+                pass  # the reader says what is wrong with it
+        yield line

@@ -1,0 +1,62 @@
+"""The seal: what a capture held when it was complete. Written last; without it nothing shows that the capture is whole.
+
+It protects from loss and accident, not from somebody who writes a new one.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+
+from compile_doctor.capture.members import SEAL, Members, Stream
+from compile_doctor.reading import BadRecordError, decode
+from compile_doctor.schema import SEAL as SCHEMA
+from compile_doctor.schema import Seal
+
+LARGEST = 64 << 20
+UNSEALED = (
+    f"it has no {SEAL}, which is written last: compile-doctor was stopped before the capture was complete, or a part "
+    "of it was removed"
+)
+
+
+def make_seal(members: Members) -> Seal:
+    """The seal of what is there now."""
+    return Seal(SCHEMA, {name: members.digest(name) for name in members.names if name != SEAL})
+
+
+def seal_of(contents: Mapping[str, bytes]) -> Seal:
+    """The seal of files that are at hand."""
+    return Seal(
+        SCHEMA,
+        {
+            name: Stream(io.BytesIO(content), None, name.endswith(".jsonl")).drain()
+            for name, content in contents.items()
+        },
+    )
+
+
+def damage(members: Members) -> Iterator[str]:
+    """What is missing, changed or foreign, a sentence each; nothing for a capture that is as it was sealed."""
+    for name, why in sorted(members.refused.items()):
+        yield f"{name} {why}"
+    if SEAL not in members.names:
+        yield UNSEALED
+        return
+    try:
+        seal = decode(members.read(SEAL, LARGEST), Seal)
+    except (BadRecordError, OSError) as error:
+        yield f"{SEAL} cannot be read: {error}"
+        return
+    if seal.schema != SCHEMA:
+        yield f"{SEAL} is of another version ({seal.schema[:60]})"
+    for name in sorted({*seal.members, *members.names} - {SEAL}):
+        if name not in members.names:
+            yield f"{name} is missing"
+        elif name not in seal.members:
+            yield f"{name} is not a part of it"
+        else:
+            found, sealed = members.digest(name), seal.members[name]
+            if found != sealed:
+                records = f", {found.lines:,} of {sealed.lines:,} records" if found.lines and sealed.lines else ""
+                yield f"{name} was changed: {found.size:,} bytes, {sealed.size:,} when it was sealed{records}"

@@ -1,0 +1,109 @@
+"""The writing side of a capture: a folder that is filled while the children run, and sealed when they have ended."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from compile_doctor.asked import Asked
+from compile_doctor.capture.load import UNREADABLE, merged, read_run
+from compile_doctor.capture.members import SEAL, Members
+from compile_doctor.capture.seal import make_seal
+from compile_doctor.capture.sources import read_sources, roots_of
+from compile_doctor.errors import CaptureError
+from compile_doctor.evidence import Child, Evidence, Rung
+from compile_doctor.reading import encode
+from compile_doctor.schema import CAPTURE, Manifest, RungListed
+
+
+class CaptureDirectory:
+    """Made, filled by the children, read as often as it takes to know whether another child is needed, and closed once."""
+
+    def __init__(self, path: Path, asked: Asked) -> None:
+        """Raises CaptureError if the directory cannot be made, or holds something else."""
+        self.path = path
+        self.asked = asked
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            _clear(path)
+            (path / "trace").mkdir(exist_ok=True)
+            self._write("capture.json", Manifest(CAPTURE, asked))
+        except OSError as error:
+            raise CaptureError(
+                f"The capture {path} cannot be written: {error.strerror}.", hint="Choose another --capture DIR."
+            ) from error
+
+    def read(self, children: tuple[Child, ...]) -> Evidence:
+        """What was seen until now."""
+        return self._read(children)[0]
+
+    def close(self, children: tuple[Child, ...]) -> Evidence:
+        """Reads what was seen, writes how it ended and the sources that findings may point to, and seals the capture."""
+        evidence, members = self._read(children)
+        if members is None:
+            return evidence
+        evidence = replace(evidence, sources=read_sources(evidence, roots_of(evidence)))
+        files = {"sources.json": evidence.sources, "capture.json": Manifest(CAPTURE, self.asked, children)}
+        return self._seal(evidence, members, files)
+
+    def close_rungs(self, listed: tuple[RungListed, ...], rungs: list[Rung]) -> Evidence:
+        """Writes which sizes were run, each a sealed capture in a folder of its own, and seals them together."""
+        evidence = merged(self.asked, rungs)
+        assert evidence is not None, "the smallest size is always run"
+        try:
+            (self.path / "trace").rmdir()
+            members = Members(self.path)
+        except OSError as error:
+            return replace(evidence, damage=(*evidence.damage, _gone(error)))
+        return self._seal(evidence, members, {"capture.json": Manifest(CAPTURE, self.asked, rungs=listed)})
+
+    def _read(self, children: tuple[Child, ...]) -> tuple[Evidence, Members | None]:
+        try:
+            members = Members(self.path)
+            return read_run(members, self.asked, children, False), members
+        except (CaptureError, *UNREADABLE) as error:  # the target deleted it, or made it unreadable
+            return Evidence(self.asked, children=children, damage=(_gone(error),)), None
+
+    def _seal(self, evidence: Evidence, members: Members, files: dict[str, Any]) -> Evidence:
+        """A capture that cannot be written to its end is reported all the same, and can pass for nothing."""
+        try:
+            for name, record in files.items():
+                self._write(name, record)
+                members.forget(name)
+            self._write(SEAL, make_seal(members))
+        except UNREADABLE as error:
+            text = f"it could not be completed: {getattr(error, 'strerror', None) or error}"
+            return replace(evidence, damage=(*evidence.damage, text))
+        return replace(evidence, damage=(*evidence.damage, *(f"{n} {why}" for n, why in members.refused.items())))
+
+    def _write(self, name: str, record: Any) -> None:
+        temporary = self.path / f".{name}.part"
+        temporary.write_bytes(encode(record))
+        os.replace(temporary, self.path / name)
+
+
+def _gone(error: Exception) -> str:
+    return (
+        f"its folder cannot be read, was it deleted while the target ran? ({getattr(error, 'strerror', None) or error})"
+    )
+
+
+def _clear(path: Path) -> None:
+    """An earlier capture in the same place is replaced; anything else is left alone and refused."""
+    held = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+    if not held:
+        return
+    if not (path / "capture.json").exists():
+        raise CaptureError(
+            f"{path} exists and is not a capture.", hint="Choose a new or empty directory for --capture."
+        )
+    for pattern in (SEAL, "process-*.jsonl", "trace/*.log", "bytecode/*.py", "sources.json", "capture.json*"):
+        for entry in path.glob(pattern):
+            entry.unlink()
+    for folder in ("rung-*", "with-recipes"):
+        for entry in path.glob(folder):
+            if (entry / "capture.json").exists() and not entry.is_symlink():
+                shutil.rmtree(entry)

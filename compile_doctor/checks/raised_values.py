@@ -1,0 +1,29 @@
+"""What findings about a comparison share if one of its runs raised: the exception, the chunks it comes with, the line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from compile_doctor.analysis import Seen
+from compile_doctor.checks.attention_values import at_frame
+from compile_doctor.evidence import Comparison, Failure
+from compile_doctor.rootcause import root_cause
+
+
+def values_of(seen: Seen, raised: Sequence[Comparison]) -> dict[str, Any]:
+    """Message, location and traceback of the first; at least one is given."""
+    first = raised[0]
+    failure = Failure("numerics", first.chain, first.text)
+    chunks = [one.case.removeprefix("chunk-") for one in raised if one.case != "full"]
+    listed = " and ".join(filter(None, [", ".join(chunks[:-1]), *chunks[-1:]]))
+    return {
+        "message": first.reason + (f" (in chunks of {listed})." if listed else "."),
+        "evidence": tuple(first.text.rstrip().splitlines()),
+        **(at_frame(seen, root_cause(failure, seen.torch_root).frame) if first.chain else {}),
+    }
+
+
+def hook(comparison: Comparison) -> str:
+    """The function of the target file that raised."""
+    return "full()" if comparison.case == "full" else "incremental()"

@@ -1,0 +1,72 @@
+"""What the JSON documents are made of: typed records, from which both the text and its published schema come.
+
+A record's docstrings are the schema's descriptions: `make schemas` writes compile_doctor/schemas/ from them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+
+class Record(msgspec.Struct, forbid_unknown_fields=True):
+    """An object with these keys and no others, in this order."""
+
+
+def one_of(*values: Any) -> Meta:
+    """One of a few values, as a constant of ours lists them."""
+    return Meta(extra_json_schema={"enum": list(values)})
+
+
+Count = Annotated[int, Meta(ge=0)]
+Size = Annotated[int, Meta(ge=1)]
+"""Of what there is at least one: tokens, heads, occurrences, lines."""
+Figure = Annotated[float, Meta(ge=0)] | None
+"""Seconds, differences, tolerances. Null, too, for a number that JSON cannot hold: see `as_dict`."""
+Texts = tuple[str, ...]
+
+ENVIRONMENT: dict[str, Any] = {
+    "properties": {
+        "torch": {"type": "string", "description": "torch's version, such as `2.13.0+cpu`."},
+        "python": {"type": "string", "description": "Python's version, such as `3.11.7`."},
+        "platform": {"type": "string", "description": "Operating system and architecture."},
+        "threads": {"type": "integer", "minimum": 1, "description": "torch's threads for one operation."},
+        "device": {"type": "string", "description": "What it ran on: `cpu`, `cuda`, …"},
+        "gpu": {"type": "string", "description": "The GPU by name, if it ran on one."},
+        "cuda": {"type": ["string", "null"], "description": "The CUDA version of torch, if it ran on a GPU."},
+        "backend": {"type": "string", "description": "torch.compile's backend, or `as the target set it`."},
+    },
+    "patternProperties": {
+        "^[A-Z]": {"type": "string", "description": "An environment variable that changes what torch.compile does."}
+    },
+    "additionalProperties": False,
+}
+"""Only what is known is there: a bare trace has hardly any of it."""
+
+
+def as_dict(document: Record) -> dict[str, Any]:
+    """The document as JSON has it. NaN and the infinities, which JSON cannot hold, become null, with a note for each."""
+    found: dict[str, Any] = msgspec.to_builtins(document)
+    lost: list[str] = []
+    found = _finite(found, "", lost)
+    found["notes"] += lost
+    return found
+
+
+def as_text(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def _finite(value: Any, path: str, lost: list[str]) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        lost.append(f"{path} is null: it was {value}, which is not a finite number")
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(one, f"{path}.{key}" if path else key, lost) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one, f"{path}[{number}]", lost) for number, one in enumerate(value)]
+    return value

@@ -1,0 +1,315 @@
+"""The document `report`, key by key. A docstring here is the key's description in the published schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from compile_doctor.findings import SEVERITIES
+from compile_doctor.parity import result
+from compile_doctor.render.document import ENVIRONMENT, Count, Figure, Record, Size, Texts, one_of
+
+Code = Annotated[str, Meta(pattern="^CD[0-9]{3}$")]
+Owner = Annotated[str, one_of("mine", "dependency", "torch")]
+Verdict = Annotated[str, one_of("healthy", "unhealthy", "inconclusive")]
+_CALL = ("fused", "dense", "mixed", "unverified")
+CallVerdict = Annotated[str, one_of(*_CALL)]
+StepVerdict = Annotated[str, one_of(*_CALL, "dense (from growth)", "mixed (from growth)", "not run")]
+RecipeState = Annotated[
+    str, one_of("applicable", "active", "not-affected", "refused", "disabled", "failed", "too-late")
+]
+Piece = Annotated[str, one_of("lowered", "executed", "bounded")]
+
+
+class Location(Record):
+    """A place in source code."""
+
+    file: str
+    """Relative to the working directory, if it lies in it."""
+    line: Size
+    """Counted from 1."""
+    function: str
+    """Qualified, such as `Model.forward`."""
+    snippet: str
+    """The line's text without its indentation; empty if it is not known."""
+
+
+class Upstream(Record):
+    """torch's own page about a cause."""
+
+    id: Annotated[str, Meta(pattern="^GB[0-9]+$")]
+    """torch's id of the graph break."""
+    url: str
+    """Its page on PyTorch's graph-break site."""
+
+
+class Cost(Record):
+    """What a finding costs, as far as the trace shows it."""
+
+    graphs: Count
+    """Graphs that would not be there without it."""
+    seconds: Figure
+    """Seconds of compile time of those graphs, wall clock."""
+
+
+class Finding(Record):
+    """One cause at one place."""
+
+    code: Code
+    """The check's code; `compile-doctor explain CODE` has its page."""
+    name: str
+    """The check's name, such as `graph-break`."""
+    severity: Annotated[str, one_of(*SEVERITIES)]
+    """How bad it is."""
+    title: str
+    """What it is, in a few words."""
+    message: str
+    """What happened, in sentences."""
+    location: Location | None
+    """Where; null if the finding is about the whole run."""
+    via: Location | None
+    """The user's own line that leads there, if the place is in a package; else null."""
+    owner: Owner
+    """Whose code the place is."""
+    count: Size
+    """Occurrences that were folded into this finding."""
+    cause: str
+    """The normalised cause: the same over values, lines and torch versions."""
+    upstream: Upstream | None
+    """torch's id of the cause; null if it has none."""
+    fix: str
+    """What to change; empty if nothing is known."""
+    recipe: str | None
+    """The recipe that would help; null if there is none."""
+    cost: Cost
+    """What it costs."""
+    evidence: Texts
+    """What was seen, line by line."""
+
+
+class Summary(Record):
+    """What was counted, without torch's own frames."""
+
+    graphs: Count
+    """FX graphs that were compiled."""
+    graph_breaks: Count
+    """Distinct places and causes of graph breaks."""
+    deliberate_breaks: Count
+    """Those of them that the code asks for."""
+    recompiles: Count
+    """Compilations of a frame that had been compiled before."""
+    frames_compiled: Count
+    """Frames for which code with guards came out."""
+    frames_skipped: Count
+    """Frames that Dynamo gave up and that ran as Python."""
+    ops_captured: Count
+    """Operators in all graphs."""
+    compile_seconds: Figure
+    """Seconds of all compilations, wall clock."""
+
+
+class Pieces(Record):
+    """The evidence for a fused kernel. Null: it could not be checked, and `reasons` says why."""
+
+    lowered: bool | None
+    """The generated code holds a fused kernel for this call."""
+    executed: bool | None
+    """That kernel ran, and nothing dense did."""
+    bounded: bool | None
+    """Memory did not grow as the scores would."""
+
+
+class Step(Record):
+    """One size of `--tokens`."""
+
+    tokens: Count
+    """Tokens at this size."""
+    ran: bool
+    """Whether this size was run."""
+    verdict: StepVerdict
+    """What is known of the call at this size; "from growth": by what the smaller sizes did."""
+    peak_bytes: Count | None
+    """Bytes, measured; null if they were not."""
+    dense_bytes: Count | None
+    """Bytes that the dense path needs, measured or predicted; null if that is not known."""
+    fused_bytes: Count | None
+    """Bytes that a fused kernel would need; null if that is not known."""
+    reason: str
+    """Why it was not run; empty if it was."""
+
+
+class Attention(Record):
+    """One line that calls attention."""
+
+    location: Location
+    """The line of the call."""
+    owner: Owner
+    """Whose code it is."""
+    api: Annotated[str, one_of("flex_attention", "sdpa")]
+    """What is called."""
+    verdict: CallVerdict
+    """How it ran; `unverified` is not a pass."""
+    kernel: str | None
+    """The generated kernel; null if there is none."""
+    backend: str | None
+    """Of `sdpa` the backend that ran, of `flex_attention` that of its graph; null if it is not known."""
+    tokens: Count | None
+    """Keys at the largest size that ran; null if the shapes are not known."""
+    q_shape: tuple[Count, ...] | None
+    """The query's shape; null if it is not known."""
+    kv_shape: tuple[Count, ...] | None
+    """The key's shape; null if it is not known."""
+    dtype: str | None
+    """The query's dtype, such as `bfloat16`; null if it is not known."""
+    device: str | None
+    """The query's device; null if it is not known."""
+    peak_bytes: Count | None
+    """Bytes that were allocated at most while it ran; null if that was not measured."""
+    dense_bytes: Count | None
+    """Bytes of the score matrix alone; null if the shapes are not known."""
+    evidence: Pieces
+    """The three pieces of evidence behind the verdict."""
+    reason: str
+    """Why it is not `fused`; empty if it is."""
+    reasons: Mapping[Piece, str]
+    """For each piece of evidence that is not true, why."""
+    ladder: tuple[Step, ...]
+    """The sizes of `--tokens`, smallest first."""
+
+
+class SkippedCheck(Record):
+    """What could not be checked: never a pass."""
+
+    code: Code
+    """The check's code."""
+    reason: str
+    """Why it could not be looked at."""
+
+
+class Recipe(Record):
+    """A recipe in the target's process."""
+
+    id: str
+    """The recipe's name."""
+    state: RecipeState
+    """What became of it."""
+    reason: str | None
+    """Why, if it is not active; else null."""
+
+
+class Verdicts(Record):
+    """The verdict without and with the recipes."""
+
+    before: Verdict
+    """Without them."""
+    after: Verdict
+    """With them."""
+
+
+class Figures(Record):
+    """A figure without and with the recipes."""
+
+    before: Figure
+    """Without them; null if there is no figure."""
+    after: Figure
+    """With them; null if there is no figure."""
+
+
+class TrialAttention(Record):
+    """A call of attention whose verdict the recipes changed. "–": it was not reached."""
+
+    place: str
+    """File and line."""
+    before: Annotated[str, one_of(*_CALL, "–")]
+    """Its verdict without the recipes."""
+    after: Annotated[str, one_of(*_CALL, "–")]
+    """Its verdict with them."""
+
+
+class Trial(Record):
+    """What `--try-recipes` changed."""
+
+    recipes: tuple[Recipe, ...]
+    """The recipes of the second run."""
+    verdict: Verdicts
+    """The verdict of the two runs."""
+    gone: tuple[Finding, ...]
+    """Findings of the first run that the second does not have."""
+    new: tuple[Finding, ...]
+    """Findings of the second run that the first does not have."""
+    attention: tuple[TrialAttention, ...]
+    """Calls whose verdict changed."""
+    max_difference: Figures
+    """The largest absolute difference between compiled and eager output."""
+    compile_seconds: Figures
+    """Seconds of all compilations, wall clock."""
+
+
+class Numeric(Record):
+    """One comparison of `--numerics`."""
+
+    case: str
+    """`compiled-vs-eager`, `state-after`, `full`, `chunk-4`, …"""
+    direction: Annotated[str, one_of("forward", "backward")]
+    """Outputs, or gradients."""
+    implementation: str
+    """The backend (`eager-backend` for that name), or `eager` for decoding without torch.compile."""
+    dtype: str
+    """The dtype that explains the rounding; empty if nothing was compared."""
+    status: Annotated[str, one_of(*result.STATUSES)]
+    """`PASS`, or what came of it."""
+    max_error: Figure
+    """The largest absolute difference from the reference; null if nothing was computed."""
+    tolerance: Figure
+    """The largest error that is a PASS, absolute; null if nothing was computed."""
+    reason: str | None
+    """Why it is not a PASS; null if it is."""
+    notes: Texts
+    """How it was compared, if that was not as usual."""
+
+
+class Report(Record):
+    """What `diagnose`, `run` and `report` write with `--format json`."""
+
+    schema: Literal["compile-doctor/report/1"]
+    """The name of this schema, with its version."""
+    target: str
+    """What was diagnosed, as it was written."""
+    verdict: Verdict
+    """`inconclusive` is not a pass."""
+    reason: str
+    """Why the verdict is not `healthy`, in one sentence; may be empty."""
+    environment: Annotated[Mapping[str, Any], Meta(extra_json_schema=ENVIRONMENT)]
+    """What it ran on; only what is known."""
+    convention: str
+    """How the target was found; empty for a program and for a bare trace."""
+    summary: Summary
+    """Counts."""
+    findings: tuple[Finding, ...]
+    """What was found, most important first."""
+    attention: tuple[Attention, ...]
+    """One entry for each line that called attention."""
+    skipped_checks: tuple[SkippedCheck, ...]
+    """What could not be looked at, and why."""
+    unknown_events: Mapping[str, Size]
+    """How many records there were of each kind that this version cannot read."""
+    disagreements: Texts
+    """What torch's trace and its own counters do not agree on."""
+    missing: Texts
+    """Evidence that is missing, a sentence each: a report with any is never `healthy`."""
+    notes: Texts
+    """What else to know: what was left out, and which figure could not be written."""
+    patches: tuple[Recipe, ...]
+    """Recipes that were asked for, as they were at the end."""
+    trial: Trial | None
+    """What `--try-recipes` changed; null without it."""
+    timings: Mapping[Annotated[str, Meta(pattern="_seconds$")], Figure]
+    """Wall-clock seconds of each phase that came to its end, such as `compiled_seconds`."""
+    max_difference: Figure
+    """The largest absolute difference between compiled and eager output; null if they were not compared."""
+    numerics: tuple[Numeric, ...]
+    """What `--numerics` compared; empty without it."""
+    not_compared: str | None
+    """Why compiled and eager output give no number; null if they do, or if one of them did not run."""
