@@ -16,7 +16,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from compile_doctor import baseline
+from compile_doctor import baseline, baseline_files
 from compile_doctor.capture import load_capture
 from compile_doctor.config import Configuration, GateTarget
 from compile_doctor.gate import Gate
@@ -143,11 +143,11 @@ def replay(base: Base, edit: Edit, folder: Path) -> str:
     """What is wrong with the gate's answer to the recordings; the base's baseline is written into the folder."""
     found = make_report(load_capture(EVIDENCE / f"{base.name}.zip"))
     entry = baseline.snapshot("model", found)
-    baseline.write(baseline.path_of(folder, "model", entry["torch"], entry["device"]), entry)
+    baseline_files.write(baseline_files.path_of(folder, "model", entry.torch, entry.device), entry)
     target = GateTarget("model", MODEL, **base.options)
     seen = load_capture(EVIDENCE / f"{edit.slug}.zip")
     outcome = judge(target, seen, Configuration(folder / "pyproject.toml", folder, ()), datetime.date(2026, 11, 21))
-    gate = Gate((outcome,), entry["torch"], entry["device"])
+    gate = Gate((outcome,), entry.torch, entry.device)
     document = json.loads(gate_renderer("json")(gate, 1, False))
     return mistake(edit, edited(base, edit), gate.exit_code, document)
 

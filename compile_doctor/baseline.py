@@ -1,28 +1,27 @@
 """A report reduced to what is deterministic and can be lived with, kept as one small sorted JSON per target, torch and device.
 
 No lines, counts of occurrences, times or hashes of a run: moved code, a renamed local variable or a patch release of torch
-changes nothing.
+changes nothing. `baseline_files.py` has the files.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import tempfile
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from compile_doctor.errors import UsageError
+import msgspec
+from msgspec import Meta, Struct
+
+from compile_doctor.errors import InconclusiveError
 from compile_doctor.findings import Finding
 from compile_doctor.report import Report, relative
 
-SCHEMA = "compile-doctor/baseline/1"
-GUARDED = ("graphs", "ops_captured", "frames_compiled", "frames_skipped", "recompiles")
-"""Of the report's summary."""
+SCHEMA: Final = "compile-doctor/baseline/1"
 _ON_A_NAME = re.compile(
     r"(size|stride|rank|dtype|requires_grad|device|type|none|value|length|keys|identity|closure|shape-range|function):"
     r"(?!self\b)[A-Za-z_]\w*"
@@ -31,147 +30,225 @@ _ON_A_NAME = re.compile(
 ABOUT_THE_MACHINE = ("CD701", "CD702", "CD703", "CD901", "CD902")
 """Findings about the environment, not about the code: shown, and never part of a baseline."""
 
+Count = Annotated[int, Meta(ge=0, le=10**15)]
+Positive = Annotated[int, Meta(ge=1, le=10**15)]
+Word = Annotated[str, Meta(pattern=r"\S")]
 
-def snapshot(name: str, report: Report) -> dict[str, Any]:
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the figures depend on; a baseline that was made with others is not comparable. Only what is not the default."""
+
+    tokens: Positive | None = None
+    backend: Word | None = None
+    mode: Word | None = None
+    dynamic: bool | None = None
+    grad: bool = False
+    as_is: bool = False
+    repeat: Positive | None = None
+    patches: Word | None = None
+    device: Word | None = None
+    """The one that was asked for."""
+    numerics: bool = False
+    memory_limit: Positive | None = None
+    """How far the ladder of sizes went may depend on it."""
+
+
+class Summary(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of the report's."""
+
+    graphs: Count
+    ops_captured: Count
+    frames_compiled: Count
+    frames_skipped: Count
+    recompiles: Count
+
+
+class Entry(Struct, frozen=True, forbid_unknown_fields=True):
+    """A finding, as far as it stays the same while code moves."""
+
+    code: Annotated[str, Meta(pattern=r"^CD[0-9]{3}\Z")]
+    upstream: str | None
+    owner: Literal["mine", "dependency", "torch"]
+    file: str | None
+    function: str | None
+    cause: str
+
+    def __post_init__(self) -> None:
+        """A place is whole; msgspec makes an error with the entry's number of it."""
+        if (self.file is None) != (self.function is None):
+            raise ValueError("Expected both `file` and `function` to be null, or none of them")
+
+
+class Call(Struct, frozen=True, forbid_unknown_fields=True):
+    """A call of attention."""
+
+    file: str
+    function: str
+    api: Word
+    number: Positive
+    """Counts the calls of one API in a function, in the order of their lines."""
+    verdict: Literal["fused", "unverified", "mixed", "dense"]
+
+
+class Baseline(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    schema: Literal["compile-doctor/baseline/1"]
+    target: Word
+    torch: Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+\Z")]
+    device: Word
+    settings: Settings
+    summary: Summary
+    findings: tuple[Entry, ...]
+    attention: tuple[Call, ...]
+
+
+def snapshot(name: str, report: Report) -> Baseline:
     """What is written down of a report."""
     report = relative(report)
-    return {
-        "schema": SCHEMA,
-        "target": name,
-        "torch": minor(str(report.environment.get("torch", ""))),
-        "device": str(report.environment.get("device", "cpu")),
-        "settings": _settings(report),
-        "summary": {key: report.summary[key] for key in GUARDED},
-        "findings": sorted(
-            (identity(one) for one in report.findings if one.code not in ABOUT_THE_MACHINE), key=sorted_by
-        ),
-        "attention": _attention(report),
-    }
+    return Baseline(
+        SCHEMA,
+        name,
+        minor(str(report.environment.get("torch", ""))),
+        str(report.environment.get("device", "cpu")),
+        _settings(report),
+        Summary(**{key: report.summary[key] for key in Summary.__struct_fields__}),
+        tuple(sorted((identity(one) for one in report.findings if one.code not in ABOUT_THE_MACHINE), key=sorted_by)),
+        _attention(report),
+    )
 
 
-def identity(finding: Finding) -> dict[str, Any]:
+def identity(finding: Finding) -> Entry:
     """Code, upstream id, owner, file, qualified name and normalised cause: an argument may be called what it likes."""
     place = finding.location
     # That a frame is skipped is one finding, whichever of its breaks Dynamo met first; that break has its own.
     skipped = finding.code == "CD104"
-    return {
-        "code": finding.code,
-        "upstream": None if skipped else finding.upstream,
-        "owner": finding.owner,
+    return Entry(
+        finding.code,
+        None if skipped else finding.upstream,
+        finding.owner,  # type: ignore[arg-type]  # checked before it is written
         # Where a package lies is the machine's affair; which file of it is not.
-        "file": _portable(place.file) if place else None,
-        "function": place.function if place else None,
-        "cause": "skipped" if skipped else _ON_A_NAME.sub(r"\1:*", finding.cause),
-    }
+        _portable(place.file) if place else None,
+        place.function if place else None,
+        "skipped" if skipped else _ON_A_NAME.sub(r"\1:*", finding.cause),
+    )
 
 
 def minor(version: str) -> str:
     """`2.13` of `2.13.1+cpu`."""
-    match = re.match(r"(\d+\.\d+)", version)
+    match = re.match(r"([0-9]+\.[0-9]+)", version)
     return match[1] if match else "unknown"
 
 
 def _portable(file: str) -> str:
-    return re.sub(r"^.*?/(?:site-packages|dist-packages|lib/python3\.\d+)/", "", file.replace("\\", "/"))
+    inside = re.sub(r"^.*?/(?:site-packages|dist-packages|lib/python3\.\d+)/", "", file.replace("\\", "/"))
+    return inside.encode("utf-8", "backslashreplace").decode()  # a name that is not UTF-8 has half characters
 
 
-def _settings(report: Report) -> dict[str, Any]:
-    """What the figures depend on; a baseline made with other settings is none."""
-    names = ("tokens", "backend", "mode", "dynamic", "grad", "as_is", "repeat", "patches")
-    return {name: report.settings.get(name) for name in names if report.settings.get(name) not in (None, False)}
+def _settings(report: Report) -> Settings:
+    given = {name: report.settings.get(name) for name in Settings.__struct_fields__}
+    return Settings(**{name: value for name, value in given.items() if value is not None})
 
 
-def _attention(report: Report) -> list[dict[str, Any]]:
+def _attention(report: Report) -> tuple[Call, ...]:
     """One entry per call, in the order of lines within a function, without the lines."""
-    found: list[dict[str, Any]] = []
+    found: list[Call] = []
     numbers: Counter[tuple[str, str, str]] = Counter()
     for entry in sorted(report.attention, key=lambda one: (one.location.file, one.location.line)):
         key = (_portable(entry.location.file), entry.location.function, entry.api)
         numbers[key] += 1
-        found.append(
-            {"file": key[0], "function": key[1], "api": key[2], "number": numbers[key], "verdict": entry.verdict}
-        )
+        found.append(Call(*key, numbers[key], entry.verdict))  # type: ignore[arg-type]  # checked before it is written
+    return tuple(found)
+
+
+def sorted_by(entry: Entry) -> tuple[str, ...]:
+    """What entries are sorted by: all of it, as text."""
+    return tuple(map(str, msgspec.structs.astuple(entry)))
+
+
+def text_of(entry: Baseline) -> str:
+    """The file's text: sorted, one value per line, so that a change in review is a line."""
+    return json.dumps(msgspec.to_builtins(entry), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def parse(content: bytes) -> Baseline:
+    """The baseline in a file's bytes. Raises InconclusiveError, which names the field, for anything that is not one."""
+    try:
+        # Typed first: what is wrong is not built, so that memory stays small. Then once more, for what that lets pass.
+        entry = msgspec.json.decode(content, type=Baseline)
+        json.loads(content, object_pairs_hook=_object)
+    except msgspec.ValidationError as error:
+        raise InconclusiveError(_other_schema(content) or _in_words(error)) from None
+    except RecursionError:
+        raise InconclusiveError("it is nested too deeply") from None
+    except (msgspec.DecodeError, ValueError) as error:
+        raise InconclusiveError(f"it is not JSON: {error}") from None
+    _check_calls(entry.attention)
+    return entry
+
+
+class _Envelope(Struct):
+    schema: str
+
+
+def _other_schema(content: bytes) -> str:
+    with contextlib.suppress(msgspec.DecodeError, RecursionError):
+        found = msgspec.json.decode(content, type=_Envelope).schema
+        return f"its schema is {found[:80]!r}, this version reads {SCHEMA}" if found != SCHEMA else ""
+    return ""
+
+
+def _in_words(error: msgspec.ValidationError) -> str:
+    what, _, where = str(error).partition(" - at `$")
+    return f"{where.strip('.`')}: {what}" if where else what
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """One JSON object; a key that is there twice, as after a merge, would hide what the other one says."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        raise InconclusiveError(f"{twice[:80]!r} is there twice in one object")
     return found
 
 
-def sorted_by(entry: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(str(value) for value in entry.values())
+def _check_calls(calls: Iterable[Call]) -> None:
+    numbers: dict[tuple[str, str, str], list[int]] = {}
+    for call in calls:
+        numbers.setdefault((call.file, call.function, call.api), []).append(call.number)
+    for (file, function, api), found in numbers.items():
+        if sorted(found) != list(range(1, len(found) + 1)):
+            listed = ", ".join(map(str, sorted(found)))
+            raise InconclusiveError(f"attention: the calls of {api} in {function} ({file}) are numbered {listed}")
 
 
-def path_of(folder: Path, name: str, torch: str, device: str) -> Path:
-    """`vit.torch-2.13.cpu.json`."""
-    safe = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "target"
-    return folder / f"{safe}.torch-{minor(torch)}.{device}.json"
+def foreign(known: Baseline, found: Baseline) -> str:
+    """What the first one was made of, if that is not what the other one is of: another target, torch or device."""
+    keys = [key for key in ("target", "torch", "device") if getattr(known, key) != getattr(found, key)]
+    return ", ".join(f"{key} {getattr(known, key)!r} instead of {getattr(found, key)!r}" for key in keys)
 
 
-def known(folder: Path, name: str, torch: str) -> bool:
-    """Whether there is a baseline of the target for this torch, on whatever device."""
-    return any(folder.glob(path_of(folder, name, torch, "*").name))
-
-
-def load(path: Path) -> dict[str, Any] | None:
-    """None where there is none. Raises UsageError for a file that is no baseline."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise UsageError(f"{path} is no baseline of this version ({SCHEMA}).", hint="compile-doctor baseline update")
-    return found
-
-
-def text_of(entry: dict[str, Any]) -> str:
-    """The file's bytes: sorted, one value per line, so that a change in review is a line."""
-    return json.dumps(entry, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def write(path: Path, entry: dict[str, Any]) -> bool:
-    """Whether the file changed. Whole or not at all: another process reads the old one or the new one."""
-    text = text_of(entry)
-    with contextlib.suppress(OSError):
-        if path.read_text(encoding="utf-8") == text:
-            return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    return True
-
-
-def stored(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Every baseline of a folder, by name."""
-    for path in sorted(folder.glob("*.json")):
-        found = load(path)
-        if found is not None:
-            yield path, found
-
-
-def differing(known: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+def differing(known: Settings, found: Settings) -> str:
     """`as_is = True, now not given; tokens = 1024, now 4096`."""
-    keys = sorted(key for key in {*known, *found} if known.get(key) != found.get(key))
-    return "; ".join(f"{key} = {known.get(key, 'not given')}, now {found.get(key, 'not given')}" for key in keys)
+    before, after = msgspec.to_builtins(known), msgspec.to_builtins(found)
+    keys = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+    return "; ".join(f"{key} = {before.get(key, 'not given')}, now {after.get(key, 'not given')}" for key in keys)
 
 
-def differences(old: Sequence[Any], new: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+One = TypeVar("One")
+
+
+def differences(old: Sequence[One], new: Sequence[One]) -> tuple[list[One], list[One]]:
     """(gone, new) of two lists of entries; one that is there twice counts twice."""
-    _, gone, added = paired(old, new, key_of)
+    _, gone, added = paired(old, new, lambda one: one)
     return gone, added
 
 
 def paired(
-    old: Sequence[Any], new: Sequence[Any], key: Callable[[Any], Hashable]
-) -> tuple[list[tuple[Any, Any]], list[Any], list[Any]]:
+    old: Sequence[One], new: Sequence[One], key: Callable[[One], Any]
+) -> tuple[list[tuple[One, One]], list[One], list[One]]:
     """(pairs, old ones left, new ones left): each new entry with the first old one of the same key."""
-    waiting: dict[Hashable, deque[int]] = defaultdict(deque)
+    waiting: dict[Any, deque[int]] = defaultdict(deque)
     for number, one in enumerate(old):
         waiting[key(one)].append(number)
     pairs, left, taken = [], [], set()
@@ -185,6 +262,6 @@ def paired(
     return pairs, [one for number, one in enumerate(old) if number not in taken], left
 
 
-def key_of(entry: Any, without: str = "") -> Hashable:
-    """What an entry is looked up by: all of it, or all but one of its fields."""
-    return json.dumps({name: value for name, value in entry.items() if name != without}, sort_keys=True)
+def without(field: str) -> Callable[[Entry], tuple[Any, ...]]:
+    """What entries are paired by: all but one of their fields."""
+    return attrgetter(*(name for name in Entry.__struct_fields__ if name != field))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 SEVERITIES = ("error", "warning", "info")
+OUTCOMES = {"CD001": 2, "CD002": 3, "CD003": 3, "CD105": 3}
+"""Findings that end the diagnosis without a verdict, and their exit codes."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from compile_doctor import baseline, regressions
+from compile_doctor import baseline, baseline_files, regressions
 from compile_doctor.config import Configuration, GateTarget, Waiver
+from compile_doctor.errors import InconclusiveError
 from compile_doctor.evidence import Evidence
 from compile_doctor.findings import Finding
 from compile_doctor.gate import Change, Outcome
@@ -16,20 +17,25 @@ from compile_doctor.report import OUTCOMES, Report, make_report, relative
 def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, today: datetime.date) -> Outcome:
     """The outcome of a target that was run."""
     report = make_report(evidence)
-    outcome = next((finding for finding in report.findings if finding.code in OUTCOMES), None)
-    # What --require-fused could not prove is said last: a regression beside it comes first.
-    if outcome is not None or (report.verdict == "inconclusive" and report.reason != report.unproven):
-        return Outcome(target.name, "inconclusive", report.reason or "It could not be judged.", report)
+    # What --require-fused could not prove comes last: a regression beside it is reported first.
+    undecided = why_undecided(report)
+    if undecided and not (report.unproven and undecided == report.unproven):
+        return Outcome(target.name, "inconclusive", undecided, report)
     found = baseline.snapshot(target.name, report)
-    path = baseline.path_of(configuration.baseline_dir, target.name, found["torch"], found["device"])
-    known = baseline.load(path)
-    if known is None:
-        return without_baseline(target, found["torch"], found["device"], report)
     update = f"compile-doctor baseline update {target.name}"
-    if known["settings"] != found["settings"]:
-        reason = (
-            f"Its baseline was made with other settings: {baseline.differing(known['settings'], found['settings'])}."
+    try:
+        known = baseline_files.load(
+            baseline_files.find(configuration.baseline_dir, target.name, found.torch, found.device)
         )
+    except InconclusiveError as error:
+        return Outcome(target.name, "inconclusive", f"Its baseline: {error}", report, hint=update)
+    if known is None:
+        return without_baseline(target, found.torch, found.device, report)
+    other = baseline.foreign(known, found)
+    if other:
+        return Outcome(target.name, "inconclusive", f"Its baseline is another one's: {other}.", report, hint=update)
+    if known.settings != found.settings:
+        reason = f"Its baseline was made with other settings: {baseline.differing(known.settings, found.settings)}."
         return Outcome(target.name, "inconclusive", reason, report, hint=update)
     standing = [waiver for waiver in configuration.waivers if waiver.expires >= today]
 
@@ -49,10 +55,21 @@ def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, 
         return Outcome(
             target.name, "regression", _sentence(first.text), report, tuple(worse), tuple(better), hint=meant
         )
-    if report.unproven:
-        return Outcome(target.name, "inconclusive", report.unproven, report)
+    unproven = report.unproven or _unmeasured(target, report, evidence) or undecided
+    if unproven:
+        return Outcome(target.name, "inconclusive", unproven, report)
     status = "better" if better else "pass"
     return Outcome(target.name, status, "", report, tuple(worse), tuple(better), hint=update if better else "")
+
+
+def why_undecided(report: Report) -> str:
+    """Why a report is neither compared nor written down, whatever its findings are; empty if it may be.
+
+    An unhealthy one that lost evidence is no base either: what is lost may be graphs and findings.
+    """
+    if report.verdict not in ("healthy", "unhealthy"):
+        return report.reason or "It could not be judged."
+    return _sentence(f"evidence is missing: {report.lost[0]}") if report.lost else ""
 
 
 def without_baseline(target: GateTarget, torch: str, device: str | None, report: Report | None = None) -> Outcome:
@@ -73,9 +90,18 @@ def _thresholds(target: GateTarget, report: Report) -> list[Change]:
     return found
 
 
+def _unmeasured(target: GateTarget, report: Report, evidence: Evidence) -> str:
+    """Which limit of the target nothing was measured against; empty if there is none."""
+    if target.max_compile_seconds is not None and all(one.seconds is None for one in evidence.compilations):
+        return "The compile time is not known (max-compile-seconds)."
+    if target.max_peak_bytes is not None and all(entry.peak_bytes is None for entry in report.attention):
+        return "The memory of no attention call was measured (max-peak-bytes)."
+    return ""
+
+
 def covers(waiver: Waiver, name: str, finding: Finding) -> bool:
-    """Whether a waiver is about a finding: its code, and its file or function."""
-    if waiver.code != finding.code or (waiver.target and waiver.target != name):
+    """Whether a waiver is about a finding: its code, and its file or function. Nothing covers a run that was not judged."""
+    if waiver.code in OUTCOMES or waiver.code != finding.code or (waiver.target and waiver.target != name):
         return False
     place = finding.location
     return place is not None and waiver.place in (place.file, f"{place.file}:{place.function}")
@@ -85,8 +111,7 @@ def waiver_notes(configuration: Configuration, outcomes: Sequence[Outcome], toda
     """The waivers that have expired, and those that cover nothing any more."""
     notes = []
     # A target that did not come to its end has a report that lacks findings.
-    whole = (one for one in outcomes if one.report and not any(f.code in OUTCOMES for f in one.report.findings))
-    reports = {one.name: relative(one.report) for one in whole if one.report}
+    reports = {one.name: relative(one.report) for one in outcomes if one.report and _is_whole(one.report)}
     for waiver in configuration.waivers:
         said = f"the waiver of {waiver.code} at {waiver.place}"
         if waiver.expires < today:
@@ -97,6 +122,10 @@ def waiver_notes(configuration: Configuration, outcomes: Sequence[Outcome], toda
         if not any(covers(waiver, name, finding) for name in about for finding in reports[name].findings):
             notes.append(f"{said} covers nothing any more")
     return notes
+
+
+def _is_whole(report: Report) -> bool:
+    return not why_undecided(report) and not any(finding.code in OUTCOMES for finding in report.findings)
 
 
 def _could_tell(waiver: Waiver, report: Report) -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 from compile_doctor import baseline, places
+from compile_doctor.baseline import Baseline, Call, Entry
 from compile_doctor.findings import Finding
 from compile_doctor.gate import Change
 from compile_doctor.report import Report, relative
@@ -23,14 +22,12 @@ LINES = 9
 """That are named of one change."""
 _RANK = {"fused": 0, "unverified": 1, "mixed": 2, "dense": 3}
 _ABOUT_ATTENTION = ("CD3", "CD4", "CD5")
-_Entry = dict[str, Any]
-"""A finding or an attention call, as a baseline has it."""
 _Calls = dict[tuple[str, str, str], list[str]]
 """Verdicts by file, function and api."""
 
 
 def compare(
-    known: _Entry, found: _Entry, report: Report, owners: Sequence[str], waived: Callable[[Finding], str]
+    known: Baseline, found: Baseline, report: Report, owners: Sequence[str], waived: Callable[[Finding], str]
 ) -> tuple[list[Change], list[Change]]:
     """(worse, better) of two snapshots. `waived` gives the reason of a finding's waiver, or nothing.
 
@@ -40,8 +37,8 @@ def compare(
     report = relative(report)
     gone, new = unmatched(known, found, report)
     worse = list(_new_findings(new, report, owners, waived))
-    better = [Change("finding", f"gone: {named(entry)}") for entry in gone if entry["owner"] in owners]
-    if all(entry["owner"] in owners for entry in (*new, *gone)):
+    better = [Change("finding", f"gone: {named(entry)}") for entry in gone if entry.owner in owners]
+    if all(entry.owner in owners for entry in (*new, *gone)):
         more, fewer = _figures(known, found, "" if worse else _behind(report))
         if not gone and not more and _left_out(known, found):
             text = f"{_figure(known, found, 'graphs')}, with fewer operators: a part was taken out, or is compiled no longer"
@@ -51,55 +48,55 @@ def compare(
         better += fewer
     about = [(one.finding, one.waived) for one in worse if one.finding and one.finding.code[:3] in _ABOUT_ATTENTION]
     excused = {one.location.function: waiver for one, waiver in about if one.location}
-    attention = _attention(known["attention"], found["attention"], report, excused)
+    attention = _attention(known.attention, found.attention, report, excused)
     return [*worse, *attention[0]], [*better, *attention[1]]
 
 
-def unmatched(known: _Entry, found: _Entry, report: Report) -> tuple[list[_Entry], list[_Entry]]:
+def unmatched(known: Baseline, found: Baseline, report: Report) -> tuple[list[Entry], list[Entry]]:
     """(gone, new) findings. One whose function was renamed, or moved to another file, is neither."""
-    gone, new = baseline.differences(known["findings"], found["findings"])
+    gone, new = baseline.differences(known.findings, found.findings)
     # A line with two breaks may be written as two lines: one finding more, where nothing that was counted differs.
-    if all(known["summary"].get(key) == found["summary"][key] for key in (*_NAMES, "frames_compiled")):
-        now, before = ({*map(baseline.key_of, one["findings"])} for one in (found, known))
-        gone = [entry for entry in gone if baseline.key_of(entry) not in now]
-        new = [entry for entry in new if baseline.key_of(entry) not in before]
-    stayed = [entry for entry in gone if places.defines(report.sources, entry["file"], entry["function"])]
-    left = [entry for entry in gone if not places.defines(report.sources, entry["file"], entry["function"])]
+    if all(getattr(known.summary, key) == getattr(found.summary, key) for key in (*_NAMES, "frames_compiled")):
+        now, before = set(found.findings), set(known.findings)
+        gone = [entry for entry in gone if entry not in now]
+        new = [entry for entry in new if entry not in before]
+    stayed = [entry for entry in gone if places.defines(report.sources, entry.file or "", entry.function or "")]
+    left = [entry for entry in gone if not places.defines(report.sources, entry.file or "", entry.function or "")]
     for renamed in ("function", "file"):
-        _, left, new = baseline.paired(left, new, partial(baseline.key_of, without=renamed))
+        _, left, new = baseline.paired(left, new, baseline.without(renamed))
     return sorted((*stayed, *left), key=baseline.sorted_by), new
 
 
 def _new_findings(
-    new: Sequence[_Entry], report: Report, owners: Sequence[str], waived: Callable[[Finding], str]
+    new: Sequence[Entry], report: Report, owners: Sequence[str], waived: Callable[[Finding], str]
 ) -> Iterator[Change]:
     """A change for each; a hint (info) is none, but a break that was asked for is still a break."""
-    alike: dict[Hashable, list[Finding]] = defaultdict(list)
+    alike: dict[Entry, list[Finding]] = defaultdict(list)
     for finding in report.findings:
-        alike[baseline.key_of(baseline.identity(finding))].append(finding)
+        alike[baseline.identity(finding)].append(finding)
     for found in alike.values():
         found.sort(key=lambda one: one.location.line if one.location else 0)
     for entry in new:
-        findings = alike[baseline.key_of(entry)]
+        findings = alike[entry]
         finding = findings[-1]  # of several in one function, which of them is new cannot be told: the text names all
-        if entry["owner"] in owners and (finding.severity != "info" or finding.code == "CD101"):
+        if entry.owner in owners and (finding.severity != "info" or finding.code == "CD101"):
             yield Change("finding", f"new: {named(entry, *findings)}", finding, waived(finding))
 
 
-def _figures(known: _Entry, found: _Entry, behind: str) -> tuple[list[Change], list[Change]]:
+def _figures(known: Baseline, found: Baseline, behind: str) -> tuple[list[Change], list[Change]]:
     """Operators are not among them: more or fewer of them is other code, and neither better nor worse by itself."""
     worse: list[Change] = []
     better: list[Change] = []
     for key in _NAMES:
-        before, after = known["summary"][key], found["summary"][key]
+        before, after = getattr(known.summary, key), getattr(found.summary, key)
         if before != after:
             text = _figure(known, found, key) + (behind if key == "graphs" and after > before else "")
             (worse if after > before else better).append(Change(key.replace("_", "-"), text))
     return worse, better
 
 
-def _figure(known: _Entry, found: _Entry, key: str) -> str:
-    now, before = found["summary"][key], known["summary"][key]
+def _figure(known: Baseline, found: Baseline, key: str) -> str:
+    now, before = getattr(found.summary, key), getattr(known.summary, key)
     return f"{now} {_NAMES[key][now != 1]}, {before} in the baseline"
 
 
@@ -110,15 +107,15 @@ def _behind(report: Report) -> str:
     return f" ({'; '.join(behind)})" if behind else ""
 
 
-def _left_out(known: _Entry, found: _Entry) -> bool:
+def _left_out(known: Baseline, found: Baseline) -> bool:
     """Whether a target that compiles its parts itself compiles less: of what is not compiled, torch says nothing."""
-    before, after = known["summary"], found["summary"]
-    less = after["graphs"] < before["graphs"] and after["ops_captured"] < before["ops_captured"]
-    return less and after["recompiles"] == before["recompiles"] and bool(found["settings"].get("as_is"))
+    before, after = known.summary, found.summary
+    less = after.graphs < before.graphs and after.ops_captured < before.ops_captured
+    return less and after.recompiles == before.recompiles and found.settings.as_is
 
 
 def _attention(
-    known: Sequence[_Entry], found: Sequence[_Entry], report: Report, excused: Mapping[str, str]
+    known: Sequence[Call], found: Sequence[Call], report: Report, excused: Mapping[str, str]
 ) -> tuple[list[Change], list[Change]]:
     """Function by function; the calls of one are told apart by their verdicts only, for lines may change places.
 
@@ -127,18 +124,25 @@ def _attention(
     worse: list[Change] = []
     better: list[Change] = []
     before, after = _calls(known), _calls(found)
-    lost: dict[tuple[str, ...], tuple[int, tuple[str, str, str]]] = {}
+    lost: dict[tuple[str, ...], deque[tuple[int, tuple[str, str, str]]]] = defaultdict(deque)
+    taken: set[tuple[str, str, str]] = set()
     for number, one in enumerate(before):
         if one not in after and not places.defines(report.sources, one[0], one[1]):
             for place in (("file", one[0], one[2]), ("function", one[1], one[2])):
-                lost.setdefault(place, (number, one))
+                lost[place].append((number, one))
     lines_of: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for entry in report.attention:
         lines_of[entry.api, entry.verdict, entry.location.file, entry.location.function].append(entry.location.line)
     for (file, function, api), verdicts in after.items():
-        renamed = [lost[place] for place in (("file", file, api), ("function", function, api)) if place in lost]
-        key = (file, function, api) if (file, function, api) in before else min(renamed)[1] if renamed else None
-        was = before.get(key, []) if key else []
+        key = (file, function, api)
+        if key not in before:  # the first that is lost, and was in this file or of this name
+            queues = [lost[place] for place in (("file", file, api), ("function", function, api)) if place in lost]
+            for queue in queues:
+                while queue and queue[0][1] in taken:
+                    queue.popleft()
+            key = min((queue[0] for queue in queues if queue), default=(0, key))[1]
+            taken.add(key)  # it is one function now, not several
+        was = before.get(key, [])
         for number, now in enumerate(verdicts):
             lines = _either(lines_of[api, now, file, function])
             text = f"attention in {function} ({file}{':' if lines else ''}{lines}) is {now}"
@@ -168,11 +172,11 @@ def _vanished(before: _Calls, after: _Calls, report: Report) -> Iterator[Change]
             yield Change("attention", text)
 
 
-def _calls(entries: Sequence[_Entry]) -> _Calls:
+def _calls(entries: Sequence[Call]) -> _Calls:
     """The verdicts by file, function and api, the best first."""
     calls: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for entry in entries:
-        calls[entry["file"], entry["function"], entry["api"]].append(entry["verdict"])
+        calls[entry.file, entry.function, entry.api].append(entry.verdict)
     return {key: sorted(verdicts, key=_RANK.__getitem__) for key, verdicts in calls.items()}
 
 
@@ -182,9 +186,9 @@ def _either(lines: Sequence[int]) -> str:
     return " or ".join([*named, f"{len(lines) - LINES:,} more"] if len(lines) > LINES else named)
 
 
-def named(entry: _Entry, *findings: Finding) -> str:
+def named(entry: Entry, *findings: Finding) -> str:
     """`CD101 graph-break in Model.forward (model.py:7)`; without the findings, as little as the baseline knows."""
     title = f" {findings[0].name}" if findings else ""
     lines = _either([one.location.line for one in findings if one.location])
-    where = f" ({entry['file']}{':' if lines else ''}{lines})" if entry["file"] else ""
-    return f"{entry['code']}{title} in {entry['function'] or 'the target'}{where}"
+    where = f" ({entry.file}{':' if lines else ''}{lines})" if entry.file else ""
+    return f"{entry.code}{title} in {entry.function or 'the target'}{where}"

@@ -11,6 +11,7 @@ from compile_doctor.analysis import Seen
 from compile_doctor.attention_report import AttentionEntry, attention_entries
 from compile_doctor.checks import all_checks
 from compile_doctor.evidence import Child, Evidence, Patch
+from compile_doctor.findings import OUTCOMES as OUTCOMES
 from compile_doctor.findings import SEVERITIES, Finding
 from compile_doctor.judged import EAGER, Judged, judged
 from compile_doctor.patching.match import with_recipe
@@ -18,8 +19,6 @@ from compile_doctor.reconcile import disagreements
 from compile_doctor.trace import function_name
 from compile_doctor.trial import Trial
 
-OUTCOMES = {"CD001": 2, "CD002": 3, "CD003": 3, "CD105": 3}
-"""Findings that end the diagnosis without a verdict, and their exit codes."""
 _OWNERS = ("mine", "dependency", "torch")
 
 

@@ -141,6 +141,17 @@ def test_a_target_without_a_baseline_is_not_run_to_say_so(scratch):
     assert "it was run" not in done.stdout + done.stderr
 
 
+def test_a_damaged_baseline_is_not_judged_and_update_replaces_it(scratch):
+    (path,) = (scratch / ".compile-doctor").glob("*.json")
+    path.write_text(path.read_text().replace('"graphs": 1', '"graphs": -1'))
+    done = run_doctor(scratch, "check", "--no-cache")
+    assert done.returncode == 3 and "summary.graphs: Expected `int` >= 0" in done.stdout and not done.stderr
+    assert f".compile-doctor/{path.name}" in done.stdout and "Next: compile-doctor baseline update mlp" in done.stdout
+    done = run_doctor(scratch, "baseline", "update", env={"CI": None})
+    assert done.returncode == 0 and "in place of one that could not be used" in done.stdout
+    assert run_doctor(scratch, "check", "--no-cache").returncode == 0
+
+
 def test_a_gate_does_not_write_its_own_baseline(scratch):
     done = run_doctor(scratch, "baseline", "update", env={"CI": "true"})
     assert done.returncode == 2 and "CI is set" in done.stderr

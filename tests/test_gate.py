@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 from helpers import a_break, about, compilation, evidence, failure
+from msgspec.structs import replace as changed
 
-from compile_doctor import baseline
+from compile_doctor import baseline, baseline_files
 from compile_doctor import report as report_module
 from compile_doctor.check_targets import settings_of
 from compile_doctor.cli.baseline_diff import differences
@@ -63,9 +64,13 @@ def test_a_configuration(tmp_path):
         ('reason = "upstream issue 1"\n', "", "reason is missing"),
         ("expires = 2027-01-01", "", "expires is missing"),
         ("expires = 2027-01-01", 'expires = "soon"', "of the wrong type"),
-        ('"dependency"]', '"everybody"]', "owners are mine, dependency, torch"),
-        ("jobs = 2", "jobs = 0", "jobs is at least 1"),
-        ("[tool.compile-doctor]", "[tool.compile-doctor", "is no TOML"),
+        (
+            '"dependency"]',
+            '"everybody"]',
+            "owners = ['mine', 'everybody'] is not valid: it has to be a list of mine, dependency, torch",
+        ),
+        ("jobs = 2", "jobs = 0", "jobs = 0 is not valid: it has to be a whole number of at least 1"),
+        ("[tool.compile-doctor]", "[tool.compile-doctor", "is not valid TOML"),
     ],
 )
 def test_a_mistake_in_it(tmp_path, old, new, message):
@@ -96,8 +101,8 @@ def configuration(tmp_path, **values):
 def written(tmp_path, found):
     report = make_report(found)
     entry = baseline.snapshot("vit", report)
-    path = baseline.path_of(tmp_path / ".compile-doctor", "vit", entry["torch"], entry["device"])
-    baseline.write(path, entry)
+    path = baseline_files.path_of(tmp_path / ".compile-doctor", "vit", entry.torch, entry.device)
+    baseline_files.write(path, entry)
     return path
 
 
@@ -112,7 +117,7 @@ def test_a_baseline_has_no_lines_counts_or_times(tmp_path):
     path = written(tmp_path, moved(0))
     assert path.name == "vit.torch-2.13.cpu.json"
     before = path.read_bytes()
-    assert not baseline.write(path, baseline.snapshot("vit", make_report(moved(0))))
+    assert not baseline_files.write(path, baseline.snapshot("vit", make_report(moved(0))))
     more = evidence(breaks=(a_break(), a_break()))  # seen twice
     slow = replace(more, compilations=(compilation(seconds=99.0),), environment={**more.environment, "torch": "2.13.1"})
     assert baseline.text_of(baseline.snapshot("vit", make_report(slow))).encode() == before
@@ -166,12 +171,12 @@ def test_without_a_baseline_or_with_other_settings_it_is_no_pass(tmp_path):
 
 def a_snapshot(torch, found, **values):
     entry = baseline.snapshot("vit", make_report(found))
-    return {**entry, "torch": torch, **values}
+    return changed(entry, torch=torch, **values)
 
 
 def test_what_another_torch_makes_of_the_same_code_is_said_in_words():
     old = a_snapshot("2.8", moved(0))
-    assert list(differences(old, {**old, "torch": "2.9"})) == []
+    assert list(differences(old, changed(old, torch="2.9"))) == []
     renamed = a_snapshot("2.9", evidence(breaks=(a_break(upstream="GB9999"),)))
     assert list(differences(old, renamed)) == [
         "CD101 graph-break in Model.forward (model.py): told as print [GB0059], now as print [GB9999]"
@@ -183,10 +188,10 @@ def test_what_another_torch_makes_of_the_same_code_is_said_in_words():
         "frames compiled: 1 → 2",
         "gone: CD101 graph-break in Model.forward (model.py): print [GB0059]",
     ]
-    call = {"file": "model.py", "function": "Model.forward", "api": "sdpa", "number": 1, "verdict": "dense"}
-    before, after = {**old, "attention": [call]}, {**old, "attention": [{**call, "verdict": "fused"}]}
+    call = baseline.Call("model.py", "Model.forward", "sdpa", 1, "dense")
+    before, after = changed(old, attention=(call,)), changed(old, attention=(changed(call, verdict="fused"),))
     assert list(differences(before, after)) == ["sdpa in Model.forward (model.py): dense → fused"]
-    other = {**old, "settings": {**old["settings"], "tokens": 64}}
+    other = changed(old, settings=changed(old.settings, tokens=64))
     assert list(differences(old, other)) == ["made with other settings: tokens = not given, now 64"]
 
 
@@ -216,6 +221,16 @@ def test_a_check_that_fails_on_the_evidence_is_no_pass(tmp_path, monkeypatch):
     known = judge(target, evidence(breaks=(a_break(),)), settings, TODAY)
     assert known.status == "inconclusive" and "CD201" in known.reason
     assert judge(target, evidence(breaks=(a_break(), a_break(line=20))), settings, TODAY).status == "regression"
+
+
+def test_a_limit_that_nothing_was_measured_against_is_no_pass(tmp_path):
+    unknown = evidence(compilations=(compilation(seconds=None),))
+    written(tmp_path, unknown)
+    assert outcome(tmp_path, unknown).status == "pass"
+    for limit in ({"max_compile_seconds": 10}, {"max_peak_bytes": 1 << 30}):
+        found = outcome(tmp_path, unknown, changed(TARGET, **limit))
+        (key,) = limit
+        assert found.status == "inconclusive" and key.replace("_", "-") in found.reason
 
 
 def test_what_to_do_is_said_once_for_all_targets(tmp_path):
@@ -258,7 +273,7 @@ def test_the_options_of_a_target_are_those_of_diagnose():
     assert (found.tokens, found.grad, found.memory_limit, found.patches) == (64, True, 8 << 30, "auto")
     assert found.backend == "inductor" and settings_of(target, "eager").backend == "eager"
     with pytest.raises(UsageError, match="memory-limit: 'much' is no size"):
-        settings_of(replace(target, memory_limit="much"))
+        settings_of(changed(target, memory_limit="much"))
     assert Gate((Outcome("vit", "of a newer version", "", None),), "2.13.0", "cpu").exit_code == 3
 
 
@@ -269,10 +284,10 @@ def test_a_waiver_covers_its_finding_until_it_expires(tmp_path):
     waiver = Waiver("CD101", place, "known", TODAY)
     found = outcome(tmp_path, moved(0), waivers=(waiver,))
     assert found.status == "pass" and found.worse[0].waived == "known"
-    expired = replace(waiver, expires=TODAY - datetime.timedelta(days=1))
+    expired = changed(waiver, expires=TODAY - datetime.timedelta(days=1))
     found = outcome(tmp_path, moved(0), waivers=(expired,))
     assert found.status == "regression"
-    unused = replace(waiver, code="CD102")
+    unused = changed(waiver, code="CD102")
     configured = configuration(tmp_path, waivers=(expired, unused), targets=(TARGET,))
     notes = waiver_notes(configured, [found], TODAY)
     assert len(notes) == 2 and "expired on 2026-11-20" in notes[0] and "covers nothing any more" in notes[1]
@@ -281,11 +296,11 @@ def test_a_waiver_covers_its_finding_until_it_expires(tmp_path):
 def test_of_a_target_that_was_not_run_nobody_knows_what_a_waiver_covers(tmp_path):
     found = Outcome(TARGET.name, "pass", "", make_report(evidence()))
     unused = Waiver("CD102", "model.py", "known", TODAY)
-    other = replace(TARGET, name="other")
+    other = changed(TARGET, name="other")
     configured = configuration(tmp_path, waivers=(unused,), targets=(TARGET, other))
     assert waiver_notes(configured, [found], TODAY) == [], "only one was asked for"
     assert waiver_notes(configured, [found, Outcome("other", "inconclusive", "", None)], TODAY) == []
-    here = replace(configured, waivers=(replace(unused, target=TARGET.name),))
+    here = replace(configured, waivers=(changed(unused, target=TARGET.name),))
     assert len(waiver_notes(here, [found], TODAY)) == 1
     (finding,) = make_report(moved(0)).findings
     dead = replace(found.report, findings=(replace(finding, code="CD003"),))
@@ -309,21 +324,22 @@ def test_thresholds_only_where_asked_for(tmp_path):
     assert "99.0 s of compile time, 10 s allowed" in outcome(tmp_path, slow, target).worse[0].text
 
 
-def test_a_damaged_baseline_says_so(tmp_path):
+def test_a_damaged_baseline_says_so_and_ends_nothing(tmp_path):
     path = written(tmp_path, evidence())
-    path.write_text("{")
-    with pytest.raises(UsageError, match="cannot be read"):
-        outcome(tmp_path, evidence())
-    path.write_text('{"schema": "other"}')
-    with pytest.raises(UsageError, match="no baseline of this version"):
-        outcome(tmp_path, evidence())
+    for content, message in (("{", "is not JSON"), ('{"schema": "other"}', "its schema is 'other'")):
+        path.write_text(content)
+        found = outcome(tmp_path, evidence())
+        assert found.status == "inconclusive" and message in found.reason and path.name in found.reason
+        assert found.hint == "compile-doctor baseline update vit"
 
 
 def _writer(folder, name):
     for number in range(50):
-        entry = {"schema": baseline.SCHEMA, "target": name, "number": number, "filler": "x" * 20_000}
-        baseline.write(folder / "shared.json", entry)
-        baseline.write(folder / f"{name}.json", entry)
+        entry = a_snapshot("2.13", evidence(), target=name)
+        padding = tuple(baseline.Entry("CD101", None, "mine", "model.py", "f", str(one)) for one in range(300))
+        entry = changed(entry, findings=padding, summary=changed(entry.summary, graphs=number))
+        baseline_files.write(folder / "shared.json", entry)
+        baseline_files.write(folder / f"{name}.json", entry)
 
 
 def test_two_processes_writing_at_once_lose_nothing(tmp_path):
@@ -331,10 +347,10 @@ def test_two_processes_writing_at_once_lose_nothing(tmp_path):
     for worker in workers:
         worker.start()
     while any(worker.is_alive() for worker in workers):
-        baseline.load(tmp_path / "shared.json")  # whole at any time
+        baseline_files.load(tmp_path / "shared.json")  # whole at any time
     assert [worker.exitcode for worker in workers] == [0, 0]
     assert {path.name for path in tmp_path.iterdir()} == {"shared.json", "a.json", "b.json"}
-    assert baseline.load(tmp_path / "a.json")["number"] == 49
+    assert baseline_files.load(tmp_path / "a.json").summary.graphs == 49
 
 
 @pytest.mark.parametrize("name", formats())

@@ -177,6 +177,14 @@ def test_calls_that_change_places_or_whose_function_is_renamed_are_as_good():
     assert len(changes(known, a_report(attention=renamed))[0]) == 1, "Model.forward is still there"
 
 
+def test_a_renamed_function_excuses_no_second_one():
+    known = a_report(attention=(a_call("dense", 4),))
+    sources = "class Encoder:\n    def forward(self, x):\n        pass\n\n\ndef helper(x):\n    return x\n"
+    both = (a_call("dense", 2, "Encoder.forward"), a_call("dense", 7, "helper"))
+    worse, _ = changes(known, a_report(attention=both, sources=sources))
+    assert worse == ["attention in helper (model.py:7) is dense, and new"]
+
+
 def test_a_waived_dense_fallback_excuses_the_verdict():
     before, after = (
         a_report(attention=(a_call("fused"),)),

@@ -57,6 +57,6 @@ def damage(members: Members) -> Iterator[str]:
             yield f"{name} is not a part of it"
         else:
             found, sealed = members.digest(name), seal.members[name]
-            if found != sealed:
+            if (found.size, found.sha256) != (sealed.size, sealed.sha256):
                 records = f", {found.lines:,} of {sealed.lines:,} records" if found.lines and sealed.lines else ""
                 yield f"{name} was changed: {found.size:,} bytes, {sealed.size:,} when it was sealed{records}"

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from compile_doctor import baseline
+from compile_doctor import baseline, baseline_files
+from compile_doctor.baseline import Baseline, Call, Entry, Summary
 from compile_doctor.checks import all_checks
+from compile_doctor.clean import say
 from compile_doctor.cli.output import answer
 from compile_doctor.config import choose
-from compile_doctor.errors import DoctorError
+from compile_doctor.errors import InconclusiveError
 
 _WORDS = {"ops_captured": "operators captured"}
 
 
 def diff_baselines(old: str, new: str) -> int:
-    """Target by target. Raises DoctorError (exit code 3) where no target has a baseline for both."""
+    """Target by target; one that cannot be read is named. Raises InconclusiveError if no target has a baseline for both."""
     configuration, _ = choose(())
     old, new = baseline.minor(old), baseline.minor(new)
-    stored = [entry for _, entry in baseline.stored(configuration.baseline_dir)]
-    found = {(entry["target"], entry["device"], entry["torch"]): entry for entry in stored}
+    stored, code = [], 0
+    for _, one in baseline_files.stored(configuration.baseline_dir):
+        if isinstance(one, InconclusiveError):
+            say(f"not compared: {one}")
+            code = one.exit_code
+        else:
+            stored.append(one)
+    found = {(entry.target, entry.device, entry.torch): entry for entry in stored}
     names = sorted({(name, device) for name, device, torch in found if torch in (old, new)})
     if not any((*name, old) in found and (*name, new) in found for name in names):
-        known = {str(entry["torch"]) for entry in stored}
+        known = {entry.torch for entry in stored}
         raise _nothing(old, new, sorted(known, key=lambda torch: [int(part) for part in re.findall(r"\d+", torch)]))
     for name, device in names:
         before, after = found.get((name, device, old)), found.get((name, device, new))
@@ -34,39 +41,36 @@ def diff_baselines(old: str, new: str) -> int:
         answer(f"{name} ({device}):" + ("" if lines else f" the same under torch {old} and {new}"))
         for line in lines:
             answer(f"  {line}")
-    return 0
+    return code
 
 
-def _nothing(old: str, new: str, known: list[str]) -> DoctorError:
-    error = DoctorError(
+def _nothing(old: str, new: str, known: list[str]) -> InconclusiveError:
+    return InconclusiveError(
         f"No target has a baseline for torch {old} and for torch {new}; there are some for {', '.join(known) or 'none'}.",
         hint="compile-doctor baseline update, under each of the two",
     )
-    error.exit_code = 3
-    return error
 
 
-def differences(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+def differences(before: Baseline, after: Baseline) -> Iterator[str]:
     """A line for each thing that differs: figures, findings, verdicts on attention."""
-    if before["settings"] != after["settings"]:
-        yield f"made with other settings: {baseline.differing(before['settings'], after['settings'])}"
-    for key in after["summary"]:
-        was, now = before["summary"].get(key, "?"), after["summary"][key]
+    if before.settings != after.settings:
+        yield f"made with other settings: {baseline.differing(before.settings, after.settings)}"
+    for key in Summary.__struct_fields__:
+        was, now = getattr(before.summary, key), getattr(after.summary, key)
         if was != now:
             yield f"{_WORDS.get(key, key.replace('_', ' '))}: {was} → {now}"
-    gone, new = baseline.differences(before["findings"], after["findings"])
-    pairs, gone, new = baseline.paired(gone, new, lambda one: (one["code"], one["file"], one["function"]))
+    gone, new = baseline.differences(before.findings, after.findings)
+    pairs, gone, new = baseline.paired(gone, new, lambda one: (one.code, one.file, one.function))
     for same, entry in pairs:
         yield f"{_named(entry)}: told as {_cause(same)}, now as {_cause(entry)}"
     yield from (f"gone: {_named(entry)}: {_cause(entry)}" for entry in gone)
     yield from (f"new: {_named(entry)}: {_cause(entry)}" for entry in new)
-    yield from _attention(before["attention"], after["attention"])
+    yield from _attention(before.attention, after.attention)
 
 
-def _attention(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> Iterator[str]:
+def _attention(before: Sequence[Call], after: Sequence[Call]) -> Iterator[str]:
     was, now = (
-        {(one["api"], one["function"], one["file"], one["number"]): one["verdict"] for one in entries}
-        for entries in (before, after)
+        {(one.api, one.function, one.file, one.number): one.verdict for one in entries} for entries in (before, after)
     )
     for key in sorted({*was, *now}):
         if was.get(key) != now.get(key):
@@ -75,12 +79,12 @@ def _attention(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> Ite
             yield f"{api} in {function} ({file}{nth}): {was.get(key, 'not seen')} → {now.get(key, 'not seen')}"
 
 
-def _named(entry: dict[str, Any]) -> str:
-    name = next((check.name for check in all_checks() if check.code == entry["code"]), "")
-    place = f" ({entry['file']})" if entry["file"] else ""
-    whose = "" if entry["owner"] == "mine" else f", {entry['owner']}"
-    return f"{entry['code']} {name} in {entry['function'] or 'the target'}{place}{whose}"
+def _named(entry: Entry) -> str:
+    name = next((check.name for check in all_checks() if check.code == entry.code), "")
+    place = f" ({entry.file})" if entry.file else ""
+    whose = "" if entry.owner == "mine" else f", {entry.owner}"
+    return f"{entry.code} {name} in {entry.function or 'the target'}{place}{whose}"
 
 
-def _cause(entry: dict[str, Any]) -> str:
-    return str(entry["cause"]) + (f" [{entry['upstream']}]" if entry["upstream"] else "")
+def _cause(entry: Entry) -> str:
+    return str(entry.cause) + (f" [{entry.upstream}]" if entry.upstream else "")

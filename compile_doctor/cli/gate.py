@@ -8,18 +8,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from compile_doctor import baseline
+from compile_doctor import baseline, baseline_files
+from compile_doctor.baseline import Baseline
 from compile_doctor.cache import Cache
 from compile_doctor.check_targets import outcome_of, run_targets
+from compile_doctor.clean import say
 from compile_doctor.cli.output import answer, check_outputs, print_data, write_summary
-from compile_doctor.config import OWNERS, Configuration, GateTarget, choose
-from compile_doctor.errors import DoctorError, UsageError
+from compile_doctor.config import Configuration, GateTarget, choose, parse_owners
+from compile_doctor.errors import DoctorError, InconclusiveError, UsageError
 from compile_doctor.evidence import Evidence
 from compile_doctor.forks import ForkServer
 from compile_doctor.gate import Gate, Outcome
-from compile_doctor.judge import waiver_notes, without_baseline
+from compile_doctor.judge import waiver_notes, why_undecided, without_baseline
 from compile_doctor.patching.catalogue import installed
-from compile_doctor.report import OUTCOMES, make_report
+from compile_doctor.report import make_report
 
 EAGER = "--backend eager: breaks and recompilations are judged; kernels, attention and Inductor's errors are not seen"
 
@@ -44,18 +46,14 @@ def check_targets(
     writers = check_outputs(tuple(output))
     gate_renderer(format_)
     if owners is not None:
-        wanted = tuple(one.strip() for one in owners.split(","))
-        unknown = [one for one in wanted if one not in OWNERS]
-        if unknown:
-            raise UsageError(f"--owners: {unknown[0]!r} is none of {', '.join(OWNERS)}.")
-        configuration = replace(configuration, owners=wanted)
+        configuration = replace(configuration, owners=parse_owners(owners))
     today = datetime.date.today()
     cache = Cache() if use_cache else None
     torch = installed("torch") or ""
     new = {
         target.name: without_baseline(target, torch, None)
         for target in targets
-        if torch and not baseline.known(configuration.baseline_dir, target.name, torch)
+        if torch and not baseline_files.known(configuration.baseline_dir, target.name, torch)
     }
     run = [target for target in targets if target.name not in new]
     make = outcome_of(configuration, today)
@@ -66,7 +64,7 @@ def check_targets(
         outcomes = [_strict(outcome) for outcome in outcomes]
     notes = waiver_notes(configuration, outcomes, today) + ([EAGER] if backend == "eager" else [])
     if cache and verbose:
-        notes += [f"{name} is not kept in the cache: {reason}" for name, reason in sorted(cache.not_kept.items())]
+        notes += cache.notes()
     device = next((str(o.report.environment.get("device", "cpu")) for o in outcomes if o.report), "unknown")
     gate = Gate(tuple(outcomes), torch, device, tuple(notes))
     for name, path in writers:
@@ -99,12 +97,13 @@ def update_baselines(
         if isinstance(found, DoctorError):
             return Outcome(target.name, "inconclusive", str(found), None)
         report = make_report(found)
-        if report.verdict == "inconclusive" or any(finding.code in OUTCOMES for finding in report.findings):
-            return Outcome(target.name, "inconclusive", report.reason, report)
-        entry = baseline.snapshot(target.name, report)
-        path = baseline.path_of(configuration.baseline_dir, target.name, entry["torch"], entry["device"])
-        changed = baseline.write(path, entry)
-        return Outcome(target.name, "pass", f"{'written' if changed else 'unchanged'}: {os.path.relpath(path)}", report)
+        undecided = why_undecided(report)
+        if undecided:
+            return Outcome(target.name, "inconclusive", undecided, report)
+        try:
+            return Outcome(target.name, "pass", _write(configuration, baseline.snapshot(target.name, report)), report)
+        except InconclusiveError as error:
+            return Outcome(target.name, "inconclusive", str(error), report)
 
     outcomes = run_targets(targets, jobs or configuration.jobs, backend, forks, None, write, quiet=False)
     for outcome in outcomes:
@@ -112,13 +111,40 @@ def update_baselines(
     return 0 if all(outcome.status == "pass" for outcome in outcomes) else 3
 
 
+def _write(configuration: Configuration, entry: Baseline) -> str:
+    """What became of the file. Raises InconclusiveError if it cannot be written."""
+    of = (configuration.baseline_dir, entry.target, entry.torch, entry.device)
+    path, old = baseline_files.path_of(*of), baseline_files.find(*of)
+    unreadable = ""
+    try:
+        baseline_files.load(old)
+    except InconclusiveError as error:
+        unreadable = f" (in place of one that could not be used: {str(error).removesuffix('.')})"
+    changed = baseline_files.write(path, entry)
+    if old != path:
+        old.unlink(missing_ok=True)
+        unreadable = f" (in place of {os.path.relpath(old)})"
+    return f"{'written' if changed else 'unchanged'}: {os.path.relpath(path)}{unreadable}"
+
+
 def prune_baselines(dry_run: bool) -> int:
-    """Deletes the files of targets that are gone."""
+    """Deletes the files of targets that are gone. What cannot be read is named and stays: the exit code is 3 then."""
     configuration, targets = choose(())
     names = {target.name for target in targets}
-    for path, entry in baseline.stored(configuration.baseline_dir):
-        if entry["target"] not in names:
-            answer(f"{'would delete' if dry_run else 'deleted'} {os.path.relpath(path)}")
+    code = 0
+    for path, entry in baseline_files.stored(configuration.baseline_dir):
+        if isinstance(entry, InconclusiveError):
+            say(f"not deleted: {entry}")
+            code = entry.exit_code
+        elif entry.target not in names:
             if not dry_run:
-                Path(path).unlink()
-    return 0
+                _delete(path)
+            answer(f"{'would delete' if dry_run else 'deleted'} {os.path.relpath(path)}")
+    return code
+
+
+def _delete(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"{os.path.relpath(path)} cannot be deleted: {error.strerror}.") from error

@@ -28,16 +28,18 @@ def main(settings_file: str) -> int:
     )
     if settings.get("memory_limit"):
         limit_memory(log, int(settings["memory_limit"]))
-    files = None
-    if os.environ.pop("COMPILE_DOCTOR_FILES", None):
-        from compile_doctor.probe.files import Files
-
-        files = Files(Path(settings["directory"]))
-        files.install()
     # The target must not find the doctor's arguments in sys.argv.
     sys.argv = [settings["target"]]
     from compile_doctor.probe.session import Session
 
+    files = None
+    if os.environ.pop("COMPILE_DOCTOR_FILES", None):  # after torch's thousands of files, which nobody asks about
+        from compile_doctor.probe import compat
+        from compile_doctor.probe.files import Files
+
+        compat.keep_out_of_graphs("compile_doctor.seen_files")  # it is called while graphs run, too
+        files = Files(Path(settings["directory"]))
+        files.install()
     try:
         Session(settings, log).run()
         if files is not None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-_DOCTOR = str(Path(__file__).resolve().parent.parent).replace("\\", "/") + "/"
+from compile_doctor.probe.installed import installed
 
 
 class NotATargetError(Exception):
@@ -216,11 +216,3 @@ def file_of(module: Any) -> str | None:
 def own_files() -> list[str]:
     """The files of loaded modules that are neither a package's nor Python's: what static checks may read."""
     return sorted(file for file in loaded_files() if os.path.isabs(file) and not installed(file))[:200]
-
-
-def installed(file: str) -> bool:
-    """Whether a file is of an installed package, of Python, or of the doctor."""
-    name = file.replace("\\", "/")
-    if any(part in name for part in ("/site-packages/", "/dist-packages/", "/lib/python3", "/torchinductor")):
-        return True
-    return name.startswith(_DOCTOR) and not name.startswith(_DOCTOR + "examples/")

@@ -12,7 +12,8 @@ from compile_doctor import schema
 from compile_doctor.probe import compat
 from compile_doctor.probe.attention import Observer
 from compile_doctor.probe.events import EventLog
-from compile_doctor.probe.load import installed, loaded_files
+from compile_doctor.probe.installed import installed
+from compile_doctor.probe.load import loaded_files
 from compile_doctor.probe.memory_left import memory_left
 
 _WORDS = (b"scaled_dot_product_attention", b"create_block_mask", b"flex_attention")

@@ -52,12 +52,14 @@ def warm_up() -> None:
     """Dynamo builds its tables at the first compilation; the children find them built, and everything else as new."""
     shortcuts.skip_guard_timing()
     compile_something()
+    import compile_doctor.probe.files
     import compile_doctor.probe.logs
     import compile_doctor.probe.memory
     import compile_doctor.probe.session  # noqa: F401  the children need these
     from compile_doctor.probe.load import loaded_before
 
     compat.keep_out_of_graphs("compile_doctor.probe")
+    compat.keep_out_of_graphs("compile_doctor.seen_files")
     loaded_before()
 
 
