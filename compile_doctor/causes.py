@@ -120,7 +120,7 @@ def explain_upstream(gb_id: str) -> str:
 _PREFIX = re.compile(r"\A(?:Encountered graph break|Failed to handle graph break)[^\n]*:\s*\n\s*")
 # What comes after it, from the trace, from an exception, or from a break that this one caused.
 _SUFFIX = re.compile(
-    r"\n\s*(?:\*\*\* While handling this graph break|from user code:|User code traceback:|Stack variable source attribution"
+    r"\n[^\S\n]*(?:\*\*\* While handling this graph break|from user code:|User code traceback:|Stack variable source attribution"
     r"|Set TORCHDYNAMO_VERBOSE|The above exception was the direct cause|Traceback \(most recent call last\))"
 )
 
@@ -136,7 +136,7 @@ def root_reason(reason: str) -> str:
 
 
 # Torch's advice and the user's own source lines name functions that have nothing to do with the cause: "(e.g. `print`)".
-_DISTRACTION = re.compile(r"^\s*Hint: .*(?:\n {4}.*)*|^\s*# File .*|\(e\.g\. [^)\n]*\)", re.MULTILINE)
+_DISTRACTION = re.compile(r"^[^\S\n]*Hint: .*(?:\n {4}.*)*|^[^\S\n]*# File .*|\(e\.g\. [^)\n]{0,500}\)", re.MULTILINE)
 
 
 def _evidence(text: str) -> str:
@@ -190,8 +190,8 @@ def _other(text: str, gb_id: str | None) -> Cause:
     entry = registry().get(gb_id or "")
     # Names change between torch versions and ids do not: the same break has the same key on all of them.
     title = entry.name if entry else normalise(text.split("\n", 1)[0]) or "unknown reason"
-    explanation = re.search(r"^\s*Explanation: (.+)", text, re.MULTILINE)
-    hints = re.findall(r"^\s*Hint: (.+)", text, re.MULTILINE) or (list(entry.hints) if entry else [])
+    explanation = re.search(r"^[^\S\n]*Explanation: (.+)", text, re.MULTILINE)
+    hints = re.findall(r"^[^\S\n]*Hint: (.+)", text, re.MULTILINE) or (list(entry.hints) if entry else [])
     return Cause(
         key=f"other-{_slug(normalise(title))}",
         title=title,

@@ -13,8 +13,8 @@ _ENTRY = re.compile(r"^\s*(?:- )?(\d+/\d+): ")
 _MODULE = re.compile(r"\._(?:modules|parameters|buffers)\['(\w+)'\]")
 _GLOBAL = re.compile(r"\bG\['(\w+)'\]")
 """How torch writes `self.layer` and a global `NAME`."""
-_COMMENT = re.compile(r"\s+# (?P<code>.*?)\s+# (?P<file>[^#\n]*?):(?P<line>\d+) in (?P<function>\S+)")
-_STACK = re.compile(r'File "(.+)", line (\d+), in (\S+)')
+_COMMENT = re.compile(r"(?<!\s)\s+# (?P<code>.*?)(?<!\s)\s+# (?P<file>[^#\n]*?):(?P<line>\d+) in (?P<function>\S+)")
+_STACK = re.compile(r'File "([^"\n]+)", line (\d+), in (\S+)')
 _CARRIED = re.compile(r"(.+?)\.((?:__closure__|__defaults__|__kwdefaults__|keywords)\[.*)")
 """What a function object brings along: closure cells, default values, the keywords of a functools.partial."""
 _STATE_WORDS = {
@@ -48,7 +48,7 @@ def parse(reason: str) -> Guard:
     """Reads one reason, with or without its `4/1: ` prefix. Never raises: what is not known becomes kind `other`."""
     text = _GLOBAL.sub(r"\1", _MODULE.sub(r".\1", _ENTRY.sub("", reason.strip())))
     first = text.split("\n", 1)[0]
-    expression = re.split(r"\s+(?:# |\(HINT: )", first[:LONGEST], maxsplit=1)[0].strip()
+    expression = re.split(r"(?<!\s)\s+(?:# |\(HINT: )", first[:LONGEST], maxsplit=1)[0].strip()
     for pattern, build in _PATTERNS:
         match = re.match(pattern, expression)
         if match:
@@ -79,7 +79,7 @@ def _named(source: str) -> str:
 
 def _with_place(guard: Guard, text: str, first: str) -> Guard:
     frames = _STACK.findall(text.partition("User stack trace:")[2])
-    comment = _COMMENT.search(first)
+    comment = _COMMENT.search(first[-LONGEST:])
     place = None
     if frames:
         place = frames[-1][0], int(frames[-1][1])

@@ -9,9 +9,11 @@ generated for a mocked GPU (torch 2.8 to 2.15); nothing of it was run on one.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 
 _DEFINITION = re.compile(r"^[ \t]*(\w+) = async_compile\.(\w+)\(", re.MULTILINE)
+_CALL = re.compile(r"^[ \t]+(\w+)(?:\.run)?\(", re.MULTILINE)
 _CPP = re.compile(r"kernel_exp_reduce_sum_fusion_kernel")
 _TRITON = re.compile(r"\bforward_(?:block_mn|inner)\b")
 _TRITON_BACKWARD = re.compile(r"\bbwd_d(?:q|kdv)_(?:inner|block_mn)\b")
@@ -19,7 +21,7 @@ _CUTE = re.compile(r"\b_flash_attn_fwd\(")
 _SDPA = re.compile(
     r"torch\.ops\.aten\._scaled_dot_product_(flash|efficient|cudnn|fused)_attention(?:_for_cpu|_overrideable)?\.default\("
 )
-_NODES = re.compile(r"Source Nodes: \[([^\]]*)\]")
+_NODES = re.compile(r"Source Nodes: \[([^\[\]]*)\]")
 MARKERS = (
     b"kernel_exp_reduce_sum_fusion_kernel",
     b"forward_block_mn",
@@ -53,12 +55,15 @@ def find_kernels(code: str) -> tuple[Kernel, ...]:
 def _flex(code: str) -> list[Kernel]:
     found = []
     definitions = list(_DEFINITION.finditer(code))
+    called: dict[str, list[int]] = defaultdict(list)
+    for call in _CALL.finditer(code) if definitions else ():
+        called[call[1]].append(call.start())
     for number, match in enumerate(definitions):
         end = definitions[number + 1].start() if number + 1 < len(definitions) else len(code)
         body = code[match.end() : end]
         backend = _template(match[2], body)
         if backend:
-            calls = len(re.findall(rf"^[ \t]+{match[1]}(?:\.run)?\(", code[match.end() :], re.MULTILINE))
+            calls = sum(at >= match.end() for at in called[match[1]])
             found.append(Kernel("flex_attention", match[1], backend, calls))
     return found
 

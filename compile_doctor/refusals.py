@@ -15,7 +15,7 @@ from compile_doctor.trace import function_name
 _CONTEXT = re.compile(r"is used with a context manager")
 _MODE = re.compile(r"no rule registered for \w+ flex_attention and mode <(?:class ')?([\w.<>]+?)(?:'>| object)")
 _SUBCLASS = re.compile(
-    r"no rule registered for \w+ (?:flex_attention|\S*scaled_dot_product\S*) and subclass <class '([\w.<>]+)'>"
+    r"no rule registered for \w+ (?:flex_attention|(?=\S*scaled_dot_product)\S+) and subclass <class '([\w.<>]+)'>"
 )
 _MIXED = re.compile(
     r"Expected query, key, and value to have the same dtype|Mixed query, key, and value dtype is not supported"

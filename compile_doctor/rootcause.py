@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from compile_doctor.evidence import ErrorLink, Failure, Frame
 from compile_doctor.places import innermost_mine
 
-_USER_FRAME = re.compile(r'^\s*File "(.+)", line (\d+), in (.+)\n(?:\s+(?!File ")(\S.*))?', re.MULTILINE)
+_USER_FRAME = re.compile(r'^[^\S\n]*File "(.+)", line (\d+), in (.+)\n(?:[^\S\n]+(?!File ")(\S.*))?', re.MULTILINE)
 _COMPILER_ERROR = re.compile(r"^.*?(?:fatal )?error:.*$", re.MULTILINE)
-_INNER = re.compile(r"got (\w*(?:Error|Exception|Exit)\(.*\))", re.DOTALL)
+_INNER = re.compile(r"got (\w*(?:Error|Exception|Exit)\()")
 _WRAPPERS = re.compile(
     r"^(?:Dynamo failed to run FX node with fake tensors: .*? got |backend='\w+' raised:\s*|LoweringException: |"
     r"(?:torch\.)?[\w.]*(?:InductorError|BackendCompilerFailed|InternalTorchDynamoError|LoweringException|TorchRuntimeError): )",
@@ -53,7 +53,9 @@ def _plain(message: str) -> str:
     while previous != text:
         previous, text = text, _WRAPPERS.sub("", text, count=1).strip()
     inner = _INNER.search(text)
-    lines = [line.strip() for line in (inner[1] if inner else text).splitlines() if line.strip()]
+    end = text.rfind(")") + 1
+    inside = text[inner.start(1) : end] if inner and end > inner.end() else text
+    lines = [line.strip() for line in inside.splitlines() if line.strip()]
     return lines[0][:400] if lines else "(no message)"
 
 

@@ -24,7 +24,7 @@ _GAVE_UP = re.compile(
     r"\s*(?:Graph break: (?:skip: from user code at:|torch\.compile cannot properly resume)|WON'T CONVERT )"
 )
 """No break: a frame that is left to plain Python, which has a `dynamo_error` or its metrics, with the reason in full."""
-_USER_STACK = re.compile(r"\n+User code traceback:\n")
+_USER_STACK = re.compile(r"\nUser code traceback:\n")
 _UPSTREAM = re.compile(r"/gb/gb(\d{4})\.html")
 _FRAME = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
 _RESUMED = re.compile(r"^torch_dynamo_resume_in_(.+)_at_\d+$")

@@ -18,7 +18,7 @@ LONGEST_HEADER = 1 << 20
 LONGEST_PAYLOAD = 4 << 20
 """Payloads that we read are stacks and reasons; what goes beyond this is cut."""
 
-_HEADER = re.compile(rb"V\d{4} \S+ (\d+) [^\n]*?\] (\{.*\})\s*\Z", re.DOTALL)
+_HEADER = re.compile(rb"V\d{4} \S+ (\d+) [^\n]*?\] (\{.*)\Z", re.DOTALL)
 _KIND = re.compile(rb'\] \{"(\w+)": (?:\{"name": "([^"]{1,200})")?')
 _NAME = re.compile(rb'"name": "([^"]{1,200})"')
 
@@ -43,7 +43,7 @@ def records(stream: BinaryIO, wanted: Collection[str]) -> Iterator[Record]:
             yield Record(kind, "", b"", b"")
             continue
         match = _HEADER.match(header)
-        if match is None:
+        if match is None or not header.rstrip().endswith(b"}"):
             yield Record("malformed", "", b"", b"")
         else:
             yield Record(kind, match[1].decode(), match[2], cursor.payload().replace(b"\n\t", b"\n"))

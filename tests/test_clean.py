@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import sys
 import types
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
+from random import Random
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 from bench_helper import INPUTS
-from helpers import write_capture
+from helpers import a_break, compilation, evidence, write_capture
 
+from compile_doctor import baseline, regressions
 from compile_doctor.bench.result import Bench
 from compile_doctor.clean import clean, quoted, say, without_commands
 from compile_doctor.cli.output import print_data, write_report
-from compile_doctor.gate import Gate
+from compile_doctor.evidence import Frame
+from compile_doctor.findings import Finding, Location
+from compile_doctor.gate import Gate, Outcome
 from compile_doctor.parity.result import Parity
 from compile_doctor.render import bench_json, bench_text, formats, gate_renderer, renderer
 from compile_doctor.render.parity import PARITY_FORMATS, parity_renderer
-from compile_doctor.report import Report
+from compile_doctor.report import Report, make_report
+from compile_doctor.spans import Spans
 
 UNSEEN = {
     chr(code)
@@ -300,3 +308,76 @@ def test_json_says_the_same_without_the_commands(monkeypatch, capsys):
     print_data(lambda colour: json.dumps({"a": "##[group] ::x"}))
     shown = capsys.readouterr().out
     assert "##[" not in shown and json.loads(shown) == {"a": "##[group] ::x"}
+
+
+# --- ten thousand findings
+
+
+def test_ten_thousand_findings_read_each_file_once(monkeypatch):
+    """Counted, not timed: a source is parsed a few times for all its facts, and never again for a finding."""
+    count, files = 5_000, 40
+    sources, breaks, compilations = {}, [], [compilation()]
+    for number in range(files):
+        lines = ["import torch"]
+        for one in range(count // files):
+            lines += [f"def f{number}_{one}(x):", f"    print({one})", "    return x"]
+        sources[f"/work/project/m{number}.py"] = "\n".join(lines)
+    for number in range(count):
+        file, line = f"/work/project/m{number % files}.py", 3 + 3 * (number // files)
+        frame = Frame(file, line, f"f{number % files}_{number // files}")
+        values = {"function": frame.function, "file": file, "line": line - 1, "stack": (frame,), "graphs": 0}
+        compilations.append(compilation(number, guarded=False, fail_type="Unsupported", **values))
+        breaks.append(a_break(number + 1, file=file, line=line, stack=(frame,)))
+    parses = Counter()
+    parse = ast.parse
+
+    def counted(source, *arguments, **options):
+        parses[source] += 1
+        return parse(source, *arguments, **options)
+
+    monkeypatch.setattr(ast, "parse", counted)
+    seen = evidence(breaks=tuple(breaks), compilations=tuple(compilations), sources=sources, logs=())
+    found = make_report(seen)
+    assert len(found.findings) == 2 * count and not any("failed" in why for _, why in found.skipped_checks)
+    assert max(parses.values()) <= 6 and len(parses) <= files + 50
+    known = baseline.snapshot("all", found)
+    entries = tuple(msgspec.structs.replace(one, cause="other") for one in known.findings)
+    other = msgspec.structs.replace(known, findings=entries)
+    worse, better = regressions.compare(other, known, found, ("mine",), lambda finding: "")
+    assert len(worse) == len(better) == 2 * count
+    outcome = Outcome("all", "regression", "worse", found, tuple(worse), tuple(better))
+    for name in formats():
+        assert renderer(name)(found, name == "text") and gate_renderer(name)(Gate((outcome,), "2.13", "cpu"))
+
+
+def test_a_change_that_stands_for_many_names_a_few_lines():
+    findings = [replace(made(Finding), location=Location("m.py", line, "f")) for line in range(1, 40)]
+    text = regressions.named(baseline.identity(findings[0]), *findings)
+    assert "m.py:1 or 2 or 3" in text and "30 more" in text and len(text) < 2000
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_spans_are_those_that_a_search_finds(seed):
+    random = Random(seed)
+    items = []
+    for number in range(40):
+        first = random.randint(1, 30)
+        items.append((first, min(30, first + random.randint(0, 12)), number))
+    spans = Spans(items)
+    for line in range(32):
+        expected = sorted(item for item in items if item[0] <= line <= item[1])
+        assert sorted(spans.around(line)) == expected
+
+
+def test_what_is_gone_and_new_is_paired_as_before():
+    """Against the plain search that took the square of the number of entries."""
+    for seed in range(50):
+        random = Random(seed)
+        old, new = ([(random.choice("ab"), random.choice("cd")) for _ in range(9)] for _ in range(2))
+        gone, added = list(old), []
+        for one in new:
+            if one in gone:
+                gone.remove(one)
+            else:
+                added.append(one)
+        assert baseline.differences(old, new) == (gone, added)

@@ -14,7 +14,7 @@ from compile_doctor.findings import Finding, Location
 from compile_doctor.recompiled import Recompiled
 from compile_doctor.trace import function_name
 
-_HIT = re.compile(r"hit config\.(\w+) \((\d+)\)\s+function: '(.+?)' \((.+?):(\d+)\)(?:\s+last reason: (.*))?")
+_HIT = re.compile(r"hit config\.(\w+) \((\d+)\)\s+function: '([^'\n]+)' \(([^\n]+?):(\d+)\)(?:\s+last reason: (.*))?")
 
 MOST = 4
 """Causes that are named; all of them have findings of their own."""

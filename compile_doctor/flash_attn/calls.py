@@ -15,7 +15,7 @@ from compile_doctor.names import Names, dotted, parsed
 _HOISTABLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Expr, ast.If, ast.For)
 _HEADS = (ast.If, ast.While, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)
 """Statements that hold others, of which the head can be shown by itself."""
-_TO_COLON = re.compile(r"(?:[^:#]|#.*)*:")
+_TO_COLON = re.compile(r"(?:[^:#]|#[^\n]*\n)*:")
 _OWN_SCOPE = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.IfExp, ast.BoolOp)
 _MOST_LINES = 8
 """Of a statement, or a head, that is printed again, the call's own lines left out."""

@@ -76,7 +76,7 @@ def _reasons(backend: SDPBackend, tensors: list[torch.Tensor], options: dict[str
         warnings.simplefilter("always")
         with contextlib.suppress(RuntimeError):  # "No available kernel": the reasons were given as warnings
             torch._fused_sdp_choice(*tensors, **options)
-    texts = [re.sub(r"\s*\(Triggered internally at .*", "", str(one.message)).strip() for one in caught]
+    texts = [re.sub(r"(?<!\s)\s*\(Triggered internally at .*", "", str(one.message)).strip() for one in caught]
     return [text for text in dict.fromkeys(texts) if not text.endswith(("not used because:", "used because:"))]
 
 

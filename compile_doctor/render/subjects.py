@@ -147,7 +147,8 @@ def _tidy_place(place: Location) -> Location:
 def _file(report: Report) -> str:
     """The file of a target, as far as its name tells."""
     whole = re.fullmatch(r"(?:\./)?(.+\.py)(?::[\w.]+)?", report.target) if report.command_exit is None else None
-    inside = re.search(r"[^\s:]+\.py(?![\w.])", report.target)
+    words = (re.match(r".*\.py(?![\w.])", word) for word in re.findall(r"[^\s:]+", report.target))
+    inside = next(filter(None, words), None)
     if whole or inside:
         return whole[1] if whole else inside[0] if inside else CONFIGURATION
     module = re.fullmatch(r"((?!example:)[\w.]+):[\w.]+", report.target)

@@ -224,7 +224,7 @@ def short(text: str) -> str:
     # Without the generated file's name, which is another one each time.
     compiler = next((line.partition(" error: ")[2] for line in lines if " error: " in line), None)
     line = (compiler and f"C++ compiler: {compiler}") or next((line for line in lines if _ERROR.match(line)), lines[0])
-    line = re.sub(r"\s*\(Triggered internally at .*", "", line)
+    line = re.sub(r"(?<!\s)\s*\(Triggered internally at .*", "", line)
     first = re.match(r"(.{30,}?)\.\s", line)
     line = first[1] if first and not compiler else line
     return line if len(line) <= 160 else line[:159] + "…"
