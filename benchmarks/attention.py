@@ -89,8 +89,8 @@ def step_cost(steps: int) -> dict[str, Any]:
     """The same compiled block twice in one process, the second compiled with the probe watching; steps alternate."""
     import torch
 
-    from compile_doctor.probe.attention import Observer
-    from compile_doctor.probe.events import EventLog
+    from compile_doctor.probe.observe.attention import Observer
+    from compile_doctor.probe.observe.events import EventLog
 
     # Two modules of the same source: instances of one class would share the compiled code.
     example, again = (load("example_" + name) for name in ("plain", "watched"))

@@ -16,13 +16,13 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from compile_doctor import baseline, baseline_files
 from compile_doctor.capture import load_capture
-from compile_doctor.config import Configuration, GateTarget
-from compile_doctor.gate import Gate
-from compile_doctor.judge import judge
+from compile_doctor.gate import baseline, baseline_files
+from compile_doctor.gate.config import Configuration, GateTarget
+from compile_doctor.gate.decide import judge
+from compile_doctor.gate.outcome import Gate
 from compile_doctor.render import gate_renderer
-from compile_doctor.report import make_report
+from compile_doctor.report.make import make_report
 
 HERE = ROOT / "benchmarks" / "edits"
 EVIDENCE = ROOT / "tests" / "evidence" / "mutations"

@@ -133,8 +133,8 @@ def publish(results: dict[str, dict[str, Any]], write: bool) -> None:
 def record(chosen: list[tuple[mutants.Base, mutants.Edit]], missing: bool) -> None:
     """With tests/record.py, which forks from a process that has imported torch: seconds for each instead of ten."""
     sys.path.insert(0, str(ROOT))
-    from compile_doctor.check_targets import settings_of
-    from compile_doctor.config import GateTarget
+    from compile_doctor.gate.check_targets import settings_of
+    from compile_doctor.gate.config import GateTarget
     from tests import record as recorder
 
     os.chdir(ROOT)

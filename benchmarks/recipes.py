@@ -99,8 +99,8 @@ def threads(times: int) -> dict[str, Any]:
     import torch.nn.attention.flex_attention
 
     import compile_doctor
-    from compile_doctor.patching.catalogue import all_recipes
-    from compile_doctor.patching.engine import COMPILER, ENGINE, PatchError, changes_here
+    from compile_doctor.recipes.catalogue import all_recipes
+    from compile_doctor.recipes.engine import COMPILER, ENGINE, PatchError, changes_here
 
     usable, places = [], {}
     for recipe in all_recipes():

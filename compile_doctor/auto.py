@@ -7,6 +7,6 @@ the log `compile_doctor`, and in `compile_doctor.status()`.
 
 from __future__ import annotations
 
-from compile_doctor.patching.waiting import start
+from compile_doctor.recipes.waiting import start
 
 start()

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from compile_doctor.imports import ImportWatcher
+from compile_doctor.recipes.imports import ImportWatcher
 
 if TYPE_CHECKING:
     import torch

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from compile_doctor.report import Report
+    from compile_doctor.report.make import Report
 
 MARK = "compile_health"
 FIGURES = ("graphs", "graph_breaks", "recompiles", "frames_skipped")
@@ -51,11 +51,11 @@ class CompileHealth:
         measured in a test. Raises TypeError for another name, RuntimeError for a block within a block.
         """
         wanted = _checked(expected)
-        from compile_doctor.asked import Asked
-        from compile_doctor.capture import CaptureDirectory
-        from compile_doctor.evidence import Child
-        from compile_doctor.probe.inprocess import watch
-        from compile_doctor.report import make_report, relative
+        from compile_doctor.capture.store import CaptureDirectory
+        from compile_doctor.model.asked import Asked
+        from compile_doctor.model.evidence import Child
+        from compile_doctor.probe.entry.inprocess import watch
+        from compile_doctor.report.make import make_report, relative
 
         with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
             directory = CaptureDirectory(Path(folder), Asked("this test", str(Path.cwd())))

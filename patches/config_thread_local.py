@@ -8,7 +8,7 @@ from types import FunctionType
 
 import torch.utils._config_module as config_module
 
-from compile_doctor.patching.changes import forget_hashes
+from compile_doctor.recipes.changes import forget_hashes
 
 _HERE = (__file__, config_module.__file__)
 _MIRRORED = {}

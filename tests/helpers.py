@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from compile_doctor.asked import Asked, Settings
 from compile_doctor.capture.members import Members
+from compile_doctor.capture.reading import encode
+from compile_doctor.capture.schema import CAPTURE
 from compile_doctor.capture.seal import make_seal
-from compile_doctor.evidence import Break, Child, Compilation, ErrorLink, Evidence, Facts, Failure, Frame
-from compile_doctor.reading import encode
-from compile_doctor.schema import CAPTURE
-from compile_doctor.trace import Trace, read_stream
+from compile_doctor.capture.trace.read import Trace, read_stream
+from compile_doctor.model.asked import Asked, Settings
+from compile_doctor.model.evidence import Break, Child, Compilation, ErrorLink, Evidence, Facts, Failure, Frame
 
 MODEL = "/work/project/model.py"
 SOURCE = """\

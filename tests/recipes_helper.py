@@ -8,9 +8,9 @@ import textwrap
 
 import pytest
 
-from compile_doctor.patching import catalogue
-from compile_doctor.patching.engine import Engine
-from compile_doctor.patching.fingerprint import fingerprint
+from compile_doctor.recipes import catalogue
+from compile_doctor.recipes.engine import Engine
+from compile_doctor.recipes.fingerprint import fingerprint
 
 MODULE = """\
 def greet(name):

@@ -33,16 +33,17 @@ from torch._inductor.cpu_vec_isa import pick_vec_isa
 from torch._logging import _internal
 
 from benchmarks import labels
-from compile_doctor import launch, trace_stream
 from compile_doctor.capture.members import SEAL
+from compile_doctor.capture.reading import encode
 from compile_doctor.capture.seal import seal_of
+from compile_doctor.capture.trace import stream as trace_stream
+from compile_doctor.capture.trace.kinds import WANTED
 from compile_doctor.checks import all_checks
 from compile_doctor.cli.diagnose import command as diagnose_command
-from compile_doctor.kernels import without_the_rest
-from compile_doctor.progress import Progress
-from compile_doctor.reading import encode
-from compile_doctor.targets import parse_target
-from compile_doctor.trace_kinds import WANTED
+from compile_doctor.model.kernels import without_the_rest
+from compile_doctor.run import launch
+from compile_doctor.run.progress import Progress
+from compile_doctor.targets.target import parse_target
 
 SHARDS = 2
 LOUD = os.fdopen(os.dup(2), "w")

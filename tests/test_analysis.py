@@ -1,12 +1,12 @@
 """Folds that real models asked for, each from the records that they left."""
 
-from compile_doctor.analysis import Seen
-from compile_doctor.asked import Asked
+from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.graph_breaks.cost import site_cost
+from compile_doctor.analysis.recompiles.groups import decisive
+from compile_doctor.analysis.recompiles.guards import parse
 from compile_doctor.checks import find_check
-from compile_doctor.cost import site_cost
-from compile_doctor.evidence import Break, Compilation, Evidence, Frame
-from compile_doctor.guards import parse
-from compile_doctor.recompiled import decisive
+from compile_doctor.model.asked import Asked
+from compile_doctor.model.evidence import Break, Compilation, Evidence, Frame
 
 FILE = "/work/model.py"
 SOURCE = """\

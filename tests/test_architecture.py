@@ -119,7 +119,7 @@ def test_the_rule_finds_what_it_is_meant_to_find():
     assert not version_branches(ast.parse("found = {'torch': torch.__version__}"))
 
 
-RANGES = [COMPAT.parent.parent / "patching" / name for name in ("catalogue.py", "read.py", "verified.py")]
+RANGES = [COMPAT.parent.parent / "recipes" / name for name in ("catalogue.py", "read.py", "verified.py")]
 """They read the ranges that recipes claim as data; nothing in them knows a version."""
 
 
@@ -130,10 +130,10 @@ def test_only_compat_branches_on_torchs_version(path):
 
 def test_probe_parts_that_run_in_any_program_do_not_import_torch_by_themselves():
     names = [
-        "compile_doctor.probe.program",
-        "compile_doctor.probe.events",
-        "compile_doctor.probe.failures",
-        "compile_doctor.probe.limits",
+        "compile_doctor.probe.entry.program",
+        "compile_doctor.probe.observe.events",
+        "compile_doctor.probe.observe.failures",
+        "compile_doctor.probe.entry.limits",
     ]
     assert "torch" not in loaded(
         "-c", f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\nprint(*sys.modules)"

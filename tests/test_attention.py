@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from helpers import MODEL, about, compilation, evidence
 
-from compile_doctor.attention import is_inner, place, sites
+from compile_doctor.analysis.attention.calls import is_inner, place, sites
+from compile_doctor.analysis.attention.size_ladder import verdicts
+from compile_doctor.analysis.attention.verdicts import judge
 from compile_doctor.capture import load_capture
-from compile_doctor.evidence import (
+from compile_doctor.model.evidence import (
     AttentionEvidence,
     AttentionNode,
     DenseCall,
@@ -23,10 +25,8 @@ from compile_doctor.evidence import (
     Window,
     Wrapper,
 )
-from compile_doctor.kernels import Kernel
-from compile_doctor.ladder import verdicts
-from compile_doctor.report import make_report
-from compile_doctor.verdicts import judge
+from compile_doctor.model.kernels import Kernel
+from compile_doctor.report.make import make_report
 
 RECORDED = Path(__file__).parent / "evidence" / "2.13.0"
 TORCH = "/venv/site-packages/torch/"

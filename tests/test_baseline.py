@@ -18,17 +18,18 @@ from conftest import ROOT
 from helpers import a_break, evidence
 from msgspec.structs import replace as changed
 
-from compile_doctor import baseline, baseline_files, judge
-from compile_doctor.baseline import SCHEMA, Baseline, parse, snapshot, text_of
-from compile_doctor.baseline_files import find, known, load, path_of, stored, write
 from compile_doctor.capture import load_capture
 from compile_doctor.cli import gate
 from compile_doctor.cli.baseline_diff import diff_baselines
-from compile_doctor.config import Configuration, GateTarget, Waiver
 from compile_doctor.errors import InconclusiveError
-from compile_doctor.findings import Location
-from compile_doctor.gate import Gate
-from compile_doctor.report import OUTCOMES, make_report
+from compile_doctor.gate import baseline, baseline_files
+from compile_doctor.gate import decide as judge
+from compile_doctor.gate.baseline import SCHEMA, Baseline, parse, snapshot, text_of
+from compile_doctor.gate.baseline_files import find, known, load, path_of, stored, write
+from compile_doctor.gate.config import Configuration, GateTarget, Waiver
+from compile_doctor.gate.outcome import Gate
+from compile_doctor.model.findings import Location
+from compile_doctor.report.make import OUTCOMES, make_report
 
 TODAY = datetime.date(2026, 11, 21)
 RECORDINGS = ROOT / "tests" / "evidence" / "mutations"

@@ -21,13 +21,13 @@ from typing import Any
 import pytest
 from conftest import ROOT, run_doctor
 
-from compile_doctor import cache as cache_module
-from compile_doctor import cache_folder
-from compile_doctor.cache import MOST, SEEN, Cache
 from compile_doctor.capture import load_capture
-from compile_doctor.evidence import Evidence
-from compile_doctor.seen_files import Look, Seen, look
-from compile_doctor.targets import Target
+from compile_doctor.gate import cache as cache_module
+from compile_doctor.gate import cache_folder
+from compile_doctor.gate.cache import MOST, SEEN, Cache
+from compile_doctor.model.evidence import Evidence
+from compile_doctor.model.seen_files import Look, Seen, look
+from compile_doctor.targets.target import Target
 
 RECORDED = ROOT / "tests" / "evidence" / "2.13.0" / "cd102-fires.zip"
 LADDER = RECORDED.with_name("cd502-fires.zip")
@@ -473,7 +473,7 @@ def test_a_changed_entry_is_never_an_answer(here, cache, addressed):
 LOOKS = """\
 import os, sys
 from pathlib import Path
-from compile_doctor.probe.files import Files
+from compile_doctor.probe.observe.files import Files
 assert "torch" not in sys.modules
 files = Files(Path(sys.argv[1]).parent / "capture")
 files.directory.mkdir(exist_ok=True)

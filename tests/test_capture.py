@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from helpers import MODEL, SOURCE, graph, interned, metrics, one_break, seal, start, write_capture
 
-from compile_doctor.asked import Asked
 from compile_doctor.capture import CaptureDirectory, load_capture
 from compile_doctor.capture.members import Stream
+from compile_doctor.capture.schema import Member
 from compile_doctor.errors import CaptureError
-from compile_doctor.evidence import Child
+from compile_doctor.model.asked import Asked
+from compile_doctor.model.evidence import Child
 from compile_doctor.render.text_format import render
-from compile_doctor.report import exit_code, make_report
-from compile_doctor.schema import Member
+from compile_doctor.report.make import exit_code, make_report
 
 
 def zipped(folder: Path, target: Path, prefix: str = "") -> Path:

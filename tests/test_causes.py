@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from compile_doctor.causes import Cause, causes, explain_upstream, find_cause, normalise, registry, root_reason
+from compile_doctor.analysis.graph_breaks.causes import (
+    Cause,
+    causes,
+    explain_upstream,
+    find_cause,
+    normalise,
+    registry,
+    root_reason,
+)
 
 HERE = Path(__file__).parent
 KEYS = {cause.key: cause for cause in causes()}
@@ -24,7 +32,7 @@ def recorded() -> list[tuple[str, str, str]]:
 
 
 def test_no_torch_is_needed() -> None:
-    source = (HERE.parent / "compile_doctor" / "causes.py").read_text(encoding="utf-8")
+    source = (HERE.parent / "compile_doctor" / "analysis" / "graph_breaks" / "causes.py").read_text(encoding="utf-8")
     assert not re.search(r"^\s*(?:import|from) torch", source, re.MULTILINE)
 
 

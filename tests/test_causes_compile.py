@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from compile_doctor.causes import Cause, causes, find_cause
+from compile_doctor.analysis.graph_breaks.causes import Cause, causes, find_cause
 
 pytestmark = pytest.mark.compile
 torch = pytest.importorskip("torch")

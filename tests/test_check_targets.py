@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from compile_doctor import check_targets
-from compile_doctor.check_targets import Children, run_targets
-from compile_doctor.config import GateTarget
-from compile_doctor.evidence import Facts
-from compile_doctor.gate import Outcome
+from compile_doctor.gate import check_targets
+from compile_doctor.gate.check_targets import Children, run_targets
+from compile_doctor.gate.config import GateTarget
+from compile_doctor.gate.outcome import Outcome
+from compile_doctor.model.evidence import Facts
 
 WAIT = 30.0
 """Seconds after which something that should happen has not."""

@@ -20,18 +20,18 @@ import pytest
 from bench_helper import INPUTS
 from helpers import a_break, compilation, evidence, write_capture
 
-from compile_doctor import baseline, regressions
 from compile_doctor.bench.result import Bench
 from compile_doctor.clean import clean, quoted, say, without_commands
 from compile_doctor.cli.output import print_data, write_report
-from compile_doctor.evidence import Frame
-from compile_doctor.findings import Finding, Location
-from compile_doctor.gate import Gate, Outcome
+from compile_doctor.gate import baseline, regressions
+from compile_doctor.gate.outcome import Gate, Outcome
+from compile_doctor.model.evidence import Frame
+from compile_doctor.model.findings import Finding, Location
 from compile_doctor.parity.result import Parity
 from compile_doctor.render import bench_json, bench_text, formats, gate_renderer, renderer
 from compile_doctor.render.parity import PARITY_FORMATS, parity_renderer
-from compile_doctor.report import Report, make_report
-from compile_doctor.spans import Spans
+from compile_doctor.report.make import Report, make_report
+from compile_doctor.source.spans import Spans
 
 UNSEEN = {
     chr(code)
@@ -278,7 +278,7 @@ def test_what_a_target_printed_is_shown_without_colours_and_moves(capsys):
 
 
 def test_progress_keeps_to_its_line(monkeypatch, capsys):
-    from compile_doctor.progress import _line
+    from compile_doctor.run.progress import _line
 
     monkeypatch.setenv("COLUMNS", "60")
     line = _line(f"reading {SAMPLE}{'long' * 5000}\nmore", " … 7 s")

@@ -11,12 +11,12 @@ import pytest
 from baseline_mutations import MUTATIONS
 from click.testing import CliRunner
 
-from compile_doctor import report
 from compile_doctor.checks import all_checks
 from compile_doctor.cli.baseline import command as baseline_command
 from compile_doctor.cli.check import command as check_command
-from compile_doctor.config import EXAMPLES, LARGEST, GateTarget, Waiver, choose, parse_owners, read_configuration
 from compile_doctor.errors import UsageError
+from compile_doctor.gate.config import EXAMPLES, LARGEST, GateTarget, Waiver, choose, parse_owners, read_configuration
+from compile_doctor.report import make as report
 
 HEAD = "[tool.compile-doctor]\n"
 TARGET = '[[tool.compile-doctor.targets]]\nname = "gpt"\ntarget = "model.py"\n'

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import run_doctor
 
-from compile_doctor import places
 from compile_doctor.examples import example_path, example_variants
+from compile_doctor.source import locations
 
 STEPS = 4
 TARGET = """
@@ -111,4 +111,4 @@ def test_every_variant_is_tested():
 
 def test_the_reader_of_a_parameter_is_behind_the_parameters():
     source = "def decode(\n    x,\n    score_mod,\n):\n    y = x\n    return score_mod(y)\n"
-    assert places.reader_line({"m.py": source}, "m.py", 1, "decode", "score_mod") == 6
+    assert locations.reader_line({"m.py": source}, "m.py", 1, "decode", "score_mod") == 6

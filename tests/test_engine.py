@@ -12,9 +12,9 @@ import pytest
 
 from compile_doctor.cli.output import check_patches
 from compile_doctor.errors import UsageError
-from compile_doctor.patching.changes import Configure, Register, set_by
-from compile_doctor.patching.engine import PatchError, status, unknown_switches
-from compile_doctor.patching.recipe import Setting
+from compile_doctor.recipes.changes import Configure, Register, set_by
+from compile_doctor.recipes.engine import PatchError, status, unknown_switches
+from compile_doctor.recipes.recipe import Setting
 
 
 def test_applied_and_put_back(lab):

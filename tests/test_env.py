@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from compile_doctor.patching.known import as_lines as defect_lines
-from compile_doctor.patching.known import known_defects
-from compile_doctor.sdpa_shapes import as_lines, parse_shape, short
+from compile_doctor.recipes.known import as_lines as defect_lines
+from compile_doctor.recipes.known import known_defects
+from compile_doctor.run.sdpa_shapes import as_lines, parse_shape, short
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import ast
 import pytest
 from helpers import MODEL, evidence
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
 from compile_doctor.checks import find_check
-from compile_doctor.flash_attn.calls import find_flash_attn
-from compile_doctor.flash_attn.replace import replacement
-from compile_doctor.flash_attn.signatures import generation, parameters
-from compile_doctor.report import make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.source.flash_attn.calls import find_flash_attn
+from compile_doctor.source.flash_attn.replace import replacement
+from compile_doctor.source.flash_attn.signatures import generation, parameters
 
 
 def calls(text, **others):

@@ -15,7 +15,7 @@ import torch
 from helpers import MODEL, evidence
 from torch.nn.attention import flex_attention
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
 from compile_doctor.checks import find_check
 
 HEADER = "import torch\nimport torch.nn.functional as F\nfrom flash_attn import {}\n"

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from compile_doctor import forks
-from compile_doctor.children import watch
 from compile_doctor.errors import DoctorError
-from compile_doctor.forks import ForkServer, fork_server
-from compile_doctor.launch import Settings, diagnose
-from compile_doctor.progress import Progress
-from compile_doctor.report import make_report
-from compile_doctor.targets import parse_target
+from compile_doctor.report.make import make_report
+from compile_doctor.run import fork_server as forks
+from compile_doctor.run.children import watch
+from compile_doctor.run.fork_server import ForkServer, fork_server
+from compile_doctor.run.launch import Settings, diagnose
+from compile_doctor.run.progress import Progress
+from compile_doctor.targets.target import parse_target
 
 pytestmark = [
     pytest.mark.compile,

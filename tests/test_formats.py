@@ -17,12 +17,12 @@ import sarif_pydantic
 from helpers import MODEL, a_break, evidence, failure
 from markdown_it import MarkdownIt
 
-from compile_doctor.attention_report import AttentionEntry
+from compile_doctor.analysis.attention.entries import AttentionEntry
+from compile_doctor.analysis.attention.size_ladder import Step
 from compile_doctor.checks import all_checks
-from compile_doctor.evidence import Child
-from compile_doctor.findings import Finding, Location
-from compile_doctor.gate import Change, Gate, Outcome
-from compile_doctor.ladder import Step
+from compile_doctor.gate.outcome import Change, Gate, Outcome
+from compile_doctor.model.evidence import Child
+from compile_doctor.model.findings import Finding, Location
 from compile_doctor.render import (
     formats,
     github_format,
@@ -35,7 +35,7 @@ from compile_doctor.render import (
 from compile_doctor.render.entries import fingerprints
 from compile_doctor.render.markdown_escape import inline
 from compile_doctor.render.subjects import targets
-from compile_doctor.report import Report, make_report
+from compile_doctor.report.make import Report, make_report
 
 CI = {"github": github_format, "gitlab": gitlab_format, "junit": junit_format, "markdown": markdown_format}
 CI["sarif"] = sarif_format

@@ -11,16 +11,16 @@ import pytest
 from helpers import a_break, about, compilation, evidence, failure
 from msgspec.structs import replace as changed
 
-from compile_doctor import baseline, baseline_files
-from compile_doctor import report as report_module
-from compile_doctor.check_targets import settings_of
 from compile_doctor.cli.baseline_diff import differences
-from compile_doctor.config import Configuration, GateTarget, Waiver, read_configuration
 from compile_doctor.errors import UsageError
-from compile_doctor.gate import Gate, Outcome
-from compile_doctor.judge import judge, waiver_notes
+from compile_doctor.gate import baseline, baseline_files
+from compile_doctor.gate.check_targets import settings_of
+from compile_doctor.gate.config import Configuration, GateTarget, Waiver, read_configuration
+from compile_doctor.gate.decide import judge, waiver_notes
+from compile_doctor.gate.outcome import Gate, Outcome
 from compile_doctor.render import formats, gate_renderer
-from compile_doctor.report import make_report
+from compile_doctor.report import make as report_module
+from compile_doctor.report.make import make_report
 
 TODAY = datetime.date(2026, 11, 21)
 GOOD = """\

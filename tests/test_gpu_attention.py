@@ -195,7 +195,7 @@ def test_the_kernel_in_the_code_is_the_one_in_the_profilers_events(cuda, queries
     from torch.nn.attention.flex_attention import flex_attention
     from torch.profiler import ProfilerActivity, profile
 
-    from compile_doctor.kernels import find_kernels
+    from compile_doctor.model.kernels import find_kernels
 
     grad = queries > 128  # decoding has no backward
     q, k, v = (

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 
 import torch.nn.functional as F
 
-from compile_doctor.probe.graphs import attention_nodes
+from compile_doctor.probe.observe.graphs import attention_nodes
 
 
 def test_calls_in_a_sub_graph_come_where_it_is_used():

@@ -8,7 +8,7 @@ import string
 
 import pytest
 
-from compile_doctor.guards import LONGEST, carrier, parse
+from compile_doctor.analysis.recompiles.guards import LONGEST, carrier, parse
 
 HINT = (
     "(HINT: torch.compile considers integer attributes of the nn.Module to be static. If you are observing recompilation, "

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from compile_doctor.imports import ImportWatcher
+from compile_doctor.recipes.imports import ImportWatcher
 
 STUBBORN = """\
 import sys

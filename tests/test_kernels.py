@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from compile_doctor.capture import load_capture
-from compile_doctor.kernels import MARKERS, Kernel, find_kernels, without_the_rest
+from compile_doctor.model.kernels import MARKERS, Kernel, find_kernels, without_the_rest
 
 RECORDED = Path(__file__).parent / "evidence" / "2.13.0"
 HEAD = """\

@@ -10,11 +10,11 @@ import pytest
 from helpers import DONE, compilation, evidence, failure
 from test_attention import SCORES, dense_call, in_graph, node, qkv, sdpa_ran, tensor, watched
 
-from compile_doctor.attention import sites
+from compile_doctor.analysis.attention.calls import sites
+from compile_doctor.analysis.attention.size_ladder import FIRST, predicted_dense, refusal, sizes, steps, stop, verdicts
 from compile_doctor.capture import load_capture
-from compile_doctor.evidence import Rung
-from compile_doctor.ladder import FIRST, predicted_dense, refusal, sizes, steps, stop, verdicts
-from compile_doctor.sizes import dense_need
+from compile_doctor.model.evidence import Rung
+from compile_doctor.model.sizes import dense_need
 
 RECORDED = Path(__file__).parent / "evidence" / "2.13.0"
 KNOWN = [1, 5, 64, 255, 256, 512, 1000, 1023, 1024, 1025, 2000, 2048, 4096, 5000, 10_000, 16_384, 65_536, 131_072]

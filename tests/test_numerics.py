@@ -8,16 +8,16 @@ from dataclasses import asdict, replace
 import pytest
 from helpers import DONE, MODEL, about, evidence, failure, write_capture
 
+from compile_doctor.analysis.numerics.statuses import judged
 from compile_doctor.capture import load_capture
 from compile_doctor.cli import parity_model
 from compile_doctor.errors import InconclusiveError, UsageError
-from compile_doctor.evidence import Compared, Comparison, Evidence, Explained, Frame, Positions
-from compile_doctor.judged import judged
-from compile_doctor.launch import Settings
-from compile_doctor.progress import Progress
-from compile_doctor.report import exit_code, make_report
-from compile_doctor.targets import Target
-from compile_doctor.tolerances import STEPS, coarsest, judge, status, tolerance
+from compile_doctor.model.evidence import Compared, Comparison, Evidence, Explained, Frame, Positions
+from compile_doctor.model.tolerances import STEPS, coarsest, judge, status, tolerance
+from compile_doctor.report.make import exit_code, make_report
+from compile_doctor.run.launch import Settings
+from compile_doctor.run.progress import Progress
+from compile_doctor.targets.target import Target
 
 STEP = STEPS["float32"]
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from compile_doctor.evidence import Compared
+from compile_doctor.model.evidence import Compared
+from compile_doctor.model.tolerances import status
 from compile_doctor.probe.load import Decoding, find_program
-from compile_doctor.probe.parity.decoding import Decode, axis
-from compile_doctor.probe.parity.measure import compare
-from compile_doctor.probe.parity.numerics import Numerics
-from compile_doctor.probe.parity.record import backward
-from compile_doctor.probe.parity.state import Start, doubled, moved
-from compile_doctor.tolerances import status
+from compile_doctor.probe.numerics.compare import Numerics
+from compile_doctor.probe.numerics.decoding import Decode, axis
+from compile_doctor.probe.numerics.difference import compare
+from compile_doctor.probe.numerics.record import backward
+from compile_doctor.probe.numerics.state import Start, doubled, moved
 
 NAN, INF = float("nan"), float("inf")
 

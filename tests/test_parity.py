@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from compile_doctor.parity.result import Cell, Parity
-from compile_doctor.parity.signature import attention_function, why_none
 from compile_doctor.render.parity import columns, parity_renderer, reasons, sections
-from compile_doctor.targets import Target
+from compile_doctor.targets.signature import attention_function, why_none
+from compile_doctor.targets.target import Target
 
 ENVIRONMENT = {"torch": "2.13.0", "device": "cpu"}
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from helpers import MODEL, compilation, evidence, failure
 
-from compile_doctor.attention import Site
+from compile_doctor.analysis.attention.calls import Site
+from compile_doctor.analysis.recipe_match import with_recipe
 from compile_doctor.capture import load_capture
-from compile_doctor.evidence import AttentionNode, Frame, Graph, Patch, Tensor
-from compile_doctor.findings import Finding
-from compile_doctor.patching.match import with_recipe
+from compile_doctor.model.evidence import AttentionNode, Frame, Graph, Patch, Tensor
+from compile_doctor.model.findings import Finding
 from compile_doctor.render import renderer
-from compile_doctor.report import exit_code, make_report
+from compile_doctor.report.make import exit_code, make_report
 
 ENVIRONMENT = {"torch": "2.13.0+cpu", "device": "cpu"}
 

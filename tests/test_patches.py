@@ -11,9 +11,9 @@ import textwrap
 import pytest
 from conftest import ROOT, run_doctor
 
-from compile_doctor.patching.catalogue import all_recipes
-from compile_doctor.patching.engine import refused_here
-from compile_doctor.patching.verify import prove, verify
+from compile_doctor.recipes.catalogue import all_recipes
+from compile_doctor.recipes.engine import refused_here
+from compile_doctor.recipes.verify import prove, verify
 
 pytestmark = pytest.mark.compile
 

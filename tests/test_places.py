@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from compile_doctor import places
-from compile_doctor.evidence import Frame
+from compile_doctor.model.evidence import Frame
+from compile_doctor.source import locations
 
 TORCH = "/venv/lib/python3.11/site-packages/torch/nn/modules/module.py"
 OWNERS = [
@@ -29,19 +29,19 @@ OWNERS = [
 
 @pytest.mark.parametrize(("file", "owner"), OWNERS)
 def test_owner(file, owner):
-    assert places.owner(file, "/src/pytorch/torch/") == owner
+    assert locations.owner(file, "/src/pytorch/torch/") == owner
 
 
 def test_the_innermost_frame_leaves_out_plumbing_and_the_standard_library():
     mine, package = Frame("/work/model.py", 3, "forward"), Frame("/venv/site-packages/lib/attention.py", 9, "attend")
     call, library = Frame(TORCH, 1778, "_call_impl"), Frame("/usr/lib/python3.11/logging/__init__.py", 1, "warning")
-    assert places.innermost([mine, call, package, call, library]) == package
-    assert places.innermost([mine, call, library]) == mine
-    assert places.innermost([library]) == library
-    assert places.innermost([call]) is None
-    assert places.innermost([]) is None
-    assert places.innermost_mine([mine, call, package]) == mine
-    assert places.innermost_mine(iter([call, package])) is None
+    assert locations.innermost([mine, call, package, call, library]) == package
+    assert locations.innermost([mine, call, library]) == mine
+    assert locations.innermost([library]) == library
+    assert locations.innermost([call]) is None
+    assert locations.innermost([]) is None
+    assert locations.innermost_mine([mine, call, package]) == mine
+    assert locations.innermost_mine(iter([call, package])) is None
 
 
 SOURCE = """\
@@ -72,63 +72,63 @@ SOURCES = {"m.py": SOURCE}
 
 
 def test_qualified_names():
-    assert places.qualified(SOURCES, "m.py", 10, "forward") == "Block.forward"
-    assert places.qualified(SOURCES, "m.py", 14, "inner") == "Block.forward.inner"
-    assert places.qualified(SOURCES, "m.py", 17, "later") == "Block.later"
-    assert places.qualified(SOURCES, "m.py", 22, "forward") == "forward"
-    assert places.qualified(SOURCES, "m.py", 99, "forward") == "forward"
-    assert places.qualified({}, "m.py", 10, "forward") == "forward"
-    assert places.qualified({"m.py": "def ("}, "m.py", 1, "f") == "f"
+    assert locations.qualified(SOURCES, "m.py", 10, "forward") == "Block.forward"
+    assert locations.qualified(SOURCES, "m.py", 14, "inner") == "Block.forward.inner"
+    assert locations.qualified(SOURCES, "m.py", 17, "later") == "Block.later"
+    assert locations.qualified(SOURCES, "m.py", 22, "forward") == "forward"
+    assert locations.qualified(SOURCES, "m.py", 99, "forward") == "forward"
+    assert locations.qualified({}, "m.py", 10, "forward") == "forward"
+    assert locations.qualified({"m.py": "def ("}, "m.py", 1, "f") == "f"
 
 
 def test_the_line_of_def_behind_decorators():
-    assert places.definition_line(SOURCES, "m.py", 5, "forward") == 7
-    assert places.definition_line(SOURCES, "m.py", 7, "forward") == 7
-    assert places.definition_line(SOURCES, "m.py", 0, "forward") == 7
-    assert places.definition_line(SOURCES, "m.py", 10, "nothing") == 10
-    assert places.definition_line({}, "m.py", 10, "forward") == 10
+    assert locations.definition_line(SOURCES, "m.py", 5, "forward") == 7
+    assert locations.definition_line(SOURCES, "m.py", 7, "forward") == 7
+    assert locations.definition_line(SOURCES, "m.py", 0, "forward") == 7
+    assert locations.definition_line(SOURCES, "m.py", 10, "nothing") == 10
+    assert locations.definition_line({}, "m.py", 10, "forward") == 10
 
 
 def test_in_loop():
-    assert places.in_loop(SOURCES, "m.py", 11, 7)
-    assert places.in_loop(SOURCES, "m.py", 18, 16)
-    assert not places.in_loop(SOURCES, "m.py", 12, 7)
-    assert not places.in_loop(SOURCES, "m.py", 11, 11 + 1)  # the loop begins before this function
-    assert not places.in_loop({"m.py": "for (", "n.py": ""}, "m.py", 1, 1)
+    assert locations.in_loop(SOURCES, "m.py", 11, 7)
+    assert locations.in_loop(SOURCES, "m.py", 18, 16)
+    assert not locations.in_loop(SOURCES, "m.py", 12, 7)
+    assert not locations.in_loop(SOURCES, "m.py", 11, 11 + 1)  # the loop begins before this function
+    assert not locations.in_loop({"m.py": "for (", "n.py": ""}, "m.py", 1, 1)
 
 
 def test_the_first_line_that_reads_a_name():
-    assert places.reader_line(SOURCES, "m.py", 7, "forward", "width") == 12
-    assert places.reader_line(SOURCES, "m.py", 7, "forward", "nowhere") is None
-    assert places.reader_line({}, "m.py", 7, "forward", "width") is None
+    assert locations.reader_line(SOURCES, "m.py", 7, "forward", "width") == 12
+    assert locations.reader_line(SOURCES, "m.py", 7, "forward", "nowhere") is None
+    assert locations.reader_line({}, "m.py", 7, "forward", "width") is None
 
 
 def test_snippets():
-    assert places.snippet(SOURCES, "m.py", 12) == "width = x.shape[0]  # width"
-    assert [places.snippet(SOURCES, "m.py", line) for line in (0, -1, 999)] == ["", "", ""]
-    assert places.snippet({}, "m.py", 1) == ""
+    assert locations.snippet(SOURCES, "m.py", 12) == "width = x.shape[0]  # width"
+    assert [locations.snippet(SOURCES, "m.py", line) for line in (0, -1, 999)] == ["", "", ""]
+    assert locations.snippet({}, "m.py", 1) == ""
 
 
 @pytest.mark.parametrize("odd", ["\x0c\n", "text = '\u2028'\n", "text = '\x1c \x85'\n", "# \x0b\n"])
 def test_only_line_ends_of_python_count_as_lines(odd):
     """A form feed or a line separator ends no line for Python, though it does for str.splitlines."""
     sources = {"m.py": f"import torch\n{odd}def f(x):\n    return x.item()\n"}
-    assert places.snippet(sources, "m.py", 4) == "return x.item()"
-    assert places.definition_line(sources, "m.py", 3, "f") == 3
-    assert places.reader_line(sources, "m.py", 3, "f", "item") == 4
+    assert locations.snippet(sources, "m.py", 4) == "return x.item()"
+    assert locations.definition_line(sources, "m.py", 3, "f") == 3
+    assert locations.reader_line(sources, "m.py", 3, "f", "item") == 4
 
 
 def test_windows_line_ends():
     sources = {"m.py": SOURCE.replace("\n", "\r\n")}
-    assert places.snippet(sources, "m.py", 12) == "width = x.shape[0]  # width"
-    assert places.qualified(sources, "m.py", 12, "forward") == "Block.forward"
+    assert locations.snippet(sources, "m.py", 12) == "width = x.shape[0]  # width"
+    assert locations.qualified(sources, "m.py", 12, "forward") == "Block.forward"
 
 
 def test_a_file_that_begins_with_a_byte_order_mark():
-    assert places.qualified({"m.py": "\ufeff" + SOURCE}, "m.py", 10, "forward") == "Block.forward"
+    assert locations.qualified({"m.py": "\ufeff" + SOURCE}, "m.py", 10, "forward") == "Block.forward"
 
 
 def test_standard_library():
-    assert places.is_stdlib("/usr/lib/python3.11/json/decoder.py")
-    assert places.is_stdlib("<frozen runpy>") and places.is_stdlib("<string>")
-    assert not places.is_stdlib(TORCH) and not places.is_stdlib("/work/model.py")
+    assert locations.is_stdlib("/usr/lib/python3.11/json/decoder.py")
+    assert locations.is_stdlib("<frozen runpy>") and locations.is_stdlib("<string>")
+    assert not locations.is_stdlib(TORCH) and not locations.is_stdlib("/work/model.py")

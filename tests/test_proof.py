@@ -11,7 +11,7 @@ from helpers import DONE, about, compilation, evidence
 from test_attention import FAR, in_graph, node, watched
 
 from compile_doctor.checks import all_checks
-from compile_doctor.evidence import (
+from compile_doctor.model.evidence import (
     AttentionEvidence,
     Child,
     Compared,
@@ -22,8 +22,8 @@ from compile_doctor.evidence import (
     Patch,
     Window,
 )
-from compile_doctor.proof import lacking
-from compile_doctor.report import exit_code, make_report
+from compile_doctor.report.make import exit_code, make_report
+from compile_doctor.report.proof import lacking
 
 RIGHT = Comparison("compiled-vs-eager", "forward", "inductor", "float32", rows=(Compared("output", "float32", 0.0),))
 WRONG = replace(RIGHT, rows=(Compared("output", "float32", 1.0, scale=1.0),))
@@ -136,6 +136,6 @@ def test_a_check_that_fails_on_the_evidence_is_no_pass(check, monkeypatch):
         raise KeyError("x")
 
     checks = tuple(replace(one, detect=broken) if one.code == check.code else one for one in all_checks())
-    monkeypatch.setattr("compile_doctor.report.all_checks", lambda: checks)
+    monkeypatch.setattr("compile_doctor.report.make.all_checks", lambda: checks)
     report = make_report(evidence())
     assert report.verdict == "inconclusive" and check.code in report.reason

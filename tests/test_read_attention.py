@@ -9,17 +9,17 @@ import zipfile
 import pytest
 from helpers import DONE, MODEL, artifact, graph, interned, metrics, record, seal, start, write_capture
 
-from compile_doctor.asked import Asked
 from compile_doctor.capture import load_capture
+from compile_doctor.capture.attention import choice_key, read_graph, read_tensors
+from compile_doctor.capture.events import EventReader
+from compile_doctor.capture.reading import decode
+from compile_doctor.capture.schema import GraphSeen
+from compile_doctor.capture.trace.read import Trace
 from compile_doctor.errors import CaptureError
-from compile_doctor.events import EventReader
-from compile_doctor.evidence import DenseRefused, Frame
-from compile_doctor.kernels import Kernel
-from compile_doctor.read_attention import choice_key, read_graph, read_tensors
-from compile_doctor.reading import decode
-from compile_doctor.report import exit_code, make_report
-from compile_doctor.schema import GraphSeen
-from compile_doctor.trace import Trace
+from compile_doctor.model.asked import Asked
+from compile_doctor.model.evidence import DenseRefused, Frame
+from compile_doctor.model.kernels import Kernel
+from compile_doctor.report.make import exit_code, make_report
 
 AT = [[MODEL, 3, "<module>", ""], [MODEL, 7, "forward", "y = attend(q, k, v)"]]
 STACK = (Frame(MODEL, 3, "<module>"), Frame(MODEL, 7, "forward", "y = attend(q, k, v)"))

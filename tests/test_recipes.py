@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from compile_doctor.errors import UsageError
-from compile_doctor.patching import catalogue, waiting
-from compile_doctor.patching.catalogue import all_recipes, find_recipe, why_not_affected, within
-from compile_doctor.patching.page import page
-from compile_doctor.patching.read import RecipeError, read_recipe
-from compile_doctor.patching.verified import CLEAN, OK, SEEN, merge, parse, read_table, render
-from compile_doctor.patching.verify import Proof
+from compile_doctor.recipes import catalogue, waiting
+from compile_doctor.recipes.catalogue import all_recipes, find_recipe, why_not_affected, within
+from compile_doctor.recipes.page import page
+from compile_doctor.recipes.read import RecipeError, read_recipe
+from compile_doctor.recipes.verified import CLEAN, OK, SEEN, merge, parse, read_table, render
+from compile_doctor.recipes.verify import Proof
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = ("2.8.0", "2.9.1", "2.10.0", "2.11.0", "2.12.1", "2.13.0", "2.14.1", "2.15.0")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
 from compile_doctor.checks import find_check
-from compile_doctor.evidence import Frame, Graph, LogRecord
+from compile_doctor.model.evidence import Frame, Graph, LogRecord
 from compile_doctor.render.consequence import consequence
-from compile_doctor.report import make_report
+from compile_doctor.report.make import make_report
 from tests import helpers
 from tests.helpers import MODEL, compilation, evidence
 

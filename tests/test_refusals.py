@@ -8,9 +8,9 @@ import pytest
 from helpers import MODEL, evidence
 from test_attention import INSIDE, UNMADE, in_graph, node, tensor, watched
 
+from compile_doctor.analysis.attention.input_errors import explain, is_plain
 from compile_doctor.capture import load_capture
-from compile_doctor.evidence import ErrorLink, Failure, Frame
-from compile_doctor.refusals import explain, is_plain
+from compile_doctor.model.evidence import ErrorLink, Failure, Frame
 
 RECORDED = Path(__file__).parent / "evidence" / "2.13.0"
 TORCH = "/venv/site-packages/torch/"
@@ -101,7 +101,7 @@ MESSAGES = {
     ),
     "no room": ("CD301", "", "flex_attention's dense path needs 6,700,000,000 bytes, and 1,000 are free"),
 }
-KINDS = {"no room": "compile_doctor.probe.attention.DenseRefusedError"}
+KINDS = {"no room": "compile_doctor.probe.observe.attention.DenseRefusedError"}
 
 
 @pytest.mark.parametrize("phase", ["compiled", "eager"])

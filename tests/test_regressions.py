@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import pytest
 from helpers import a_break, compilation, evidence
 
-from compile_doctor import baseline
-from compile_doctor.findings import Finding, Location
-from compile_doctor.regressions import compare
-from compile_doctor.report import make_report
+from compile_doctor.gate import baseline
+from compile_doctor.gate.regressions import compare
+from compile_doctor.model.findings import Finding, Location
+from compile_doctor.report.make import make_report
 
 REPORT = make_report(evidence())
 SOURCE = "class Model:\n    def forward(self, x):\n        print(x)\n\n\ndef helper(x):\n    return x\n"

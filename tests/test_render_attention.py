@@ -12,13 +12,13 @@ from helpers import MODEL, compilation
 from test_attention import FAR, SCORES, dense_call, in_graph, node, qkv, sdpa_ran, watched
 from test_ladder import dense, fused, not_run, unproven
 
-from compile_doctor.asked import Settings
 from compile_doctor.capture import load_capture
-from compile_doctor.evidence import Evidence, Facts, Frame
+from compile_doctor.model.asked import Settings
+from compile_doctor.model.evidence import Evidence, Facts, Frame
+from compile_doctor.model.sizes import human
 from compile_doctor.render import renderer
 from compile_doctor.render.consequence import consequence
-from compile_doctor.report import exit_code, make_report
-from compile_doctor.sizes import human
+from compile_doctor.report.make import exit_code, make_report
 
 RECORDED = Path(__file__).parent / "evidence" / "2.13.0"
 FUSED = watched(in_graph(node()))

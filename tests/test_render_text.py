@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from helpers import MODEL, a_break, compilation, evidence, write_capture
 
-from compile_doctor.evidence import LogRecord
-from compile_doctor.findings import Finding, Location
+from compile_doctor.model.evidence import LogRecord
+from compile_doctor.model.findings import Finding, Location
 from compile_doctor.render import formats, renderer
-from compile_doctor.report import Report, make_report
+from compile_doctor.report.make import Report, make_report
 
 ESCAPE = re.compile(r"\x1b|\x9b|\x07|\x08|\r|\x00")
 HOSTILE = [

@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 from benchmarks import labels
 from compile_doctor.capture import load_capture
 from compile_doctor.checks import all_checks
-from compile_doctor.report import exit_code, make_report
+from compile_doctor.report.make import exit_code, make_report
 
 HERE = Path(__file__).parent
 EVIDENCE = HERE / "evidence"

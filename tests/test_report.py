@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from helpers import DONE, MODEL, SOURCE, a_break, about, compilation, evidence, failure, write_capture
 
-from compile_doctor import report as report_module
 from compile_doctor.capture import load_capture
 from compile_doctor.checks import find_check
-from compile_doctor.evidence import Child, Counts, LogRecord
+from compile_doctor.model.evidence import Child, Counts, LogRecord
 from compile_doctor.render import renderer
-from compile_doctor.report import exit_code, make_report, relative
+from compile_doctor.report import make as report_module
+from compile_doctor.report.make import exit_code, make_report, relative
 
 GRAPHLESS = compilation(graphs=0, ops=0)
 OPEN = compilation(guarded=None, seconds=None, graphs=0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from helpers import MODEL
 
-from compile_doctor.evidence import ErrorLink, Failure, Frame
-from compile_doctor.rootcause import COMPILE_ERRORS, root_cause
+from compile_doctor.analysis.root_cause import COMPILE_ERRORS, root_cause
+from compile_doctor.model.evidence import ErrorLink, Failure, Frame
 
 INDUCTOR = "/venv/lib/python3.11/site-packages/torch/_inductor/graph.py"
 DYNAMO = "/venv/lib/python3.11/site-packages/torch/_dynamo/exc.py"

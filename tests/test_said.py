@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from compile_doctor.said import MOST, OUTPUT, Said
+from compile_doctor.run.target_output import MOST, OUTPUT, Said
 
 
 def started(said, name, text):

@@ -18,21 +18,22 @@ from bench_helper import attention_bench
 from conftest import ROOT
 from helpers import a_break, about, evidence
 
-from compile_doctor import gate, schemas
-from compile_doctor.attention_report import AttentionEntry
+from compile_doctor import schemas
+from compile_doctor.analysis.attention.entries import AttentionEntry
+from compile_doctor.analysis.attention.size_ladder import Step
+from compile_doctor.analysis.numerics.statuses import Judged
 from compile_doctor.bench import result as bench_result
 from compile_doctor.bench.run import OF_MODELS
 from compile_doctor.capture import load_capture
 from compile_doctor.cli import main
-from compile_doctor.evidence import Patch
-from compile_doctor.findings import Location
-from compile_doctor.judged import Judged
-from compile_doctor.ladder import Step
+from compile_doctor.gate import outcome as gate
+from compile_doctor.model.evidence import Patch
+from compile_doctor.model.findings import Location
 from compile_doctor.parity import result as parity_result
 from compile_doctor.render import bench_json, json_format, parity_json
 from compile_doctor.render.document import Record, as_dict, as_text
-from compile_doctor.report import Report, make_report
-from compile_doctor.trial import Trial
+from compile_doctor.report.make import Report, make_report
+from compile_doctor.report.trial import Trial
 from tools import schemas as writer
 
 NAMES = tuple(schemas.IDENTIFIERS)
@@ -342,9 +343,9 @@ def words(pattern: str, *files: str) -> set[str]:
 
 def test_the_lists_have_every_word_that_the_code_writes():
     defs = VALIDATORS["check"].schema["$defs"]
-    kinds = words(r'Change\(\s*"([\w-]+)"', "judge.py", "regressions.py") | {"frames-skipped", "recompiles"}
+    kinds = words(r'Change\(\s*"([\w-]+)"', "gate/decide.py", "gate/regressions.py") | {"frames-skipped", "recompiles"}
     assert kinds == set(defs["Change"]["properties"]["kind"]["enum"])
-    states = words(r'(?:PatchError|Status)\((?:self\.)?recipe, "([\w-]+)"', "patching/engine.py") | {"applicable"}
+    states = words(r'(?:PatchError|Status)\((?:self\.)?recipe, "([\w-]+)"', "recipes/engine.py") | {"applicable"}
     assert states == set(defs["Recipe"]["properties"]["state"]["enum"])
     environment = words(r'(?:found\[|^ +)"([a-z_]+)"(?:\] =|:)', "probe/environment.py", "probe/bench/machine.py")
     known = set(VALIDATORS["bench"].schema["properties"]["environment"]["properties"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from compile_doctor.probe import shortcuts
+from compile_doctor.probe.entry import shortcuts
 
 
 def test_the_headers_are_the_kernel_s_own_in_their_order():
@@ -26,7 +26,7 @@ def test_the_headers_are_the_kernel_s_own_in_their_order():
 
 WRITTEN = """
 import json, sys
-from compile_doctor.probe import shortcuts
+from compile_doctor.probe.entry import shortcuts
 if sys.argv[1] == "short":
     shortcuts.skip_guard_timing(), shortcuts.precompile_flex_headers(), shortcuts.reuse_templates()
 import torch._dynamo.guards as guards

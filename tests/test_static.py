@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compile_doctor.static import producer, read_static
+from compile_doctor.source.static_facts import producer, read_static
 
 
 def facts(text):

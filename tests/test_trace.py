@@ -23,7 +23,7 @@ from helpers import (
     start,
 )
 
-from compile_doctor import trace_stream
+from compile_doctor.capture.trace import stream as trace_stream
 
 NAMES = interned(MODEL, 1)
 GUARD = "0/0: tensor 'x' size mismatch at index 1. expected 8, actual 9"

@@ -9,9 +9,9 @@ import tracemalloc
 import pytest
 from helpers import artifact, graph_break, interned, metrics, one_break, record, start
 
-from compile_doctor import trace_stream
-from compile_doctor.trace_kinds import WANTED
-from compile_doctor.trace_stream import records
+from compile_doctor.capture.trace import stream as trace_stream
+from compile_doctor.capture.trace.kinds import WANTED
+from compile_doctor.capture.trace.stream import records
 
 WHOLE = (
     one_break()

@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from compile_doctor.patching.catalogue import find_recipe, installed, within
-from compile_doctor.patching.fingerprint import fingerprint
+from compile_doctor.recipes.catalogue import find_recipe, installed, within
+from compile_doctor.recipes.fingerprint import fingerprint
 
 
 def main(arguments: list[str]) -> None:

@@ -1,1 +1,1 @@
-"""`bench`: how fast attention or a model is, eager against its compiled and fused forms."""
+"""`bench` on the side without torch: a child for each case and size, and what they wrote as rows."""

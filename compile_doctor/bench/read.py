@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compile_doctor import schema
+from compile_doctor.analysis.root_cause import root_cause
 from compile_doctor.bench.result import Row
-from compile_doctor.events import read_failure
-from compile_doctor.reading import BadRecordError, decode_event
-from compile_doctor.rootcause import root_cause
+from compile_doctor.capture import schema
+from compile_doctor.capture.events import read_failure
+from compile_doctor.capture.reading import BadRecordError, decode_event
 
 FAILED = 70
 """Exit code of a child that wrote down why."""

@@ -13,10 +13,10 @@ from typing import Any
 
 from compile_doctor.bench.read import Events, rows_of
 from compile_doctor.bench.result import Bench, Row, ranked
-from compile_doctor.children import child_environment, watch
 from compile_doctor.errors import DoctorError, UsageError
-from compile_doctor.progress import Progress
-from compile_doctor.targets import Target, not_a_target
+from compile_doctor.run.children import child_environment, watch
+from compile_doctor.run.progress import Progress
+from compile_doctor.targets.target import Target, not_a_target
 
 
 @dataclass(frozen=True)

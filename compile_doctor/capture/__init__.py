@@ -14,7 +14,17 @@ A directory, or the same in a .zip. A directory of TORCH_TRACE files alone is re
 `sources` chooses the files whose text is kept, `older` reads what earlier versions wrote.
 """
 
-from compile_doctor.capture.load import load_capture
-from compile_doctor.capture.store import CaptureDirectory
+from typing import Any
 
-__all__ = ["CaptureDirectory", "load_capture"]
+
+def __getattr__(name: str) -> Any:
+    """The two names that others use, looked up late: the probe takes `schema` from here, and may have no library to read with."""
+    if name == "load_capture":
+        from compile_doctor.capture.load import load_capture
+
+        return load_capture
+    if name == "CaptureDirectory":
+        from compile_doctor.capture.store import CaptureDirectory
+
+        return CaptureDirectory
+    raise AttributeError(name)

@@ -10,16 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from compile_doctor.asked import Asked
 from compile_doctor.capture import older, seal
+from compile_doctor.capture.events import EventReader
 from compile_doctor.capture.members import SEAL, Members
+from compile_doctor.capture.reading import BadRecordError, decode
+from compile_doctor.capture.schema import CAPTURE, Manifest
 from compile_doctor.capture.sources import read_sources
+from compile_doctor.capture.trace.read import Trace, read_stream
 from compile_doctor.errors import CaptureError
-from compile_doctor.events import EventReader
-from compile_doctor.evidence import Child, Evidence, Rung
-from compile_doctor.reading import BadRecordError, decode
-from compile_doctor.schema import CAPTURE, Manifest
-from compile_doctor.trace import Trace, read_stream
+from compile_doctor.model.asked import Asked
+from compile_doctor.model.evidence import Child, Evidence, Rung
 
 LARGEST = 32 << 20
 """Bytes of capture.json, of sources.json, and of the text of one frame."""

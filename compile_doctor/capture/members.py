@@ -14,9 +14,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from compile_doctor.capture.safe_files import UnsafeFileError, open_regular, read_capped
+from compile_doctor.capture.schema import Member
 from compile_doctor.errors import CaptureError
-from compile_doctor.safe_files import UnsafeFileError, open_regular, read_capped
-from compile_doctor.schema import Member
 
 SEAL = "seal.json"
 MOST_FILES = 100_000

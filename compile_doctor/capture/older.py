@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from compile_doctor.capture.schema import CAPTURE
 from compile_doctor.errors import CaptureError
-from compile_doctor.schema import CAPTURE
 
 _SCHEMA = re.compile(r"compile-doctor/capture/([0-9]{1,6})\Z")
 NOW = int(CAPTURE.rpartition("/")[2])

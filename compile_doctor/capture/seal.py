@@ -9,9 +9,9 @@ import io
 from collections.abc import Iterator, Mapping
 
 from compile_doctor.capture.members import SEAL, Members, Stream
-from compile_doctor.reading import BadRecordError, decode, encode
-from compile_doctor.schema import SEAL as SCHEMA
-from compile_doctor.schema import Seal
+from compile_doctor.capture.reading import BadRecordError, decode, encode
+from compile_doctor.capture.schema import SEAL as SCHEMA
+from compile_doctor.capture.schema import Seal
 
 LARGEST = 64 << 20
 UNSEALED = (

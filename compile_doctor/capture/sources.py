@@ -11,9 +11,9 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from compile_doctor import places
-from compile_doctor.evidence import Evidence
-from compile_doctor.safe_files import read_bytes
+from compile_doctor.capture.safe_files import read_bytes
+from compile_doctor.model.evidence import Evidence
+from compile_doctor.source import locations
 
 LARGEST = 1_000_000
 """Bytes of one file."""
@@ -31,7 +31,7 @@ def read_sources(evidence: Evidence, roots: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     left = MOST
     for name in sorted(dict.fromkeys(_named(evidence))):
-        if places.owner(name, torch) == "torch" or places.is_stdlib(name) or not _is_source(name, allowed):
+        if locations.owner(name, torch) == "torch" or locations.is_stdlib(name) or not _is_source(name, allowed):
             continue
         text = _text(Path(name), min(left, LARGEST))
         if text is not None:

@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from compile_doctor.asked import Asked
 from compile_doctor.capture.load import UNREADABLE, merged, read_run
 from compile_doctor.capture.members import SEAL, Members
+from compile_doctor.capture.reading import encode
+from compile_doctor.capture.schema import CAPTURE, Manifest, RungListed
 from compile_doctor.capture.seal import make_seal
 from compile_doctor.capture.sources import read_sources, roots_of
 from compile_doctor.errors import CaptureError
-from compile_doctor.evidence import Child, Evidence, Rung
-from compile_doctor.reading import encode
-from compile_doctor.schema import CAPTURE, Manifest, RungListed
+from compile_doctor.model.asked import Asked
+from compile_doctor.model.evidence import Child, Evidence, Rung
 
 
 class CaptureDirectory:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from compile_doctor.analysis import Seen
-from compile_doctor.dense_cause import DenseCause, dense_cause
-from compile_doctor.evidence import Frame, Tensor
-from compile_doctor.refusals import Refusal
-from compile_doctor.sizes import human
-from compile_doctor.static import producer
-from compile_doctor.verdicts import Verdict
+from compile_doctor.analysis.attention.dense_cause import DenseCause, dense_cause
+from compile_doctor.analysis.attention.input_errors import Refusal
+from compile_doctor.analysis.attention.verdicts import Verdict
+from compile_doctor.analysis.context import Seen
+from compile_doctor.model.evidence import Frame, Tensor
+from compile_doctor.model.sizes import human
+from compile_doctor.source.static_facts import producer
 
 NAMES = ("query", "key", "value")
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from compile_doctor.analysis import Seen, Site
-from compile_doctor.cost import site_cost
-from compile_doctor.findings import Cost, Finding, Location
-from compile_doctor.recompiled import Recompiled
+from compile_doctor.analysis.context import Seen, Site
+from compile_doctor.analysis.graph_breaks.cost import site_cost
+from compile_doctor.analysis.recompiles.groups import Recompiled
+from compile_doctor.model.findings import Cost, Finding, Location
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.root_cause import root_cause
 from compile_doctor.checks.base import Check
-from compile_doctor.findings import Finding
-from compile_doctor.rootcause import root_cause
+from compile_doctor.model.findings import Finding
 
 BEFORE_RUNNING = ("import", "build", "inputs")
 _WORDS = {"import": "importing it", "build": "building the model", "inputs": "making its inputs"}

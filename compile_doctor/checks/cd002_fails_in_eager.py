@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.attention.input_errors import explain
+from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.root_cause import root_cause
 from compile_doctor.checks.base import Check
-from compile_doctor.findings import Finding
-from compile_doctor.refusals import explain
-from compile_doctor.rootcause import root_cause
+from compile_doctor.model.findings import Finding
 
 _NO_GRAD = re.compile(r"does not require grad|does not have a grad_fn")
 

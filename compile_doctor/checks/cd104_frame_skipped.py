@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor import places
-from compile_doctor.analysis import Seen, Skipped
+from compile_doctor.analysis.context import Seen, Skipped
+from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.base import Check, headline
-from compile_doctor.findings import Finding, Location
-from compile_doctor.trace import function_name
+from compile_doctor.model.findings import Finding, Location
+from compile_doctor.source import locations
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
     for skipped in seen.skipped:
         first = skipped.first
         name = function_name(first.function)
-        line = places.definition_line(seen.evidence.sources, first.file, first.line, name)
-        qualified = places.qualified(seen.evidence.sources, first.file, line, name)
+        line = locations.definition_line(seen.evidence.sources, first.file, first.line, name)
+        qualified = locations.qualified(seen.evidence.sources, first.file, line, name)
         yield CHECK.finding(
             f"Frame skipped: {qualified}",
             _why(seen, skipped, qualified),
@@ -35,7 +35,7 @@ def _why(seen: Seen, skipped: Skipped, qualified: str) -> str:
     if site is None:
         return f"Dynamo gave up on {qualified}: {headline(skipped.first.fail_reason or 'no reason given')}"
     same = site.frame.file == skipped.first.file and site.frame.function == function_name(skipped.first.function)
-    where = f"line {site.frame.line}" if same else f"{places.short(site.frame.file)}:{site.frame.line}"
+    where = f"line {site.frame.line}" if same else f"{locations.short(site.frame.file)}:{site.frame.line}"
     lies = "in a loop, where" if skipped.loop else "where"
     resumed = skipped.first.function != function_name(skipped.first.function)
     rest = "what is left of the function" if resumed else "the whole function"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compile_doctor.analysis import Seen
-from compile_doctor.causes import find_cause
+from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.graph_breaks.causes import find_cause
+from compile_doctor.analysis.root_cause import COMPILE_ERRORS, root_cause
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.cd701_no_compiler import is_missing_compiler
-from compile_doctor.evidence import Failure
-from compile_doctor.findings import Finding
-from compile_doctor.patching.errors import recipe_for_error
-from compile_doctor.rootcause import COMPILE_ERRORS, root_cause
+from compile_doctor.model.evidence import Failure
+from compile_doctor.model.findings import Finding
+from compile_doctor.recipes.errors import recipe_for_error
 
 
 def detect(seen: Seen) -> Iterator[Finding]:

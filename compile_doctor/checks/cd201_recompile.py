@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.checks import cd204_new_closure, cd205_growing_shape
 from compile_doctor.checks.base import Check, recompile_values
-from compile_doctor.findings import Finding
-from compile_doctor.recompiled import Recompiled
+from compile_doctor.model.findings import Finding
 
 _SHAPES = (
     "Expected when shapes vary: torch makes the dimension dynamic at the second shape, and stops there. If it goes on, "

@@ -6,13 +6,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from compile_doctor import places
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.recompiles.groups import Recompiled
+from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.base import Check
-from compile_doctor.evidence import Frame, LogRecord
-from compile_doctor.findings import Finding, Location
-from compile_doctor.recompiled import Recompiled
-from compile_doctor.trace import function_name
+from compile_doctor.model.evidence import Frame, LogRecord
+from compile_doctor.model.findings import Finding, Location
+from compile_doctor.source import locations
 
 _HIT = re.compile(r"hit config\.(\w+) \((\d+)\)\s+function: '([^'\n]+)' \(([^\n]+?):(\d+)\)(?:\s+last reason: (.*))?")
 
@@ -43,11 +43,11 @@ def _finding(
     setting, limit, file = match[1], match[2], match[4]
     function = function_name(match[3])
     sources = seen.evidence.sources
-    line = places.definition_line(sources, file, int(match[5]), function)
-    qualified = places.qualified(sources, file, line, function)
+    line = locations.definition_line(sources, file, int(match[5]), function)
+    qualified = locations.qualified(sources, file, line, function)
     causes = sorted(groups.get((file, qualified), ()), key=lambda group: -len(group.compilations))
     place, who = Location(file, line, qualified, seen.snippet(file, line)), "It"
-    if places.is_plumbing(file) and causes:
+    if locations.is_plumbing(file) and causes:
         # torch's own function, which the user compiled: what they can act on is the line that calls it.
         at = causes[0]
         place, who = Location(at.file, at.line, at.function, seen.snippet(at.file, at.line)), f"`{qualified}`"
@@ -68,7 +68,7 @@ def _compiled(seen: Seen, group: Recompiled) -> tuple[str, str]:
     """The function that was compiled again, wherever the finding about it points to."""
     first = group.compilations[0]
     name = function_name(first.function)
-    return first.file, places.qualified(seen.evidence.sources, first.file, first.line, name)
+    return first.file, locations.qualified(seen.evidence.sources, first.file, first.line, name)
 
 
 def _varied(causes: list[Recompiled]) -> str:

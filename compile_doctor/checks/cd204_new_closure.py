@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from compile_doctor import places
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.recompiles.groups import Recompiled
+from compile_doctor.analysis.recompiles.guards import carrier
 from compile_doctor.checks.base import Check, recompile_values
-from compile_doctor.findings import Finding
-from compile_doctor.guards import carrier
-from compile_doctor.recompiled import Recompiled
+from compile_doctor.model.findings import Finding
+from compile_doctor.source import locations
 
 _CALLABLE = re.compile(r"function|method|partial|builtin|lambda")
 _CALLED = re.compile(r"\b(\w+)\(|_mod\s*=\s*(\w+)")
@@ -50,7 +50,7 @@ def shared_by_decorator(seen: Seen, group: Recompiled) -> bool:
     """The frame is a decorator's `wrapper`, one code object for all the functions it wraps, and the guard is on those."""
     name = group.guard.source.split(".", 1)[0]
     carried = group.guard.kind in ("identity", "closure") or captures_shape(group)
-    return carried and places.is_outer_parameter(seen.evidence.sources, group.file, group.compilations[0].line, name)
+    return carried and locations.is_outer_parameter(seen.evidence.sources, group.file, group.compilations[0].line, name)
 
 
 def detect(seen: Seen) -> Iterator[Finding]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.recompiles.groups import Recompiled
+from compile_doctor.analysis.recompiles.guards import carrier
 from compile_doctor.checks.base import Check, recompile_values
-from compile_doctor.findings import Finding
-from compile_doctor.guards import carrier
-from compile_doctor.recompiled import Recompiled
+from compile_doctor.model.findings import Finding
 
 
 def fits(group: Recompiled) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
 from compile_doctor.checks.attention_program import PLAIN, attention_program
 from compile_doctor.checks.attention_values import at_site, dense_sites, seen_of
 from compile_doctor.checks.base import Check
-from compile_doctor.findings import Finding
-from compile_doctor.sizes import human
+from compile_doctor.model.findings import Finding
+from compile_doctor.model.sizes import human
 
 
 def detect(seen: Seen) -> Iterator[Finding]:

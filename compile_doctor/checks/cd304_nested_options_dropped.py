@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis import Seen
-from compile_doctor.attention import place
+from compile_doctor.analysis.attention.calls import place
+from compile_doctor.analysis.context import Seen
+from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.attention_values import at_frame
 from compile_doctor.checks.base import Check
-from compile_doctor.findings import Finding
-from compile_doctor.trace import function_name
+from compile_doctor.model.findings import Finding
 
 
 def detect(seen: Seen) -> Iterator[Finding]:

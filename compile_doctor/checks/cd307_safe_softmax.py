@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis import Seen, is_safe_softmax
+from compile_doctor.analysis.context import Seen, is_safe_softmax
 from compile_doctor.checks.attention_values import at_site, dense_sites
 from compile_doctor.checks.base import Check, site_values
-from compile_doctor.findings import Finding
+from compile_doctor.model.findings import Finding
 
 FIX = "torch.compiler.allow_in_graph(torch._safe_softmax) once, before compiling; or torch.softmax where no row is masked whole."
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis import Seen
-from compile_doctor.attention import place
+from compile_doctor.analysis.attention.calls import place
+from compile_doctor.analysis.context import Seen
+from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.attention_program import PLAIN
 from compile_doctor.checks.attention_values import at_frame
 from compile_doctor.checks.base import Check
-from compile_doctor.evidence import Frame, MaskMade
-from compile_doctor.findings import Finding
-from compile_doctor.sizes import human
-from compile_doctor.trace import function_name
+from compile_doctor.model.evidence import Frame, MaskMade
+from compile_doctor.model.findings import Finding
+from compile_doctor.model.sizes import human
 
 _ONCE = (
     "Make the mask once per shape and keep it (a dictionary by length, or functools.lru_cache); where it must change, "

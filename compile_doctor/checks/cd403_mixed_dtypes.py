@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
 from compile_doctor.checks.attention_values import at_site, described, refusal_values
 from compile_doctor.checks.base import Check
-from compile_doctor.findings import Finding
+from compile_doctor.model.findings import Finding
 
 FIX = "Cast to the query's dtype before attention: k, v = k.to(q.dtype), v.to(q.dtype); or mend the projection that differs."
 

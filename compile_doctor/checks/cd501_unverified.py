@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis import Seen
-from compile_doctor.attention import sites
+from compile_doctor.analysis.attention.calls import sites
+from compile_doctor.analysis.attention.verdicts import Verdict
+from compile_doctor.analysis.context import Seen
 from compile_doctor.checks.attention_values import at_site, seen_of
 from compile_doctor.checks.base import Check
-from compile_doctor.findings import Finding
-from compile_doctor.verdicts import Verdict
+from compile_doctor.model.findings import Finding
 
 
 def detect(seen: Seen) -> Iterator[Finding]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
 from compile_doctor.checks.attention_values import at_site, seen_of
 from compile_doctor.checks.base import Check
-from compile_doctor.findings import Finding
-from compile_doctor.sizes import human
+from compile_doctor.model.findings import Finding
+from compile_doctor.model.sizes import human
 
 _FLEX = (
     "Compute the mask or bias from the indices in mask_mod or score_mod, in place of a tensor of all pairs; on CPU pass a "

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from compile_doctor.analysis import Seen
-from compile_doctor.attention import Site
+from compile_doctor.analysis.attention.calls import Site
+from compile_doctor.analysis.context import Seen
 from compile_doctor.checks.attention_values import at_site, seen_of
 from compile_doctor.checks.base import Check
-from compile_doctor.findings import Finding
+from compile_doctor.model.findings import Finding
 
 _FIXES = (
     (

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
 from compile_doctor.checks.base import Check
-from compile_doctor.findings import Finding
-from compile_doctor.flash_attn.calls import FlashCall, FlashImport, FlashUse
-from compile_doctor.flash_attn.replace import Replacement, replacement
-from compile_doctor.flash_attn.signatures import parameters
+from compile_doctor.model.findings import Finding
+from compile_doctor.source.flash_attn.calls import FlashCall, FlashImport, FlashUse
+from compile_doctor.source.flash_attn.replace import Replacement, replacement
+from compile_doctor.source.flash_attn.signatures import parameters
 
 _PLAIN = """\
 flash_attn_func(q, k, v, softmax_scale=s, causal=c) is, with q of (B, S, H, D) and as many keys as queries:

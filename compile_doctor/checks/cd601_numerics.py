@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.numerics.statuses import decoded_eagerly, described
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.raised_values import hook, values_of
-from compile_doctor.evidence import Compared, Comparison
-from compile_doctor.findings import Finding
-from compile_doctor.judged import decoded_eagerly, described
-from compile_doctor.tolerances import judge, status, worst
+from compile_doctor.model.evidence import Compared, Comparison
+from compile_doctor.model.findings import Finding
+from compile_doctor.model.tolerances import judge, status, worst
 
 TOLERATED = 0.1
 """Share of the largest eager value: far beyond rounding in any dtype, bfloat16 included."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.numerics.statuses import decoded_eagerly, described
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.raised_values import hook, values_of
-from compile_doctor.evidence import Comparison
-from compile_doctor.findings import Finding
-from compile_doctor.judged import decoded_eagerly, described
-from compile_doctor.tolerances import judge, worst
+from compile_doctor.model.evidence import Comparison
+from compile_doctor.model.findings import Finding
+from compile_doctor.model.tolerances import judge, worst
 
 _OFFSET = (
     "Position offset: positions begin at 0 in every chunk",

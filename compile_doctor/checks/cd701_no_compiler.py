@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
 from compile_doctor.checks.base import Check
-from compile_doctor.evidence import Failure
-from compile_doctor.findings import Finding
+from compile_doctor.model.evidence import Failure
+from compile_doctor.model.findings import Finding
 
 _CXX = re.compile(r"InvalidCxxCompiler|No working C\+\+ compiler")
 _TRITON = re.compile(r"TritonMissing|Cannot find a working triton installation")

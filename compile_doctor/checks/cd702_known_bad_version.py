@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor import places
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.recipe_match import concerned, used_by
 from compile_doctor.checks.attention_program import attention_program
 from compile_doctor.checks.base import Check
-from compile_doctor.findings import Finding, Location
-from compile_doctor.patching.catalogue import all_recipes
-from compile_doctor.patching.errors import about
-from compile_doctor.patching.match import concerned, used_by
-from compile_doctor.patching.page import ranges
-from compile_doctor.patching.recipe import Recipe
+from compile_doctor.model.findings import Finding, Location
+from compile_doctor.recipes.catalogue import all_recipes
+from compile_doctor.recipes.errors import about
+from compile_doctor.recipes.page import ranges
+from compile_doctor.recipes.recipe import Recipe
+from compile_doctor.source import locations
 
 
 def detect(seen: Seen) -> Iterator[Finding]:
@@ -51,7 +51,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
 def _location(recipe: Recipe, seen: Seen, at: tuple[str, int] | None) -> Location | None:
     """The line of the model that uses it: found by the recipe's pattern, else the first attention call."""
     if at is not None:
-        return seen.location(*at, places.enclosing(seen.own_sources, *at))
+        return seen.location(*at, locations.enclosing(seen.own_sources, *at))
     frame = next((one.site.frame for one in seen.attention if used_by(recipe, one.site)), None)
     return seen.location(frame.file, frame.line, frame.function) if frame else None
 

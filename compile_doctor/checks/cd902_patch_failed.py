@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
 from compile_doctor.checks.base import Check
-from compile_doctor.findings import Finding
+from compile_doctor.model.findings import Finding
 
 
 def detect(seen: Seen) -> Iterator[Finding]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from compile_doctor.analysis import Seen
+from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.root_cause import root_cause
 from compile_doctor.checks.attention_values import at_frame
-from compile_doctor.evidence import Comparison, Failure
-from compile_doctor.rootcause import root_cause
+from compile_doctor.model.evidence import Comparison, Failure
 
 
 def values_of(seen: Seen, raised: Sequence[Comparison]) -> dict[str, Any]:

@@ -30,9 +30,9 @@ def update(names: tuple[str, ...], backend: str | None, jobs: int | None) -> int
     Example:
       compile-doctor baseline update vit
     """
-    from compile_doctor.config import choose, in_ci
     from compile_doctor.errors import UsageError
-    from compile_doctor.forks import fork_server
+    from compile_doctor.gate.config import choose, in_ci
+    from compile_doctor.run.fork_server import fork_server
 
     if in_ci():
         raise UsageError("CI is set: a gate that writes its own baseline is none.", hint="Run it where you work.")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from compile_doctor import baseline, baseline_files
-from compile_doctor.baseline import Baseline, Call, Entry, Summary
 from compile_doctor.checks import all_checks
 from compile_doctor.clean import say
 from compile_doctor.cli.output import answer
-from compile_doctor.config import choose
 from compile_doctor.errors import InconclusiveError
+from compile_doctor.gate import baseline, baseline_files
+from compile_doctor.gate.baseline import Baseline, Call, Entry, Summary
+from compile_doctor.gate.config import choose
 
 _WORDS = {"ops_captured": "operators captured"}
 

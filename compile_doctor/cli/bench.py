@@ -104,9 +104,9 @@ def command(
     """
     from compile_doctor.bench.run import BenchSettings, bench
     from compile_doctor.cli.output import check_outputs, print_data, write_file
-    from compile_doctor.progress import Progress
     from compile_doctor.render.bench_plot import check_plot, plot_bench
-    from compile_doctor.targets import parse_target
+    from compile_doctor.run.progress import Progress
+    from compile_doctor.targets.target import parse_target
 
     if (target is None) != suite:
         raise UsageError("Give either a TARGET or --suite." if target is None else "Give TARGET or --suite, not both.")

@@ -49,8 +49,8 @@ def command(
       compile-doctor check --backend eager -j 2
       compile-doctor check vit -o sarif:compile-doctor.sarif
     """
-    from compile_doctor.config import choose, in_ci
-    from compile_doctor.forks import fork_server
+    from compile_doctor.gate.config import choose, in_ci
+    from compile_doctor.run.fork_server import fork_server
 
     configuration, targets = choose(names)
     use_cache = next(one for one in (cached, configuration.cache, not in_ci()) if one is not None)

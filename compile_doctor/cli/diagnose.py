@@ -14,7 +14,7 @@ from compile_doctor.errors import UsageError
 
 def check_size(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
     """`8GB`, `512M` or plain bytes."""
-    from compile_doctor.sizes import parse_size
+    from compile_doctor.model.sizes import parse_size
 
     try:
         return None if text is None else parse_size(text)
@@ -114,10 +114,10 @@ def command(
       compile-doctor diagnose model.py --numerics --grad
       compile-doctor diagnose mypackage.vit:build --backend eager --format json
     """
-    from compile_doctor.asked import Settings
-    from compile_doctor.launch import diagnose
-    from compile_doctor.progress import Progress
-    from compile_doctor.targets import not_a_target, parse_target
+    from compile_doctor.model.asked import Settings
+    from compile_doctor.run.launch import diagnose
+    from compile_doctor.run.progress import Progress
+    from compile_doctor.targets.target import not_a_target, parse_target
 
     check_outputs(output)
     parsed = parse_target(target)

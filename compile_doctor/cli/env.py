@@ -52,9 +52,9 @@ def command(
     """
     from compile_doctor.cli.output import answer
     from compile_doctor.errors import UsageError
-    from compile_doctor.inspect_env import inspect_environment
-    from compile_doctor.patching import known
-    from compile_doctor.sdpa_shapes import USUAL, as_lines, parse_shape, short
+    from compile_doctor.recipes import known
+    from compile_doctor.run.environment import inspect_environment
+    from compile_doctor.run.sdpa_shapes import USUAL, as_lines, parse_shape, short
 
     options = {"--dtype": dtypes, "--causal": causal, "--mask": mask, "--dropout": dropout, "--grad": grad}
     given = [name for name, value in options.items() if value]

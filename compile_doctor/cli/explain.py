@@ -20,7 +20,7 @@ def command(code: str) -> int:
       compile-doctor explain GB0170
       compile-doctor explain compile-doctor/report/1
     """
-    from compile_doctor.explain import explain
+    from compile_doctor.report.explain import explain
 
     answer(explain(code))
     return 0

@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from compile_doctor import baseline, baseline_files
-from compile_doctor.baseline import Baseline
-from compile_doctor.cache import Cache
-from compile_doctor.check_targets import outcome_of, run_targets
 from compile_doctor.clean import say
 from compile_doctor.cli.output import answer, check_outputs, print_data, write_summary
-from compile_doctor.config import Configuration, GateTarget, choose, parse_owners
 from compile_doctor.errors import DoctorError, InconclusiveError, UsageError
-from compile_doctor.evidence import Evidence
-from compile_doctor.forks import ForkServer
-from compile_doctor.gate import Gate, Outcome
-from compile_doctor.judge import waiver_notes, why_undecided, without_baseline
-from compile_doctor.patching.catalogue import installed
-from compile_doctor.report import make_report
+from compile_doctor.gate import baseline, baseline_files
+from compile_doctor.gate.baseline import Baseline
+from compile_doctor.gate.cache import Cache
+from compile_doctor.gate.check_targets import outcome_of, run_targets
+from compile_doctor.gate.config import Configuration, GateTarget, choose, parse_owners
+from compile_doctor.gate.decide import waiver_notes, why_undecided, without_baseline
+from compile_doctor.gate.outcome import Gate, Outcome
+from compile_doctor.model.evidence import Evidence
+from compile_doctor.recipes.catalogue import installed
+from compile_doctor.report.make import make_report
+from compile_doctor.run.fork_server import ForkServer
 
 EAGER = "--backend eager: breaks and recompilations are judged; kernels, attention and Inductor's errors are not seen"
 

@@ -17,7 +17,7 @@ from compile_doctor.clean import clean, say, without_commands
 from compile_doctor.errors import UsageError
 
 if TYPE_CHECKING:
-    from compile_doctor.report import Report
+    from compile_doctor.report.make import Report
 
 FORMATS = ("text", "json", "markdown", "sarif", "github", "gitlab", "junit")
 
@@ -53,7 +53,7 @@ def check_patches(text: str | None) -> str | None:
         return None
     if len(names) == 1 and names[0].lower() == "auto" and not os.environ.get("COMPILE_DOCTOR_RECIPES"):
         return "auto"  # nothing to look up: the shipped recipes are read where they are applied
-    from compile_doctor.patching.catalogue import all_recipes, find_recipe
+    from compile_doctor.recipes.catalogue import all_recipes, find_recipe
 
     all_recipes()
     return ",".join("auto" if name.lower() == "auto" else find_recipe(name).id for name in names)
@@ -97,7 +97,7 @@ def prepare() -> None:
     """Loads what the report needs while the target runs, so that it is ready when the target is."""
 
     def load() -> None:
-        from compile_doctor.causes import causes
+        from compile_doctor.analysis.graph_breaks.causes import causes
         from compile_doctor.checks import all_checks
         from compile_doctor.render import formats, renderer
 
@@ -124,7 +124,7 @@ def check_outputs(output: tuple[str, ...], formats: Sequence[str] = FORMATS) -> 
 
 def finish(evidence: Any, format_: str, output: tuple[str, ...], fail_on: str, verbose: int, quiet: bool) -> int:
     """Makes the report, writes it everywhere it was asked for, and returns the exit code."""
-    from compile_doctor.report import make_report
+    from compile_doctor.report.make import make_report
 
     return write_report(make_report(evidence), format_, output, fail_on, verbose, quiet)
 
@@ -132,7 +132,7 @@ def finish(evidence: Any, format_: str, output: tuple[str, ...], fail_on: str, v
 def write_report(report: Report, format_: str, output: tuple[str, ...], fail_on: str, verbose: int, quiet: bool) -> int:
     """Writes a report everywhere it was asked for, and returns the exit code."""
     from compile_doctor.render import renderer
-    from compile_doctor.report import exit_code
+    from compile_doctor.report.make import exit_code
 
     code = exit_code(report, fail_on)
     for name, path in check_outputs(output):

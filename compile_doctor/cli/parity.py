@@ -123,12 +123,12 @@ def command(
     if suite == (target is not None):
         raise UsageError("Give either a TARGET or --suite.", hint="compile-doctor parity --help")
     from compile_doctor.parity.suite import SuiteSettings, run_suite
-    from compile_doctor.progress import Progress
+    from compile_doctor.run.progress import Progress
 
     chosen = None
     if target is not None:
-        from compile_doctor.parity.signature import attention_function, why_none
-        from compile_doctor.targets import parse_target
+        from compile_doctor.targets.signature import attention_function, why_none
+        from compile_doctor.targets.target import parse_target
 
         parsed = parse_target(target)
         chosen = attention_function(parsed)
@@ -136,8 +136,8 @@ def command(
             if why := why_none(parsed):
                 raise UsageError(f"{target} is no attention function, and no model. {why}")
             _refuse("the suite and for attention functions", only=only, seed=seed, dtype=dtypes, jobs=jobs)
-            from compile_doctor.asked import Settings
             from compile_doctor.cli.parity_model import model_parity
+            from compile_doctor.model.asked import Settings
 
             wanted = Settings(
                 device=device,

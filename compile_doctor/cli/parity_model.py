@@ -7,15 +7,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from compile_doctor.asked import Settings
 from compile_doctor.errors import InconclusiveError, UsageError
-from compile_doctor.evidence import Evidence
-from compile_doctor.findings import Finding
-from compile_doctor.launch import one_size
+from compile_doctor.model.asked import Settings
+from compile_doctor.model.evidence import Evidence
+from compile_doctor.model.findings import Finding
 from compile_doctor.parity.result import Cell, Parity
-from compile_doctor.progress import Progress
-from compile_doctor.report import OUTCOMES, Report, make_report
-from compile_doctor.targets import Target, not_a_target
+from compile_doctor.report.make import OUTCOMES, Report, make_report
+from compile_doctor.run.launch import one_size
+from compile_doctor.run.progress import Progress
+from compile_doctor.targets.target import Target, not_a_target
 
 CODES = ("CD601", "CD602")
 STOPPED = ("CD106", "CD107", "CD701")

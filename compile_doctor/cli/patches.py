@@ -46,7 +46,7 @@ def list_(everything: bool, format_: str) -> int:
     Example:
       compile-doctor patches list --all
     """
-    from compile_doctor.patching.listing import as_text, listed
+    from compile_doctor.recipes.listing import as_text, listed
 
     found = listed()
     answer(found if format_ == "json" else as_text(found, everything))
@@ -62,8 +62,8 @@ def show(name: str) -> int:
     Example:
       compile-doctor patches show safe-softmax-dynamo
     """
-    from compile_doctor.patching.catalogue import find_recipe
-    from compile_doctor.patching.page import page
+    from compile_doctor.recipes.catalogue import find_recipe
+    from compile_doctor.recipes.page import page
 
     answer(page(find_recipe(name)))
     return 0
@@ -83,7 +83,7 @@ def status(patches: str | None, everything: bool, format_: str) -> int:
       compile-doctor patches status --patches cpu-flex-query-view
     """
     from compile_doctor.cli.output import check_patches
-    from compile_doctor.patching.listing import as_text, status_of_a_process
+    from compile_doctor.recipes.listing import as_text, status_of_a_process
 
     found = status_of_a_process(check_patches(patches))
     answer(found if format_ == "json" else as_text(found, everything))
@@ -108,10 +108,10 @@ def verify(names: tuple[str, ...], everything: bool, jobs: int, table: str | Non
     """
     from pathlib import Path
 
-    from compile_doctor.patching.catalogue import all_recipes, find_recipe
-    from compile_doctor.patching.engine import refused_here
-    from compile_doctor.patching.verified import merge
-    from compile_doctor.patching.verify import verify as prove_all
+    from compile_doctor.recipes.catalogue import all_recipes, find_recipe
+    from compile_doctor.recipes.engine import refused_here
+    from compile_doctor.recipes.verified import merge
+    from compile_doctor.recipes.verify import verify as prove_all
 
     chosen = [find_recipe(name) for name in names] or [
         recipe for recipe in all_recipes() if everything or refused_here(recipe) is None
@@ -132,7 +132,7 @@ def verify(names: tuple[str, ...], everything: bool, jobs: int, table: str | Non
 
 
 def _words(proof: object) -> str:
-    from compile_doctor.patching.verify import Proof
+    from compile_doctor.recipes.verify import Proof
 
     assert isinstance(proof, Proof)
     if not proof.affected:

@@ -21,7 +21,7 @@ def command(capture: Path, format_: str, output: tuple[str, ...], fail_on: str, 
       compile-doctor report run1 -v
       compile-doctor report run1 --format json -o text:report.txt
     """
-    from compile_doctor.capture import load_capture
+    from compile_doctor.capture.load import load_capture
 
     check_outputs(output)
     return finish(load_capture(capture), format_, output, fail_on, verbose, quiet)

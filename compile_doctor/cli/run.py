@@ -45,7 +45,7 @@ def command(
       compile-doctor run -- pytest tests/test_model.py
       compile-doctor run --patches auto -- python train.py
     """
-    from compile_doctor.launch import run_command
+    from compile_doctor.run.launch import run_command
 
     check_outputs(output)
     prepare()

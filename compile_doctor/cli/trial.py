@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from compile_doctor.cli.output import write_report
 
 if TYPE_CHECKING:
-    from compile_doctor.asked import Settings
-    from compile_doctor.evidence import Evidence
-    from compile_doctor.targets import Target
+    from compile_doctor.model.asked import Settings
+    from compile_doctor.model.evidence import Evidence
+    from compile_doctor.targets.target import Target
 
 
 def finish_trial(
@@ -26,10 +26,10 @@ def finish_trial(
     quiet: bool,
 ) -> int:
     """Runs the target again with the recipes that the findings name; the exit code stays that of the first run."""
-    from compile_doctor.compare import compare, helpful_recipes
-    from compile_doctor.launch import diagnose
-    from compile_doctor.progress import Progress
-    from compile_doctor.report import make_report
+    from compile_doctor.report.compare import compare, helpful_recipes
+    from compile_doctor.report.make import make_report
+    from compile_doctor.run.launch import diagnose
+    from compile_doctor.run.progress import Progress
 
     progress = Progress(quiet)
     report = make_report(evidence)

@@ -1,1 +1,1 @@
-"""Whether attention computes the right thing: the suite over masks, heads and dtypes, and the user's own model."""
+"""`parity` on the side without torch: the cells, the workers that compute them, and what they come to."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from compile_doctor.findings import Finding
+from compile_doctor.model.findings import Finding
 
 STATUSES = ("FAIL", "DRIFT", "PASS", "UNSUPPORTED", "N/A")
 """Worst first. DRIFT: beyond the tolerance, within what the dtype explains. UNSUPPORTED: torch, or the function, refuses it."""

@@ -14,7 +14,7 @@ from typing import Any
 from compile_doctor.errors import DoctorError, UsageError
 from compile_doctor.parity.result import Cell, Parity
 from compile_doctor.parity.worker import Worker, WorkerDiedError
-from compile_doctor.progress import Progress
+from compile_doctor.run.progress import Progress
 
 _DEATHS = 3
 """A unit during which that many workers die between cells is given up: nothing of it can be run."""

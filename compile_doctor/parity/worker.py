@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compile_doctor.children import child_environment
+from compile_doctor.run.children import child_environment
 
 if TYPE_CHECKING:
     from compile_doctor.parity.suite import SuiteSettings

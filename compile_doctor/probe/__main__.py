@@ -1,6 +1,6 @@
 """The child process: builds the target, runs it under torch.compile, then in eager mode, and writes down what it sees.
 
-Started by compile_doctor.launch with one argument, the path of a JSON file with the settings.
+Started by compile_doctor.run.launch with one argument, the path of a JSON file with the settings.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from compile_doctor import schema
-from compile_doctor.probe.events import EventLog
-from compile_doctor.probe.limits import limit_memory
+from compile_doctor.capture import schema
+from compile_doctor.probe.entry.limits import limit_memory
+from compile_doctor.probe.observe.events import EventLog
 
 
 def main(settings_file: str) -> int:
@@ -35,9 +35,9 @@ def main(settings_file: str) -> int:
     files = None
     if os.environ.pop("COMPILE_DOCTOR_FILES", None):  # after torch's thousands of files, which nobody asks about
         from compile_doctor.probe import compat
-        from compile_doctor.probe.files import Files
+        from compile_doctor.probe.observe.files import Files
 
-        compat.keep_out_of_graphs("compile_doctor.seen_files")  # it is called while graphs run, too
+        compat.keep_out_of_graphs("compile_doctor.model.seen_files")  # it is called while graphs run, too
         files = Files(Path(settings["directory"]))
         files.install()
     try:
@@ -51,7 +51,7 @@ def main(settings_file: str) -> int:
     ) as error:  # every exception of the target is evidence; those of the probe itself must not vanish
         if getattr(error, "__compile_doctor_seen__", False):
             return 0
-        from compile_doctor.probe.failures import describe
+        from compile_doctor.probe.observe.failures import describe
 
         log.write(schema.ProbeError(**describe(error)))
         return 70

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from compile_doctor.patching.changes import REPLACED
+from compile_doctor.recipes.changes import REPLACED
 
 OLDEST = (2, 8)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from compile_doctor.probe.installed import file_of, installed
+from compile_doctor.probe.observe.installed import file_of, installed
 
 
 class NotATargetError(Exception):

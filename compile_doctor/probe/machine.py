@@ -52,7 +52,7 @@ def sdpa(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """For each shape and dtype: {"shape", "dtype", "device", "options", "grad"} and what `probe.sdpa.table` says, or "error"."""
     import torch
 
-    from compile_doctor.probe.sdpa import table
+    from compile_doctor.probe.memory.sdpa import table
 
     device = asked["device"] or ("cuda" if torch.cuda.is_available() else "cpu")
     for shape in asked["shapes"]:

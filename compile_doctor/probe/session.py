@@ -15,18 +15,18 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
-from compile_doctor import schema
-from compile_doctor.patching import waiting
+from compile_doctor.capture import schema
 from compile_doctor.probe import compat
-from compile_doctor.probe.attention import DenseRefusedError, Observer
 from compile_doctor.probe.calls import backward, compare, device_of, has_device, random_state, seed, unlike
 from compile_doctor.probe.environment import describe_environment
-from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.load import Inputs, NotATargetError, Program, find_program, import_file, own_files
-from compile_doctor.probe.measure import measure_attention
-from compile_doctor.probe.parity.decoding import Decode
-from compile_doctor.probe.parity.numerics import Numerics
-from compile_doctor.probe.parity.state import Start
+from compile_doctor.probe.memory.attention import measure_attention
+from compile_doctor.probe.numerics.compare import Numerics
+from compile_doctor.probe.numerics.decoding import Decode
+from compile_doctor.probe.numerics.state import Start
+from compile_doctor.probe.observe.attention import DenseRefusedError, Observer
+from compile_doctor.probe.observe.events import EventLog
+from compile_doctor.recipes import waiting
 
 SEEN = "__compile_doctor_seen__"
 """Marks an exception that is on record."""
@@ -67,7 +67,7 @@ class Session:
         if self.settings["run"] == "diagnose":
             # Before the target: torch's loggers must exist, and the import is not the target's time.
             importlib.import_module("torch._dynamo.convert_frame")
-            from compile_doctor.probe.logs import listen
+            from compile_doctor.probe.observe.logs import listen
 
             listen(log)
         self.observer.install()
@@ -137,8 +137,8 @@ class Session:
 
     def _compiled(self, model: Any, inputs: list[Inputs]) -> list[Any] | None:
         """The outputs of each run, or None where one raised."""
-        from compile_doctor.probe.bytecode import Bytecode
-        from compile_doctor.probe.logs import write_counts
+        from compile_doctor.probe.observe.bytecode import Bytecode
+        from compile_doctor.probe.observe.logs import write_counts
 
         as_is = bool(self.settings.get("as_is")) or compat.is_compiled(model) or compat.keeps_out(model)
         self.log.write(schema.Compile(as_is=as_is))

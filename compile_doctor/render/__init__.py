@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import Protocol
 
 from compile_doctor.errors import UsageError
-from compile_doctor.gate import Gate
-from compile_doctor.report import Report
+from compile_doctor.gate.outcome import Gate
+from compile_doctor.report.make import Report
 
 
 class Renderer(Protocol):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from compile_doctor import places
-from compile_doctor.attention_report import AttentionEntry
-from compile_doctor.ladder import Step
-from compile_doctor.report import Report
-from compile_doctor.sizes import human
+from compile_doctor.analysis.attention.entries import AttentionEntry
+from compile_doctor.analysis.attention.size_ladder import Step
+from compile_doctor.model.sizes import human
+from compile_doctor.report.make import Report
+from compile_doctor.source import locations
 
 SHOWN = 6
 """Call sites in the short report."""
@@ -66,7 +66,7 @@ def _line(name: str, width: int, cells: tuple[str, ...]) -> str:
 def _name(entry: AttentionEntry) -> str:
     api = {"flex_attention": "flex"}.get(entry.api, entry.api)
     backend = f" ({entry.backend})" if entry.api == "sdpa" and entry.backend else ""
-    return f"{places.short(entry.location.file)}:{entry.location.line}  {api}{backend}"
+    return f"{locations.short(entry.location.file)}:{entry.location.line}  {api}{backend}"
 
 
 def _why(entry: AttentionEntry) -> str:

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from compile_doctor.bench.result import Bench, Row
 from compile_doctor.clean import cleaned
+from compile_doctor.model.sizes import human
 from compile_doctor.render.console import make_console, printed
 from compile_doctor.render.entries import one_line
-from compile_doctor.sizes import human
 
 FEW = 4
 """Calls below which there is no spread to speak of."""

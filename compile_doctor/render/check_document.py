@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from compile_doctor import gate
+from compile_doctor.gate import outcome as gate
 from compile_doctor.render.document import Record, Texts, one_of
 from compile_doctor.render.report_document import Finding, Report
 

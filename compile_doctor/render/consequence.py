@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from compile_doctor.findings import Finding
-from compile_doctor.report import OUTCOMES, Report
-from compile_doctor.sizes import human
+from compile_doctor.model.findings import Finding
+from compile_doctor.model.sizes import human
+from compile_doctor.report.make import OUTCOMES, Report
 
 
 def consequence(report: Report) -> str:

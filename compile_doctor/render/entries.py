@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from compile_doctor import places
-from compile_doctor.findings import SEVERITIES, Finding, Location
-from compile_doctor.gate import Outcome
-from compile_doctor.report import Report
+from compile_doctor.gate.outcome import Outcome
+from compile_doctor.model.findings import SEVERITIES, Finding, Location
+from compile_doctor.report.make import Report
+from compile_doctor.source import locations
 
 INCONCLUSIVE = "inconclusive"
 CONFIGURATION = "pyproject.toml"
@@ -67,7 +67,7 @@ def at(location: Location | None) -> str:
     if location is None:
         return ""
     function = f" in {location.function}" if location.function else ""
-    return f"{places.short(location.file)}:{location.line}{function}"
+    return f"{locations.short(location.file)}:{location.line}{function}"
 
 
 def own_place(finding: Finding) -> Location | None:
@@ -110,7 +110,7 @@ def fingerprints(entries: Sequence[Entry]) -> list[str]:
 def identity(finding: Finding) -> tuple[str, ...]:
     """What stays when lines, values and machines change."""
     file, function = (finding.location.file, finding.location.function) if finding.location else ("", "")
-    return (finding.code, finding.upstream or "", finding.owner, places.short(file), function, finding.cause)
+    return (finding.code, finding.upstream or "", finding.owner, locations.short(file), function, finding.cause)
 
 
 def worst_first(entries: Iterable[Entry]) -> list[Entry]:

@@ -5,20 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from compile_doctor.clean import cleaned
-from compile_doctor.gate import Gate
+from compile_doctor.gate.outcome import Gate
 from compile_doctor.render import markdown_format
-from compile_doctor.render.entries import (
-    INCONCLUSIVE,
-    Entry,
-    body,
-    cut,
-    label,
-    one_line,
-    own_place,
-    worst_first,
-)
+from compile_doctor.render.entries import INCONCLUSIVE, Entry, body, cut, label, one_line, own_place, worst_first
 from compile_doctor.render.subjects import targets
-from compile_doctor.report import Report
+from compile_doctor.report.make import Report
 
 LIMIT = 10
 """GitHub shows as many annotations of each kind per step, and drops the others without a word."""

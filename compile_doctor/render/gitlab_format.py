@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from compile_doctor import places
 from compile_doctor.clean import cleaned
-from compile_doctor.gate import Gate
+from compile_doctor.gate.outcome import Gate
 from compile_doctor.render.entries import INCONCLUSIVE, Entry, body, cut, fingerprints, label, own_place
 from compile_doctor.render.subjects import targets
-from compile_doctor.report import OUTCOMES, Report
+from compile_doctor.report.make import OUTCOMES, Report
+from compile_doctor.source import locations
 
 _SEVERITIES = {"error": "critical", "warning": "minor", "info": "info"}
 _DESCRIPTION = 2000
@@ -40,7 +40,7 @@ def _violation(entry: Entry, fingerprint: str) -> dict[str, Any]:
     path, line = (place.file, place.line) if place else (entry.path, 1)
     named = f"{entry.target}: {body(entry)}" if entry.target else body(entry)
     if finding.location and place != finding.location:
-        named += f"\nIn {places.short(finding.location.file)}:{finding.location.line}"
+        named += f"\nIn {locations.short(finding.location.file)}:{finding.location.line}"
     open_end = entry.kind == INCONCLUSIVE or (entry.kind == "finding" and finding.code in OUTCOMES)
     return {
         "description": cut(named, _DESCRIPTION),

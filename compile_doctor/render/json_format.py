@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from compile_doctor.attention_report import AttentionEntry
+from compile_doctor.analysis.attention.entries import AttentionEntry
 from compile_doctor.clean import cleaned
-from compile_doctor.evidence import Patch
-from compile_doctor.explain import upstream_url
-from compile_doctor.findings import Finding, Location
-from compile_doctor.gate import Change, Gate, Outcome
+from compile_doctor.gate.outcome import Change, Gate, Outcome
+from compile_doctor.model.evidence import Patch
+from compile_doctor.model.findings import Finding, Location
 from compile_doctor.render import check_document, document, report_document
-from compile_doctor.report import Report, relative
-from compile_doctor.trial import Trial
+from compile_doctor.report.explain import upstream_url
+from compile_doctor.report.make import Report, relative
+from compile_doctor.report.trial import Trial
 
 
 @cleaned

@@ -5,10 +5,10 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from compile_doctor.clean import cleaned
-from compile_doctor.gate import Gate
+from compile_doctor.gate.outcome import Gate
 from compile_doctor.render.entries import INCONCLUSIVE, Entry, Target, at, body, label, one_line
 from compile_doctor.render.subjects import targets
-from compile_doctor.report import Report
+from compile_doctor.report.make import Report
 
 _ENTRY = 1500
 

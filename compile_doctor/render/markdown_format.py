@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from compile_doctor.clean import cleaned
-from compile_doctor.gate import Gate
+from compile_doctor.gate.outcome import Gate
 from compile_doctor.render.consequence import figures
 from compile_doctor.render.entries import INCONCLUSIVE, Target, worst_first
 from compile_doctor.render.markdown_escape import inline
 from compile_doctor.render.markdown_page import Page
 from compile_doctor.render.subjects import targets
-from compile_doctor.report import Report
+from compile_doctor.report.make import Report
 
 
 @cleaned

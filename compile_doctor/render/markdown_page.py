@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from compile_doctor import places
-from compile_doctor.attention_report import AttentionEntry
+from compile_doctor.analysis.attention.entries import AttentionEntry
+from compile_doctor.model.sizes import human
 from compile_doctor.render.entries import Entry, Target, at, cut, label, one_line
 from compile_doctor.render.markdown_escape import code_block, inline, table
-from compile_doctor.sizes import human
+from compile_doctor.source import locations
 
 SIZE = 60_000
 """GitHub takes comments of up to 65,536 characters."""
@@ -78,7 +78,7 @@ def _finding(entry: Entry) -> tuple[str, ...]:
 
 def _ladder(entry: AttentionEntry) -> list[tuple[str, ...]]:
     """A row for each size; the verdict of the call where there is no ladder."""
-    place = inline(f"{places.short(entry.location.file)}:{entry.location.line} {entry.api}")
+    place = inline(f"{locations.short(entry.location.file)}:{entry.location.line} {entry.api}")
     rows: list[tuple[str, ...]] = [
         (
             place,

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from compile_doctor.clean import cleaned
-from compile_doctor.findings import Finding
+from compile_doctor.model.findings import Finding
 from compile_doctor.parity.result import Cell, Parity
 from compile_doctor.render.console import make_console, printed
 from compile_doctor.render.parity import columns, counts, facts, reasons, sections, verdict, where

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from compile_doctor.findings import SEVERITIES
+from compile_doctor.model.findings import SEVERITIES
 from compile_doctor.parity import result
 from compile_doctor.render.document import ENVIRONMENT, Count, Figure, Record, Size, Texts, one_of
 

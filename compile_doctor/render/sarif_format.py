@@ -9,12 +9,12 @@ from urllib.parse import quote
 from compile_doctor import __version__
 from compile_doctor.checks import all_checks
 from compile_doctor.clean import cleaned
-from compile_doctor.explain import upstream_url
-from compile_doctor.findings import Location
-from compile_doctor.gate import Gate
+from compile_doctor.gate.outcome import Gate
+from compile_doctor.model.findings import Location
 from compile_doctor.render.entries import INCONCLUSIVE, Entry, Target, body, cut, fingerprints
 from compile_doctor.render.subjects import targets
-from compile_doctor.report import Report
+from compile_doctor.report.explain import upstream_url
+from compile_doctor.report.make import Report
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}

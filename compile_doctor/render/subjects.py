@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from compile_doctor.findings import Finding, Location
-from compile_doctor.gate import Change, Gate, Outcome
+from compile_doctor.gate.outcome import Change, Gate, Outcome
+from compile_doctor.model.findings import Finding, Location
 from compile_doctor.render.consequence import consequence
 from compile_doctor.render.entries import CONFIGURATION, INCONCLUSIVE, Entry, Target, identity
-from compile_doctor.report import OUTCOMES, Report, relative
+from compile_doctor.report.make import OUTCOMES, Report, relative
 
 
 def targets(subject: Report | Gate) -> tuple[Target, ...]:

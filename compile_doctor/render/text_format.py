@@ -9,17 +9,17 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from compile_doctor import places
+from compile_doctor.capture.trace.read import function_name
 from compile_doctor.clean import cleaned
-from compile_doctor.findings import Finding
-from compile_doctor.gate import Gate, Outcome
+from compile_doctor.gate.outcome import Gate, Outcome
+from compile_doctor.model.findings import Finding
 from compile_doctor.render.attention_table import attention_table
 from compile_doctor.render.consequence import consequence, figures
 from compile_doctor.render.console import LONGEST, make_console, printed
 from compile_doctor.render.entries import cut
 from compile_doctor.render.trial import trial_table
-from compile_doctor.report import Report, relative
-from compile_doctor.trace import function_name
+from compile_doctor.report.make import Report, relative
+from compile_doctor.source import locations
 
 SHOWN = 5
 """Findings in the short report."""
@@ -191,7 +191,7 @@ def _finding(console: Console, report: Report, number: int, finding: Finding, ve
             + (
                 place
                 if finding.owner == "mine"
-                else f"{places.short(finding.location.file)}:{finding.location.line} in {finding.location.function} ({finding.owner})"
+                else f"{locations.short(finding.location.file)}:{finding.location.line} in {finding.location.function} ({finding.owner})"
             )
         )
     console.print(head, soft_wrap=True)
@@ -222,7 +222,7 @@ def _code(console: Console, report: Report, finding: Finding) -> None:
     location = finding.location
     if location is None:
         return
-    lines = places.lines_of(report.sources.get(location.file, ""))
+    lines = locations.lines_of(report.sources.get(location.file, ""))
     if not 0 < location.line <= len(lines):
         return
     width = len(str(location.line))
@@ -272,7 +272,7 @@ def _bytecode(console: Console, report: Report, finding: Finding) -> None:
         file, function, first = key.rsplit(":", 2)
         known = next((path for path in report.sources if file.endswith(path)), file)
         inside = (
-            places.qualified(report.sources, known, int(first), function_name(function)) == finding.location.function
+            locations.qualified(report.sources, known, int(first), function_name(function)) == finding.location.function
         )
         # The frame that broke: the function, or the resume function that begins nearest before the line.
         if (

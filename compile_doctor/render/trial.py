@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from compile_doctor.findings import Finding
-from compile_doctor.trial import Trial
+from compile_doctor.model.findings import Finding
+from compile_doctor.report.trial import Trial
 
 
 def trial_table(console: Console, trial: Trial) -> None:

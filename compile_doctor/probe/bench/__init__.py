@@ -1,1 +1,1 @@
-"""The torch side of `bench`: one process measures one case at one size, all its implementations in turn."""
+"""One child of `bench`: what to measure, measuring it with torch's timer, and whether its output is right."""

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from compile_doctor import schema
-from compile_doctor.patching import waiting
-from compile_doctor.probe.events import EventLog
-from compile_doctor.probe.limits import limit_memory
+from compile_doctor.capture import schema
+from compile_doctor.probe.entry.limits import limit_memory
+from compile_doctor.probe.observe.events import EventLog
+from compile_doctor.recipes import waiting
 
 
 def main(settings_file: str) -> int:
@@ -25,8 +25,8 @@ def main(settings_file: str) -> int:
     if settings.get("patches"):
         waiting.start(settings["patches"])
     from compile_doctor.probe.bench.work import plan, work
-    from compile_doctor.probe.failures import describe
     from compile_doctor.probe.load import NotATargetError
+    from compile_doctor.probe.observe.failures import describe
 
     try:
         (plan if settings["run"] == "plan" else work)(settings, log)

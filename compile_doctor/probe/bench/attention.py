@@ -12,13 +12,14 @@ import torch
 from torch.nn.attention import sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-from compile_doctor import schema
+from compile_doctor.capture import schema
+from compile_doctor.model.sizes import dense_need
 from compile_doctor.probe import compat
 from compile_doctor.probe.bench.contest import Contender, Judge, Judged
 from compile_doctor.probe.bench.dense import DenseGuard
 from compile_doctor.probe.bench.machine import ran_on
 from compile_doctor.probe.bench.reference import Sample, allowed_pairs, difference
-from compile_doctor.probe.events import EventLog
+from compile_doctor.probe.observe.events import EventLog
 from compile_doctor.probe.parity import masks
 from compile_doctor.probe.parity.cases import Case, Problem
 from compile_doctor.probe.parity.implementations import (
@@ -31,7 +32,6 @@ from compile_doctor.probe.parity.implementations import (
 )
 from compile_doctor.probe.parity.judge import why
 from compile_doctor.probe.parity.seen import FusedOperators, Seen
-from compile_doctor.sizes import dense_need
 
 WINDOW = 256
 """Positions of the sliding window."""

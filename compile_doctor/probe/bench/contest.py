@@ -15,14 +15,14 @@ from typing import Any
 import torch
 from torch.utils.benchmark import Measurement, Timer
 
-from compile_doctor import schema
+from compile_doctor.capture import schema
+from compile_doctor.model.sizes import human
 from compile_doctor.probe import compat
-from compile_doctor.probe.events import EventLog
-from compile_doctor.probe.failures import describe
-from compile_doctor.probe.memory import peak_of
-from compile_doctor.probe.memory_left import memory_left
+from compile_doctor.probe.memory.left import memory_left
+from compile_doctor.probe.memory.profile import peak_of
+from compile_doctor.probe.observe.events import EventLog
+from compile_doctor.probe.observe.failures import describe
 from compile_doctor.probe.parity.implementations import Unsupported
-from compile_doctor.sizes import human
 
 ROUNDS = 2
 """Each is timed in so many turns, forwards and backwards through the list: a machine that warms up, or a load that

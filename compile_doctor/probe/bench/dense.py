@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from compile_doctor.model.sizes import human
 from compile_doctor.probe import compat
-from compile_doctor.probe.attention import DenseRefusedError, dense_bytes
-from compile_doctor.probe.memory_left import memory_left
-from compile_doctor.sizes import human
+from compile_doctor.probe.memory.left import memory_left
+from compile_doctor.probe.observe.attention import DenseRefusedError, dense_bytes
 
 
 class DenseGuard:

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten, tree_map
 
-from compile_doctor import schema
+from compile_doctor.capture import schema
 from compile_doctor.probe import compat
 from compile_doctor.probe.bench.contest import Contender, Judge, Judged
 from compile_doctor.probe.bench.machine import ran_on
 from compile_doctor.probe.calls import backward, compare, has_device, random_state, seed, unlike
-from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.load import Program, find_program
+from compile_doctor.probe.observe.events import EventLog
 
 TOLERATED = 0.1
 """Of the largest value that eager gives: what CD601 calls the same."""

@@ -12,16 +12,16 @@ from typing import Any, Protocol
 
 import torch
 
-from compile_doctor import schema
-from compile_doctor.parity.signature import attention_function
+from compile_doctor.capture import schema
 from compile_doctor.probe.bench.attention import AttentionSubject
 from compile_doctor.probe.bench.contest import Contender, Contest, Judge
 from compile_doctor.probe.bench.dense import DenseGuard
 from compile_doctor.probe.bench.machine import ran_on
 from compile_doctor.probe.bench.model import ModelSubject
-from compile_doctor.probe.events import EventLog
 from compile_doctor.probe.load import import_file
-from compile_doctor.targets import Target
+from compile_doctor.probe.observe.events import EventLog
+from compile_doctor.targets.signature import attention_function
+from compile_doctor.targets.target import Target
 
 
 class Subject(Protocol):

@@ -1,1 +1,1 @@
-"""The torch side of `parity`: cases, references and implementations of attention, run in a child process."""
+"""One worker of `parity --suite`: attention in every implementation, over masks, decoding, heads and dtypes, against a reference."""

@@ -31,7 +31,7 @@ def main(settings_file: str) -> int:
 
 
 def _work(settings: dict[str, Any], say: Any, folder: Path) -> None:
-    from compile_doctor.patching import waiting
+    from compile_doctor.recipes import waiting
 
     if settings.get("patches"):
         waiting.start(settings["patches"])
@@ -40,7 +40,7 @@ def _work(settings: dict[str, Any], say: Any, folder: Path) -> None:
     os.environ["TORCH_COMPILE_CACHE_KEY_TAG"] = tag.lstrip(";")
     import torch
 
-    from compile_doctor.probe import shortcuts
+    from compile_doctor.probe.entry import shortcuts
     from compile_doctor.probe.parity.plan import UsageMistake, make_plan
 
     torch.set_num_threads(settings["threads"])
@@ -69,11 +69,11 @@ def _run(plan: Any, unit: dict[str, Any], watcher: Any, say: Any, settings: dict
     """A unit is one case, heads and dtype; `cells` are what is left of it, each an implementation and a direction."""
     import torch
 
-    from compile_doctor.patching import waiting
     from compile_doctor.probe.parity.cases import find_case, make_problem
     from compile_doctor.probe.parity.defects import defect_of_case
     from compile_doctor.probe.parity.implementations import CompiledFlex
     from compile_doctor.probe.parity.judge import Judge
+    from compile_doctor.recipes import waiting
 
     problem = make_problem(find_case(unit["case"]), unit["heads"], unit["dtype"], settings["device"], settings["seed"])
     judge = Judge(problem, watcher)

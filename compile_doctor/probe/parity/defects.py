@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from compile_doctor.errors import UsageError
-from compile_doctor.patching.catalogue import find_recipe, why_not_affected
-from compile_doctor.patching.errors import about, recipe_for_error
-from compile_doctor.probe.failures import describe
+from compile_doctor.probe.observe.failures import describe
 from compile_doctor.probe.parity.cases import find_case
+from compile_doctor.recipes.catalogue import find_recipe, why_not_affected
+from compile_doctor.recipes.errors import about, recipe_for_error
 
 
 def defect_of_case(case: str, device: str) -> str | None:

@@ -15,13 +15,7 @@ import torch
 
 from compile_doctor.probe.load import import_file
 from compile_doctor.probe.parity.cases import BATCH, DTYPES, HEADS, Case, Problem, case_names
-from compile_doctor.probe.parity.implementations import (
-    COMPILED,
-    IMPLEMENTATIONS,
-    Implementation,
-    Target,
-    Unsupported,
-)
+from compile_doctor.probe.parity.implementations import COMPILED, IMPLEMENTATIONS, Implementation, Target, Unsupported
 from compile_doctor.probe.parity.judge import Verdict, why
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from compile_doctor.kernels import MARKERS, find_kernels
+from compile_doctor.model.kernels import MARKERS, find_kernels
 from compile_doctor.probe import compat
-from compile_doctor.probe.attention import Observer
-from compile_doctor.probe.events import EventLog
+from compile_doctor.probe.observe.attention import Observer
+from compile_doctor.probe.observe.events import EventLog
 
 
 @dataclass

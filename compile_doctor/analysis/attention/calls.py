@@ -1,0 +1,257 @@
+"""Gathers the evidence on attention by call site: what was lowered there, what ran, and what it took."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from compile_doctor.capture.trace.read import function_name
+from compile_doctor.model.evidence import AttentionNode, Compilation, DenseCall, EagerSdpa, Evidence, Frame, Tensor
+from compile_doctor.model.kernels import Kernel
+from compile_doctor.source import locations
+
+_INNER = re.compile(r"[/\\]torch[/\\]nn[/\\]attention[/\\]flex_attention\.py$")
+
+Key = tuple[str, int, str]
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """One attention call of one compiled graph."""
+
+    compilation: Compilation
+    node: AttentionNode
+    kernel: Kernel | None
+    lowered: bool | None
+    """Whether the generated code holds a kernel for it; None where that cannot be told."""
+    runs: int
+    dense: int
+    """Dense executions while this graph ran."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One line that calls attention, with all that was seen of it; the verdict is derived in `judge`."""
+
+    frame: Frame
+    api: str
+    lowerings: tuple[Lowering, ...] = ()
+    dense: tuple[DenseCall, ...] = ()
+    eager: tuple[EagerSdpa, ...] = ()
+    inputs: tuple[Tensor | None, ...] = ()
+    stack: tuple[Frame, ...] = ()
+    peak: int | None = None
+    """Bytes, of the graph or the dense call that holds it, in the profiled call."""
+    largest: int | None = None
+    """Bytes of the largest single allocation in it."""
+    empty: bool = False
+    """A window was open and saw no allocation, though the call makes its output at least: it measured nothing."""
+    beside_dense: bool = False
+    """Another call in one of its graphs runs dense: the graph's memory is not this call's."""
+    kernels_ran: tuple[str, ...] = ()
+    """CUDA kernels in the profiler's events."""
+
+    @property
+    def key(self) -> Key:
+        return self.frame.file, self.frame.line, self.api
+
+    @property
+    def ran_dense(self) -> bool:
+        """Whether scores were computed and kept, by whatever path."""
+        by_math = any(one.backend == "math" for one in self.eager)
+        decomposed = self.api == "sdpa" and any(one.lowered is False and one.runs for one in self.lowerings)
+        return bool(self.dense) or by_math or decomposed
+
+    @property
+    def graphs(self) -> set[tuple[str, int]]:
+        """(process, number) of the graphs that hold it."""
+        held = ((one.compilation.process, one.compilation.graph) for one in self.lowerings)
+        return {(process, graph.number) for process, graph in held if graph is not None}
+
+    @property
+    def memory_tells(self) -> bool:
+        """False where the scores are no larger than the inputs (a decoding step, a short context): both paths are linear."""
+        query, scores = self.query, self.dense_bytes
+        if query is None or scores is None or len(query.shape) < 2 or query.shape[-2] == self.tokens:
+            return True
+        return scores > 4 * sum(math.prod(one.shape) for one in self.inputs if one)
+
+    @property
+    def query(self) -> Tensor | None:
+        return self.inputs[0] if self.inputs else None
+
+    @property
+    def tokens(self) -> int | None:
+        """Length of the keys: what the score matrix grows with in decoding too."""
+        shape = self.inputs[1].shape if len(self.inputs) > 1 and self.inputs[1] else ()
+        return shape[-2] if len(shape) >= 2 else None
+
+    @property
+    def dense_bytes(self) -> int | None:
+        """The score matrix in float32, which every dense path holds at least once: B × H × Sq × Skv × 4."""
+        query, tokens = self.query, self.tokens
+        if query is None or tokens is None or len(query.shape) < 2:
+            return None
+        return math.prod(query.shape[:-1]) * tokens * 4
+
+
+def sites(evidence: Evidence) -> tuple[Site, ...]:
+    """Every line that called attention, in the order in which it was first seen."""
+    root: str | None = evidence.environment.get("torch_root")
+    gathered: dict[Key, _Gathered] = {}
+
+    def at(stack: tuple[Frame, ...], api: str) -> _Gathered | None:
+        frame = place(stack, root)
+        if frame is None:
+            return None
+        key = (frame.file, frame.line, api)
+        return gathered.setdefault(key, _Gathered(frame, api, stack))
+
+    asked = asked_backend(evidence)
+    for compilation in evidence.compilations:
+        for lowering in _lowerings(evidence, compilation):
+            stack = lowering.node.stack
+            if place(stack, root) is None and compilation.graph:  # flex_attention was compiled by itself
+                stack = (*compilation.graph.callers, *stack)
+            found = at(stack, lowering.node.api)
+            if found:
+                found.lowerings.append(lowering)
+                found.inputs.append(lowering.node.inputs)
+    for call in evidence.attention.dense:
+        node = _node_of(evidence, call.process, call.graph, call.index, "flex_attention")
+        inside = node is not None and place(node.stack, root) is not None
+        found = at(node.stack, "flex_attention") if node and inside else at(call.stack, "flex_attention")
+        if found and not (inside and asked is not None):
+            found.dense.append(call)
+        if found:
+            found.inputs.append(call.inputs)
+    called: dict[tuple[str, int | None], int] = {}
+    for ran in evidence.attention.eager_sdpa:
+        index = called.get((ran.process, ran.graph), 0)
+        called[ran.process, ran.graph] = index + 1
+        node = _node_of(evidence, ran.process, ran.graph, index, "sdpa")
+        found = at(node.stack if node else ran.stack, "sdpa")
+        if found:
+            found.eager.append(ran)
+            found.inputs.append(ran.inputs)
+    made = [one.site(evidence) for one in gathered.values()]
+    dense = {(one.key, graph) for one in made if one.ran_dense for graph in one.graphs}
+    return tuple(
+        replace(one, beside_dense=any(key != one.key and graph in one.graphs for key, graph in dense)) for one in made
+    )
+
+
+def place(stack: Iterable[Frame], torch_root: str | None) -> Frame | None:
+    """The innermost line that is not torch's: the call as somebody wrote it."""
+    own = [f for f in stack if locations.owner(f.file, torch_root) != "torch" and not locations.is_stdlib(f.file)]
+    return Frame(own[-1].file, own[-1].line, function_name(own[-1].function), own[-1].code) if own else None
+
+
+def is_inner(compilation: Compilation) -> bool:
+    """flex_attention compiles a wrapper of its own, with a backend that lowers nothing, when it is called in eager mode."""
+    return bool(_INNER.search(compilation.file)) and compilation.function == "_flex_attention_hop_wrapper"
+
+
+class _Gathered:
+    """A site while it is put together."""
+
+    def __init__(self, frame: Frame, api: str, stack: tuple[Frame, ...]) -> None:
+        self.frame, self.api, self.stack = frame, api, stack
+        self.lowerings: list[Lowering] = []
+        self.dense: list[DenseCall] = []
+        self.eager: list[EagerSdpa] = []
+        self.inputs: list[tuple[Tensor | None, ...]] = []
+
+    def site(self, evidence: Evidence) -> Site:
+        windows = {window.name: window for window in evidence.attention.windows}
+        numbers: dict[str, int] = {}
+        names = []
+        for call in evidence.attention.dense:
+            number = numbers.get(call.process, 0)
+            numbers[call.process] = number + 1
+            if any(call is one for one in self.dense):
+                names.append(f"{call.process}:dense:{number}")
+        if not names:
+            names = [
+                f"{one.compilation.process}:graph:{one.compilation.graph.number}"
+                for one in self.lowerings
+                if one.compilation.graph
+            ]
+        held = [windows[name] for name in names if name in windows]
+        seen = [window.peak for window in held] + [one.peak for one in self.eager]
+        peaks = [peak for peak in seen if peak > 0]
+        return Site(
+            frame=self.frame,
+            api=self.api,
+            lowerings=tuple(self.lowerings),
+            dense=tuple(self.dense),
+            eager=tuple(self.eager),
+            inputs=max(self.inputs, key=_scores, default=()),
+            stack=self.stack,
+            peak=max(peaks, default=None),
+            empty=bool(seen) and not peaks,
+            largest=max([*(window.largest for window in held), *(one.largest for one in self.eager)], default=None),
+            # The profiler's list is of the whole call: which kernels are this site's is told by their names.
+            kernels_ran=windows["call"].kernels if "call" in windows else (),
+        )
+
+
+def _scores(inputs: tuple[Tensor | None, ...]) -> int:
+    query, key = (inputs[0], inputs[1]) if len(inputs) > 1 else (None, None)
+    return math.prod(query.shape[:-1]) * key.shape[-2] if query and key and len(key.shape) > 1 else 0
+
+
+def asked_backend(evidence: Evidence) -> str | None:
+    """The backend of `diagnose --backend`, where it is none that lowers: then nothing dense is the model's fault."""
+    backend = None if evidence.facts.as_is else evidence.asked.settings.backend
+    return backend if backend and backend != "inductor" else None
+
+
+def _lowerings(evidence: Evidence, compilation: Compilation) -> list[Lowering]:
+    graph = compilation.graph
+    if graph is None or is_inner(compilation):
+        return []
+    ran = evidence.attention.ran.get((compilation.process, graph.number), 0)
+    found = []
+    for api in ("flex_attention", "sdpa"):
+        nodes = [node for node in graph.attention if node.api == api]
+        kernels = [k for k in compilation.kernels or () if k.api == api for _ in range(max(k.calls, 1))]
+        for index, node in enumerate(nodes):
+            named = next((kernel for kernel in kernels if node.node in kernel.nodes), None)
+            lowered, kernel = _match(compilation, index, named, nodes, kernels)
+            dense = sum(
+                call.count
+                for call in evidence.attention.dense
+                if api == "flex_attention"
+                and (call.process, call.graph) == (compilation.process, graph.number)
+                and call.index is not None
+                and call.index % len(nodes) == index
+            )
+            found.append(Lowering(compilation, node, kernel, lowered, ran, dense))
+    return found
+
+
+def _match(
+    compilation: Compilation, index: int, named: Kernel | None, nodes: list[AttentionNode], kernels: list[Kernel]
+) -> tuple[bool | None, Kernel | None]:
+    if compilation.kernels is None:
+        return None, None
+    if named is not None:
+        return True, named
+    if not kernels:
+        return False, None
+    if len(kernels) >= len(nodes):
+        return True, kernels[index]
+    # Fewer kernels than calls: which call has none is known only where all kernels name their nodes.
+    return (False, None) if all(kernel.nodes for kernel in kernels) else (None, None)
+
+
+def _node_of(evidence: Evidence, process: str, graph: int | None, index: int | None, api: str) -> AttentionNode | None:
+    for compilation in evidence.compilations:
+        held = compilation.graph
+        if held is not None and (compilation.process, held.number) == (process, graph):
+            nodes = [node for node in held.attention if node.api == api]
+            return nodes[(index or 0) % len(nodes)] if nodes else None
+    return None

@@ -1,0 +1,171 @@
+"""Why a flex_attention call ran dense: from what the probe saw around the call, the first of these that holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from compile_doctor.analysis.attention.calls import Site, place
+from compile_doctor.analysis.context import Seen
+from compile_doctor.model.evidence import CompiledFunction, DenseCall, Frame, Graph
+from compile_doctor.source import locations
+
+ISOLATED = """\
+put a plain function around the compiled one, and disable that:
+    compiled_flex = torch.compile(flex_attention)
+
+    @torch.compiler.disable
+    def isolated(q, k, v, **kwargs):
+        return compiled_flex(q, k, v, **kwargs)"""
+_COMPILE = "Call a compiled flex_attention here: compiled_flex = torch.compile(flex_attention), once, at module level."
+
+
+@dataclass(frozen=True)
+class DenseCause:
+    """One cause; `code` is the check that reports it by itself, empty where CD301 says it all."""
+
+    code: str
+    key: str
+    why: str
+    fix: str
+    frame: Frame | None = None
+    """The line to change, where it is another one than the call."""
+    evidence: tuple[str, ...] = ()
+
+
+def dense_cause(seen: Seen, site: Site) -> DenseCause:
+    """The cause of the site's dense executions. Every site has one; the last says only what was seen."""
+    causes = [next(_causes(seen, site, call), None) for call in site.dense]
+    known = [cause for cause in causes if cause is not None]
+    return (
+        known[0]
+        if known
+        else DenseCause(
+            "", "unknown", "It ran outside of compiled code, and what took it there was not seen.", _COMPILE
+        )
+    )
+
+
+def _causes(seen: Seen, site: Site, call: DenseCall) -> Iterator[DenseCause]:
+    if call.modes:
+        yield _mode(call.modes[-1])
+    if any(one.function == "flex_attention" for one in call.wrappers):
+        yield _disabled(seen, call)
+    graph = _graph(seen, call)
+    if graph is not None:
+        yield _backend(seen, graph)
+    state = call.state
+    if state.get("disabled"):
+        yield DenseCause(
+            "", "switched-off", "torch.compile is switched off: TORCHDYNAMO_DISABLE, or torch._dynamo.config.disable.",
+            "Unset TORCHDYNAMO_DISABLE and TORCH_COMPILE_DISABLE.",
+        )  # fmt: skip
+    if state.get("stance") not in (None, "default"):
+        yield DenseCause(
+            "", "stance", f'torch.compiler.set_stance("{state["stance"]}") was in force, so compiled code ran eagerly.',
+            "Leave the stance at \"default\" around attention.",
+        )  # fmt: skip
+    limit = next((log for log in seen.evidence.logs if log.kind == "limit" and _concerns(log.message, site)), None)
+    if limit:
+        yield DenseCause(
+            "CD202", "recompile-limit",
+            "Its frame hit torch's recompile limit, and runs in plain Python, dense, from then on.",
+            "Make what changes from call to call the same object: a mask_mod or score_mod is a new function each time "
+            "(see the recompile findings).",
+            evidence=(limit.message.splitlines()[0][:200],),
+        )  # fmt: skip
+    failed = next(
+        (c for c in seen.evidence.compilations if c.guarded is False and c.fail_type not in (None, "Unsupported")), None
+    )
+    if state.get("suppress_errors") and failed:
+        reason = (failed.fail_reason or "").strip().split("\n", 1)[0][:200]
+        yield DenseCause(
+            "", "suppressed-error", f"Compiling it failed, and torch._dynamo.config.suppress_errors hides that: {reason}",
+            "Set suppress_errors to False to see the error, and mend that.",
+            evidence=(f"{failed.fail_type}: {reason}",),
+        )  # fmt: skip
+    if call.wrappers:
+        name = call.wrappers[-1].function
+        at = locations.find_definition(seen.evidence.sources, name)
+        yield DenseCause(
+            "", "in-disabled-function",
+            f"It is called within {name}, which is under torch.compiler.disable, and is not compiled by itself.",
+            _COMPILE, Frame(at[0], at[1], name) if at else None,
+        )  # fmt: skip
+    yield from _given_up(seen, site)
+    if not seen.evidence.compilations or not any(c.guarded for c in seen.evidence.compilations):
+        yield DenseCause("", "nothing-compiled", "Nothing was compiled in this run.", _COMPILE)
+    yield DenseCause("", "never-compiled", "It was called outside of any compiled function.", _COMPILE)
+
+
+def _mode(mode: str) -> DenseCause:
+    return DenseCause(
+        "CD306", "dispatch-mode", f"{mode.rsplit('.', 1)[-1]}, a TorchDispatchMode, was active around it.",
+        "Leave the mode before attention is called; count its FLOPs by formula (4 × B × H × Sq × Skv × D).",
+        evidence=(f"active dispatch mode: {mode}",),
+    )  # fmt: skip
+
+
+def _disabled(seen: Seen, call: DenseCall) -> DenseCause:
+    was = next((one for one in seen.evidence.attention.disabled if one.function == "flex_attention"), None)
+    if was is None:
+        return DenseCause(
+            "",
+            "flex-disabled",
+            "flex_attention itself is under torch.compiler.disable, and was never compiled.",
+            ISOLATED,
+        )
+    at = place(was.stack, seen.torch_root)
+    where = f" ({locations.short(at.file)}:{at.line})" if at else ""
+    return DenseCause(
+        "CD302", "disable-unwraps",
+        f"torch.compiler.disable was applied to an already compiled flex_attention{where}. It unwraps it, so that the "
+        "plain function runs.",
+        ISOLATED, at,
+        ("a torch.compiler.disable wrapper around flex_attention itself was on the stack",
+         "when it was made, its argument was a compiled function"),
+    )  # fmt: skip
+
+
+def _graph(seen: Seen, call: DenseCall) -> Graph | None:
+    for compilation in seen.evidence.compilations:
+        if compilation.graph and (compilation.process, compilation.graph.number) == (call.process, call.graph):
+            inner = locations.is_interior(compilation.file, compilation.function)
+            return None if inner else compilation.graph
+    return None
+
+
+def _backend(seen: Seen, graph: Graph) -> DenseCause:
+    made = compiled_with(seen, graph.backend)
+    at = place(made.stack, seen.torch_root) if made else None
+    return DenseCause(
+        "CD305", f"backend:{graph.backend}",
+        f"It was compiled with backend {graph.backend}, which runs the operator as it is.",
+        "Compile it with the default backend: torch.compile(flex_attention).", at,
+        (f"its graph was handed to backend {graph.backend}",),
+    )  # fmt: skip
+
+
+def compiled_with(seen: Seen, backend: str) -> CompiledFunction | None:
+    """The torch.compile call that named a backend."""
+    return next((one for one in seen.evidence.attention.compiled if one.options.get("backend") == backend), None)
+
+
+def _concerns(message: str, site: Site) -> bool:
+    names = {frame.function for frame in site.stack} | {"flex_attention"}
+    return any(f"function: '{name}'" in message or f" {name} (" in message for name in names)
+
+
+def _given_up(seen: Seen, site: Site) -> Iterator[DenseCause]:
+    for skipped in seen.skipped:
+        first = skipped.first
+        inside = any(frame.file == first.file and frame.function == first.function for frame in site.stack)
+        if inside or (first.file == site.frame.file and first.function == site.frame.function):
+            why = f": {skipped.site.cause.title}" if skipped.site else ""
+            at = skipped.site.frame if skipped.site else None
+            yield DenseCause(
+                "CD104", "frame-given-up",
+                f"Dynamo gave up on {first.function}{why}; all of it runs in plain Python, flex_attention too.",
+                "Mend the graph break, or call a compiled flex_attention: compiled_flex = torch.compile(flex_attention).",
+                at,
+            )  # fmt: skip

@@ -1,0 +1,107 @@
+"""Recognises the exceptions with which attention refuses its inputs or its surroundings: each is a finding of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from compile_doctor.analysis.attention.calls import place
+from compile_doctor.analysis.root_cause import user_frame
+from compile_doctor.capture.trace.read import function_name
+from compile_doctor.model.evidence import AttentionNode, Evidence, Failure, Frame, Tensor
+from compile_doctor.source import locations
+
+_CONTEXT = re.compile(r"is used with a context manager")
+_MODE = re.compile(r"no rule registered for \w+ flex_attention and mode <(?:class ')?([\w.<>]+?)(?:'>| object)")
+_SUBCLASS = re.compile(
+    r"no rule registered for \w+ (?:flex_attention|(?=\S*scaled_dot_product)\S+) and subclass <class '([\w.<>]+)'>"
+)
+_MIXED = re.compile(
+    r"Expected query, key, and value to have the same dtype|Mixed query, key, and value dtype is not supported"
+)
+_FLOAT8 = re.compile(r"Float8_e\w+|float8_e\w+")
+_UNNAMED_MODE = re.compile(
+    r"no implementation found for 'torch\.ops\.higher_order\.flex_attention'|non-infra torch dispatch mode present"
+)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One exception that attention, or what is around it, raised."""
+
+    code: str
+    phase: str
+    message: str
+    frame: Frame | None
+    """The user's line."""
+    subject: str = ""
+    """The dispatch mode or the tensor class that torch names."""
+    inputs: tuple[Tensor | None, ...] = ()
+    node: AttentionNode | None = None
+    """The call in the graph that failed to compile, where it got that far."""
+
+
+def explain(evidence: Evidence, failure: Failure | None, torch_root: str | None) -> Refusal | None:
+    """The refusal behind a failure of the compiled run, or of the eager control run."""
+    if failure is None:
+        return None
+    node = _node(evidence) if failure.phase == "compiled" else None
+    eager = evidence.failure("eager")
+    inputs = node.inputs if node else failure.attention or (eager.attention if eager else ())
+    for code, message, subject in _candidates(failure, inputs):
+        frame = _frame(failure, node, torch_root) if code != "CD303" else user_frame(failure, torch_root)
+        return Refusal(code, failure.phase, message, frame, subject, inputs, node)
+    return None
+
+
+def _candidates(failure: Failure, inputs: tuple[Tensor | None, ...]) -> Iterator[tuple[str, str, str]]:
+    for link in reversed(failure.chain):
+        message = link.message.strip()
+        first = message.split("\n", 1)[0][:300]
+        if link.type.endswith("DenseRefusedError"):
+            yield "CD301", first, ""
+        if _CONTEXT.search(message) and "torch._dynamo" in message:
+            yield "CD303", first, ""
+        if found := _MODE.search(message):
+            yield "CD306", first, found[1]
+        if _UNNAMED_MODE.search(message) and "flex_attention" in message:
+            yield "CD306", first, ""
+        if found := _SUBCLASS.search(message):
+            yield "CD401", first, found[1]
+        if _MIXED.search(message):
+            yield ("CD402" if _raw_float8(inputs) else "CD403"), first, ""
+    attention = bool(inputs) or "flex_attention" in failure.text or "scaled_dot_product_attention" in failure.text
+    known = any(one is not None for one in inputs)
+    if failure.chain and attention and (_raw_float8(inputs) if known else _FLOAT8.search(failure.text)):
+        last = failure.chain[-1].message.strip().split("\n", 1)[0][:300]
+        yield "CD402", last, ""
+
+
+def _raw_float8(inputs: tuple[Tensor | None, ...]) -> bool:
+    return any(one is not None and one.dtype.startswith("float8") and is_plain(one) for one in inputs)
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether it is torch's own class."""
+    return tensor.type in ("Tensor", "Parameter", "FakeTensor", "FunctionalTensor", "Buffer")
+
+
+def _node(evidence: Evidence) -> AttentionNode | None:
+    """The attention call of the graph that the backend did not bring to an end, the one that stands out first."""
+    for compilation in reversed(evidence.compilations):
+        if compilation.graph and compilation.guarded is not True and compilation.graph.attention:
+            nodes = compilation.graph.attention
+            odd = (node for node in nodes if len({t.dtype for t in node.inputs if t}) > 1 or _raw_float8(node.inputs))
+            return next(odd, nodes[0])
+    return None
+
+
+def _frame(failure: Failure, node: AttentionNode | None, torch_root: str | None) -> Frame | None:
+    if node is not None:
+        return place(node.stack, torch_root)
+    for link in reversed(failure.chain):
+        found = place(link.stack, torch_root)
+        if found is not None and not locations.is_plumbing(found.file):
+            return Frame(found.file, found.line, function_name(found.function), found.code)
+    return user_frame(failure, torch_root)

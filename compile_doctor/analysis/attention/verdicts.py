@@ -1,0 +1,195 @@
+"""One verdict per attention call site, from three separate pieces of evidence: lowered, executed, bounded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from compile_doctor.analysis.attention.calls import Site, asked_backend
+from compile_doctor.model.evidence import Evidence
+from compile_doctor.model.kernels import Kernel
+
+FAR_BELOW = 0.5
+"""A peak up to this share of the score matrix is far below it: the dense path needs more than three of them."""
+NO_SCORES = 0.25
+"""Without an allocation of this share of the float32 score matrix there is none in bfloat16 either, nor a written-out mask."""
+LINEAR, QUADRATIC = 1.5, 1.7
+"""Exponents of the growth of memory with tokens: 1 for a fused kernel, 2 for the dense path."""
+_GPU_NAMES = {"flash": ("flash",), "efficient": ("fmha", "efficient"), "cudnn": ("cudnn", "sdpa")}
+"""What the CUDA kernels of SDPA's backends are called (upstream's names, not measured here)."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of a site: `reasons` says for each piece that is not True why."""
+
+    site: Site
+    verdict: str
+    """`fused`, `dense`, `mixed` or `unverified`."""
+    lowered: bool | None
+    executed: bool | None
+    bounded: bool | None
+    kernel: str | None
+    backend: str | None
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    growth: float | None = None
+    """Exponent of the growth of the peak with tokens, between the two largest sizes."""
+
+
+def judge(site: Site, evidence: Evidence, smaller: Iterable[Site] = ()) -> Verdict:
+    """The verdict from what was seen; `smaller` is the same site at smaller sizes, for the growth of memory."""
+    reasons: dict[str, str] = {}
+    lowered = _lowered(site, evidence, reasons)
+    executed = _executed(site, evidence, reasons)
+    bounded, growth = _bounded(site, evidence, list(smaller), reasons)
+    fused_runs = sum(one.runs for one in site.lowerings if one.lowered and not one.dense) + sum(
+        1 for one in site.eager if one.backend not in (None, "math")
+    )
+    dense_runs = len(site.dense) + sum(1 for one in site.eager if one.backend == "math")
+    dense_runs += sum(one.runs for one in site.lowerings if site.api == "sdpa" and one.lowered is False)
+    if dense_runs:
+        verdict = "mixed" if fused_runs else "dense"
+    elif executed and bounded and (lowered or (lowered is None and _only_eager(site))):
+        verdict = "fused"
+    else:
+        verdict = "unverified"
+    kernel = next((one.kernel for one in site.lowerings if one.kernel), None)
+    return Verdict(
+        site,
+        verdict,
+        lowered,
+        executed,
+        bounded,
+        kernel.name if kernel else None,
+        _backend(site, kernel),
+        reasons,
+        growth,
+    )
+
+
+def _only_eager(site: Site) -> bool:
+    """SDPA outside of graphs: torch's own fused operator ran, and there is no generated code to look at."""
+    return bool(site.eager) and not site.lowerings
+
+
+def _lowered(site: Site, evidence: Evidence, reasons: dict[str, str]) -> bool | None:
+    known = [one.lowered for one in site.lowerings]
+    if not known:
+        if site.dense:
+            reasons["lowered"] = "it is in no compiled graph"
+            return False
+        reasons["lowered"] = "it ran outside of a graph: there is no generated code"
+        return None
+    if any(one.compilation.guarded is not True for one in site.lowerings):
+        reasons["lowered"] = "its graph could not be compiled"
+        return None
+    if any(one is None for one in known):
+        asked = asked_backend(evidence)
+        reasons["lowered"] = (
+            f"backend {asked} generates no code: diagnose without --backend"
+            if asked
+            else "the trace holds no generated code for its graph, or not a kernel for each call"
+        )
+        return None
+    if not all(known):
+        reasons["lowered"] = "the generated code of its graph holds no fused kernel for this call"
+        return False
+    return True
+
+
+def _executed(site: Site, evidence: Evidence, reasons: dict[str, str]) -> bool | None:
+    if site.dense:
+        reasons["executed"] = f"the operator's dense entry was called {sum(call.count for call in site.dense)}×"
+        return False
+    if any(one.backend == "math" for one in site.eager):
+        reasons["executed"] = "the math operator ran"
+        return False
+    if site.ran_dense:
+        reasons["executed"] = "its graph ran, and computes the scores itself"
+        return False
+    if not evidence.attention.watched and not evidence.attention.ran:
+        reasons["executed"] = "no probe watched this run: a trace tells what was compiled, not what ran"
+        return None
+    asked = asked_backend(evidence)
+    if asked and any(one.lowered is None for one in site.lowerings):
+        reasons["executed"] = f"backend {asked} runs the operator as it is"
+        return None
+    if any(one.runs for one in site.lowerings) or any(one.backend for one in site.eager):
+        device = site.query.device if site.query else "cpu"
+        if device == "cuda" and evidence.attention.measured and not _on_gpu(site):
+            reasons["executed"] = "its graph ran, but the profiler's events hold no kernel of its name"
+            return None
+        return True
+    if not any(one.compilation.guarded is not True for one in site.lowerings):
+        reasons["executed"] = "its graph was compiled, and was not seen to run"
+    return None
+
+
+def _on_gpu(site: Site) -> bool:
+    """Whether the profiler saw the site's own kernel: by the generated name, for SDPA by its backend's."""
+    wanted = {one.kernel.name for one in site.lowerings if one.kernel and one.kernel.api == "flex_attention"}
+    if site.api == "sdpa":
+        backends = {one.kernel.backend for one in site.lowerings if one.kernel} | {one.backend for one in site.eager}
+        wanted = {word for backend in backends for word in _GPU_NAMES.get(str(backend), ())}
+        return any(word in ran for word in wanted for ran in site.kernels_ran)
+    return any(name[:200] in site.kernels_ran for name in wanted)
+
+
+def _bounded(
+    site: Site, evidence: Evidence, smaller: list[Site], reasons: dict[str, str]
+) -> tuple[bool | None, float | None]:
+    if site.peak is None:
+        why = "its window is empty, 0 bytes" if site.empty else evidence.attention.not_measured
+        if not why and ("executed" in reasons or "lowered" in reasons):
+            return None, None  # it did not come to that
+        reasons["bounded"] = f"memory could not be measured: {why}" if why else "memory was not measured in this run"
+        return None, None
+    scores = site.dense_bytes
+    if scores is None:
+        reasons["bounded"] = "the shapes are not known"
+        return None, None
+    growth = _growth(site, smaller)
+    if site.ran_dense:
+        reasons["bounded"] = "the dense path ran"
+        return False, growth
+    if site.beside_dense:
+        reasons["bounded"] = "another attention call of the same graph runs dense: memory cannot be told apart"
+        return None, growth
+    if not site.memory_tells:
+        return True, growth  # nothing to bound: the scores themselves are as small as the inputs
+    far_below = site.peak <= FAR_BELOW * scores
+    if growth is None:
+        if far_below or (site.peak < scores and site.largest is not None and site.largest < NO_SCORES * scores):
+            return True, None
+        reasons["bounded"] = (
+            f"at {site.tokens:,} tokens what is around the attention needs as much as the scores would: "
+            "diagnose with --tokens N, where the target has a parameter `tokens`"
+        )
+        return None, None
+    if far_below and growth < LINEAR:
+        return True, growth
+    if growth >= QUADRATIC and not far_below:
+        reasons["bounded"] = f"memory grows with the {growth:.1f}th power of the tokens"
+        return False, growth
+    reasons["bounded"] = f"memory grows with the {growth:.1f}th power of the tokens, which settles nothing at this size"
+    return None, growth
+
+
+def _growth(site: Site, smaller: list[Site]) -> float | None:
+    """log(peak ratio) / log(token ratio) between this size and the next smaller one that was measured."""
+    other = next(
+        (one for one in reversed(smaller) if one.peak and one.tokens and one.tokens < (site.tokens or 0)), None
+    )
+    if other is None or not site.peak or not other.peak or not site.tokens or not other.tokens:
+        return None
+    return math.log(site.peak / other.peak) / math.log(site.tokens / other.tokens)
+
+
+def _backend(site: Site, kernel: Kernel | None) -> str | None:
+    if site.api == "sdpa":
+        ran = next((one.backend for one in site.eager if one.backend), None)
+        math_graph = any(one.lowered is False and one.runs for one in site.lowerings)
+        return "math" if math_graph else ran or (kernel.backend if kernel else None)
+    graph = next((one.compilation.graph for one in site.lowerings if one.compilation.graph), None)
+    return graph.backend if graph else None

@@ -1,0 +1,342 @@
+"""Folds evidence into what the checks ask about: break sites, skipped frames, recompile groups, and what each costs."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+
+from compile_doctor.analysis.attention.calls import place
+from compile_doctor.analysis.attention.input_errors import Refusal, explain
+from compile_doctor.analysis.attention.size_ladder import verdicts
+from compile_doctor.analysis.attention.verdicts import Verdict
+from compile_doctor.analysis.graph_breaks.causes import Cause, find_cause
+from compile_doctor.analysis.recompiles.groups import Recompiled, group_recompilations
+from compile_doctor.capture.trace.read import function_name
+from compile_doctor.model.evidence import Break, Compilation, Evidence, Failure, Frame, Graph
+from compile_doctor.model.findings import Location
+from compile_doctor.source import locations
+from compile_doctor.source.static_facts import StaticFacts, read_static
+
+_DISABLED = re.compile(
+    r"<function (\S+) at 0x[0-9a-f]+>.*?(?:was|is) wrapped with `torch\.compiler\.disable`", re.DOTALL
+)
+
+
+UNKNOWN_RESTART = "Unknown fail_and_restart_analysis"
+RAISED = "observed-exception"
+COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+
+
+@dataclass(frozen=True)
+class Site:
+    """One root cause of graph breaks: a line, and why Dynamo stops there."""
+
+    frame: Frame
+    cause: Cause
+    upstream: str | None
+    reason: str
+    breaks: tuple[Break, ...]
+    callers: int
+    """Compiled frames further out that broke only because of it."""
+    told: bool
+    """False where torch named no line of the user's: the place is only where it was noticed."""
+    loop: bool
+    """The line lies in a loop of a frame that was given up because of it."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A frame that Dynamo gave up on; `site` is what made it, `at` the line in the frame that leads there."""
+
+    compilations: tuple[Compilation, ...]
+    site: Site | None
+    at: int
+    loop: bool
+
+    @property
+    def first(self) -> Compilation:
+        return self.compilations[0]
+
+
+def is_safe_softmax(reason: str) -> bool:
+    """Whether a break is about the function of torch's own dense attention: CD307."""
+    return "_safe_softmax" in reason
+
+
+class Seen:
+    """The evidence with its folds, each computed once. Every check's `detect` gets one of these."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.torch_root: str | None = evidence.environment.get("torch_root")
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        groups: dict[tuple[str, int, str], list[Break]] = defaultdict(list)
+        causes: dict[str, Cause] = {}
+        for item in self.evidence.breaks:
+            if self.raised is not None and self.compilation(item) is self.raised:
+                continue  # fullgraph=True turned it into an error: CD106
+            if self._is_leftover(item) or self._is_interior(item):
+                continue
+            frame = self._place(item)
+            if self._refused_at(item):
+                continue
+            cause = find_cause(item.reason, item.upstream)
+            causes[cause.key] = cause
+            groups[frame.file, frame.line, cause.key].append(item)
+        for item in self._unrecorded():
+            cause = find_cause(item.reason, None)
+            causes[cause.key] = cause
+            groups[item.recorded_at[0], item.recorded_at[1], cause.key].append(item)
+        self._fold_raised(groups)
+        return tuple(self._site(breaks, causes[key[2]]) for key, breaks in groups.items())
+
+    def _unrecorded(self) -> Iterator[Break]:
+        """Breaks that torch 2.8 and 2.9 know only as a restart: they name the frame, and neither line nor reason."""
+        recorded = {item.compilation for item in self.evidence.breaks}
+        for index, compilation in enumerate(self.evidence.compilations):
+            if UNKNOWN_RESTART in compilation.restarts and index not in recorded:
+                name = function_name(compilation.function)
+                line = locations.definition_line(self.evidence.sources, compilation.file, compilation.line, name)
+                yield Break(
+                    index, self._only_reason(), None, (), (compilation.file, line), False, "compilation_metrics"
+                )
+
+    def _only_reason(self) -> str:
+        """What Dynamo's counters say it could not do, where that is a single thing."""
+        reasons = {reason for counts in self.evidence.counts for reason in counts.counters.get("unimplemented", {})}
+        return reasons.pop() if len(reasons) == 1 else "Break without a record"
+
+    def _fold_raised(self, groups: dict[tuple[str, int, str], list[Break]]) -> None:
+        """An exception is recorded where it leaves a `finally` or a decorator; the frame it came from has a record too."""
+        left = {key: number for number, key in enumerate(groups) if key[2] == RAISED}
+        led: dict[tuple[str, str], set[tuple[str, int, str]]] = defaultdict(set)
+        """Of a function, the breaks that it led to."""
+        for key in left:
+            for frame in {f for item in groups[key] for f in self._outer_frames(item)}:
+                led[frame.file, frame.function].add(key)
+        for key in tuple(left):
+            first = groups[key][0]
+            inside = led[key[0], self._place(first).function] & left.keys() - {key}
+            if locations.in_finally(self.evidence.sources, key[0], key[1]):
+                later = (other for other in left if groups[other][0].compilation > first.compilation)
+                inside |= {*islice(later, 1)}
+            if inside:
+                into = min(inside, key=left.__getitem__)
+                for item in groups[key]:
+                    for frame in self._outer_frames(item):
+                        led[frame.file, frame.function].add(into)
+                groups[into].extend(groups.pop(key))
+                del left[key]
+
+    def _outer_frames(self, item: Break) -> tuple[Frame, ...]:
+        """Who led to the break: a `dynamo_error` has only the frames below the compiled one."""
+        compilation = self.compilation(item)
+        return (compilation.stack[:-1] if compilation else ()) + item.stack[:-1]
+
+    def _is_leftover(self, item: Break) -> bool:
+        """A comprehension that Dynamo compiles by itself, because the function around it was given up, has no iterator."""
+        compilation = self.compilation(item)
+        return compilation is not None and compilation.function in COMPREHENSIONS and "tp_iternext" in item.reason
+
+    def _is_interior(self, item: Break) -> bool:
+        """Dynamo traced flex_attention's dense path from inside: what breaks there is a consequence (CD301, CD307)."""
+        compilation = self.compilation(item)
+        if compilation is not None and locations.is_interior(compilation.file, function_name(compilation.function)):
+            return True
+        last = item.stack[-1] if item.stack else None
+        return last is not None and compilation is not None and locations.is_flex(compilation.file, last.file)
+
+    def _refused_at(self, item: Break) -> bool:
+        """What attention refused ended the run: a break at that line is how Dynamo met it, and no finding of its own."""
+        refused = self.refusal.frame if self.refusal else None
+        return refused is not None and any((f.file, f.line) == (refused.file, refused.line) for f in item.stack)
+
+    @cached_property
+    def interior_breaks(self) -> tuple[Break, ...]:
+        """The breaks inside of flex_attention's own machinery."""
+        return tuple(item for item in self.evidence.breaks if self._is_interior(item))
+
+    @cached_property
+    def attention(self) -> tuple[Verdict, ...]:
+        """One verdict per line that called attention."""
+        return verdicts(self.evidence.rungs, self.evidence)
+
+    @cached_property
+    def refusal(self) -> Refusal | None:
+        """What attention refused, where that ended the compiled run."""
+        return explain(self.evidence, self.failure, self.torch_root)
+
+    @cached_property
+    def failing_graph(self) -> Graph | None:
+        """The graph with attention in it that failed to compile."""
+        graphs = (c.graph for c in reversed(self.evidence.compilations) if c.guarded is not True)
+        return next((graph for graph in graphs if graph and graph.attention), None)
+
+    def failing_attention(self) -> Frame | None:
+        """The line of the attention call in the graph that failed to compile, where that graph has one such line."""
+        graph = self.failing_graph
+        if graph is None:
+            return None
+        found = {
+            place(node.stack, self.torch_root) or place(graph.callers, self.torch_root) for node in graph.attention
+        }
+        return found.pop() if len(found) == 1 else None
+
+    @cached_property
+    def static(self) -> StaticFacts:
+        """What the user's own sources say."""
+        return read_static(self.own_sources)
+
+    @cached_property
+    def own_sources(self) -> dict[str, str]:
+        """The target's own files, by name."""
+        return {name: text for name, text in self.evidence.sources.items() if self.owner(name) == "mine"}
+
+    def _place(self, item: Break) -> Frame:
+        """The innermost line that somebody wrote; for a disabled function without one, its `def`; else what torch names."""
+        frame = locations.innermost(item.stack, self.torch_root)
+        compilation = self.compilation(item)
+        if compilation and (frame is None or locations.is_stdlib(frame.file)):
+            # torch 2.8 compiles logging and its like by themselves: the line that called them is the place.
+            frame = locations.innermost(compilation.stack, self.torch_root) or frame
+        if frame is None or locations.is_plumbing(frame.file):
+            disabled = _DISABLED.search(item.reason)
+            found = locations.find_definition(self.evidence.sources, disabled[1]) if disabled else None
+            frame = Frame(found[0], found[1], disabled[1]) if found and disabled else frame
+        name = function_name(compilation.function) if compilation else "?"
+        return frame or Frame(item.recorded_at[0], item.recorded_at[1], name)
+
+    def _same_function(self, compilation: Compilation, frame: Frame) -> bool:
+        """Whether a stack's frame is the compiled one: two classes of a file may both have a `forward`."""
+        name = function_name(compilation.function)
+        if frame.file != compilation.file or frame.function != name:
+            return False
+        sources = self.evidence.sources
+        return locations.qualified(sources, frame.file, frame.line, name) == locations.qualified(
+            sources, frame.file, compilation.line, name
+        )
+
+    def _site(self, breaks: list[Break], cause: Cause) -> Site:
+        frame = self._place(breaks[0])
+        own = [item for item in breaks if self._is_own_frame(item, frame)]
+        callers = {item.compilation for item in breaks} - {item.compilation for item in own}
+        loop = any(self._loop(item) for item in own)
+        return Site(
+            frame=frame,
+            cause=cause,
+            upstream=next((item.upstream for item in breaks if item.upstream), None),
+            reason=breaks[0].reason,
+            breaks=tuple(breaks),
+            callers=len(callers),
+            told=bool(breaks[0].stack)
+            and not (cause.key == RAISED and locations.in_finally(self.evidence.sources, frame.file, frame.line)),
+            loop=loop,
+        )
+
+    def _is_own_frame(self, item: Break, frame: Frame) -> bool:
+        """Whether the frame being compiled is the one that holds the breaking line."""
+        compilation = self.compilation(item)
+        return compilation is not None and self._same_function(compilation, frame)
+
+    def _loop(self, item: Break) -> bool:
+        """A break in a loop of its own frame, said by torch (from 2.9 on) or read from the source (2.8 does not say)."""
+        compilation = self.compilation(item)
+        if compilation is None or not self._gave_up(compilation):
+            return False
+        at = self._line_in(compilation, item)
+        return item.in_loop or locations.in_loop(self.evidence.sources, compilation.file, at, compilation.line)
+
+    def _line_in(self, compilation: Compilation, item: Break) -> int:
+        return next((frame.line for frame in item.stack if self._same_function(compilation, frame)), compilation.line)
+
+    def compilation(self, item: Break) -> Compilation | None:
+        return self.evidence.compilations[item.compilation] if item.compilation >= 0 else None
+
+    def _gave_up(self, compilation: Compilation) -> bool:
+        return compilation.guarded is False and compilation is not self.raised
+
+    @cached_property
+    def raised(self) -> Compilation | None:
+        """The compilation that ended the compiled run with an exception: an error, not a skipped frame."""
+        failure = self.failure
+        if failure is None:
+            return None
+        last = next((c for c in reversed(self.evidence.compilations) if c.fail_type or c.guarded is None), None)
+        if last is None:
+            return None
+        first_line = (last.fail_reason or "").strip().split("\n", 1)[0]
+        said = any(first_line and first_line in link.message for link in failure.chain)
+        return last if said or last.guarded is None or last.fail_type != "Unsupported" else None
+
+    @cached_property
+    def failure(self) -> Failure | None:
+        return self.evidence.failure("compiled")
+
+    @cached_property
+    def skipped(self) -> tuple[Skipped, ...]:
+        by_compilation: dict[int, Break] = {}
+        for item in self.evidence.breaks:
+            by_compilation.setdefault(item.compilation, item)
+        groups: dict[tuple[str, str, int], list[tuple[Compilation, Break | None]]] = defaultdict(list)
+        for index, compilation in enumerate(self.evidence.compilations):
+            broke = by_compilation.get(index)
+            if compilation.function in COMPREHENSIONS:
+                continue  # up to Python 3.11 a frame of its own, but nobody's function
+            if locations.is_interior(compilation.file, function_name(compilation.function)):
+                continue
+            if broke and self._refused_at(broke):
+                continue
+            if self.refusal is not None and locations.is_flex(compilation.file, compilation.file):
+                continue
+            if self._gave_up(compilation) and (broke or self._failed_alone(compilation)):
+                groups[compilation.file, function_name(compilation.function), compilation.line].append(
+                    (compilation, broke)
+                )
+        return tuple(self._skip(members) for members in groups.values())
+
+    @cached_property
+    def _site_of(self) -> dict[Break, Site]:
+        return {item: site for site in reversed(self.sites) for item in site.breaks}
+
+    def _failed_alone(self, compilation: Compilation) -> bool:
+        """Whether an error left this frame to plain Python. With suppress_errors any error does, and the run goes on."""
+        swallowed = self.failure is None and not locations.is_flex(
+            compilation.file, compilation.file
+        )  # flex's own: CD301
+        return compilation.fail_type == "Unsupported" or (compilation.fail_type is not None and swallowed)
+
+    def _skip(self, members: list[tuple[Compilation, Break | None]]) -> Skipped:
+        compilation, item = members[0]
+        site = self._site_of.get(item) if item else None
+        at = self._line_in(compilation, item) if item else compilation.line
+        return Skipped(tuple(member for member, _ in members), site, at, bool(item and self._loop(item)))
+
+    @cached_property
+    def recompiled(self) -> tuple[Recompiled, ...]:
+        return group_recompilations(self.evidence, self.torch_root, [site.frame for site in self.sites])
+
+    def snippet(self, file: str, line: int) -> str:
+        return locations.snippet(self.evidence.sources, file, line)
+
+    def location(self, file: str, line: int, function: str) -> Location:
+        qualified = locations.qualified(self.evidence.sources, file, line, function)
+        return Location(file, line, qualified, self.snippet(file, line))
+
+    def owner(self, file: str) -> str:
+        return locations.owner(file, self.torch_root)
+
+    def via(self, stack: Iterable[Frame], place: Frame) -> Location | None:
+        """The line that leads to a place in a package: the user's own, or (for one in torch) another package's."""
+        whose = self.owner(place.file)
+        if whose == "mine":
+            return None
+        frame = locations.innermost_mine(stack, self.torch_root)
+        if frame is None and whose == "torch":
+            frame = locations.innermost((f for f in stack if self.owner(f.file) == "dependency"), self.torch_root)
+        return self.location(frame.file, frame.line, frame.function) if frame else None

@@ -1,0 +1,88 @@
+"""What a break site costs: the frames that would have been part of another graph but for it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from compile_doctor.analysis.context import Seen, Site
+from compile_doctor.capture.trace.read import function_name
+from compile_doctor.model.evidence import Compilation, Frame
+from compile_doctor.model.findings import Cost
+
+_Key = tuple[str, str, str, int]
+"""How a frame may be in another, its file and function, and the line of a resume function."""
+_known: WeakKeyDictionary[Seen, Mapping[int, Cost]] = WeakKeyDictionary()
+
+
+def site_cost(seen: Seen, site: Site) -> Cost:
+    """Extra graphs and compile time of one site; each compilation is counted for one site at most."""
+    if seen not in _known:
+        _known[seen] = _costs(seen)
+    return _known[seen].get(id(site), Cost())
+
+
+def _costs(seen: Seen) -> Mapping[int, Cost]:
+    graphs: dict[int, int] = defaultdict(int)
+    seconds: dict[int, float] = defaultdict(float)
+    suspects = _suspects(seen)
+    waiting = sorted(range(len(suspects)), key=lambda number: -suspects[number][1].first)
+    earliest: dict[_Key, int] = {}
+    for index, compilation in enumerate(seen.evidence.compilations):
+        while waiting and suspects[waiting[-1]][1].first < index:
+            number = waiting.pop()
+            for key in suspects[number][1].holds():
+                earliest[key] = min(number, earliest.get(key, number))
+        held = [earliest[key] for key in _would_be_in(compilation) if key in earliest]
+        if held:
+            site = suspects[min(held)][0]
+            graphs[id(site)] += compilation.graphs
+            seconds[id(site)] += compilation.seconds or 0.0
+    return {key: Cost(graphs[key], seconds[key]) for key in graphs}
+
+
+def _suspects(seen: Seen) -> list[tuple[Site, _Stopped]]:
+    """Every distinct way in which a site stopped a frame, with the first compilation that saw it."""
+    found: dict[tuple[int, tuple[Frame, ...], str, str], tuple[Site, _Stopped]] = {}
+    for site in seen.sites:
+        for item in site.breaks:
+            broken = seen.compilation(item)
+            if broken is not None:
+                name = function_name(broken.function)
+                stopped = _Stopped(item.compilation, item.stack, broken.file, name, broken.guarded is False)
+                found.setdefault((id(site), item.stack, stopped.file, name), (site, stopped))
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class _Stopped:
+    """A frame in which tracing stopped, and the stack it stopped with."""
+
+    first: int
+    stack: tuple[Frame, ...]
+    file: str
+    function: str
+    gave_up: bool
+
+    def holds(self) -> Iterator[_Key]:
+        """What this frame held when it stopped, or would have gone on to hold."""
+        for frame in self.stack:
+            yield "resumed", frame.file, frame.function, frame.line
+        own = (i for i, f in enumerate(self.stack) if f.file == self.file and f.function == self.function)
+        for frame in self.stack[next(own, len(self.stack)) + 1 :]:
+            yield "called", frame.file, frame.function, 0
+        if self.gave_up:
+            yield "caller", self.file, self.function, 0
+
+
+def _would_be_in(later: Compilation) -> Iterator[_Key]:
+    """A frame is part of another that holds one of these."""
+    name = function_name(later.function)
+    if later.function != name:  # a resume function: it goes on where one of the stack's frames stopped
+        yield "resumed", later.file, name, int(later.function.rsplit("_", 1)[-1])
+        return
+    yield "called", later.file, name, 0
+    for frame in later.stack[:-1]:
+        yield "caller", frame.file, frame.function, 0

@@ -1,0 +1,67 @@
+"""Which recipe helps against what was found; nothing here imports torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from compile_doctor.analysis.attention.calls import Site
+from compile_doctor.model.findings import Finding
+from compile_doctor.recipes.catalogue import all_recipes
+from compile_doctor.recipes.errors import COMPILE_ERROR, about
+from compile_doctor.recipes.recipe import Recipe
+
+KNOWN = "CD702"
+
+
+def with_recipe(
+    finding: Finding, environment: Mapping[str, Any], attention: Collection[Site], sources: Mapping[str, str]
+) -> Finding:
+    """The finding with the recipe that helps, where one has its signature; compile errors have theirs already.
+
+    `attention` is every line that called attention in the run, `sources` the target's own files.
+    """
+    if finding.recipe or finding.code in (COMPILE_ERROR, KNOWN):
+        return finding
+    text = "\n".join((finding.title, finding.message, finding.fix, *finding.evidence))
+    for recipe in all_recipes():
+        wanted = recipe.signature
+        if recipe.action == "warn" or finding.code not in wanted.codes or not about(recipe, environment):
+            continue
+        if wanted.message is not None and not wanted.message.search(text):
+            continue
+        if concerned(recipe, attention, sources)[0]:
+            return replace(finding, recipe=recipe.id)
+    return finding
+
+
+def concerned(
+    recipe: Recipe, attention: Collection[Site], sources: Mapping[str, str]
+) -> tuple[bool, tuple[str, int] | None]:
+    """Whether a run used what a recipe is about, and the (file, line) that did, where the recipe has a pattern for it."""
+    uses, pattern = recipe.conditions.get("uses"), recipe.conditions.get("source")
+    if uses and not any(used_by(recipe, site) for site in attention):
+        return False, None
+    if not pattern:
+        return True, None
+    places = ((file, _line_of(pattern, text)) for file, text in sorted(sources.items()))
+    found = next(((file, line) for file, line in places if line), None)
+    return found is not None, found
+
+
+@lru_cache(maxsize=4096)
+def _line_of(pattern: str, text: str) -> int:
+    """The first line that a pattern matches at; 0: none does. Asked for each finding, of the same files."""
+    found = re.search(pattern, text)
+    return text.count("\n", 0, found.start()) + 1 if found else 0
+
+
+def used_by(recipe: Recipe, site: Site) -> bool:
+    """Whether a recipe about attention is about this call: its function, and the width of its heads where that matters."""
+    wide = recipe.conditions.get("head_dim")
+    if site.api != recipe.conditions.get("uses"):
+        return False
+    return not wide or (site.query is not None and str(site.query.shape[-1]) in wide.split("|"))

@@ -1,0 +1,157 @@
+"""Groups recompilations by frame and cause, and finds the line that reads what varies."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from compile_doctor.analysis.recompiles.guards import Guard, carrier, entry, parse
+from compile_doctor.capture.trace.read import function_name
+from compile_doctor.model.evidence import Compilation, Evidence, Frame
+from compile_doctor.source import locations
+
+STATE_KINDS = frozenset(
+    {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "none", "type", "length"}
+)
+UNREAD_KINDS = frozenset(
+    {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "shape-range", "alias"}
+)
+"""Guards on a whole argument or setting: no single line reads them, so the place is the function."""
+
+_Known = defaultdict[tuple[str, str | None], dict[str, str]]
+"""By process and entry, what the entry was compiled for: the value that each guard wants, by the guard's key."""
+
+
+@dataclass(frozen=True)
+class Recompiled:
+    """One frame that was compiled again for one cause."""
+
+    guard: Guard
+    file: str
+    function: str
+    line: int
+    """Where the thing that varies is read, or the function's first line."""
+    compilations: tuple[Compilation, ...]
+    guards: tuple[Guard, ...]
+    """The failed guard of each recompilation, in order."""
+    reason: str
+    """The first of them, in torch's words."""
+    caller: Frame | None
+    """The line of the user's that called the frame."""
+    follows_break: bool
+    """The value that varies came out of a graph break."""
+
+
+def group_recompilations(evidence: Evidence, torch_root: str | None, broken: Sequence[Frame]) -> tuple[Recompiled, ...]:
+    """One entry per frame and cause; `broken` are the places of break sites, out of which values may come."""
+    assigned = _assigned(evidence, broken)
+    groups: dict[tuple[str, str, str], list[tuple[Compilation, Guard]]] = defaultdict(list)
+    known: _Known = defaultdict(dict)
+    for compilation in evidence.compilations:
+        guards = [parse(reason) for reason in compilation.recompile_reasons]
+        met = _met(known, compilation, guards)
+        if guards and not locations.is_interior(compilation.file, compilation.function):
+            guard = decisive(guards, met)
+            if locations.is_plumbing(compilation.file) and guard.source == "fn":
+                continue  # torch wraps every torch.nn module in the same `inner(fn)`: another module, not a recompile
+            groups[compilation.file, function_name(compilation.function), guard.key].append((compilation, guard))
+    return tuple(
+        _group(evidence, torch_root, assigned, file, function, members)
+        for (file, function, _), members in groups.items()
+    )
+
+
+def decisive(guards: list[Guard], met: Sequence[Guard] = ()) -> Guard:
+    """The guard that explains a recompilation: there is one per cached entry, the newest first.
+
+    Those in `met` do not: some other entry has that value. Of the rest, an entry that failed only because it belongs to
+    another layer (an int attribute, another function) says nothing about why the entry of *this* layer failed; where
+    any entry failed by shape, dtype or global state, that is why.
+    """
+    left = [guard for guard in guards if guard not in met] or guards
+    return next((guard for guard in left if guard.kind in STATE_KINDS), left[0])
+
+
+def _met(known: _Known, compilation: Compilation, guards: list[Guard]) -> list[Guard]:
+    """The guards whose new value a cached entry was compiled for: a nearer entry, which failed for something else.
+
+    torch names the first guard of each entry that failed, and tries first what has failed most often. So the reason
+    against one entry says little of how far it is off; what it was compiled for, `known` gathers over the whole run.
+    """
+    cached = [known[compilation.process, entry(reason)] for reason in compilation.recompile_reasons]
+    for values, guard in zip(cached, guards):
+        if guard.was is not None:
+            values[guard.key] = guard.was
+    known[compilation.process, compilation.label] = {guard.key: guard.now for guard in guards if guard.now is not None}
+    return [guard for guard in guards if guard.now is not None and any(v.get(guard.key) == guard.now for v in cached)]
+
+
+def _group(
+    evidence: Evidence,
+    torch_root: str | None,
+    assigned: Mapping[tuple[str, str], set[str]],
+    file: str,
+    function: str,
+    members: list[tuple[Compilation, Guard]],
+) -> Recompiled:
+    compilation, guard = members[0]
+    name = _base_name(guard.source)
+    line = _line(evidence, guard, compilation, function, name)
+    # torch 2.13 leaves the line out that called a compiled function; where the graph holds attention, the probe saw it.
+    callers = compilation.graph.callers if compilation.graph else ()
+    around = (frame for frame in compilation.stack if frame.file != file or frame.function != function)
+    caller = locations.innermost_mine((*around, *callers), torch_root)
+    resumed = compilation.function != function
+    follows = guard.source.startswith("___stack") or (resumed and name in assigned.get((file, function), ()))
+    own = (caller or _reader(evidence, torch_root, guard)) if locations.is_plumbing(file) else None
+    if own:
+        file, line, function, caller = own.file, own.line, own.function, None
+    return Recompiled(
+        guard=guard,
+        file=file,
+        function=locations.qualified(evidence.sources, file, line, function),
+        line=line,
+        compilations=tuple(member for member, _ in members),
+        guards=tuple(found for _, found in members),
+        reason=next(reason for reason in compilation.recompile_reasons if parse(reason) == guard),
+        caller=caller,
+        follows_break=follows,
+    )
+
+
+def _reader(evidence: Evidence, torch_root: str | None, guard: Guard) -> Frame | None:
+    """The user's line that torch names as the reader of the value: inside of the function that was handed over."""
+    tail, line = guard.read_at or ("", 0)
+    found = [name for name in evidence.sources if tail and name.endswith(tail)]
+    if len(found) != 1 or locations.owner(found[0], torch_root) != "mine":
+        return None
+    return Frame(found[0], line, locations.enclosing(evidence.sources, found[0], line).rsplit(".", 1)[-1])
+
+
+def _base_name(source: str) -> str:
+    """The identifier that the user wrote: `score_mod` of `score_mod.__closure__[0]`, `layer_idx` of `self.layer_idx`."""
+    head = re.split(r"\[|\.__|\.func\b", source, maxsplit=1)[0]
+    return re.sub(r"\W+$", "", head).rsplit(".", 1)[-1] or source
+
+
+def _line(evidence: Evidence, guard: Guard, compilation: Compilation, function: str, name: str) -> int:
+    file, first, sources = compilation.file, compilation.line, evidence.sources
+    definition = locations.definition_line(sources, file, first, function)
+    if guard.kind in UNREAD_KINDS and not carrier(guard.source):
+        return definition
+    # For a closure torch names a line inside of the function that was passed in, which may be anywhere.
+    if guard.kind != "closure" and guard.read_at and file.endswith(guard.read_at[0]):
+        return guard.read_at[1]
+    names = (name, guard.source.split(".", 1)[0])  # `block_mask.mask_mod` is read where block_mask is
+    return next(filter(None, (locations.reader_line(sources, file, first, function, one) for one in names)), definition)
+
+
+def _assigned(evidence: Evidence, broken: Sequence[Frame]) -> dict[tuple[str, str], set[str]]:
+    """By function, the names that its break sites assign: `n = x.item()`, and then a guard on `n`."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for frame in broken:
+        text = locations.snippet(evidence.sources, frame.file, frame.line)
+        found[frame.file, frame.function] |= {text.partition(end)[0] for end in (" =", ":") if end in text}
+    return found

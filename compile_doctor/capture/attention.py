@@ -1,0 +1,202 @@
+"""Reads what the probe wrote about attention, in the trace and in its own events, into evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from compile_doctor.capture import schema
+from compile_doctor.model.evidence import (
+    AttentionEvidence,
+    AttentionNode,
+    CompiledFunction,
+    DenseCall,
+    DenseRefused,
+    DisabledCompiled,
+    EagerSdpa,
+    Graph,
+    MaskMade,
+    SdpaChoice,
+    Tensor,
+    Window,
+    Wrapper,
+)
+
+_NAMES = ("query", "key", "value")
+
+
+def read_graph(record: schema.GraphSeen) -> Graph:
+    """The `compile_doctor_graph` record of one graph."""
+    return Graph(
+        number=record.number,
+        backend=record.backend,
+        attention=tuple(_node(entry) for entry in record.attention),
+        inlined=tuple(_compiled(entry) for entry in record.inlined),
+        callers=tuple(record.callers),
+    )
+
+
+def choice_key(inputs: schema.Inputs, options: Mapping[str, Any] | None) -> str:
+    """The same for two SDPA calls for which torch chooses the same backend."""
+    kept = [
+        {name: tensor.get(name) for name in ("shape", "strides", "dtype", "device")} if tensor else None
+        for tensor in (inputs.get(name) for name in _NAMES)
+    ]
+    return json.dumps([kept, dict(options or {})], sort_keys=True, default=str)
+
+
+class AttentionReader:
+    """Gathers the probe's events of all processes."""
+
+    def __init__(self) -> None:
+        self.watched = False
+        self.ran: dict[tuple[str, int], int] = {}
+        self.dense: list[DenseCall] = []
+        self.counts: dict[str, list[int]] = {}
+        self.refused: list[DenseRefused] = []
+        self.sdpa: list[EagerSdpa] = []
+        self.masks: list[MaskMade] = []
+        self.windows: dict[str, Window] = {}
+        self.memory: tuple[bool, str] = (False, "")
+        self.disabled: list[DisabledCompiled] = []
+        self.compiled: list[CompiledFunction] = []
+        self.choices: dict[str, SdpaChoice] = {}
+
+    def take(self, process: str, event: Any) -> bool:
+        """Whether the event is one of attention's."""
+        method = _TAKES.get(type(event))
+        if method is None:
+            return False
+        method(self, process, event)
+        return True
+
+    def evidence(self) -> AttentionEvidence:
+        seen: dict[str, int] = {}
+        dense = []
+        for call in self.dense:
+            index = seen.get(call.process, 0)
+            seen[call.process] = index + 1
+            counts = self.counts.get(call.process, [])
+            dense.append(replace(call, count=counts[index] if index < len(counts) else 1))
+        return AttentionEvidence(
+            watched=self.watched,
+            ran=self.ran,
+            dense=tuple(dense),
+            refused=tuple(self.refused),
+            eager_sdpa=tuple(self.sdpa),
+            masks=tuple(self.masks),
+            windows=tuple(self.windows.values()),
+            measured=self.memory[0],
+            not_measured=self.memory[1],
+            disabled=tuple(self.disabled),
+            compiled=tuple(self.compiled),
+            choices=self.choices,
+        )
+
+    def _attention_watched(self, process: str, event: schema.AttentionWatched) -> None:
+        self.watched = True
+
+    def _graph_ran(self, process: str, event: schema.GraphRan) -> None:
+        self.ran[process, event.number] = 1
+
+    def _attention_counts(self, process: str, event: schema.AttentionCounts) -> None:
+        self.ran.update({(process, number): count for number, count in event.graphs.items()})
+        self.counts[process] = list(event.dense)
+
+    def _dense(self, process: str, event: schema.Dense) -> None:
+        self.dense.append(
+            DenseCall(
+                process=process,
+                graph=event.graph,
+                index=event.index,
+                stack=tuple(event.stack),
+                wrappers=tuple(Wrapper(one["function"], one["module"], one["recursive"]) for one in event.wrappers),
+                modes=tuple(event.modes),
+                state=event.state,
+                inputs=read_tensors(event.inputs),
+            )
+        )
+
+    def _dense_refused(self, process: str, event: DenseRefused) -> None:
+        self.refused.append(event)
+
+    def _sdpa_ran(self, process: str, event: schema.SdpaRan) -> None:
+        self.sdpa.append(
+            EagerSdpa(
+                process=process,
+                graph=event.graph,
+                stack=tuple(event.stack),
+                backend=event.backend,
+                inputs=read_tensors(event.inputs),
+                peak=event.peak,
+                largest=event.largest,
+                key=choice_key(event.inputs, {}),
+            )
+        )
+
+    def _mask_made(self, process: str, event: schema.MaskMade) -> None:
+        self.masks.append(MaskMade(tuple(event.stack), event.peak, event.largest, event.queries, event.keys))
+
+    def _memory(self, process: str, event: schema.Memory) -> None:
+        name = event.window if event.window == "call" else f"{process}:{event.window}"
+        self.windows[name] = Window(name, event.peak, event.largest, tuple(event.kernels))
+
+    def _memory_pass(self, process: str, event: schema.MemoryPass) -> None:
+        self.memory = event.done, event.reason or ""
+
+    def _disabled_compiled(self, process: str, event: schema.DisabledCompiled) -> None:
+        self.disabled.append(DisabledCompiled(event.function, event.module, tuple(event.stack)))
+
+    def _compiled_function(self, process: str, event: schema.CompiledFunction) -> None:
+        self.compiled.append(_compiled(event))
+
+    def _sdpa_choice(self, process: str, event: schema.SdpaChoice) -> None:
+        refused = {name: tuple(reasons) for name, reasons in event.refused.items()}
+        key = choice_key(event.inputs, event.options)
+        self.choices[key] = SdpaChoice(event.choice, refused, event.error)
+
+
+_TAKES: dict[type, Any] = {
+    kind: getattr(AttentionReader, "_" + word.replace("-", "_"))
+    for word, kind in schema.EVENTS.items()
+    if hasattr(AttentionReader, "_" + word.replace("-", "_"))
+}
+
+
+def read_tensors(inputs: schema.Inputs) -> tuple[Tensor | None, ...]:
+    """Query, key and value, as the probe described them."""
+    return tuple(_tensor(inputs.get(name)) for name in _NAMES)
+
+
+def _tensor(entry: schema.TensorSeen | None) -> Tensor | None:
+    if not entry:
+        return None
+    made = entry.get("made")
+    return Tensor(
+        shape=tuple(entry["shape"]),
+        dtype=entry["dtype"],
+        device=entry["device"],
+        type=entry["type"],
+        made_by=made["by"] if made else "",
+        module=made["module"] if made else "",
+        made_at=made["stack"][0] if made and made["stack"] else None,
+    )
+
+
+def _node(entry: schema.NodeSeen) -> AttentionNode:
+    output = entry["output"]
+    return AttentionNode(
+        api=entry["api"],
+        node=entry["node"],
+        stack=tuple(entry["stack"]),
+        inputs=read_tensors(entry["inputs"]),
+        output_dtype=output["dtype"] if output else None,
+        cast_back=entry["cast_back"],
+        key=choice_key(entry["inputs"], entry["options"]) if entry["api"] == "sdpa" else "",
+    )
+
+
+def _compiled(entry: schema.CompiledFunction) -> CompiledFunction:
+    return CompiledFunction(entry.function, tuple(entry.stack), entry.options)

@@ -1,0 +1,178 @@
+"""The probe's events of all processes → evidence. A line that cannot be read is named in `lost`: evidence is missing then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from compile_doctor.capture import schema
+from compile_doctor.capture.attention import AttentionReader, read_tensors
+from compile_doctor.capture.reading import BadRecordError, decode_event
+from compile_doctor.capture.trace.read import Trace
+from compile_doctor.model.asked import Asked
+from compile_doctor.model.evidence import Child, Comparison, Counts, Evidence, Facts, Failure, LogRecord, Patch
+
+PHASES = ("import", "build", "inputs", "compiled", "eager", "numerics")
+
+
+def read_failure(event: schema.Raised | schema.Outcome, phase: str) -> Failure:
+    """What `probe.failures.describe` wrote of an exception."""
+    return Failure(phase, event.chain, event.text, read_tensors(event.attention) if event.attention else ())
+
+
+class EventReader:
+    """Gathers the events of all processes of a capture."""
+
+    def __init__(self) -> None:
+        self.lost: list[str] = []
+        self.notes: list[str] = []
+        self.environment: dict[str, Any] = {}
+        self.logs: list[LogRecord] = []
+        self.counts: dict[str, Counts] = {}
+        self.failures: list[Failure] = []
+        self.phases: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+        self.bytecode: list[schema.Bytecode] = []
+        self.facts = Facts()
+        self.difference: float | None = None
+        self.comparisons: list[Comparison] = []
+        self.attention = AttentionReader()
+        self.patches: dict[str, Patch] = {}
+        self.begun: dict[str, str] = {}
+        """Processes that wrote something, with what they ran."""
+        self.ended: set[str] = set()
+
+    def read(self, name: str, lines: Iterable[bytes]) -> None:
+        """The events of one process, from `process-PID.jsonl`."""
+        process = name.removeprefix("process-").removesuffix(".jsonl")
+        self.begun.setdefault(process, "")
+        for number, line in enumerate(lines, 1):
+            try:
+                event = decode_event(line)
+            except BadRecordError as error:
+                self.lost.append(f"{name}, line {number}: {error}")
+                continue
+            if isinstance(event, schema.End):
+                self._end(name, process, event, number)
+            elif not self.attention.take(process, event):
+                _TAKES[type(event)](self, process, event)
+
+    def _end(self, name: str, process: str, event: schema.End, number: int) -> None:
+        if event.events != number - 1:
+            self.lost.append(f"{name}: it holds {number - 1} of the {event.events} events that were written")
+        self.ended.add(process)
+
+    def evidence(self, asked: Asked, children: tuple[Child, ...], trace: Trace) -> Evidence:
+        environment = dict(self.environment)
+        environment.setdefault("torch", trace.torch_version)
+        compiled = {one.process for one in trace.compilations}
+        unended = [one for one in sorted({*self.begun, *compiled}) if one not in self.ended]
+        return Evidence(
+            asked=asked,
+            facts=replace(self.facts, beyond_limit=trace.beyond_limit),
+            environment=environment,
+            compilations=tuple(trace.compilations),
+            breaks=tuple(trace.breaks),
+            logs=tuple(self.logs),
+            counts=tuple(self.counts.values()),
+            failures=tuple(self.failures),
+            children=children,
+            phases={name: self.phases[name] for name in PHASES if name in self.phases},
+            seconds=self.seconds,
+            max_difference=self.difference,
+            comparisons=tuple(self.comparisons),
+            unknown=dict(sorted(trace.unknown.items())),
+            attention=self.attention.evidence(),
+            patches=tuple(self.patches[name] for name in sorted(self.patches)),
+            notes=tuple(self.notes),
+            lost=tuple(self.lost),
+            unended=tuple(f"{one} ({self.begun[one]})" if self.begun.get(one) else one for one in unended),
+        )
+
+    def _start(self, process: str, event: schema.Start) -> None:
+        self.environment.setdefault("python", event.python)
+        self.begun[process] = " ".join(event.argv)[:100]
+        self.facts = replace(self.facts, search_path=(*self.facts.search_path, *event.path))
+
+    def _environment(self, process: str, event: schema.Environment) -> None:
+        self.environment.update(event.values)
+
+    def _target(self, process: str, event: schema.Target) -> None:
+        self.facts = replace(self.facts, convention=event.convention)
+
+    def _not_a_target(self, process: str, event: schema.NotATarget) -> None:
+        self.facts = replace(self.facts, not_a_target=event.message)
+
+    def _usage(self, process: str, event: schema.Usage) -> None:
+        self.facts = replace(self.facts, usage=event.message)
+
+    def _compile(self, process: str, event: schema.Compile) -> None:
+        self.facts = replace(self.facts, as_is=event.as_is)
+
+    def _phase(self, process: str, event: schema.Phase) -> None:
+        self.phases[event.name] = event.state
+        if event.seconds is not None:
+            self.seconds[event.name] = event.seconds
+
+    def _run(self, process: str, event: schema.Run) -> None:
+        self.facts = replace(self.facts, runs=max(self.facts.runs, event.index + 1))
+
+    def _failure(self, process: str, event: schema.Raised) -> None:
+        self.failures.append(read_failure(event, event.phase))
+
+    def _log(self, process: str, event: schema.Log) -> None:
+        self.logs.append(LogRecord(process, event.kind, event.message, event.compile_id))
+
+    def _counters(self, process: str, event: schema.Counters) -> None:
+        self.counts[process] = Counts(process, event.counters)
+
+    def _difference(self, process: str, event: schema.Difference) -> None:
+        self.difference = event.value
+        self.facts = replace(
+            self.facts,
+            not_compared=event.reason,
+            unlike=event.unlike,
+            largest_output=event.scale,
+            random=event.random,
+        )
+
+    def _compared(self, process: str, event: Comparison) -> None:
+        self.comparisons.append(event)
+
+    def _bytecode(self, process: str, event: schema.Bytecode) -> None:
+        self.bytecode.append(event)
+
+    def _modules(self, process: str, event: schema.Modules) -> None:
+        self.facts = replace(self.facts, files=tuple(event.files))
+
+    def _float8_layers(self, process: str, event: schema.Float8Layers) -> None:
+        self.facts = replace(self.facts, float8_layers=tuple(event.names))
+
+    def _memory_left(self, process: str, event: schema.MemoryLeft) -> None:
+        self.facts = replace(self.facts, memory_left=event.bytes)
+
+    def _patches(self, process: str, event: schema.Patches) -> None:
+        self.facts = replace(self.facts, patches_seen=True)
+        for one in event.recipes:
+            # Of several processes, the one in which something went wrong is worth knowing.
+            if one.id not in self.patches or self.patches[one.id].state in ("active", "applicable"):
+                self.patches[one.id] = one
+
+    def _note(self, process: str, event: schema.Note) -> None:
+        self.notes.append(event.text)
+
+    def _lost(self, process: str, event: schema.Lost) -> None:
+        self.lost.append(f"process {process}: {event.text}")
+
+    def _probe_error(self, process: str, event: schema.ProbeError) -> None:
+        self.facts = replace(self.facts, probe_error=event.text)
+
+    def _nothing(self, process: str, event: object) -> None:
+        """Of `bench`, which reads its events by itself."""
+
+
+_TAKES: dict[type, Any] = {
+    kind: getattr(EventReader, "_" + word.replace("-", "_"), EventReader._nothing)
+    for word, kind in schema.EVENTS.items()
+}

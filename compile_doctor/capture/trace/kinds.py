@@ -1,0 +1,64 @@
+"""Which kinds of trace record there are: those that are read, and those that are known and left alone.
+
+Taken from every `trace_structured(` call of torch 2.8 to 2.15. A kind in neither set is counted in the report's
+`unknown_events`: it is how a newer torch, or another program, makes itself noticed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from compile_doctor.capture.trace.records import KINDS
+
+WANTED = frozenset(KINDS)
+
+IGNORED = frozenset(
+    [
+        "aot_backward_graph",
+        "aot_forward_graph",
+        "aot_inference_graph",
+        "aot_joint_graph",
+        "bwd_compilation_metrics",
+        "chromium_event",
+        "compiled_autograd_graph",
+        "create_symbol",
+        "create_unbacked_symbol",
+        "describe_source",
+        "describe_storage",
+        "describe_tensor",
+        "dump_file",
+        "dynamo_cpp_guards_str",
+        "dynamo_guards",
+        "exported_program",
+        "export",
+        "expression_created",
+        "graph_dump",
+        "guard_added",
+        "guard_added_fast",
+        "guard_on_data_dependent_error",
+        "inductor_input_graph",
+        "inductor_post_grad_graph",
+        "link",
+        "mismatched_fake_kernel",
+        "missing_fake_kernel",
+        "optimize_ddp_split_child",
+        "optimize_ddp_split_graph",
+        "propagate_real_tensors",
+        "propagate_real_tensors_provenance",
+        "symbolic_shape_specialization",
+        "aot_autograd_backward_compilation_metrics",
+    ]
+)
+
+IGNORED_PATTERN = re.compile(
+    r"""^artifact:(
+      .*_(ORIGINAL|MODIFIED)_BYTECODE
+    | .*_graph(s|_.*)? | .*_code | .*_code_state | .*_cache_.* | .*cache_(hit|miss|bypass|entries|exception)
+    | (aot|inductor|fx|overlap|fusion|pre_|post_|before_|after_|min_cut|compile_worker|flex_gemm|optimus|reorder|sink).*
+    | .*_(pre|post)_grad | compiled_(autograd|function|fn).* | (backward|forward|runtime|subclass)_.* | .*_prologue
+    | torch\._functorch\.config | .*\.config | triton_kernel_info | make_fx_fail_partial | pge_profile.* | scheduler_.*
+    | eager_compile_backwards_failure | cprofile_manifold_url | compiler_collective | precompile_.* | graph_execution
+    | dynamo_side_effects | guard_collective | invoke_subgraph.*
+    )$""",
+    re.VERBOSE,
+)

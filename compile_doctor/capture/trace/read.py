@@ -1,0 +1,242 @@
+"""Turns torch's structured trace (`TORCH_TRACE`) into evidence: compilations, breaks, recompile reasons."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from compile_doctor.capture.attention import read_graph
+from compile_doctor.capture.reading import BadRecordError, decode
+from compile_doctor.capture.schema import GraphSeen
+from compile_doctor.capture.trace import records as trace_records
+from compile_doctor.capture.trace.kinds import IGNORED, IGNORED_PATTERN, WANTED
+from compile_doctor.capture.trace.records import Ids
+from compile_doctor.capture.trace.stream import Record, records
+from compile_doctor.model.evidence import Break, Compilation, Frame
+from compile_doctor.model.kernels import MARKERS, find_kernels
+
+_SITE = re.compile(r"\s*Graph break in user code at (.*):(\d+)\nGraph Break Reason: ", re.DOTALL)
+_GAVE_UP = re.compile(
+    r"\s*(?:Graph break: (?:skip: from user code at:|torch\.compile cannot properly resume)|WON'T CONVERT )"
+)
+"""No break: a frame that is left to plain Python, which has a `dynamo_error` or its metrics, with the reason in full."""
+_USER_STACK = re.compile(r"\nUser code traceback:\n")
+_UPSTREAM = re.compile(r"/gb/gb(\d{4})\.html")
+_FRAME = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
+_RESUMED = re.compile(r"^torch_dynamo_resume_in_(.+)_at_\d+$")
+_LOOP = re.compile(r"graph break in (?:a )?(?:for/while )?loop")
+_SECTIONS = ("\n\nUser code traceback:\n", "\n\nStack variable source attribution:\n", "\n\nfrom user code:\n")
+_NOBODYS = re.compile(
+    r"/torch/(?:_dynamo/|_compile\.py)|/compile_doctor/(?:probe/|run/|launch\.py|cli/|__main__\.py)|/tests/record\.py|^<frozen "
+)
+"""Frames of the tracer and of the doctor, which are nobody's code."""
+
+Key = tuple[str, Any, Any, Any]
+
+
+def function_name(name: str) -> str:
+    """The user's name of a function: a resume function is the function that it continues."""
+    match = _RESUMED.match(name)
+    return match[1] if match else name
+
+
+def _is_static(config: str | None) -> bool:
+    """Whether torch.compile had dynamic=False: it stands for these two settings while a frame is compiled."""
+    settings = decode((config or "{}").encode(), dict[str, Any])
+    return settings.get("automatic_dynamic_shapes") is False and settings.get("assume_static_by_default") is True
+
+
+@dataclass
+class Trace:
+    """What one or more trace files said; `compilations[i]` is what `Break.compilation == i` points to."""
+
+    compilations: list[Compilation] = field(default_factory=list)
+    breaks: list[Break] = field(default_factory=list)
+    beyond_limit: dict[str, int] = field(default_factory=dict)
+    """Frame label to recompilations that torch refused: it logged the guard and then did not compile."""
+    unknown: Counter[str] = field(default_factory=Counter)
+    """Records of kinds that this version does not know."""
+    lost: list[str] = field(default_factory=list)
+    """Records that are wanted and could not be read: the file, the number of the record, and what is wrong with it."""
+    torch_version: str | None = None
+    names: dict[int, set[str]] = field(default_factory=dict)
+    """File names by torch's number, of all processes: a forked child goes on with the table of its parent."""
+
+
+def read_trace(files: Iterable[Path]) -> Trace:
+    """Reads trace files in the given order; a file that cannot be read to its end yields what it has."""
+    trace = Trace()
+    for path in files:
+        with path.open("rb") as stream:
+            read_stream(stream, trace, path.name)
+    return trace
+
+
+def read_stream(stream: BinaryIO, trace: Trace, name: str = "trace") -> None:
+    """Adds what one file, called `name`, says to `trace`."""
+    reader = _Reader(trace)
+    for number, record in enumerate(records(stream, WANTED), 1):
+        try:
+            reader.take(record)
+        except (BadRecordError, ValueError) as error:
+            trace.lost.append(f"{name}, record {number} ({record.kind}): {error}")
+    reader.finish()
+
+
+class _Reader:
+    """The state of one file: torch interns file names per process, and compile ids start again after a reset."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.names: dict[tuple[str, int], str] = {}
+        self.current: dict[Key, int] = {}
+        self.pending: dict[Key, tuple[str, ...]] = {}
+        self.broken: set[int] = set()
+        self.stacks: dict[tuple[Frame, ...], tuple[Frame, ...]] = {}
+
+    def take(self, record: Record) -> None:
+        """Raises ValueError, which BadRecordError is, for a record that is wanted and cannot be read."""
+        if record.kind == "malformed":
+            raise BadRecordError("it is not a record of torch's trace")
+        kind = trace_records.KINDS.get(record.kind)
+        if kind is not None:
+            getattr(self, "_" + record.kind.removeprefix("artifact:"))(record, decode(record.json, kind))
+        elif record.kind not in IGNORED and not IGNORED_PATTERN.search(record.kind):
+            self.trace.unknown[record.kind] += 1
+
+    def finish(self) -> None:
+        for (pid, frame, _, _), _reasons in self.pending.items():
+            label = f"{pid}:{frame}"
+            self.trace.beyond_limit[label] = self.trace.beyond_limit.get(label, 0) + 1
+
+    def _key(self, record: Record, header: Ids) -> Key:
+        return record.pid, header.frame_id, header.frame_compile_id, header.compiled_autograd_id
+
+    def _change(self, key: Key, **values: Any) -> int:
+        index = self.current.get(key, -1)
+        if index >= 0:
+            self.trace.compilations[index] = replace(self.trace.compilations[index], **values)
+        return index
+
+    def _stack(self, frames: Iterable[Frame]) -> tuple[Frame, ...]:
+        stack = tuple(frame for frame in frames if not _NOBODYS.search(frame.file))
+        return self.stacks.setdefault(stack, stack)
+
+    def _str(self, record: Record, header: trace_records.Interned) -> None:
+        name, number = header.string
+        self.names[record.pid, number] = name
+        self.trace.names.setdefault(number, set()).add(name)
+
+    def _name(self, pid: str, number: int) -> str:
+        """A forked child goes on with the names that its parent wrote before, in this file or (torch 2.13) in another."""
+        own = self.names.get((pid, number))
+        others = self.trace.names.get(number, set())
+        return own or (next(iter(others)) if len(others) == 1 else "?")
+
+    def _dynamo_start(self, record: Record, header: trace_records.Started) -> None:
+        key = self._key(record, header)
+        frames = [
+            Frame(self._name(record.pid, entry.filename), entry.line, entry.name, entry.loc or "")
+            for entry in header.dynamo_start.stack or ()
+        ]
+        own = frames[-1] if frames else Frame("?", 0, "?")
+        started = Compilation(
+            process=record.pid,
+            frame_id=-1 if header.frame_id is None else header.frame_id,
+            frame_compile_id=-1 if header.frame_compile_id is None else header.frame_compile_id,
+            function=own.function,
+            file=own.file,
+            line=own.line,
+            stack=self._stack(frames),
+            recompile_reasons=self.pending.pop(key, ()),
+        )
+        self.current[key] = len(self.trace.compilations)
+        self.trace.compilations.append(started)
+
+    def _dynamo_output_graph(self, record: Record, header: Ids) -> None:
+        # A restarted attempt hands over its graph again, so a frame has at most one.
+        self._change(self._key(record, header), graphs=1)
+
+    def _compilation_metrics(self, record: Record, header: trace_records.Measured) -> None:
+        metrics = header.compilation_metrics
+        file, line = metrics.fail_user_frame_filename, metrics.fail_user_frame_lineno
+        self._change(
+            self._key(record, header),
+            ops=metrics.graph_op_count or 0,
+            seconds=metrics.entire_frame_compile_time_s,
+            guarded=metrics.guard_count is not None,
+            static=_is_static(metrics.dynamo_config),
+            restarts=tuple(text.split("\n", 1)[0] for text in metrics.restart_reasons or ()),
+            fail_type=metrics.fail_type,
+            fail_reason=metrics.fail_reason[:4000] if metrics.fail_reason else None,
+            fail_at=(file, line) if file and line else None,
+        )
+
+    def _recompile_reasons(self, record: Record, header: Ids) -> None:
+        # A bare string if there is one reason, from torch 2.11 on.
+        quoted = record.payload.lstrip()[:1] in (b"[", b'"')
+        reasons = decode(record.payload, trace_records.Reasons) if quoted else record.payload.decode()
+        listed = [reasons] if isinstance(reasons, str) else reasons
+        self.pending[self._key(record, header)] = tuple(reason.strip() for reason in listed)
+
+    def _dynamo_graph_break_reason(self, record: Record, header: Ids) -> None:
+        text = record.payload.decode(errors="replace")
+        match = _SITE.match(text)
+        if match is None and _GAVE_UP.match(text):
+            return
+        if match is None:
+            raise BadRecordError("it names no line")
+        reason, *rest = _USER_STACK.split(text[match.end() :], maxsplit=1)  # torch 2.8 leaves the blank line out
+        user = "".join(rest).partition("\n\nTraceback (most recent call last):\n")[0]
+        self._add_break(record, header, reason, user, (match[1], int(match[2])))
+
+    def _dynamo_error(self, record: Record, header: Ids) -> None:
+        text = record.payload.decode(errors="replace")
+        index = self._change(self._key(record, header), error=text[-4000:])
+        head, _, user = text.partition("\n\nfrom user code:\n")
+        exceptions = list(re.finditer(r"^torch\._dynamo\.exc\.Unsupported: ", head, re.MULTILINE))
+        if index in self.broken or not exceptions:
+            return
+        # torch 2.8 writes no break record for a break inside `try` or `with`: this is the only trace of it.
+        at = next(iter(_FRAME.finditer(user)), None)
+        site = (at[1], int(at[2])) if at else ("?", 0)
+        self._add_break(record, header, head[exceptions[-1].end() :], user, site)
+
+    def _torch_version(self, record: Record, header: Ids) -> None:
+        self.trace.torch_version = decode(record.payload, trace_records.Version).pytorch_version
+
+    def _inductor_output_code(self, record: Record, header: Ids) -> None:
+        payload = record.payload
+        found = find_kernels(payload.decode(errors="replace")) if any(m in payload for m in MARKERS) else ()
+        index = self.current.get(self._key(record, header), -1)
+        if index >= 0:  # a graph has one for the forward and one for the backward pass
+            before = self.trace.compilations[index].kernels or ()
+            self._change(self._key(record, header), kernels=(*before, *found))
+
+    def _compile_doctor_graph(self, record: Record, header: Ids) -> None:
+        self._change(self._key(record, header), graph=read_graph(decode(record.payload, GraphSeen)))
+
+    def _add_break(self, record: Record, header: Ids, reason: str, user: str, at: tuple[str, int]) -> None:
+        index = self.current.get(self._key(record, header), -1)
+        self.broken.add(index)
+        for section in _SECTIONS:
+            reason = reason.partition(section)[0]
+        upstream = _UPSTREAM.search(reason)
+        frames = (
+            Frame(m[1], int(m[2]), function_name(m[3].strip()), (m[4] or "").strip()) for m in _FRAME.finditer(user)
+        )
+        self.trace.breaks.append(
+            Break(
+                compilation=index,
+                reason=reason.strip()[:4000],
+                upstream=f"GB{upstream[1]}" if upstream else None,
+                stack=self._stack(frames),
+                recorded_at=at,
+                in_loop=bool(_LOOP.search(reason)),
+                source=record.kind.removeprefix("artifact:"),
+            )
+        )

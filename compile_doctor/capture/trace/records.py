@@ -1,0 +1,91 @@
+"""The records of torch's structured trace that are read, with the fields that are read of them (torch 2.8 to 2.15).
+
+Written by `trace_structured(` calls all over torch; what is not named here is skipped by the parser.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from compile_doctor.model.units import Count, Seconds
+
+Reasons = list[str] | str
+"""Of `recompile_reasons`."""
+
+
+class Ids(msgspec.Struct):
+    """Which compilation a record belongs to."""
+
+    frame_id: Count | None = None
+    frame_compile_id: Count | None = None
+    compiled_autograd_id: Count | None = None
+
+
+class Interned(msgspec.Struct):
+    """`str`: a file name, and the number that stands for it from now on in this process."""
+
+    string: tuple[str, Count] = msgspec.field(name="str")
+
+
+class StackEntry(msgspec.Struct):
+    """One line of a stack; the file's name is a number."""
+
+    filename: Count
+    line: Count
+    name: str
+    loc: str | None = None
+
+
+class Stack(msgspec.Struct):
+    """Of `dynamo_start`."""
+
+    stack: list[StackEntry] | None = None
+
+
+class Started(Ids):
+    """Dynamo begins with a frame."""
+
+    dynamo_start: Stack = msgspec.field(default_factory=Stack)
+
+
+class Metrics(msgspec.Struct):
+    """Of `compilation_metrics`."""
+
+    graph_op_count: Count | None = None
+    entire_frame_compile_time_s: Seconds | None = None
+    guard_count: Count | None = None
+    dynamo_config: str | None = None
+    restart_reasons: list[str] | None = None
+    fail_type: str | None = None
+    fail_reason: str | None = None
+    fail_user_frame_filename: str | None = None
+    fail_user_frame_lineno: Count | None = None
+
+
+class Measured(Ids):
+    """Dynamo is done with a frame."""
+
+    compilation_metrics: Metrics = msgspec.field(default_factory=Metrics)
+
+
+class Version(msgspec.Struct):
+    """The payload of `torch_version`."""
+
+    pytorch_version: str | None = None
+
+
+KINDS: dict[str, Any] = {
+    "str": Interned,
+    "dynamo_start": Started,
+    "dynamo_output_graph": Ids,
+    "compilation_metrics": Measured,
+    "artifact:dynamo_graph_break_reason": Ids,
+    "artifact:dynamo_error": Ids,
+    "artifact:recompile_reasons": Ids,
+    "artifact:torch_version": Ids,
+    "artifact:compile_doctor_graph": Ids,
+    "inductor_output_code": Ids,
+}
+"""What is beside the kind's own word in its header."""

@@ -1,0 +1,195 @@
+"""Diagnoses the configured targets, as many at a time as asked for and as memory allows."""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from compile_doctor.errors import DoctorError, UsageError
+from compile_doctor.gate.cache import Cache
+from compile_doctor.gate.config import Configuration, GateTarget
+from compile_doctor.gate.decide import judge
+from compile_doctor.gate.outcome import Outcome
+from compile_doctor.model.asked import Settings
+from compile_doctor.model.evidence import Evidence
+from compile_doctor.model.sizes import parse_size
+from compile_doctor.run.children import NOT_STARTED, Start, end_all, watch
+from compile_doctor.run.fork_server import ForkServer
+from compile_doctor.run.launch import diagnose
+from compile_doctor.run.progress import Progress
+from compile_doctor.run.target_output import Said
+from compile_doctor.targets.target import parse_target
+
+ROOM = 4 << 30
+"""Bytes that a further target has to find free before it is started beside another."""
+
+
+def settings_of(target: GateTarget, backend: str | None = None) -> Settings:
+    """The target's options as `diagnose` has them; `backend` is the command line's, which wins."""
+    shared = {one.name: getattr(target, one.name) for one in fields(Settings) if hasattr(target, one.name)}
+    return Settings(**{**shared, "backend": backend or target.backend, "memory_limit": size_of(target.memory_limit)})
+
+
+def size_of(text: str | None) -> int | None:
+    """`8GB` as bytes, by the rules of `diagnose --memory-limit`. Raises UsageError for anything else."""
+    try:
+        return None if text is None else parse_size(text)
+    except ValueError as error:
+        raise UsageError(f"memory-limit: {error}") from None
+
+
+def run_targets(
+    targets: Sequence[GateTarget],
+    jobs: int,
+    backend: str | None,
+    forks: ForkServer | None,
+    cache: Cache | None,
+    done: Callable[[GateTarget, Evidence | DoctorError], Outcome],
+    verbose: bool = False,
+    quiet: bool = True,
+) -> list[Outcome]:
+    """One outcome per target, in order. A target that cannot be run is an outcome, not an end of the others.
+
+    What the targets print is shown of those that fail or could not be judged, or of all of them (`verbose`).
+    """
+    with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
+        said = Said(Path(folder), [target.name for target in targets])
+        try:
+            outcomes = _run(targets, Children(jobs), backend, forks, cache, done, said, Progress(quiet))
+        except BaseException:
+            said.show_all()  # the children have gone by now, and with them their last words came
+            raise
+        for outcome in outcomes:
+            if verbose or outcome.status in ("regression", "inconclusive"):
+                said.show(outcome.name)
+    return outcomes
+
+
+def _run(
+    targets: Sequence[GateTarget],
+    children: Children,
+    backend: str | None,
+    forks: ForkServer | None,
+    cache: Cache | None,
+    done: Callable[[GateTarget, Evidence | DoctorError], Outcome],
+    said: Said,
+    progress: Progress,
+) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+
+    def one(target: GateTarget) -> Evidence | DoctorError:
+        # Recipes come before torch's own modules: not in a process that has imported them.
+        start = watch if target.patches or forks is None else forks.start
+        try:
+            return _evidence(target, backend, said.hearing(target.name, start), children, cache)
+        except DoctorError as error:
+            return error
+
+    # One thread more than there are children: what a child saw is read while the next one runs.
+    with ThreadPoolExecutor(children.most + 1) as pool:
+        try:
+            with progress.task(lambda: f"{len(outcomes)} of {len(targets)} targets"):
+                for target, found in zip(targets, pool.map(one, targets), strict=True):
+                    outcomes.append(done(target, found))
+        except BaseException:  # Ctrl-C: the threads would wait for their children to the end, and start others
+            children.stop()
+            if forks is not None:
+                forks.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
+            raise
+    return outcomes
+
+
+class Children:
+    """So many at a time, and a further one beside another only where there is room for it in memory."""
+
+    def __init__(self, most: int) -> None:
+        self.most = max(1, most)
+        self._running = 0
+        self._stopped = False
+        self._changed = threading.Condition()
+
+    def stop(self) -> None:
+        """Starts no further one."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def limited(self, start: Start) -> Start:
+        """`start`, which waits until it may. Raises DoctorError once there is to be no further one."""
+
+        def begin(mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None) -> Any:
+            with self._changed:
+                while not (self._stopped or self._may()):
+                    self._changed.wait(0.2)  # memory is given back without a word
+                if self._stopped:
+                    raise DoctorError(NOT_STARTED)
+                self._running += 1
+            try:
+                return start(mode, command, environment, timeout)
+            finally:
+                with self._changed:
+                    self._running -= 1
+                    self._changed.notify()
+
+        return begin
+
+    def _may(self) -> bool:
+        return self._running == 0 or (self._running < self.most and _free() > ROOM)
+
+
+def _evidence(
+    target: GateTarget, backend: str | None, start: Start, children: Children, cache: Cache | None
+) -> Evidence:
+    parsed, settings = parse_target(target.target), settings_of(target, backend)
+    known = cache.find(parsed, settings) if cache else None
+    if known is not None:
+        return known
+    began: list[float] = []
+
+    def begin(mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None) -> Any:
+        began.append(time.time())  # once it may: what the target before wrote, this one finds
+        return start(mode, command, environment, timeout)
+
+    limited = children.limited(begin)
+    with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
+        seeing = cache.seeing(limited) if cache else limited
+        evidence = diagnose(parsed, settings, Path(folder), False, Progress(True), seeing)
+        if cache:
+            cache.keep(parsed, settings, Path(folder), evidence, began[0])
+    problem = evidence.facts.not_a_target or evidence.facts.usage
+    if problem:
+        raise UsageError(problem)
+    return evidence
+
+
+def outcome_of(configuration: Configuration, today: datetime.date) -> Callable[..., Outcome]:
+    """What `run_targets` is to make of each target's evidence, or of the error that kept it from running."""
+
+    def made(target: GateTarget, found: Evidence | DoctorError) -> Outcome:
+        if isinstance(found, DoctorError):
+            return Outcome(target.name, "inconclusive", str(found), None)
+        outcome = judge(target, found, configuration, today)
+        return replace(outcome, cached=found.cached)
+
+    return made
+
+
+def _free() -> int:
+    """Bytes that the machine can still give; plenty where it does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 1 << 62

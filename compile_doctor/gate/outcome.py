@@ -1,0 +1,69 @@
+"""What the pre-merge gate says: one outcome per configured target, each with its report and what got worse or better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compile_doctor.model.findings import Finding
+from compile_doctor.report.make import Report
+
+STATUSES = ("regression", "inconclusive", "pass", "better")
+"""Worst first. `better` is a pass that could be written down with `baseline update`."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One guarded thing that differs from the baseline."""
+
+    kind: str
+    """finding, graphs, frames-skipped, recompiles, attention, threshold"""
+    text: str
+    """One sentence: "7 graphs, 1 in the baseline"."""
+    finding: Finding | None = None
+    """The finding that is new, or gone."""
+    waived: str = ""
+    """The reason of the waiver that covers it; empty: none does."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One target of the configuration."""
+
+    name: str
+    """Its name in `[[tool.compile-doctor.targets]]`."""
+    status: str
+    reason: str
+    """Why, in one sentence; empty for a pass."""
+    report: Report | None
+    """None where the target was not run, or its answer came from the cache without one."""
+    worse: tuple[Change, ...] = ()
+    better: tuple[Change, ...] = ()
+    cached: bool = False
+    hint: str = ""
+    """The one command to run next, where there is one; after a regression, only if it is meant."""
+
+    @property
+    def next_step(self) -> str:
+        """The hint with what it is for; empty where there is none."""
+        word = "if it is meant" if self.status == "regression" else "next"
+        return f"{word}: {self.hint}" if self.hint else ""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The whole run of `check`."""
+
+    outcomes: tuple[Outcome, ...]
+    """In the order of the configuration."""
+    torch: str
+    device: str
+    notes: tuple[str, ...] = ()
+    """Expired and unused waivers, what --backend eager cannot see."""
+
+    @property
+    def exit_code(self) -> int:
+        """1 where something got worse, else 3 where something could not be judged, else 0."""
+        found = {outcome.status for outcome in self.outcomes}
+        if "regression" in found:
+            return 1
+        return 0 if found and found <= {"pass", "better"} else 3

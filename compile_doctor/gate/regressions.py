@@ -1,0 +1,195 @@
+"""A target's snapshot against its baseline: what got worse, what got better."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from compile_doctor.gate import baseline
+from compile_doctor.gate.baseline import Baseline, Call, Entry
+from compile_doctor.gate.outcome import Change
+from compile_doctor.model.findings import Finding
+from compile_doctor.report.make import Report, relative
+from compile_doctor.source import locations
+
+_NAMES = {
+    "graphs": ("graph", "graphs"),
+    "frames_skipped": ("frame skipped", "frames skipped"),
+    "recompiles": ("recompilation", "recompilations"),
+}
+"""The figures that are judged. Fewer is better."""
+LINES = 9
+"""That are named of one change."""
+_RANK = {"fused": 0, "unverified": 1, "mixed": 2, "dense": 3}
+_ABOUT_ATTENTION = ("CD3", "CD4", "CD5")
+_Calls = dict[tuple[str, str, str], list[str]]
+"""Verdicts by file, function and api."""
+
+
+def compare(
+    known: Baseline, found: Baseline, report: Report, owners: Sequence[str], waived: Callable[[Finding], str]
+) -> tuple[list[Change], list[Change]]:
+    """(worse, better) of two snapshots. `waived` gives the reason of a finding's waiver, or nothing.
+
+    Findings of others than `owners` are neither. What they do to the figures is not this change's fault, and what a
+    waived finding does to them is waived with it.
+    """
+    report = relative(report)
+    gone, new = unmatched(known, found, report)
+    worse = list(_new_findings(new, report, owners, waived))
+    better = [Change("finding", f"gone: {named(entry)}") for entry in gone if entry.owner in owners]
+    if all(entry.owner in owners for entry in (*new, *gone)):
+        more, fewer = _figures(known, found, "" if worse else _behind(report))
+        if not gone and not more and _left_out(known, found):
+            text = f"{_figure(known, found, 'graphs')}, with fewer operators: a part was taken out, or is compiled no longer"
+            more, fewer = [Change("graphs", text)], []
+        excuse = next((change.waived for change in worse if change.waived), "")
+        worse += [replace(change, waived=excuse) for change in more]
+        better += fewer
+    about = [(one.finding, one.waived) for one in worse if one.finding and one.finding.code[:3] in _ABOUT_ATTENTION]
+    excused = {one.location.function: waiver for one, waiver in about if one.location}
+    attention = _attention(known.attention, found.attention, report, excused)
+    return [*worse, *attention[0]], [*better, *attention[1]]
+
+
+def unmatched(known: Baseline, found: Baseline, report: Report) -> tuple[list[Entry], list[Entry]]:
+    """(gone, new) findings. One whose function was renamed, or moved to another file, is neither."""
+    gone, new = baseline.differences(known.findings, found.findings)
+    # A line with two breaks may be written as two lines: one finding more, where nothing that was counted differs.
+    if all(getattr(known.summary, key) == getattr(found.summary, key) for key in (*_NAMES, "frames_compiled")):
+        now, before = set(found.findings), set(known.findings)
+        gone = [entry for entry in gone if entry not in now]
+        new = [entry for entry in new if entry not in before]
+    stayed = [entry for entry in gone if locations.defines(report.sources, entry.file or "", entry.function or "")]
+    left = [entry for entry in gone if not locations.defines(report.sources, entry.file or "", entry.function or "")]
+    for renamed in ("function", "file"):
+        _, left, new = baseline.paired(left, new, baseline.without(renamed))
+    return sorted((*stayed, *left), key=baseline.sorted_by), new
+
+
+def _new_findings(
+    new: Sequence[Entry], report: Report, owners: Sequence[str], waived: Callable[[Finding], str]
+) -> Iterator[Change]:
+    """A change for each; a hint (info) is none, but a break that was asked for is still a break."""
+    alike: dict[Entry, list[Finding]] = defaultdict(list)
+    for finding in report.findings:
+        alike[baseline.identity(finding)].append(finding)
+    for found in alike.values():
+        found.sort(key=lambda one: one.location.line if one.location else 0)
+    for entry in new:
+        findings = alike[entry]
+        finding = findings[-1]  # of several in one function, which of them is new cannot be told: the text names all
+        if entry.owner in owners and (finding.severity != "info" or finding.code == "CD101"):
+            yield Change("finding", f"new: {named(entry, *findings)}", finding, waived(finding))
+
+
+def _figures(known: Baseline, found: Baseline, behind: str) -> tuple[list[Change], list[Change]]:
+    """Operators are not among them: more or fewer of them is other code, and neither better nor worse by itself."""
+    worse: list[Change] = []
+    better: list[Change] = []
+    for key in _NAMES:
+        before, after = getattr(known.summary, key), getattr(found.summary, key)
+        if before != after:
+            text = _figure(known, found, key) + (behind if key == "graphs" and after > before else "")
+            (worse if after > before else better).append(Change(key.replace("_", "-"), text))
+    return worse, better
+
+
+def _figure(known: Baseline, found: Baseline, key: str) -> str:
+    now, before = getattr(found.summary, key), getattr(known.summary, key)
+    return f"{now} {_NAMES[key][now != 1]}, {before} in the baseline"
+
+
+def _behind(report: Report) -> str:
+    """The findings that stand for most of the graphs: where to look when none of them is new."""
+    costly = sorted((one for one in report.findings if one.cost.graphs), key=lambda one: -one.cost.graphs)[:2]
+    behind = [f"{one.cost.graphs} behind {named(baseline.identity(one), one)}" for one in costly]
+    return f" ({'; '.join(behind)})" if behind else ""
+
+
+def _left_out(known: Baseline, found: Baseline) -> bool:
+    """Whether a target that compiles its parts itself compiles less: of what is not compiled, torch says nothing."""
+    before, after = known.summary, found.summary
+    less = after.graphs < before.graphs and after.ops_captured < before.ops_captured
+    return less and after.recompiles == before.recompiles and found.settings.as_is
+
+
+def _attention(
+    known: Sequence[Call], found: Sequence[Call], report: Report, excused: Mapping[str, str]
+) -> tuple[list[Change], list[Change]]:
+    """Function by function; the calls of one are told apart by their verdicts only, for lines may change places.
+
+    `excused` has the reasons of waivers by function: who puts up with CD301 there, puts up with the verdict.
+    """
+    worse: list[Change] = []
+    better: list[Change] = []
+    before, after = _calls(known), _calls(found)
+    lost: dict[tuple[str, ...], deque[tuple[int, tuple[str, str, str]]]] = defaultdict(deque)
+    taken: set[tuple[str, str, str]] = set()
+    for number, one in enumerate(before):
+        if one not in after and not locations.defines(report.sources, one[0], one[1]):
+            for place in (("file", one[0], one[2]), ("function", one[1], one[2])):
+                lost[place].append((number, one))
+    lines_of: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for entry in report.attention:
+        lines_of[entry.api, entry.verdict, entry.location.file, entry.location.function].append(entry.location.line)
+    for (file, function, api), verdicts in after.items():
+        key = (file, function, api)
+        if key not in before:  # the first that is lost, and was in this file or of this name
+            queues = [lost[place] for place in (("file", file, api), ("function", function, api)) if place in lost]
+            for queue in queues:
+                while queue and queue[0][1] in taken:
+                    queue.popleft()
+            key = min((queue[0] for queue in queues if queue), default=(0, key))[1]
+            taken.add(key)  # it is one function now, not several
+        was = before.get(key, [])
+        for number, now in enumerate(verdicts):
+            lines = _either(lines_of[api, now, file, function])
+            text = f"attention in {function} ({file}{':' if lines else ''}{lines}) is {now}"
+            if number < len(was) and was[number] != now:
+                got_worse = _RANK[now] > _RANK[was[number]]
+                change = Change("attention", f"{text}, was {was[number]}", waived=excused.get(function, "") * got_worse)
+                (worse if got_worse else better).append(change)
+            elif number >= len(was) and now in ("dense", "mixed"):
+                worse.append(Change("attention", f"{text}, and new", waived=excused.get(function, "")))
+    return [*worse, *_vanished(before, after, report)], better
+
+
+def _vanished(before: _Calls, after: _Calls, report: Report) -> Iterator[Change]:
+    """Functions that are still there and call no attention any more, where none calls more of it than before.
+
+    Scores that are written out by hand are no attention call: what was fused is dense, and nothing else would tell.
+    """
+    if any(len(verdicts) > len(before.get(key, ())) for key, verdicts in after.items()):
+        return  # moved into another function
+    calling = {key[:2] for key in after}
+    for (file, function, api), verdicts in before.items():
+        could_be_lost = verdicts[0] in ("fused", "unverified") and (file, function) not in calling
+        if could_be_lost and locations.defines(report.sources, file, function):
+            text = (
+                f"{function} ({file}) calls {api} no longer, which was {verdicts[0]}: what computes it now is not seen"
+            )
+            yield Change("attention", text)
+
+
+def _calls(entries: Sequence[Call]) -> _Calls:
+    """The verdicts by file, function and api, the best first."""
+    calls: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for entry in entries:
+        calls[entry.file, entry.function, entry.api].append(entry.verdict)
+    return {key: sorted(verdicts, key=_RANK.__getitem__) for key, verdicts in calls.items()}
+
+
+def _either(lines: Sequence[int]) -> str:
+    """`7 or 9`; of many the first ones."""
+    named = list(map(str, lines[:LINES]))
+    return " or ".join([*named, f"{len(lines) - LINES:,} more"] if len(lines) > LINES else named)
+
+
+def named(entry: Entry, *findings: Finding) -> str:
+    """`CD101 graph-break in Model.forward (model.py:7)`; without the findings, as little as the baseline knows."""
+    title = f" {findings[0].name}" if findings else ""
+    lines = _either([one.location.line for one in findings if one.location])
+    where = f" ({entry.file}{':' if lines else ''}{lines})" if entry.file else ""
+    return f"{entry.code}{title} in {entry.function or 'the target'}{where}"

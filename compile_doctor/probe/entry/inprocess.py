@@ -1,0 +1,83 @@
+"""Observes what is compiled in this very process, for as long as a block of code runs: the test plugin's half of the probe."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from compile_doctor.capture import schema
+from compile_doctor.probe.observe.events import EventLog
+
+_lock = threading.Lock()
+_watcher: _Watcher | None = None
+
+
+class _Switched(EventLog):
+    """Writes while a block is open, and drops what comes between blocks: the hooks stay, torch has no way to take them back."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(os.devnull))
+        self.open = False
+
+    def write(self, event: Any) -> None:
+        if self.open:
+            super().write(event)
+
+    def into(self, directory: Path) -> None:
+        with self._lock:
+            self.directory, self.broken, self._pid, self.open = directory, "", -1, True
+
+    def done(self) -> None:
+        self.end()
+        with self._lock:
+            if self._file is not None:
+                os.close(self._file[0])
+            self._file, self.open = None, False
+
+
+class _Watcher:
+    """One per process."""
+
+    def __init__(self) -> None:
+        importlib.import_module("torch._dynamo.convert_frame")
+        from compile_doctor.probe.observe.attention import Observer
+        from compile_doctor.probe.observe.logs import listen
+
+        self.log = _Switched()
+        listen(self.log)
+        self.observer = Observer(self.log, guard=False)
+        self.observer.install()
+
+
+@contextmanager
+def watch(directory: Path) -> Iterator[None]:
+    """Writes events and torch's trace of the block into a capture directory. Raises RuntimeError where a block is open."""
+    global _watcher
+    if not _lock.acquire(blocking=False):
+        raise RuntimeError("what is compiled is being watched already: blocks cannot be nested, nor run in two threads")
+    try:
+        if _watcher is None:
+            _watcher = _Watcher()
+        from compile_doctor.probe import compat
+        from compile_doctor.probe.environment import describe_environment
+        from compile_doctor.probe.observe.logs import alone
+
+        log, observer = _watcher.log, _watcher.observer
+        observer.ran.clear()
+        observer._dense.clear()
+        log.into(directory)
+        log.write(schema.AttentionWatched())
+        try:
+            with compat.trace_into(str(directory / "trace")), alone():
+                yield
+        finally:
+            log.write(schema.Environment(describe_environment("cpu")))
+            observer.write_counts()
+            log.done()
+    finally:
+        _lock.release()

@@ -1,0 +1,16 @@
+"""Sets the memory limit of the child, so that an allocation beyond it fails there instead of in the whole machine."""
+
+from __future__ import annotations
+
+from compile_doctor.capture import schema
+from compile_doctor.probe.observe.events import EventLog
+
+
+def limit_memory(log: EventLog, size: int) -> None:
+    """Limits private memory (RLIMIT_DATA) to `size` bytes: malloc then fails, and torch raises a RuntimeError."""
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+    except (ImportError, ValueError, OSError) as error:
+        log.write(schema.Note(text=f"--memory-limit could not be set on this system: {error}"))

@@ -1,0 +1,93 @@
+"""Observes a program that compiles by itself: waits for Dynamo to be imported, then listens, until the process ends."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from compile_doctor.capture import schema
+from compile_doctor.probe.observe.events import EventLog
+from compile_doctor.recipes.imports import ImportWatcher
+
+if TYPE_CHECKING:
+    from compile_doctor.probe.observe.attention import Observer
+
+DYNAMO = "torch._dynamo.convert_frame"
+
+
+def observe(directory: str) -> None:
+    """Costs nothing until the program imports Dynamo, which it does when it first compiles."""
+    log = EventLog(Path(directory))
+    # An observer must never break the program's import.
+    watcher = ImportWatcher(
+        lambda _, error: log.write(schema.Lost(text=f"logs are not observed: {type(error).__name__}: {error}"))
+    )
+    watcher.after(DYNAMO, lambda _: _begin(log))
+    watcher.install()
+    previous = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        if "torch" in sys.modules and not isinstance(error, (KeyboardInterrupt, SystemExit)):
+            from compile_doctor.probe.observe.failures import describe
+
+            log.write(schema.Raised(phase="compiled", **describe(error)))
+        previous(kind, error, traceback)
+
+    sys.excepthook = hook
+
+
+def _begin(log: EventLog) -> None:
+    from compile_doctor.probe.environment import describe_environment
+    from compile_doctor.probe.observe.attention import Observer
+    from compile_doctor.probe.observe.logs import listen
+
+    log.write(
+        schema.Start(
+            argv=sys.argv,
+            python=sys.version.split()[0],
+            rank=os.environ.get("RANK"),
+            path=[str(one) for one in sys.path],
+        )
+    )
+    log.write(schema.Environment(describe_environment(None)))
+    listen(log)
+    observer = Observer(log, guard=False)
+    observer.install()
+    log.write(schema.AttentionWatched())
+    atexit.register(_end, log, observer, os.getpid())
+    _end_in_workers(log, observer, os.getpid())
+
+
+def _end_in_workers(log: EventLog, observer: Observer, begun: int) -> None:
+    """A process that multiprocessing forks leaves by os._exit, without what atexit has; it has a list of its own."""
+    from multiprocessing import util  # torch has imported it
+
+    def forked(_: object) -> None:
+        util.Finalize(None, _end, args=(log, observer, begun), exitpriority=0)
+
+    util.register_after_fork(log, forked)
+
+
+def _end(log: EventLog, observer: Observer, begun: int) -> None:
+    if os.getpid() != begun:
+        # A fork: Dynamo's counters began with those of its parent, and one that compiled nothing has nothing to say.
+        if log.begun:
+            observer.write_counts()
+            log.end()
+        return
+    import torch
+
+    from compile_doctor.probe.environment import describe_environment
+    from compile_doctor.probe.observe.logs import write_counts
+    from compile_doctor.recipes import waiting
+
+    log.write(schema.Environment(describe_environment("cuda" if torch.cuda.is_initialized() else "cpu")))
+    write_counts(log)
+    observer.write_counts()
+    if waiting.is_waiting():
+        log.write(schema.Patches(recipes=waiting.outcomes()))
+    log.end()

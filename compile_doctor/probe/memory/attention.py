@@ -1,0 +1,100 @@
+"""What is asked about attention once the compiled runs are done: its memory, and SDPA's choice of a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from compile_doctor.capture import schema
+from compile_doctor.probe import compat
+from compile_doctor.probe.load import loaded_files
+from compile_doctor.probe.memory.left import memory_left
+from compile_doctor.probe.observe.attention import Observer
+from compile_doctor.probe.observe.events import EventLog
+from compile_doctor.probe.observe.installed import installed
+
+_WORDS = (b"scaled_dot_product_attention", b"create_block_mask", b"flex_attention")
+
+
+def measure_attention(log: EventLog, observer: Observer, model: Any, call: Callable[[], Any], ran: bool) -> None:
+    """Calls the target once more under the profiler where it has attention, and asks torch about SDPA's inputs."""
+    log.write(schema.AttentionWatched())
+    cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
+    log.write(schema.MemoryLeft(bytes=memory_left("cuda" if cuda else "cpu")))
+    if ran and (observer.seen or _mentions_attention(model)):
+        _measure(log, observer, call)
+    for described in observer.sdpa.values():
+        _choose(log, described)
+    layers = _float8_layers(model)
+    if layers:
+        log.write(schema.Float8Layers(names=layers))
+
+
+def _float8_layers(model: Any) -> list[str]:
+    """Modules with a weight in float8, raw or as a subclass: they are fine, as long as what they return is plain."""
+    if not isinstance(model, torch.nn.Module):
+        return []
+    found = []
+    for name, module in model.named_modules():
+        held = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        kinds = [type(module).__name__, *(f"{tensor.dtype} {type(tensor).__name__}" for tensor in held)]
+        if any("float8" in kind.lower() for kind in kinds) and (held or not list(module.children())):
+            found.append(name.removeprefix("_orig_mod.") or type(module).__name__)
+    return found[:1000]
+
+
+def _measure(log: EventLog, observer: Observer, call: Callable[[], Any]) -> None:
+    from compile_doctor.probe.memory.profile import MemoryPass
+    from compile_doctor.probe.observe.logs import muted
+
+    cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
+    measuring = MemoryPass(log, observer, cuda)
+    observer.window = measuring.window
+    try:
+        with compat.trace_muted(), muted():
+            # Where no graph holds attention, the target's files only speak of it: most of them do not call it here.
+            found = measuring.run(call) if observer.seen or measuring.any_called(call) else []
+        for described in found:
+            observer.sdpa.setdefault(repr(described), described)
+        log.write(schema.MemoryPass(done=True))
+    except Exception as error:  # the verdict then says that memory was not measured, and why
+        log.write(schema.MemoryPass(done=False, reason=f"{type(error).__name__}: {str(error)[:300]}"))
+    finally:
+        observer.window = None
+
+
+def _choose(log: EventLog, described: dict[str, Any]) -> None:
+    from compile_doctor.probe.memory.sdpa import choose
+
+    inputs, options = described["inputs"], described.get("options") or {}
+    try:
+        log.write(schema.SdpaChoice(inputs=inputs, options=options, **choose(described)))
+    except Exception as error:  # a subclass, a nested tensor, an operator that this torch does not have
+        log.write(
+            schema.SdpaChoice(inputs=inputs, options=options, choice=None, error=f"{type(error).__name__}: {error}")
+        )
+
+
+def _mentions_attention(model: Any) -> bool:
+    """Whether the model or a loaded file of the user's, or of a package but torch, can call attention outside of graphs."""
+    if isinstance(model, torch.nn.Module) and any(isinstance(m, torch.nn.MultiheadAttention) for m in model.modules()):
+        return True
+    return any(_file_mentions_attention(file) for file in loaded_files())
+
+
+def _file_mentions_attention(file: str) -> bool:
+    if _known(file):
+        return False
+    try:
+        text = Path(file).read_bytes()
+    except OSError:
+        return False
+    return any(word in text for word in _WORDS)
+
+
+def _known(file: str) -> bool:
+    name = file.replace("\\", "/")
+    return "/torch/" in name or "/compile_doctor/" in name or (installed(name) and "-packages/" not in name)

@@ -1,0 +1,254 @@
+"""One more call of the compiled target under torch's profiler: what each attention call allocated, and which kernels ran.
+
+A run of its own, so that the others are not slowed down. CPU memory comes from the profiler's allocation events (exact),
+CUDA memory from the allocator's own peak.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from types import FrameType
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from compile_doctor.capture import schema
+from compile_doctor.model.evidence import Frame
+from compile_doctor.probe import compat
+from compile_doctor.probe.observe.attention import Observer, python_stack
+from compile_doctor.probe.observe.events import EventLog
+
+MARK = "compile_doctor:"
+_KERNEL_WORDS = ("attention", "flash", "fmha", "sdpa", "triton_tem_", "cutedsl", "kernel_cutlass")
+"""Up to torch 2.9 the Triton template's name holds nothing of attention: `triton_tem_fused_mul_sin_1`."""
+_BACKENDS = {
+    "aten::_scaled_dot_product_flash_attention_for_cpu": "flash",
+    "aten::_scaled_dot_product_flash_attention": "flash",
+    "aten::_scaled_dot_product_efficient_attention": "efficient",
+    "aten::_scaled_dot_product_cudnn_attention": "cudnn",
+    "aten::_scaled_dot_product_fused_attention_overrideable": "overrideable",
+    "aten::_scaled_dot_product_attention_math": "math",
+    "aten::_scaled_dot_product_attention_math_for_mps": "math",
+}
+
+
+def peak_of(call: Callable[[], Any], cuda: bool) -> int:
+    """The most bytes that one call holds at a time beyond what was held before, its result included.
+
+    The profiler does not record shapes: it would hold on to the tensors. On CUDA the allocator's own figure counts.
+    """
+    if cuda:
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        call()
+        torch.cuda.synchronize()
+        return int(torch.cuda.max_memory_allocated() - before)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler, record_function(MARK + "call"):
+        call()
+    events = _marked(profiler.profiler.kineto_results.experimental_event_tree())
+    return max(_allocated(event)[0] for event in events["call"])
+
+
+class MemoryPass:
+    """`run(call)` calls once; `window` is what the observer puts around each graph and each dense call."""
+
+    def __init__(self, log: EventLog, observer: Observer, cuda: bool) -> None:
+        self.log = log
+        self.observer = observer
+        self.cuda = cuda
+        self.peaks: dict[str, int] = {}
+
+    @contextmanager
+    def window(self, name: str) -> Iterator[None]:
+        if not self.cuda:
+            with record_function(MARK + name):
+                yield
+            return
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        with record_function(MARK + name):
+            yield
+            torch.cuda.synchronize()
+        self.peaks[name] = max(self.peaks.get(name, 0), torch.cuda.max_memory_allocated() - before)
+
+    def any_called(self, call: Callable[[], Any]) -> bool:
+        """Whether one call has attention, or makes a mask: told in a tenth of the time that the profiler takes to start."""
+        with _PythonCalls(self.observer, marked=False) as calls:
+            call()
+        return bool(calls.seen) or self.observer.seen
+
+    def run(self, call: Callable[[], Any]) -> list[dict[str, Any]]:
+        """Writes one event per window, SDPA call and mask; returns the SDPA calls. Raises what the call raises."""
+        events, seen, kernels = self._profiled(call, shapes=False)
+        for name, found in events.items():
+            if not name.startswith("python:"):
+                peak, largest = max(_allocated(event) for event in found)
+                measured = self.peaks.get(name, peak)
+                self.log.write(schema.Memory(window=name, peak=measured, largest=largest, kernels=kernels))
+        with_inputs = self._with_inputs(call, events, seen)
+        sdpa = []
+        for number, (kind, stack, graph, lengths) in enumerate(seen):
+            event = next(iter(events.get(f"python:{number}", [])), None)
+            if event is None:
+                continue
+            peak, largest = _allocated(event)
+            if kind == "mask":
+                self.log.write(schema.MaskMade(stack=stack, peak=peak, largest=largest, **lengths))
+            else:
+                called = next(iter(with_inputs.get(f"python:{number}", [])), event)
+                described = {"stack": stack, "graph": graph, "peak": peak, "largest": largest, **_sdpa(called)}
+                self.log.write(schema.SdpaRan(**described))
+                sdpa.append(described)
+        return [one for one in sdpa if all(one["inputs"].values())]
+
+    def _with_inputs(self, call: Callable[[], Any], events: dict[str, list[Any]], seen: list[Any]) -> dict[str, Any]:
+        """The marks of one more call, whose events hold the operators' inputs; empty where SDPA was not called.
+
+        A call of its own, because a profiler that records shapes holds on to the tensors: the peak of the dense path
+        is 2.3 times as high under it (torch 2.13).
+        """
+        if not any(kind == "sdpa" for kind, *_ in seen):
+            return {}
+        again, seen_again, _ = self._profiled(call, shapes=True)
+        return again if [one[:2] for one in seen_again] == [one[:2] for one in seen] else {}
+
+    def _profiled(self, call: Callable[[], Any], shapes: bool) -> tuple[dict[str, list[Any]], list[Any], list[str]]:
+        """One call: (our marks by name, the calls that Python made, the attention kernels on CUDA)."""
+        activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if self.cuda else [])
+        calls = _PythonCalls(self.observer)
+        profiler = profile(activities=activities, profile_memory=not shapes, record_shapes=shapes)
+        with profiler, self.window("call"), calls:
+            call()
+        events = _marked(profiler.profiler.kineto_results.experimental_event_tree())
+        return events, calls.seen, _kernels(profiler) if self.cuda else []
+
+
+class _PythonCalls:
+    """Marks the calls of scaled_dot_product_attention and create_block_mask that Python itself makes, by sys.setprofile.
+
+    The profiler's own with_stack is not used: the names it keeps of short-lived code are dangling (torch 2.13).
+    """
+
+    def __init__(self, observer: Observer, marked: bool = True) -> None:
+        """`marked`: for a profiler, which is running."""
+        self.observer = observer
+        self._mark = record_function if marked else nullcontext
+        self.seen: list[tuple[str, list[Frame], int | None, dict[str, int]]] = []
+        """What was called, from where, in which graph (backend `eager` runs a graph as Python); a mask's lengths."""
+        self._open: list[tuple[object, Any]] = []
+        self._sdpa = torch.nn.functional.scaled_dot_product_attention
+        self._mask = compat.create_block_mask().__code__
+
+    def __enter__(self) -> _PythonCalls:
+        sys.setprofile(self._event)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        sys.setprofile(None)
+        while self._open:
+            self._open.pop()[1].__exit__(None, None, None)
+
+    def _event(self, frame: FrameType, event: str, argument: Any) -> None:
+        if event == "c_call" and argument is self._sdpa:
+            self._begin("sdpa", frame, argument)
+        elif event in ("c_return", "c_exception") and argument is self._sdpa:
+            self._end(argument)
+        elif event == "call" and frame.f_code is self._mask:
+            self._begin("mask", frame.f_back, frame, _lengths(frame))
+        elif event == "return" and frame.f_code is self._mask:
+            self._end(frame)
+
+    def _begin(self, kind: str, frame: FrameType | None, key: object, lengths: dict[str, int] | None = None) -> None:
+        mark = self._mark(f"{MARK}python:{len(self.seen)}")
+        mark.__enter__()
+        self._open.append((key, mark))
+        running = self.observer.running
+        graph = running[-1] if running else None
+        self.seen.append((kind, self._stack(kind, graph, frame), graph, lengths or {}))
+
+    def _stack(self, kind: str, graph: int | None, frame: FrameType | None) -> list[Frame]:
+        """As traced, for a graph that runs as Python: one that is compiled only now is in no evidence to find it by."""
+        traced = self.observer.calls.get(graph, []) if graph is not None and kind == "sdpa" else []
+        if not traced:
+            return python_stack(frame)[0]
+        before = sum(one[0] == "sdpa" and one[2] == graph for one in self.seen)
+        return traced[before % len(traced)]
+
+    def _end(self, key: object) -> None:
+        if self._open and self._open[-1][0] is key:
+            self._open.pop()[1].__exit__(None, None, None)
+
+
+def _lengths(frame: FrameType) -> dict[str, int]:
+    """How many queries and keys a mask is for, from create_block_mask's own frame."""
+    named = {"queries": frame.f_locals.get("Q_LEN"), "keys": frame.f_locals.get("KV_LEN")}
+    return {name: value for name, value in named.items() if isinstance(value, int)}
+
+
+def _marked(roots: list[Any]) -> dict[str, list[Any]]:
+    """Our own marks among the profiler's events, by name."""
+    found: dict[str, list[Any]] = {}
+    for event in _walk(roots):
+        if not _is_allocation(event) and event.name.startswith(MARK):
+            found.setdefault(event.name.removeprefix(MARK), []).append(event)
+    return found
+
+
+def _sdpa(event: Any) -> dict[str, Any]:
+    """The backend below a call, and the inputs of the operator."""
+    below = list(_walk(event.children))
+    called = next((one for one in below if one.name == "aten::scaled_dot_product_attention"), None)
+    inputs = [_metadata(value) for value in called.extra_fields.inputs[:3]] if called else [None] * 3
+    return {
+        "backend": next((_BACKENDS[one.name] for one in below if one.name in _BACKENDS), None),
+        "inputs": dict(zip(("query", "key", "value"), inputs)),
+    }
+
+
+def _walk(events: list[Any]) -> Iterator[Any]:
+    """Every event below, in order, without recursion."""
+    stack = list(reversed(events))
+    while stack:
+        event = stack.pop()
+        yield event
+        stack.extend(reversed(event.children))
+
+
+def _is_allocation(event: Any) -> bool:
+    return bool(event.tag.name == "Allocation")
+
+
+def _allocated(event: Any) -> tuple[int, int]:
+    """(peak, largest) in bytes below an event, in the order of time."""
+    sizes = sorted(
+        (child.start_time_ns, child.extra_fields.alloc_size) for child in _walk(event.children) if _is_allocation(child)
+    )
+    total = peak = largest = 0
+    for _, size in sizes:
+        total += size
+        peak, largest = max(peak, total), max(largest, size)
+    return peak, largest
+
+
+def _metadata(value: Any) -> dict[str, Any] | None:
+    if not hasattr(value, "sizes"):
+        return None
+    return {
+        "shape": list(value.sizes),
+        "strides": list(value.strides),
+        "dtype": str(value.dtype).removeprefix("torch."),
+        "device": value.device.type,
+        "type": "Tensor",
+        "requires_grad": False,
+    }
+
+
+def _kernels(profiler: Any) -> list[str]:
+    """The names of the CUDA kernels that ran, shortened: they are mangled templates of kilobytes."""
+    names = {event.name for event in profiler.events() if str(event.device_type).endswith("CUDA")}
+    return sorted(name[:200] for name in names if any(word in name for word in _KERNEL_WORDS))

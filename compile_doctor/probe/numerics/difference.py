@@ -1,0 +1,104 @@
+"""Three tensors (a run's, eager's, float64's) to the numbers that the tolerances judge."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from compile_doctor.model.tolerances import coarsest
+from compile_doctor.probe.numerics.trees import dtype_name
+
+FAR = 0.1
+"""Share of eager's largest value: a float64 run that is further away than that is no reference."""
+
+
+def compare(
+    name: str, mine: Any, eager: Any, exact: Any = None, noisy: Any = None, dtype: str = "float32", scale: float = 0.0
+) -> dict[str, Any] | None:
+    """A row as `evidence.Compared`; None for what cannot be compared (sparse, quantised, meta; NaN in places that a step moves).
+
+    `mine` is held against `exact`, the float64 run, or where that is None or no reference against `eager`. `noisy` is eager's result with
+    everything moved by one step. `scale`: at least so much is the scale of rounding.
+    """
+    row: dict[str, Any] = {"name": name, "dtype": dtype, "error": None}
+    if mine is None or eager is None:  # a gradient that is None is one of zero
+        mine = torch.zeros_like(eager) if mine is None else mine
+        eager = torch.zeros_like(mine) if eager is None else eager
+    if mine.shape != eager.shape:
+        return {**row, "note": f"shape {list(mine.shape)}, where eager has {list(eager.shape)}"}
+    if any(one.layout is not torch.strided or one.is_quantized or one.is_meta for one in (mine, eager)):
+        return None
+    if mine.dtype != eager.dtype:
+        return {**row, "note": f"dtype {dtype_name(mine)}, where eager has {dtype_name(eager)}"}
+    if not (eager.is_floating_point() or eager.is_complex()):
+        return {**row, **_whole(mine, eager, _like(exact, eager), _like(noisy, eager))}
+    if exact is not None and _no_reference(eager, exact):
+        exact = None
+    row["dtype"] = coarsest((dtype, dtype_name(eager)))
+    left, right = _wide(mine), _wide(eager)
+    reference = _wide(exact) if exact is not None else None
+    blind = ~torch.isfinite(right)
+    same = (left == right) | (left.isnan() & right.isnan())
+    saved = torch.zeros_like(blind)
+    if (
+        reference is not None
+    ):  # eager overflowed where the exact value is a number: that is no fault of the compiled run
+        saved = blind & torch.isfinite(reference) & torch.isfinite(left)
+        blind = blind | ~torch.isfinite(reference)
+    wrong = ~saved & ~same & (~torch.isfinite(left) | ~torch.isfinite(right))
+    if bool(wrong.any()):
+        if _like(noisy, eager) is not None and not torch.equal(_wide(noisy).isfinite(), right.isfinite()):
+            return None
+        what = "NaN" if bool((left.isnan() != right.isnan())[wrong].any()) else "an infinity"
+        return {**row, "note": f"{what} in {int(wrong.sum()):,} of {wrong.numel():,} places in one of the two only"}
+    used = ~blind | saved
+    against = right if reference is None else reference
+    row["scale"] = max(_largest(against[used]), scale)
+    row["error"] = _largest((left - against)[used])
+    row["relative"] = _largest((left - right)[~blind]) / (_largest(right[~blind]) or 1.0)
+    if reference is not None:
+        row["eager_error"] = _largest((right - against)[~blind])
+    if _like(noisy, eager) is not None:
+        gap = _largest((_wide(noisy) - right)[~blind])
+        row["noise"] = gap if math.isfinite(gap) else None
+    return row
+
+
+def _no_reference(eager: torch.Tensor, exact: Any) -> bool:
+    """Whether eager is so far from its float64 run that this says nothing: not the same computation, or hardly one at all."""
+    if _like(exact, eager) is None:
+        return True
+    right, reference = _wide(eager), _wide(exact)
+    used = torch.isfinite(right) & torch.isfinite(reference)
+    return _largest((right - reference)[used]) > FAR * _largest(right[used])
+
+
+def _whole(mine: torch.Tensor, eager: torch.Tensor, exact: Any, noisy: Any) -> dict[str, Any]:
+    """Integers and truth values: how many differ."""
+    against = eager if exact is None else exact
+    return {
+        "exact": True,
+        "error": float((mine != against).sum()),
+        "scale": float(mine.numel()),
+        "eager_error": None if exact is None else float((eager != against).sum()),
+        "relative": float((mine != eager).sum()) / max(1, mine.numel()),
+        "noise": None if noisy is None else float((noisy != eager).sum()),
+    }
+
+
+def _like(other: Any, eager: torch.Tensor) -> Any:
+    """`other` where it is a tensor of eager's shape."""
+    return other if isinstance(other, torch.Tensor) and other.shape == eager.shape else None
+
+
+def _wide(tensor: torch.Tensor) -> torch.Tensor:
+    """float64; a complex number as two."""
+    if tensor.is_complex():
+        return torch.view_as_real(tensor.resolve_conj().to(torch.complex128))
+    return tensor.to(torch.float64)
+
+
+def _largest(tensor: torch.Tensor) -> float:
+    return float(tensor.abs().max()) if tensor.numel() else 0.0

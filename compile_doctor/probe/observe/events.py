@@ -1,0 +1,111 @@
+"""Writes what the probe sees, one JSON object a line, written through at once so that nothing is lost if the process dies."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from compile_doctor.capture import schema
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+    return str(value)
+
+
+# The target may put functions of its own in their place, or close files that it did not open.
+_encode = json.JSONEncoder(allow_nan=False, check_circular=False, default=_plain).encode
+_open, _write, _fstat, _getpid, _clock = os.open, os.write, os.fstat, os.getpid, time.perf_counter
+
+
+def to_json(record: Any) -> str:
+    """A record of `schema` on one line. Raises ValueError for NaN and infinity."""
+    return _encode(record)
+
+
+class EventLog:
+    """One file per process: a forked child opens its own at its first event.
+
+    Nothing here raises into the program that is observed: what cannot be written is lost, and the last event, which says
+    how many there are, is then missing too.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.broken = ""
+        """Why nothing more is written."""
+        self._lock = threading.Lock()
+        self._pid = -1
+        self._file: tuple[int, tuple[int, int]] | None = None
+        """The file's number, and which file that is."""
+        self._written = 0
+
+    def write(self, event: Any) -> None:
+        """Writes a record of `schema`. Raises TypeError for another object."""
+        word = schema.KINDS.get(type(event))
+        if word is None:
+            raise TypeError(f"{type(event).__name__} is not an event")
+        try:
+            try:
+                line = _encode({"event": word, **_plain(event)})
+            except ValueError as error:  # NaN, infinity: a number that nobody can compare with
+                line = _encode({"event": "lost", "text": f"an event {word!r} could not be written: {error}"})
+            with self._lock:
+                if not self.broken:
+                    self._append(line.encode("utf-8", "backslashreplace") + b"\n")
+                    self._written += 1
+        except Exception as error:
+            self.broken = f"{type(error).__name__}: {error}"
+
+    def end(self) -> None:
+        """The last event: with it the reader knows that nothing is missing."""
+        with self._lock:
+            count = self._written if self._pid == _getpid() else 0
+        self.write(schema.End(count))
+
+    @property
+    def begun(self) -> bool:
+        """Whether this process, not the one that it was forked from, has written an event."""
+        return self._pid == _getpid() and self._written > 0
+
+    def _append(self, line: bytes) -> None:
+        number = self._number()
+        while line:
+            line = line[_write(number, line) :]
+
+    def _number(self) -> int:
+        if self._pid != _getpid():
+            self._pid, self._written, self._file = _getpid(), 0, None
+        if self._file is not None:
+            with suppress(OSError):
+                found = _fstat(self._file[0])
+                if (found.st_dev, found.st_ino) == self._file[1]:
+                    return self._file[0]
+        path = self.directory / f"process-{self._pid}.jsonl"
+        number = _open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        found = _fstat(number)
+        self._file = number, (found.st_dev, found.st_ino)
+        return number
+
+    @contextmanager
+    def phase(self, name: schema.PhaseName) -> Iterator[None]:
+        """Marks a phase as begun, done or failed, with its wall-clock seconds; records what it raised, and raises it on."""
+        self.write(schema.Phase(name, "begun"))
+        start = _clock()
+        try:
+            yield
+        except BaseException as error:
+            from compile_doctor.probe.observe.failures import describe
+
+            self.write(schema.Raised(phase=name, **describe(error)))
+            self.write(schema.Phase(name, "failed", _clock() - start))
+            raise
+        self.write(schema.Phase(name, "done", _clock() - start))

@@ -1,0 +1,260 @@
+"""Which files and folders a target looks at, by Python's audit events, for the cache of `check`; and why that may not be all.
+
+Seen are files that Python opens, folders that it lists, and what is imported, each as it was at the first time: the event comes
+before the file is opened. What a C extension opens by itself is not, nor is a mere `os.path.exists`: if an extension that
+may read files is loaded, or a process or a connection was started, `unseen` names it.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import json
+import marshal
+import os
+import struct
+import sys
+import tempfile
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from compile_doctor.model.seen_files import KINDS, MOST, Look, Seen, look
+from compile_doctor.probe.observe.installed import file_of, installed, packaged
+
+# fmt: off
+NATIVE = frozenset({
+    "torch", "torchgen", "functorch", "torchao", "triton", "cuda", "numpy", "scipy", "yaml", "markupsafe", "regex", "charset_normalizer",
+    "psutil", "mpmath", "gmpy2", "einops", "pydantic_core", "xxhash", "cffi", "_cffi_backend", "wrapt", "msgspec", "compile_doctor",
+})
+# fmt: on
+"""Packages whose extensions read no file behind Python's back."""
+PROCESSES = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "pty.spawn")
+COMPILERS = ("/torch/_inductor/", "/torch/_dynamo/", "/triton/")
+"""Code that starts processes which read no file of the target's. torch's DataLoader starts some that do."""
+
+
+class Files:
+    """What one process looked at. An audit hook stays for the life of the process: one instance."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.looks: dict[str, Look] = {}
+        self.early: list[str] = []
+        self.unseen: set[str] = set()
+        self._made: set[str] = set()
+        """Files and folders of its own making are no input."""
+        self._compiled: dict[str, str] = {}
+        """Sources that Python may have had compiled already, and the file with it."""
+        # Asked for now: it takes a lock that the target may hold when it opens a file.
+        self._generated = os.path.join(tempfile.gettempdir(), "torchinductor_")
+        self._room = MOST
+        self._folder_open = False
+        self._inside = threading.local()
+        self._done = False
+
+    def install(self) -> None:
+        for _, file in _modules():
+            if not self._ours(file) and file not in self.looks:
+                self.early.append(file)
+                self._look(file)
+        for folder in map(_name, sys.path):  # what has come there is imported in place of what was
+            if not self._ours(folder):
+                self._look(folder)
+        sys.addaudithook(self._event)
+
+    def _event(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Raises nothing: the target's own call would raise it. Takes no lock: the target may hold it.
+
+        What it does itself makes no events.
+        """
+        if self._done or getattr(self._inside, "busy", False):
+            return
+        self._inside.busy = True
+        try:
+            self._seen(event, arguments)
+        except Exception as error:  # whatever a path may be: the run goes on, and is not kept
+            self.unseen.add(f"one could not be looked at ({type(error).__name__})")
+        finally:
+            self._inside.busy = False
+
+    def _seen(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            self._open(*arguments[:3])
+        elif event in ("os.listdir", "os.scandir"):
+            name = _name(arguments[0] if arguments[0] is not None else ".")
+            if not self._ours(name) and not _deletes():
+                self._look(name)
+        elif event == "os.mkdir":
+            name = _name(arguments[0])
+            if not self._ours(name) and not os.path.lexists(name):
+                self._made.add(name)
+        elif event == "import":  # of an extension: its file is opened by the system
+            name = _name(arguments[1] or 0)
+            if not self._ours(name):
+                self._look(name)
+        elif event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
+            self.unseen.add("it used the network")
+        elif event in PROCESSES and not _by_compiler():
+            self.unseen.add("it started a process")
+
+    def _open(self, path: Any, mode: Any, flags: Any) -> None:
+        name = _name(path)
+        if mode is None and name:  # os.open: the event does not say whether a folder was given to start from
+            if _deletes():
+                return
+            if self._folder_open and not os.path.isabs(os.fspath(path)):
+                self.unseen.add("it opened a file relative to an open folder")
+            self._folder_open = self._folder_open or os.path.isdir(name)
+        if self._ours(name):
+            return
+        source = _source_of(name)
+        if source is not None:
+            if not self._ours(source):
+                self._look(source)
+                if os.path.exists(name):
+                    self._compiled[source] = name
+            return
+        if self._creates(name, int(flags or 0)):
+            self._made.add(name)
+        elif (int(flags or 0) & os.O_ACCMODE) != os.O_WRONLY:
+            self._look(name)
+
+    @staticmethod
+    def _creates(name: str, flags: int) -> bool:
+        """Whether nothing that was in the file before can be read afterwards."""
+        if flags & (os.O_TRUNC | os.O_EXCL):
+            return True
+        return bool(flags & os.O_CREAT) and not os.path.lexists(name)
+
+    def _look(self, name: str) -> None:
+        if name in self.looks:
+            return
+        found = self.looks[name] = look(name, self._room)
+        if found.content.kind == "file":
+            self._room -= found.content.size
+        elif found.content.kind in KINDS:
+            self.unseen.add(f"{name} {KINDS[found.content.kind]}")
+
+    def _ours(self, name: str) -> bool:
+        """Nothing, installed, torch's caches, the capture itself, what is no file, and what the target made itself."""
+        if not name or packaged(name) or name.startswith((f"{self.directory}/", "/proc/", "/sys/")):
+            return True
+        if name.startswith("/dev/") and not name.startswith("/dev/shm/"):
+            return True
+        cache = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+        if name.startswith(self._generated) or (cache and name.startswith(cache.rstrip("/") + "/")):
+            return True
+        if not self._made or "/../" in name:
+            return False
+        return name in self._made or any(str(one) in self._made for one in Path(name).parents)
+
+    def write(self) -> None:
+        """Into the capture: `files-PID.json`. Not written where the process dies, and then nothing is cached."""
+        self._done = True
+        for package, file in _modules():
+            if not self._ours(file):
+                self._look(file)
+            elif not packaged(file):
+                continue  # compiled by Inductor, or made by the target
+            if not file.endswith((".py", ".pyc")) and package not in NATIVE and package not in sys.stdlib_module_names:
+                self.unseen.add(f"{package} may read files by itself")
+        for source, compiled in self._compiled.items():
+            if not _same_code(source, compiled, self.looks[source]):
+                self.unseen.add(f"{compiled} may not be compiled from {source} as it is: delete it")
+        # By its type: isinstance asks an object for its __class__, and what a user's object answers is the user's code.
+        script = getattr(getattr(sys.modules.get("torch"), "jit", None), "RecursiveScriptModule", None)
+        if script is not None and any(issubclass(type(one), script) for one in gc.get_objects()):
+            self.unseen.add("torch.jit reads its files by itself")
+        if any(not _is_text(name) for name in self.looks):
+            self.unseen.add("the name of a file is not valid UTF-8")
+        found = asdict(Seen(self.looks, self.early, sorted(self.unseen)))
+        (self.directory / f"files-{os.getpid()}.json").write_text(json.dumps(found), encoding="utf-8")
+
+
+def _modules() -> list[tuple[str, str]]:
+    """(package, file) of what is loaded."""
+    files = ((module, file_of(module)) for module in list(sys.modules.values()))
+    return [
+        (module.__name__.split(".", 1)[0], file)
+        for module, file in files
+        if isinstance(file, str) and os.path.isabs(file)
+    ]
+
+
+def _name(path: Any) -> str:
+    """An absolute path, or nothing for a number and for what is not a name."""
+    if isinstance(path, int):
+        return ""
+    try:
+        name = os.fsdecode(path)
+        name = name if os.path.isabs(name) else os.path.join(os.getcwd(), name)
+    except (TypeError, ValueError):
+        return ""
+    if name.startswith("/proc/"):  # /proc/self/cwd is another name of a folder
+        return os.path.realpath(name)
+    # `link/..` is not what it looks like: only the system knows which folder that is.
+    return name if "/../" in f"{name}/" else os.path.normpath(name)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _source_of(name: str) -> str | None:
+    """The source that a file in `__pycache__` was compiled from; None for any other file."""
+    if not name.endswith(".pyc"):
+        return None
+    try:
+        return importlib.util.source_from_cache(name)
+    except (ValueError, NotImplementedError):
+        return None
+
+
+def _same_code(source: str, compiled: str, seen: Look) -> bool:
+    """Whether what Python loads from the compiled file is what the source says.
+
+    Python goes by size and time, and the time can be set: what was touched after it was compiled is compiled again here.
+    """
+    try:
+        content, text = Path(compiled).read_bytes(), Path(source).read_bytes()
+        by_hash, always = content[4] & 1, content[4] == 1
+        if by_hash:
+            same = content[8:16] == importlib.util.source_hash(text)
+        else:
+            *_, size, modified, touched = seen.marks[-1]
+            same = content[8:16] == struct.pack("<II", modified // 10**9 & 0xFFFFFFFF, size & 0xFFFFFFFF)
+            always = same and touched > os.stat(compiled).st_ctime_ns
+        if not always or (by_hash and same):
+            return True  # or Python saw that they differ, and took the source
+        loaded = marshal.loads(content[16:])
+        return isinstance(loaded, CodeType) and loaded == compile(text, source, "exec", dont_inherit=True)
+    except (OSError, ValueError, EOFError, TypeError, SyntaxError, IndexError):
+        return False
+
+
+def _deletes() -> bool:
+    """Whether shutil.rmtree asks: what it lists is no input."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back  # type: ignore[assignment]
+    return frame is not None and frame.f_code.co_name.startswith("_rmtree") and frame.f_globals["__name__"] == "shutil"
+
+
+def _by_compiler() -> bool:
+    """Whether torch started it, as Inductor starts a C++ compiler: the innermost frame outside of Python's own library."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename.replace("\\", "/")
+        if any(part in name for part in COMPILERS):
+            return True
+        if name != __file__ and not name.startswith("<frozen") and not (installed(name) and "-packages/" not in name):
+            return False
+        frame = frame.f_back  # type: ignore[assignment]
+    return True

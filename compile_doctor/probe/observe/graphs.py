@@ -1,0 +1,180 @@
+"""Finds the attention calls in an FX graph that Dynamo hands to a backend, and where their inputs come from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+from torch.fx import GraphModule, Node
+
+from compile_doctor.capture.schema import Made, NodeSeen, TensorSeen
+from compile_doctor.model.evidence import Frame
+
+_ENTRY = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
+_SDPA = "scaled_dot_product_attention"
+_LAYOUT_ONLY = frozenset(
+    {
+        "view",
+        "reshape",
+        "transpose",
+        "permute",
+        "contiguous",
+        "unflatten",
+        "flatten",
+        "unbind",
+        "chunk",
+        "split",
+        "tensor_split",
+        "squeeze",
+        "unsqueeze",
+        "expand",
+        "getitem",
+        "movedim",
+        "swapaxes",
+        "clone",
+        "select",
+        "narrow",
+        "requires_grad_",
+        "detach",
+    }
+)
+"""What only rearranges a tensor: not what gave it its dtype or class."""
+
+
+def attention_nodes(graph_module: GraphModule) -> list[NodeSeen]:
+    """The calls of flex_attention and scaled_dot_product_attention, in order, sub-graphs (checkpointing) included."""
+    return [_described(node, api) for node in _nodes(graph_module, set()) if (api := _api(node))]
+
+
+def _nodes(graph_module: GraphModule, seen: set[GraphModule]) -> Iterator[Node]:
+    """In the order of running: those of a sub-graph where it is first referred to."""
+    seen.add(graph_module)
+    for node in graph_module.graph.nodes:
+        inner = getattr(graph_module, node.target, None) if node.op in ("get_attr", "call_module") else None
+        if isinstance(inner, GraphModule) and inner not in seen:
+            yield from _nodes(inner, seen)
+        yield node
+
+
+def stacks(graph_module: GraphModule) -> Iterator[list[Frame]]:
+    """The Python stack, outermost first, of every node that has one."""
+    for node in graph_module.graph.nodes:
+        if node.stack_trace:
+            yield stack_of(node)
+
+
+def stack_of(node: Node) -> list[Frame]:
+    return [Frame(m[1], int(m[2]), m[3].strip(), (m[4] or "").strip()) for m in _ENTRY.finditer(node.stack_trace or "")]
+
+
+def describe_tensor(value: Any) -> TensorSeen | None:
+    """Shape, strides, dtype, device and class of a tensor, real or fake; None for anything else."""
+    if not isinstance(value, torch.Tensor):
+        return None
+    kind = getattr(value, "_cls", None) or type(value)
+    try:
+        strides = [_int(size) for size in value.stride()]
+    except RuntimeError:  # a subclass, or a layout, without strides
+        strides = []
+    return {
+        "shape": [_int(size) for size in value.shape],
+        "strides": strides,
+        "dtype": str(value.dtype).removeprefix("torch."),
+        "device": value.device.type,
+        "type": kind.__qualname__ if kind.__name__ != "FakeTensor" else "Tensor",
+        "requires_grad": value.requires_grad,
+    }
+
+
+def _api(node: Node) -> Literal["flex_attention", "sdpa"] | None:
+    if node.op != "call_function":
+        return None
+    name = getattr(node.target, "__name__", str(node.target))
+    if name == "flex_attention" and isinstance(node.target, torch._ops.HigherOrderOperator):
+        return "flex_attention"
+    if name == "multi_head_attention_forward":  # nn.MultiheadAttention: SDPA, unless the weights are asked for
+        return "sdpa" if node.kwargs.get("need_weights", True) is False else None
+    return "sdpa" if name.split(".")[0] == _SDPA else None
+
+
+def _described(node: Node, api: Literal["flex_attention", "sdpa"]) -> NodeSeen:
+    names = ("query", "key", "value")
+    inputs = dict(zip(names, node.args))
+    inputs.update({name: node.kwargs[name] for name in names if name in node.kwargs})
+    output = node.meta.get("example_value")
+    output = output[0] if isinstance(output, (tuple, list)) else output
+    return {
+        "api": api,
+        "node": node.name,
+        "stack": stack_of(node),
+        "inputs": {name: _split_heads(node, _input(value)) for name, value in inputs.items()},
+        "output": describe_tensor(output),
+        "cast_back": _is_cast(node),
+        "options": _options(node) if getattr(node.target, "__name__", "").split(".")[0] == _SDPA else {},
+    }
+
+
+def _split_heads(node: Node, described: TensorSeen | None) -> TensorSeen | None:
+    """multi_head_attention_forward takes (tokens, batch, width) and splits the heads itself: as SDPA will see it."""
+    heads = node.args[4] if len(node.args) > 4 else node.kwargs.get("num_heads")
+    split = getattr(node.target, "__name__", "") == "multi_head_attention_forward"
+    if not split or described is None or not isinstance(heads, int) or len(described["shape"]) not in (2, 3):
+        return described
+    tokens, *batch, width = described["shape"]
+    return {**described, "shape": [*(batch or [1]), heads, tokens, width // heads], "strides": []}
+
+
+def _is_cast(node: Node) -> bool:
+    """Whether every use of the result, behind views and tuple indices, is a change of its dtype."""
+    users = list(node.users)
+    for user in users:
+        name = getattr(user.target, "__name__", str(user.target)).split(".")[0]
+        if name in _LAYOUT_ONLY and not _is_cast(user):
+            return False
+        if name not in _LAYOUT_ONLY and name not in ("to", "type", "type_as", "float", "half", "bfloat16", "double"):
+            return False
+    return bool(users)
+
+
+def _input(value: Any) -> TensorSeen | None:
+    if not isinstance(value, Node):
+        return None
+    described = describe_tensor(value.meta.get("example_value"))
+    return {**described, "made": _maker(value)} if described else None
+
+
+def _maker(node: Node) -> Made:
+    """What computed a tensor, behind everything that only rearranges it: the operation, its line and its module."""
+    while node.op in ("call_method", "call_function") and node.args and isinstance(node.args[0], Node):
+        name = getattr(node.target, "__name__", str(node.target)).split(".")[0]
+        if name not in _LAYOUT_ONLY:
+            break
+        node = node.args[0]
+    modules = list((node.meta.get("nn_module_stack") or {}).values())
+    path = re.sub(r"^L\['self'\]\.?|\['|'\]", "", str(modules[-1][0])) if modules else ""
+    return {
+        "by": getattr(node.target, "__name__", str(node.target)) if node.op != "placeholder" else "input",
+        "module": path.replace("_modules", "").replace("..", "."),
+        "stack": stack_of(node)[-2:],
+    }
+
+
+def _options(node: Node) -> dict[str, Any]:
+    """What decides about SDPA's backend besides q, k and v."""
+    names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
+    given = {**dict(zip(names, node.args)), **node.kwargs}
+    mask = given.get("attn_mask")
+    return {
+        "attn_mask": describe_tensor(mask.meta.get("example_value")) if isinstance(mask, Node) else None,
+        **{name: given[name] for name in names[4:] if isinstance(given.get(name), (int, float, bool))},
+    }
+
+
+def _int(size: Any) -> int:
+    """A size as a number: for a symbolic one the value that it was traced with."""
+    if isinstance(size, int):
+        return size
+    hint = getattr(size.node, "hint", None)
+    return int(hint) if hint is not None else -1

@@ -1,0 +1,102 @@
+"""Where the recipes are, and which of them are about this environment; nothing here imports torch."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from functools import cache, lru_cache
+from importlib import metadata
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from compile_doctor.errors import UsageError
+from compile_doctor.recipes.read import RecipeError, read_recipe
+from compile_doctor.recipes.recipe import Recipe
+
+OWN_RECIPES = "COMPILE_DOCTOR_RECIPES"
+"""A folder of the user's own recipes, with their code in its `patches/`."""
+
+
+def folders() -> tuple[Path, ...]:
+    """The shipped recipes' folder (inside the package in a wheel, beside it in a checkout), and the user's own."""
+    shipped = _shipped()
+    own = os.environ.get(OWN_RECIPES)
+    if own and not Path(own).is_dir():
+        raise UsageError(f"{OWN_RECIPES} is {own}, which is no folder.")
+    return (shipped, Path(own).resolve()) if own else (shipped,)
+
+
+@cache
+def _shipped() -> Path:
+    here = Path(__file__).resolve().parent
+    return here / "shipped" if (here / "shipped").is_dir() else here.parent.parent / "recipes"
+
+
+def all_recipes() -> tuple[Recipe, ...]:
+    """Sorted by id. Raises RecipeError for a file with a mistake, or for an id that is there twice."""
+    return _read(folders())
+
+
+@lru_cache(maxsize=4)
+def _read(places: tuple[Path, ...]) -> tuple[Recipe, ...]:
+    found: dict[str, Recipe] = {}
+    for folder in places:
+        for path in sorted(folder.glob("*.yaml")):
+            recipe = read_recipe(path)
+            if recipe.id in found:
+                raise RecipeError(f"{path}: {recipe.id} is a recipe already: {found[recipe.id].file}")
+            found[recipe.id] = recipe
+    return tuple(found[name] for name in sorted(found))
+
+
+def find_recipe(name: str) -> Recipe:
+    """Raises UsageError, with the nearest names, where there is no such recipe."""
+    recipes = {recipe.id: recipe for recipe in all_recipes()}
+    if name in recipes:
+        return recipes[name]
+    near = get_close_matches(name, recipes, 3)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "`compile-doctor patches list` shows them all."
+    raise UsageError(f"There is no recipe {name!r}.", hint=hint)
+
+
+def installed(package: str) -> str | None:
+    """The version of a package: of torch the one that is loaded, if it is; None where there is none."""
+    loaded = getattr(sys.modules.get(package), "__version__", None)
+    if isinstance(loaded, str):
+        return str(loaded)
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@lru_cache(maxsize=1024)
+def within(spec: str, version: str) -> bool:
+    """Whether a version lies in a range. Of 2.10 a nightly is neither `<2.10` nor `>=2.10`; local labels do not count."""
+    try:
+        return SpecifierSet(spec).contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+def why_not_affected(
+    recipe: Recipe, versions: Callable[[str], str | None] = installed, here: Mapping[str, str] | None = None
+) -> str:
+    """Why a recipe is not about this environment; empty: it is. `here` is {platform, machine}, of this machine if None."""
+    for package, spec in recipe.affects.items():
+        version = versions(package)
+        if version is None:
+            return f"{package} is not installed"
+        if not within(spec, version):
+            return f"{package} {version} is not in {spec}"
+    facts = here or {"platform": sys.platform, "machine": platform.machine()}
+    for name in ("platform", "machine"):
+        wanted = recipe.conditions.get(name)
+        if wanted and facts.get(name) not in wanted.split("|"):
+            return f"{name} is {facts.get(name)}, not {wanted}"
+    return ""

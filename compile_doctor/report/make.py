@@ -1,0 +1,325 @@
+"""Evidence to report: runs every check, sums up, and decides the verdict and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from compile_doctor.analysis.attention.entries import AttentionEntry, attention_entries
+from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.numerics.statuses import EAGER, Judged, judged
+from compile_doctor.analysis.recipe_match import with_recipe
+from compile_doctor.analysis.reconcile import disagreements
+from compile_doctor.capture.trace.read import function_name
+from compile_doctor.checks import all_checks
+from compile_doctor.model.evidence import Child, Evidence, Patch
+from compile_doctor.model.findings import OUTCOMES as OUTCOMES
+from compile_doctor.model.findings import SEVERITIES, Finding
+from compile_doctor.report import proof
+from compile_doctor.report.trial import Trial
+from compile_doctor.source import locations
+
+_OWNERS = ("mine", "dependency", "torch")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a renderer gets; nothing in it needs computing any more."""
+
+    target: str
+    verdict: str
+    """`healthy`, `unhealthy` or `inconclusive`."""
+    reason: str
+    """Why the verdict is not `healthy`, in one sentence; empty when it is."""
+    environment: Mapping[str, Any]
+    convention: str
+    settings: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    findings: tuple[Finding, ...]
+    skipped_checks: tuple[tuple[str, str], ...]
+    unknown_events: Mapping[str, int]
+    disagreements: tuple[str, ...]
+    notes: tuple[str, ...]
+    timings: Mapping[str, float]
+    attention: tuple[AttentionEntry, ...]
+    """One entry per line that called attention."""
+    require_fused: bool
+    unproven: str
+    """Why this is no pass where nothing bad was seen: a check failed on the evidence, or --require-fused is not met."""
+    lost: tuple[str, ...]
+    """Evidence that is missing, a sentence each: such a report is never HEALTHY, nor the base of a comparison."""
+    missing: tuple[str, ...]
+    """What is to be shown of it: `lost`, and what else HEALTHY would take if that alone is what the verdict lacks."""
+    damaged: bool
+    """The capture is not what was sealed."""
+    compared_at: int | None
+    """The number of tokens at which the eager control ran, where it is another than the largest."""
+    max_difference: float | None
+    numerics: tuple[Judged, ...]
+    """What `--numerics` compared."""
+    not_compared: str | None
+    """Why compiled and eager output give no number, where both ran."""
+    bytecode: Mapping[str, Any]
+    sources: Mapping[str, str]
+    cwd: str
+    temporary: bool = False
+    """Whether the evidence goes away with this report."""
+    command_exit: int | None = None
+    """Exit status of the command under `run`; None for `diagnose`."""
+    patches: tuple[Patch, ...] = ()
+    """The recipes that were asked for, and what became of them."""
+    trial: Trial | None = None
+    """What the recipes that the findings name change, where they were tried."""
+
+
+def make_report(evidence: Evidence) -> Report:
+    """Every check over the evidence. Raises nothing: a check that cannot read the evidence is listed as skipped."""
+    seen = Seen(evidence)
+    findings: list[Finding] = []
+    skipped: list[tuple[str, str]] = []
+    for check in all_checks():
+        try:
+            findings.extend(check.detect(seen))
+        except Exception as error:  # one check's mistake must not hide what the others found
+            skipped.append((check.code, f"it failed on this evidence: {type(error).__name__}: {error}"))
+    crashed = [code for code, _ in skipped]
+    findings.sort(key=_order)
+    skipped += _not_checked(evidence)
+    if any(finding.code in ("CD001", "CD002") for finding in findings):
+        kept = {*OUTCOMES, *(check.code for check in all_checks() if check.from_source)}
+        dropped = [finding for finding in findings if finding.code not in kept]
+        findings = [finding for finding in findings if finding.code in kept]
+        skipped += [
+            (code, "not judged: the target fails without torch.compile too")
+            for code in sorted({f.code for f in dropped})
+        ]
+    called = [one.site for one in seen.attention]
+    findings = [with_recipe(finding, evidence.environment, called, seen.own_sources) for finding in findings]
+    attention = attention_entries(seen)
+    missing = proof.lacking(evidence, (entry.peak_bytes for entry in attention))
+    verdict, reason = _verdict(evidence, findings, missing)
+    unproven = _unproven(attention, findings) if evidence.asked.settings.require_fused else ""
+    if crashed:
+        plural = "A check" if len(crashed) == 1 else "Checks"
+        unproven = f"{plural} of compile-doctor failed on this evidence: {', '.join(crashed)}. Please report it (-v)."
+    if verdict == "healthy" and unproven:
+        verdict, reason = "inconclusive", unproven
+    return Report(
+        target=evidence.target,
+        verdict=verdict,
+        reason=reason,
+        environment=_environment(evidence),
+        convention=evidence.facts.convention,
+        settings=_settings(evidence),
+        summary=_summary(seen),
+        findings=tuple(findings),
+        skipped_checks=tuple(sorted(skipped)),
+        unknown_events=evidence.unknown,
+        disagreements=disagreements(evidence),
+        notes=(*evidence.notes, *_float8(evidence, seen)),
+        attention=attention,
+        compared_at=evidence.facts.compared_at,
+        unproven=unproven,
+        lost=proof.lost(evidence),
+        missing=missing if missing and reason == _sentence(missing[0]) else proof.lost(evidence),
+        damaged=bool(evidence.damage),
+        require_fused=evidence.asked.settings.require_fused,
+        timings={name: round(value, 3) for name, value in evidence.seconds.items()},
+        max_difference=None if evidence.facts.random else evidence.max_difference,
+        numerics=tuple(judged(evidence.comparisons)),
+        not_compared=evidence.facts.not_compared or (None if evidence.comparisons else _random(evidence)),
+        bytecode=evidence.bytecode,
+        sources=evidence.sources,
+        cwd=evidence.asked.cwd,
+        temporary=evidence.asked.temporary,
+        patches=evidence.patches,
+        command_exit=next((child.exit_code for child in evidence.children if child.mode == "command"), None),
+    )
+
+
+def exit_code(report: Report, fail_on: str) -> int:
+    """0, 1, 2 or 3 of the contract; `fail_on` is `error`, `warning` or `never`."""
+    if report.damaged:
+        return 3
+    for finding in report.findings:
+        if finding.code in OUTCOMES and finding.code != "CD105":
+            return OUTCOMES[finding.code]
+    bad = [
+        f for f in report.findings if fail_on != "never" and SEVERITIES.index(f.severity) <= SEVERITIES.index(fail_on)
+    ]
+    if report.require_fused and any(entry.verdict in ("dense", "mixed") for entry in report.attention):
+        return 1
+    if report.verdict == "inconclusive":
+        return 3
+    return 1 if bad else 0
+
+
+def _order(finding: Finding) -> tuple[Any, ...]:
+    """Outcomes first, then the worst; of those, the user's own, and what costs most."""
+    place = (finding.location.file, finding.location.line) if finding.location else ("", 0)
+    return (
+        finding.code not in OUTCOMES,
+        SEVERITIES.index(finding.severity),
+        _OWNERS.index(finding.owner),
+        finding.code[:3] not in ("CD3", "CD4"),  # gigabytes come before seconds
+        finding.code in ("CD104", "CD301"),  # a consequence: after its cause
+        finding.late,
+        -finding.cost.graphs,
+        -finding.count,
+        place,
+        finding.code,
+    )
+
+
+def _verdict(evidence: Evidence, findings: list[Finding], missing: tuple[str, ...]) -> tuple[str, str]:
+    if evidence.damage:
+        return "inconclusive", _sentence(f"The capture is not whole: {evidence.damage[0]}")
+    outcome = next((finding for finding in findings if finding.code in OUTCOMES), None)
+    failed = next(
+        (child for child in evidence.children if child.mode == "command" and (child.exit_code or child.signal)), None
+    )
+    if outcome:
+        return "inconclusive", outcome.title + (f"; the command failed ({_how(failed)})." if failed else ".")
+    interrupted = next((child for child in evidence.children if child.ended == "interrupted"), None)
+    if interrupted:
+        return "inconclusive", "Interrupted before it was done."
+    early = proof.left_early(evidence)
+    if early:
+        return "inconclusive", _sentence(early)
+    if any(finding.severity == "error" for finding in findings):
+        return "unhealthy", ""
+    if failed:
+        return "inconclusive", f"The command failed ({_how(failed)}): what follows is what was seen until then."
+    if evidence.facts.probe_error:
+        return "inconclusive", _sentence(f"compile-doctor's own probe failed: {_last_line(evidence.facts.probe_error)}")
+    if any(child.mode != "command" and child.exit_code not in (0, None) for child in evidence.children):
+        limit = evidence.asked.settings.memory_limit
+        allowed = f" It was allowed {limit:,} bytes (--memory-limit)." if limit else ""
+        return "inconclusive", "The process ended early." + allowed
+    return ("inconclusive", _sentence(missing[0])) if missing else ("healthy", "")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2][:200]
+
+
+def _unproven(attention: tuple[AttentionEntry, ...], findings: list[Finding]) -> str:
+    """Why --require-fused is not met where nothing dense was seen; empty where every call is proven to be fused."""
+    if not attention:
+        return "No attention call was seen, so that nothing is proven to be fused (--require-fused)."
+    unproven = next((one for one in attention if one.verdict != "fused"), None)
+    if unproven is None and not any(finding.code == "CD501" for finding in findings):
+        return ""
+    why = f": {unproven.reason}" if unproven and unproven.reason else ""
+    return f"Attention is not proven to be fused (--require-fused){why}."
+
+
+def _settings(evidence: Evidence) -> dict[str, Any]:
+    """The options as they were meant: a target that is compiled already needs no --as-is."""
+    as_is = {"as_is": True} if evidence.facts.as_is else {}
+    return {**(asdict(evidence.asked.options) if evidence.asked.options else {}), **as_is}
+
+
+def _random(evidence: Evidence) -> str | None:
+    return "the model draws random numbers (dropout in train mode?)" if evidence.facts.random else None
+
+
+def _how(child: Child) -> str:
+    return child.signal or f"exit status {child.exit_code}"
+
+
+def _summary(seen: Seen) -> dict[str, Any]:
+    compilations = [
+        c for c in seen.evidence.compilations if not locations.is_interior(c.file, function_name(c.function))
+    ]
+    recompiles = [c for group in seen.recompiled for c in group.compilations]
+    return {
+        "graphs": sum(c.graphs for c in compilations if c.guarded),
+        "graph_breaks": len(seen.sites),
+        "deliberate_breaks": sum(1 for s in seen.sites if s.cause.deliberate and seen.owner(s.frame.file) == "mine"),
+        "recompiles": len(recompiles),
+        "frames_compiled": sum(1 for c in compilations if c.guarded),
+        "frames_skipped": len(seen.skipped),
+        "ops_captured": sum(c.ops for c in compilations),
+        "compile_seconds": round(sum(c.seconds or 0.0 for c in compilations), 1),
+    }
+
+
+def _environment(evidence: Evidence) -> dict[str, Any]:
+    hidden = ("torch_root",)
+    found = {key: value for key, value in evidence.environment.items() if key not in hidden and value is not None}
+    options = evidence.asked.options
+    if options and options.device:
+        found.setdefault("device", options.device)
+    if evidence.facts.as_is:
+        found["backend"] = "as the target set it"
+    elif options:
+        found["backend"] = options.backend or "inductor"
+    return found
+
+
+def _float8(evidence: Evidence, seen: Seen) -> list[str]:
+    """Float8 linear layers are no conflict, and worth saying so: q, k and v are what counts."""
+    layers = evidence.facts.float8_layers
+    dtypes = {tensor.dtype for one in seen.attention for tensor in one.site.inputs if tensor}
+    if not layers or not dtypes or any(dtype.startswith("float8") for dtype in dtypes):
+        return []
+    named = ", ".join(layers[:3]) + (", …" if len(layers) > 3 else "")
+    return [
+        f"{len(layers)} float8 layers ({named}) are fine here: what reaches attention is {', '.join(sorted(dtypes))}"
+    ]
+
+
+def _not_checked(evidence: Evidence) -> list[tuple[str, str]]:
+    """What could not be looked at, and why: never counted as a pass."""
+    found = []
+    if not evidence.attention.watched and evidence.has_attention:
+        found.append(("CD301", "no probe watched this run: a trace tells what was compiled, not what was executed"))
+        found.append(("CD502", "memory was not measured: that takes `diagnose`"))
+    if evidence.asked.command and evidence.has_attention:
+        for code in ("CD308", "CD502", "CD503"):
+            found.append((code, "a command is not run again under the profiler: that takes `diagnose`"))
+    if evidence.asked.command:
+        found.append(("CD002", "a command is not run a second time in eager mode"))
+        found.append(("CD107", "a command is not run a second time in eager mode"))
+    for one in judged(evidence.comparisons):
+        if one.max_error is None and one.status in ("N/A", "UNSUPPORTED"):
+            found.append(
+                ("CD601" if one.implementation != EAGER else "CD602", f"{one.case}, {one.direction}: {one.reason}")
+            )
+    if not evidence.logs and not evidence.children:
+        found.append(("CD202", "a bare trace does not say that the recompile limit was hit"))
+    return found
+
+
+def relative(report: Report) -> Report:
+    """The same report with paths relative to the directory it was made in, where they lie inside it."""
+    prefix = report.cwd.rstrip("/") + "/"
+
+    def short(path: str) -> str:
+        return path[len(prefix) :] if len(prefix) > 1 and path.startswith(prefix) else path
+
+    def text(line: str) -> str:
+        return line.replace(prefix, "") if len(prefix) > 1 else line
+
+    def move(finding: Finding) -> Finding:
+        location = replace(finding.location, file=short(finding.location.file)) if finding.location else None
+        via = replace(finding.via, file=short(finding.via.file)) if finding.via else None
+        texts = tuple(text(line) for line in finding.evidence)
+        return replace(finding, location=location, via=via, evidence=texts, message=text(finding.message))
+
+    def move_entry(entry: AttentionEntry) -> AttentionEntry:
+        return replace(entry, location=replace(entry.location, file=short(entry.location.file)))
+
+    sources = {short(path): text for path, text in report.sources.items()}
+    return replace(
+        report,
+        findings=tuple(move(finding) for finding in report.findings),
+        attention=tuple(move_entry(entry) for entry in report.attention),
+        sources=sources,
+    )

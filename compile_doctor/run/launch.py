@@ -1,0 +1,159 @@
+"""One diagnosis seen from outside: which children run, at which sizes, and what was seen read back."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import compile_doctor
+from compile_doctor.analysis.attention import size_ladder as ladder
+from compile_doctor.capture.schema import RungListed
+from compile_doctor.capture.store import CaptureDirectory
+from compile_doctor.errors import UsageError
+from compile_doctor.model.asked import Asked, Settings
+from compile_doctor.model.evidence import Child, Evidence, Rung
+from compile_doctor.run.children import Start, child_environment, watch
+from compile_doctor.run.progress import Progress
+from compile_doctor.targets.target import Target
+
+
+def diagnose(
+    target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress, start: Start = watch
+) -> Evidence:
+    """Runs the target in a child process, up a ladder of sizes where `--tokens` asks for it; reads what was seen."""
+    if settings.tokens is not None and len(ladder.sizes(settings.tokens)) > 1:
+        return _climb(target, settings, capture, keep, progress, start)
+    return one_size(target, settings, capture, keep, progress, start)
+
+
+def _asked(target: Target, settings: Settings, keep: bool) -> Asked:
+    return Asked(target.text, os.getcwd(), compile_doctor.__version__, not keep, options=settings)
+
+
+def one_size(
+    target: Target,
+    settings: Settings,
+    capture: Path,
+    keep: bool,
+    progress: Progress,
+    start: Start = watch,
+    control: bool = True,
+) -> Evidence:
+    """One child process, and an eager one if the first died before it could run eagerly itself."""
+    directory = CaptureDirectory(capture, _asked(target, settings, keep))
+    children: tuple[Child, ...] = (
+        _child("diagnose", target, settings, directory.path, keep, progress, control, start),
+    )
+    seen = directory.read(children)
+    unfinished = seen.phases.get("compiled") in ("begun", "failed") and seen.phases.get("eager") is None
+    # A size of the ladder that fails is run in eager mode too: it may be beyond what the model takes at all.
+    failed = seen.phases.get("compiled") == "failed" and not seen.attention.refused
+    if unfinished and (control or failed) and children[0].ended in ("signal", "exited"):
+        progress.say("it failed; running it in eager mode, to see whether torch.compile is to blame")
+        children += (_child("control", target, settings, directory.path, False, progress, control, start),)
+    return directory.close(children)
+
+
+def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress, start: Start) -> Evidence:
+    """From a small size to the one that was asked for, as long as the verdict is open and the dense path would fit."""
+    top = CaptureDirectory(capture, _asked(target, settings, keep))
+    assert settings.tokens is not None
+    left = settings.timeout
+    wanted = ladder.sizes(settings.tokens)
+    rungs: list[Rung] = []
+    listed: list[RungListed] = []
+    ended = False
+    for size in wanted:
+        reason, needed = "", None
+        last = next((rung.evidence for rung in reversed(rungs) if rung.evidence is not None), None)
+        if last is not None and not ended:
+            reason, needed = ladder.stop(rungs, size, last.facts.memory_left)
+            if not reason and not last.has_attention and size != wanted[-1]:
+                continue  # nothing to measure the growth of
+        if reason or ended:
+            # What comes after a size that was not run is not run either, but its need is worth knowing.
+            ended = True
+            _, needed = ladder.stop(rungs, size, None)
+            reason = reason or listed[-1].reason or ""
+            rungs.append(Rung(size, None, reason, needed))
+            listed.append(RungListed(size, None, reason, needed))
+            continue
+        progress.say(f"{size:,} tokens ({wanted.index(size) + 1} of {len(wanted)})")
+        one = replace(settings, tokens=size, timeout=max(1.0, left))
+        name = f"rung-{size}"
+        evidence = one_size(target, one, capture / name, keep, progress, start, control=last is None)
+        left -= sum(child.seconds or 0.0 for child in evidence.children)  # not what they waited to be started
+        refusal = ladder.refusal(evidence) if size != wanted[-1] else ""
+        if refusal:  # our choice of a size, not the user's: no fault of the model
+            rungs.append(Rung(size, None, refusal))
+            listed.append(RungListed(size, None, refusal))
+            continue
+        rungs.append(Rung(size, evidence, predicted=needed))
+        listed.append(RungListed(size, name, None, needed))
+        if evidence.facts.not_a_target or evidence.facts.usage:
+            return evidence
+    return top.close_rungs(tuple(listed), rungs)
+
+
+def _child(
+    mode: str,
+    target: Target,
+    settings: Settings,
+    directory: Path,
+    keep: bool,
+    progress: Progress,
+    control: bool,
+    start: Start,
+) -> Child:
+    """One run of compile_doctor.probe; returns how it ended."""
+    wanted = {
+        **asdict(settings),
+        "run": mode,
+        "control": control,
+        "target": target.text,
+        "path": str(target.path) if target.path else None,
+        "module": target.module,
+        "attr": target.attr,
+        "directory": str(directory),
+        "bytecode": keep,
+    }
+    file = directory / f".settings-{mode}.json"
+    file.write_text(json.dumps(wanted), encoding="utf-8")
+    environment = child_environment(os.environ, str(directory / "trace") if mode == "diagnose" else None)
+    try:
+        with progress.task(f"running {target.text}" if mode == "diagnose" else "eager control run"):
+            command = [sys.executable, "-m", "compile_doctor.probe", str(file)]
+            return Child(**start(mode, command, environment, settings.timeout))
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def run_command(
+    command: Sequence[str], timeout: float | None, capture: Path, keep: bool, patches: str | None = None
+) -> Evidence:
+    """Runs a command that compiles by itself, with every Python process in it observed; reads what was seen.
+
+    `patches` (auto or ids) are applied in each of those processes.
+
+    Raises UsageError where the command cannot be started.
+    """
+    text = shlex.join([Path(command[0]).name, *command[1:]])
+    asked = Asked(text, os.getcwd(), compile_doctor.__version__, not keep, tuple(command), patches=patches)
+    directory = CaptureDirectory(capture, asked)
+    site = str(Path(compile_doctor.__file__).resolve().parent / "probe" / "entry" / "site")
+    environment = dict(os.environ)
+    environment["TORCH_TRACE"] = str(directory.path / "trace")
+    environment["COMPILE_DOCTOR_CAPTURE"] = str(directory.path)
+    if patches:
+        environment["COMPILE_DOCTOR_PATCHES"] = patches
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [site, environment.get("PYTHONPATH", "")]))
+    try:
+        child = watch("command", command, environment, timeout, None)
+    except OSError as error:
+        raise UsageError(f"{command[0]} cannot be started: {error.strerror}.") from error
+    return directory.close((Child(**child),))

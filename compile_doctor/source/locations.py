@@ -1,0 +1,235 @@
+"""Whose code a file is, and the lines around a place in it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+
+from compile_doctor.model.evidence import Frame
+from compile_doctor.source.names import parsed
+from compile_doctor.source.spans import Spans
+
+SOURCES = 512
+"""Files whose lines and functions are remembered: read once, however many findings point into them."""
+
+_TORCH = re.compile(
+    r"[/\\](?:site|dist)-packages[/\\]torch[/\\]|^<eval_with_key>|[/\\][a-z2-7]{2}[/\\]c[a-z2-7]{51}\.py$"
+)
+"""torch's own files, and what Inductor generates: a hash below its first two letters, wherever the cache lies."""
+_PACKAGE = re.compile(r"[/\\](?:site|dist)-packages[/\\]|^<")
+_STDLIB = re.compile(r"[/\\]lib(?:64)?[/\\]python3\.\d+[/\\](?!site-packages)|^<frozen")
+_PLUMBING = re.compile(
+    r"[/\\]torch[/\\](?:_dynamo|_compile\.py|nn[/\\]modules[/\\](?:module|container)\.py|nn[/\\]attention[/\\]|utils[/\\]_contextlib\.py|_higher_order_ops|fx[/\\])"
+)
+"""Lines of torch through which every call goes: never where a problem lies."""
+_INTERIOR = re.compile(r"[/\\]torch[/\\](?:_higher_order_ops|_functorch|_ops\.py)")
+_FLEX = re.compile(r"[/\\]torch[/\\]nn[/\\]attention[/\\]")
+
+
+def owner(file: str, torch_root: str | None = None) -> str:
+    """`mine`, `dependency` or `torch`, from where the file lies; torch built from source lies under `torch_root`."""
+    if _TORCH.search(file) or (torch_root and file.startswith(torch_root)):
+        return "torch"
+    if _PACKAGE.search(file) or _STDLIB.search(file):
+        return "dependency"
+    return "mine"
+
+
+def short(file: str) -> str:
+    """`transformers/models/…` instead of a path through a virtual environment."""
+    return re.sub(r"^.*[/\\](?:site|dist)-packages[/\\]", "", file)
+
+
+def is_stdlib(file: str) -> bool:
+    """Whether the file is of Python itself, or no file at all (`<string>`)."""
+    return bool(_STDLIB.search(file) and not _PACKAGE.search(file)) or file.startswith("<")
+
+
+def is_outer_parameter(sources: Mapping[str, str], file: str, line: int, name: str) -> bool:
+    """Whether `name`, in the function at `line`, is a parameter of the function around it and not one of its own."""
+    takes = [parameters for _, _, parameters in _parameters(sources.get(file, "")).around(line)]
+    return len(takes) >= 2 and name not in takes[0] and any(name in outer for outer in takes[1:])
+
+
+@lru_cache(maxsize=SOURCES)
+def _parameters(source: str) -> Spans[frozenset[str]]:
+    functions = (node for node in _nodes(source) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    return Spans(
+        (
+            node.lineno - len(node.decorator_list),
+            node.end_lineno or 0,
+            frozenset(a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)),
+        )
+        for node in functions
+    )
+
+
+def _nodes(source: str) -> Iterator[ast.AST]:
+    tree = parsed(source)
+    return iter(()) if tree is None else ast.walk(tree)
+
+
+def is_plumbing(file: str) -> bool:
+    """Whether the file is one of torch's through which every call goes."""
+    return bool(_PLUMBING.search(file))
+
+
+def is_interior(file: str, function: str) -> bool:
+    """Whether a frame is of flex_attention's own machinery: compiled only because its dense path was traced from inside."""
+    return bool(_INTERIOR.search(file)) or (bool(_FLEX.search(file)) and function.startswith("_"))
+
+
+def is_flex(compiled: str, at: str) -> bool:
+    """Whether a break lies in torch's attention files, in a frame of theirs that was compiled by itself."""
+    return bool(_FLEX.search(compiled)) and bool(_FLEX.search(at) or _INTERIOR.search(at))
+
+
+def find_definition(sources: Mapping[str, str], qualname: str) -> tuple[str, int] | None:
+    """(file, line of `def`) of a function by its `__qualname__`, where exactly one known file has it."""
+    path = qualname.replace(".<locals>", "")
+    found = [
+        (file, definition_line(sources, file, first, name))
+        for file, text in sources.items()
+        for first, _, known, name in _functions(text)
+        if known == path
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def innermost(stack: Iterable[Frame], torch_root: str | None = None) -> Frame | None:
+    """The innermost frame that a person wrote for a purpose: not torch's call plumbing, not the standard library."""
+    frames = [frame for frame in stack if not _PLUMBING.search(frame.file)]
+    written = [frame for frame in frames if not _STDLIB.search(frame.file) or _PACKAGE.search(frame.file)]
+    return next(reversed(written or frames), None)
+
+
+def innermost_mine(stack: Iterable[Frame], torch_root: str | None = None) -> Frame | None:
+    """The innermost frame of the user's own code: where they can act when the site is in a package."""
+    return next((frame for frame in reversed(tuple(stack)) if owner(frame.file, torch_root) == "mine"), None)
+
+
+@lru_cache(maxsize=SOURCES)
+def lines_of(source: str) -> tuple[str, ...]:
+    """The lines as Python and its tracebacks count them: str.splitlines() knows more line ends than the language."""
+    return tuple(re.split(r"\r\n|\r|\n", source))
+
+
+@lru_cache(maxsize=SOURCES)
+def _functions(source: str) -> tuple[tuple[int, int, str, str], ...]:
+    """(first line with decorators, last line, qualified name, name) of every function, outer before inner."""
+    found: list[tuple[int, int, str, str]] = []
+
+    def walk(node: ast.AST, path: tuple[str, ...]) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                here = (*path, child.name)
+                if not isinstance(child, ast.ClassDef):
+                    first = min([child.lineno, *(decorator.lineno for decorator in child.decorator_list)])
+                    found.append((first, child.end_lineno or child.lineno, ".".join(here), child.name))
+                walk(child, here)
+            else:
+                walk(child, path)
+
+    tree = parsed(source)
+    try:
+        if tree is not None:
+            walk(tree, ())
+    except RecursionError:
+        return ()
+    return tuple(found)
+
+
+@lru_cache(maxsize=SOURCES)
+def _spans(source: str) -> Spans[tuple[str, str]]:
+    return Spans((first, last, (path, name)) for first, last, path, name in _functions(source))
+
+
+@lru_cache(maxsize=SOURCES)
+def _names(source: str) -> frozenset[str]:
+    return frozenset(path for _, _, path, _ in _functions(source))
+
+
+def qualified(sources: Mapping[str, str], file: str, line: int, function: str) -> str:
+    """`Block.forward` for `forward` at this line, where the source is known; else the plain name."""
+    anonymous = function in ("<lambda>", "<listcomp>", "<genexpr>")
+    around = (known for _, _, known in _spans(sources.get(file, "")).around(line))
+    return next((path for path, name in around if anonymous or name == function), function)
+
+
+def defines(sources: Mapping[str, str], file: str, qualname: str) -> bool:
+    """Whether a known file has a function of this qualified name."""
+    return qualname in _names(sources.get(file, ""))
+
+
+def enclosing(sources: Mapping[str, str], file: str, line: int) -> str:
+    """The innermost function around a line, by its qualified name; `<module>` where there is none."""
+    return next((path for _, _, (path, _) in _spans(sources.get(file, "")).around(line)), "<module>")
+
+
+def definition_line(sources: Mapping[str, str], file: str, line: int, function: str) -> int:
+    """The line of `def` for a frame that starts at `line` (a decorator's line on some Python versions)."""
+    text = sources.get(file, "")
+    lines = lines_of(text)
+    for number in range(line, min(line + 20, len(lines)) + 1):
+        if re.match(rf"\s*(?:async\s+)?def\s+{re.escape(function)}\b", lines[number - 1] if number else ""):
+            return number
+    return line
+
+
+@lru_cache(maxsize=SOURCES)
+def _loops(source: str) -> Spans[None]:
+    loops = (ast.For, ast.While, ast.AsyncFor, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+    found = (node for node in _nodes(source) if isinstance(node, loops))
+    return Spans((node.lineno, node.end_lineno or node.lineno, None) for node in found)
+
+
+def in_loop(sources: Mapping[str, str], file: str, line: int, first: int) -> bool:
+    """Whether `line` lies in a loop that starts at or after `first`, the function's first line."""
+    return any(first <= start for start, _, _ in _loops(sources.get(file, "")).around(line))
+
+
+def in_finally(sources: Mapping[str, str], file: str, line: int) -> bool:
+    """Whether the line lies in a `finally:` block: an exception passes through there, and does not begin there."""
+    return any(_finally(sources.get(file, "")).around(line))
+
+
+@lru_cache(maxsize=SOURCES)
+def _finally(source: str) -> Spans[None]:
+    blocks = (node.finalbody for node in _nodes(source) if isinstance(node, ast.Try) and node.finalbody)
+    return Spans((block[0].lineno, block[-1].end_lineno or 0, None) for block in blocks)
+
+
+def reader_line(sources: Mapping[str, str], file: str, first: int, function: str, name: str) -> int | None:
+    """The first line of the function that starts at `first` which reads `name`, by its syntax tree."""
+    text = sources.get(file, "")
+    for start, last, (_, known) in reversed(list(_spans(text).around(first))):
+        if known == function:
+            body = lines_of(text)[start - 1 : last]
+            return _first_use(body, start, name, after=_bodies(text)[start] - 1)
+    return None
+
+
+@lru_cache(maxsize=SOURCES)
+def _bodies(source: str) -> dict[int, int]:
+    """First line of each function, with decorators, and the line of its first statement: behind the parameters."""
+    functions = (node for node in _nodes(source) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    return {
+        min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]): node.body[0].lineno
+        for node in functions
+    }
+
+
+def _first_use(body: Iterable[str], start: int, name: str, after: int) -> int | None:
+    word = re.compile(rf"\b{re.escape(name)}\b")
+    for offset, text in enumerate(body):
+        if start + offset > after and word.search(text.split("#", 1)[0]):
+            return start + offset
+    return None
+
+
+def snippet(sources: Mapping[str, str], file: str, line: int) -> str:
+    """The line itself, as it was when the target ran; empty where the source is not known."""
+    lines = lines_of(sources.get(file, ""))
+    return lines[line - 1].strip() if 0 < line <= len(lines) else ""
