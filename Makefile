@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 VERSIONS := 2.8.0 2.9.1 2.10.0 2.11.0 2.12.1 2.13.0 2.14.1 2.15.0
 RECORDERS ?= $(HOME)/.cache/compile-doctor/torch
 
-.PHONY: help install demo test check bench record verify-recipes registry schemas build clean
+.PHONY: help install demo test check bench fuzz record verify-recipes registry schemas build clean
 
 help:
 	@echo "make demo       set everything up and diagnose a shipped example"
 	@echo "make test       set everything up and run the tests"
 	@echo "make check      ruff, mypy --strict, import-linter, the manual against --help"
 	@echo "make bench      the tables of benchmarks/README.md (most of an hour)"
+	@echo "make fuzz       6,000 changed captures, baselines, configurations and cache entries (some ten minutes)"
 	@echo "make record TORCH=2.15.0   run the examples and programs on another torch, into tests/evidence"
 	@echo "make verify-recipes        prove every recipe on every torch, into recipes/VERIFIED.md"
 	@echo "make registry VENVS=...    merge the graph-break registries of installed torches"
@@ -55,6 +56,9 @@ bench: install
 	$(BIN)/python benchmarks/mutations.py -j 2 --write
 	$(BIN)/python benchmarks/check.py --write
 	$(BIN)/python benchmarks/parity.py --write
+
+fuzz: install
+	$(BIN)/python benchmarks/fuzz.py --inputs 6000
 
 # A venv per torch version, outside of the repository: 5 to 7 GB each, hard-linked between versions by uv.
 record:
