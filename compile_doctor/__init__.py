@@ -5,16 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "applied", "apply", "revert", "status"]
+_API = ("Report", "diagnose", "load", "watch")
+_RECIPES = ("applied", "apply", "revert", "status")
+__all__ = ["Report", "__version__", "applied", "apply", "diagnose", "load", "revert", "status", "watch"]
 
 if TYPE_CHECKING:
+    from compile_doctor.api import Report, diagnose, load, watch
     from compile_doctor.recipes.engine import applied, apply, revert, status
 
 
 def __getattr__(name: str) -> Any:
-    """The recipes' functions, imported when they are asked for: `--help` and `compile_doctor.auto` have to be quick."""
-    if name not in __all__:
-        raise AttributeError(f"module 'compile_doctor' has no attribute {name!r}")
-    from compile_doctor.recipes import engine
+    """Imported when they are asked for: `--help` and `compile_doctor.auto` have to be quick."""
+    if name in _API:
+        from compile_doctor import api
 
-    return getattr(engine, name)
+        return getattr(api, name)
+    if name in _RECIPES:
+        from compile_doctor.recipes import engine
+
+        return getattr(engine, name)
+    raise AttributeError(f"module 'compile_doctor' has no attribute {name!r}")

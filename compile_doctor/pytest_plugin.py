@@ -12,10 +12,8 @@ Only what is compiled within the block counts: `torch._dynamo.reset()` first whe
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -51,17 +49,12 @@ class CompileHealth:
         measured in a test. Raises TypeError for another name, RuntimeError for a block within a block.
         """
         wanted = _checked(expected)
-        from compile_doctor.capture.store import CaptureDirectory
-        from compile_doctor.model.asked import Asked
-        from compile_doctor.model.evidence import Child
-        from compile_doctor.probe.entry.inprocess import watch
-        from compile_doctor.report.make import make_report, relative
+        from compile_doctor.api import watch
+        from compile_doctor.report.make import relative
 
-        with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
-            directory = CaptureDirectory(Path(folder), Asked("this test", str(Path.cwd())))
-            with watch(directory.path):
-                yield self
-            self.report = relative(make_report(directory.close((Child("test", 0),))))
+        with watch() as seen:
+            yield self
+        self.report = relative(seen.report)
         wrong = list(differences(self.report, wanted))
         if wrong:
             pytest.fail("\n".join([*wrong, "", _shown(self.report)]), pytrace=False)

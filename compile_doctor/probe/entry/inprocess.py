@@ -65,6 +65,7 @@ def watch(directory: Path) -> Iterator[None]:
             _watcher = _Watcher()
         from compile_doctor.probe import compat
         from compile_doctor.probe.environment import describe_environment
+        from compile_doctor.probe.observe.failures import describe
         from compile_doctor.probe.observe.logs import alone
 
         log, observer = _watcher.log, _watcher.observer
@@ -75,9 +76,50 @@ def watch(directory: Path) -> Iterator[None]:
         try:
             with compat.trace_into(str(directory / "trace")), alone():
                 yield
+        except Exception as error:
+            log.write(schema.Raised(phase="compiled", **describe(error)))
+            raise
         finally:
             log.write(schema.Environment(describe_environment("cpu")))
             observer.write_counts()
             log.done()
     finally:
         _lock.release()
+
+
+def compile_and_call(
+    function: Any,
+    inputs: Any,
+    backend: str | None = None,
+    mode: str | None = None,
+    dynamic: bool | None = None,
+    grad: bool = False,
+) -> None:
+    """Compiles it anew and calls it twice, within a block of `watch`. What it raises is on record, and is not raised on."""
+    import torch
+
+    given = {
+        name: value for name, value in (("backend", backend), ("mode", mode), ("dynamic", dynamic)) if value is not None
+    }
+    arguments, words = (
+        (inputs, {})
+        if isinstance(inputs, (tuple, list))
+        else ((), inputs)
+        if isinstance(inputs, dict)
+        else ((inputs,), {})
+    )
+    torch._dynamo.reset()
+    assert _watcher is not None, "there is no block"
+    compiled = torch.compile(function, **given)
+    try:
+        for _ in range(2):
+            with torch.set_grad_enabled(grad):
+                output = compiled(*arguments, **words)
+            if grad:
+                from compile_doctor.probe.calls import backward
+
+                backward(output)
+    except Exception as error:
+        from compile_doctor.probe.observe.failures import describe
+
+        _watcher.log.write(schema.Raised(phase="compiled", **describe(error)))

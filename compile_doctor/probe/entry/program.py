@@ -5,9 +5,10 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from compile_doctor.capture import schema
 from compile_doctor.probe.observe.events import EventLog
@@ -59,17 +60,19 @@ def _begin(log: EventLog) -> None:
     observer.install()
     log.write(schema.AttentionWatched())
     atexit.register(_end, log, observer, os.getpid())
-    _end_in_workers(log, observer, os.getpid())
+    _end_before_leaving(log, observer, os.getpid())
 
 
-def _end_in_workers(log: EventLog, observer: Observer, begun: int) -> None:
-    """A process that multiprocessing forks leaves by os._exit, without what atexit has; it has a list of its own."""
-    from multiprocessing import util  # torch has imported it
+def _end_before_leaving(log: EventLog, observer: Observer, begun: int) -> None:
+    """A forked process, one of multiprocessing's too, leaves by os._exit, without what atexit has: its last record comes before."""
+    leave = os._exit
 
-    def forked(_: object) -> None:
-        util.Finalize(None, _end, args=(log, observer, begun), exitpriority=0)
+    def _exit(status: int) -> NoReturn:
+        with suppress(Exception):  # whatever happens to the record, it leaves
+            _end(log, observer, begun)
+        leave(status)
 
-    util.register_after_fork(log, forked)
+    os._exit = _exit
 
 
 def _end(log: EventLog, observer: Observer, begun: int) -> None:

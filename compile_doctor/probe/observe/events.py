@@ -43,6 +43,7 @@ class EventLog:
         self.broken = ""
         """Why nothing more is written."""
         self._lock = threading.Lock()
+        self._locked_by = _getpid()
         self._pid = -1
         self._file: tuple[int, tuple[int, int]] | None = None
         """The file's number, and which file that is."""
@@ -58,7 +59,7 @@ class EventLog:
                 line = _encode({"event": word, **_plain(event)})
             except ValueError as error:  # NaN, infinity: a number that nobody can compare with
                 line = _encode({"event": "lost", "text": f"an event {word!r} could not be written: {error}"})
-            with self._lock:
+            with self._own_lock():
                 if not self.broken:
                     self._append(line.encode("utf-8", "backslashreplace") + b"\n")
                     self._written += 1
@@ -67,9 +68,15 @@ class EventLog:
 
     def end(self) -> None:
         """The last event: with it the reader knows that nothing is missing."""
-        with self._lock:
+        with self._own_lock():
             count = self._written if self._pid == _getpid() else 0
         self.write(schema.End(count))
+
+    def _own_lock(self) -> threading.Lock:
+        """A thread that was writing when this process was forked is not here to let go of its lock."""
+        if self._locked_by != _getpid():
+            self._lock, self._locked_by = threading.Lock(), _getpid()
+        return self._lock
 
     @property
     def begun(self) -> bool:
