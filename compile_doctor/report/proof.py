@@ -90,6 +90,9 @@ def _graphless(evidence: Evidence) -> Iterator[str]:
 
 
 def _unproven(evidence: Evidence, peaks: Iterable[int | None]) -> Iterator[str]:
+    raised = evidence.failure("compiled") if any(child.mode == "test" for child in evidence.children) else None
+    if raised:
+        yield f"the block raised {raised.chain[0].type if raised.chain else 'an exception'}: what would have come after it was not seen"
     failed = sum(judge(one) == "FAIL" for one in evidence.comparisons)
     if failed:
         yield f"{failed} comparison{'s' * (failed != 1)} of --numerics failed"
