@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import fields, is_dataclass, replace
 from functools import cache, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -55,10 +56,11 @@ def cleaned(
 
 
 def say(text: str, error: bool = True, end: str = "\n") -> None:
-    """A message on stderr, or an answer on stdout."""
+    """A message on stderr, or an answer on stdout. A stderr that takes nothing changes nothing."""
     stream = sys.stderr if error else sys.stdout
-    if stream is not None:  # closed before we began
-        print(without_commands(clean(text)), file=stream, end=end, flush=True)
+    with suppress(OSError) if error else nullcontext():
+        if stream is not None:  # closed before we began
+            print(without_commands(clean(text)), file=stream, end=end, flush=True)
 
 
 def quoted(text: str) -> str:

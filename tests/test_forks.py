@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from compile_doctor.errors import DoctorError
+from compile_doctor.processes.children import watch
 from compile_doctor.report.make import make_report
 from compile_doctor.run import fork_server as forks
-from compile_doctor.run.children import watch
 from compile_doctor.run.fork_server import ForkServer, fork_server
 from compile_doctor.run.launch import Settings, diagnose
 from compile_doctor.run.progress import Progress
@@ -104,12 +104,18 @@ def test_a_child_that_hangs_is_ended_with_what_it_started(tmp_path, server):
 def test_a_child_that_was_forked_ahead_and_killed_is_replaced(tmp_path):
     with ForkServer(children=5, at_once=True) as server:
         see(tmp_path, BREAKS, server.start)
-        (ahead,) = children_of(server._process.pid)
+        ahead = forked_ahead(server)
         os.kill(ahead, signal.SIGKILL)
-        wait_until(lambda: ahead not in children_of(server._process.pid))
+        wait_until(lambda: ahead not in children_of(server._kept.pid))
         assert make_report(see(tmp_path, BREAKS, server.start)).summary["graphs"] == 2
-        (ahead,) = children_of(server._process.pid)
+        ahead = forked_ahead(server)
     wait_until(lambda: ended(ahead))
+
+
+def forked_ahead(server):
+    """The keeper that waits for a request; the one before it may not have ended yet."""
+    wait_until(lambda: len(children_of(server._kept.pid)) == 1)
+    return children_of(server._kept.pid)[0]
 
 
 def wait_until(true):
@@ -135,29 +141,32 @@ def children_of(process):
 
 def test_without_a_server_it_goes_the_slow_way(tmp_path):
     with ForkServer(at_once=True) as server:
-        os.killpg(server._process.pid, signal.SIGKILL)
+        os.killpg(server._kept.pid, signal.SIGKILL)
         assert make_report(see(tmp_path, BREAKS, server.start)).summary["graphs"] == 2
 
 
 def test_a_server_that_is_too_slow_forks_nothing_beside_the_slow_way(tmp_path, monkeypatch):
     monkeypatch.setattr(forks, "STARTING", 0.05)
-    with ForkServer(at_once=True) as server:
+    with ForkServer() as server:
+        kept = []
+        begin = server._begin
+        server._begin = lambda: kept.append(begin() or server._kept)
         summary = make_report(see(tmp_path, BREAKS, server.start)).summary
-        assert server._process.poll() is not None, (
-            "it would write into the same folder, and each graph would count twice"
-        )
+        assert ended(kept[0].pid), "it would write into the same folder, and each graph would count twice"
         assert (summary["graphs"], summary["frames_compiled"]) == (2, 2)
 
 
 def test_ended_while_it_starts_nobody_waits_for_it(tmp_path):
     server, asked, found = ForkServer(), threading.Event(), []
-    begin = server._first
+    kept = []
+    begin = server._begin
 
-    def first(*given):
+    def began():
+        begin()
+        kept.append(server._kept)
         asked.set()
-        return begin(*given)
 
-    server._first = first
+    server._begin = began
 
     def ask():
         try:
@@ -170,7 +179,7 @@ def test_ended_while_it_starts_nobody_waits_for_it(tmp_path):
     assert asked.wait(30)
     server.stop()
     thread.join(30)
-    assert found == ["It was not run: the check was ended."] and server._process.poll() is not None
+    assert found == ["It was not run: the check was ended."] and ended(kept[0].pid)
     with pytest.raises(DoctorError, match="ended"):
         server.start("diagnose", [""], {}, None)
 

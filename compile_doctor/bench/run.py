@@ -14,7 +14,7 @@ from typing import Any
 from compile_doctor.bench.read import Events, rows_of
 from compile_doctor.bench.result import Bench, Row, ranked
 from compile_doctor.errors import DoctorError, UsageError
-from compile_doctor.run.children import child_environment, watch
+from compile_doctor.processes.children import child_environment, require_torch, watch
 from compile_doctor.run.progress import Progress
 from compile_doctor.targets.target import Target, not_a_target
 
@@ -68,6 +68,7 @@ def bench(
     """
     if settings.kv_heads and settings.heads % settings.kv_heads:
         raise UsageError(f"--heads {settings.heads} is no multiple of --kv-heads {settings.kv_heads}.")
+    require_torch()
     runner = _Runner(target, settings, folder, progress)
     planned = runner.child("plan", "looking at " + runner.subject)
     if planned.groups is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import signal
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -29,6 +30,12 @@ COMMANDS = (
     "env",
     "examples",
 )
+
+
+SURROUNDINGS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
+"""What the machine lacks: nobody has to report it to us."""
+_received: list[int] = []
+"""Signals that ask the doctor to end."""
 
 
 class Commands(click.Group):
@@ -67,9 +74,12 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The one error boundary: a user's mistake is a message, and a mistake of ours asks for a report."""
+    _open_streams()
+    _received.clear()
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         with contextlib.suppress(ValueError):  # only the main thread may, and only it has to
-            signal.signal(number, signal.default_int_handler)  # as Ctrl-C: no child may outlive the doctor
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                signal.signal(number, _stop)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal in latin-1 gets a ? instead of nothing at all
@@ -93,16 +103,45 @@ def main(arguments: list[str] | None = None) -> None:
         _exit(0)
     except KeyboardInterrupt:
         _exit(130)
-    except Exception as error:  # ours: no traceback, but enough to report it
-        from compile_doctor.cli.crash import report_crash
-
-        report_crash(error)
+    except OSError as error:
+        if error.errno not in SURROUNDINGS:
+            _crashed(error)
+        named = f"{error.filename}: " if error.filename else ""
+        say(f"compile-doctor: {named}{error.strerror}. What was seen until then is not reported.")
         _exit(3)
+    except Exception as error:  # ours: no traceback, but enough to report it
+        _crashed(error)
 
 
-def _exit(code: int) -> None:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    sys.exit(code)
+def _crashed(error: Exception) -> NoReturn:
+    from compile_doctor.cli.crash import report_crash
+
+    report_crash(error)
+    _exit(3)
+
+
+def _exit(code: int) -> NoReturn:
+    """What cannot be written any more, to a pipe that was closed or a full disk, is not tried again when Python ends."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    sys.exit(128 + _received[0] if _received else code)
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    """As Ctrl-C, so that children are ended and folders removed; the exit code says which signal it was."""
+    _received.append(number)
+    raise KeyboardInterrupt
+
+
+def _open_streams() -> None:
+    """A doctor that was started with a stream closed would give its number to the next file, and a child would write there."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +103,7 @@ def command(
     """
     from compile_doctor.bench.run import BenchSettings, bench
     from compile_doctor.cli.output import check_outputs, print_data, write_file
+    from compile_doctor.processes.scratch import scratch
     from compile_doctor.render.bench_plot import check_plot, plot_bench
     from compile_doctor.run.progress import Progress
     from compile_doctor.targets.target import parse_target
@@ -115,8 +115,8 @@ def command(
     if plot is not None:
         check_plot(plot)
     parsed = parse_target(target) if target is not None else None
-    with tempfile.TemporaryDirectory(prefix="compile-doctor-bench-") as folder:
-        found = bench(parsed, BenchSettings(**options), given, Path(folder), Progress(quiet))
+    with scratch("bench") as folder:
+        found = bench(parsed, BenchSettings(**options), given, folder, Progress(quiet))
     for name, path in files:
         write_file(f"-o {name}:{path}", path, _rendered(found, name, False))
     print_data(lambda colour: _rendered(found, format_, colour))

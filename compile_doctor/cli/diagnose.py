@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -115,6 +114,7 @@ def command(
       compile-doctor diagnose mypackage.vit:build --backend eager --format json
     """
     from compile_doctor.model.asked import Settings
+    from compile_doctor.processes.scratch import scratch
     from compile_doctor.run.launch import diagnose
     from compile_doctor.run.progress import Progress
     from compile_doctor.targets.target import not_a_target, parse_target
@@ -138,7 +138,7 @@ def command(
     )
     prepare()
     with ExitStack() as stack:
-        folder = capture or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compile-doctor-")))
+        folder = capture or stack.enter_context(scratch())
         evidence = diagnose(parsed, settings, folder.resolve(), capture is not None, Progress(quiet))
         if evidence.facts.usage:
             raise UsageError(f"torch.compile refuses these options: {evidence.facts.usage}")

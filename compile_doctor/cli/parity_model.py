@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from compile_doctor.model.asked import Settings
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import Finding
 from compile_doctor.parity.result import Cell, Parity
+from compile_doctor.processes.scratch import scratch
 from compile_doctor.report.make import OUTCOMES, Report, make_report
 from compile_doctor.run.launch import one_size
 from compile_doctor.run.progress import Progress
@@ -35,7 +35,7 @@ def model_parity(
     built; InconclusiveError (exit code 3) where it fails in eager mode too, timed out, or nothing was compiled.
     """
     with ExitStack() as stack:
-        folder = (capture or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compile-doctor-")))).resolve()
+        folder = (capture or stack.enter_context(scratch())).resolve()
 
         def diagnosed(with_grad: bool) -> tuple[Evidence, Report]:
             wanted = replace(settings, numerics=True, grad=with_grad)

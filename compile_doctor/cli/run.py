@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -45,11 +44,12 @@ def command(
       compile-doctor run -- pytest tests/test_model.py
       compile-doctor run --patches auto -- python train.py
     """
+    from compile_doctor.processes.scratch import scratch
     from compile_doctor.run.launch import run_command
 
     check_outputs(output)
     prepare()
     with ExitStack() as stack:
-        folder = capture or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compile-doctor-")))
+        folder = capture or stack.enter_context(scratch())
         evidence = run_command(cmd, timeout, folder.resolve(), capture is not None, patches)
         return finish(evidence, format_, output, fail_on, verbose, quiet)

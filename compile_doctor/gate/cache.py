@@ -34,9 +34,9 @@ from compile_doctor.gate.cache_folder import default_folder, exposed, make_priva
 from compile_doctor.model.asked import Settings
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.seen_files import Content, Seen, look
+from compile_doctor.processes.children import Start
 from compile_doctor.report.make import make_report
 from compile_doctor.report.proof import lost
-from compile_doctor.run.children import Start
 from compile_doctor.targets.target import Target
 
 SCHEMA = "compile-doctor/check-cache/1"

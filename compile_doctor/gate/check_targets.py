@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 from compile_doctor.errors import DoctorError, UsageError
@@ -20,7 +18,8 @@ from compile_doctor.gate.outcome import Outcome
 from compile_doctor.model.asked import Settings
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.sizes import parse_size
-from compile_doctor.run.children import NOT_STARTED, Start, end_all, watch
+from compile_doctor.processes.children import NOT_STARTED, Start, end_all, watch
+from compile_doctor.processes.scratch import scratch
 from compile_doctor.run.fork_server import ForkServer
 from compile_doctor.run.launch import diagnose
 from compile_doctor.run.progress import Progress
@@ -59,8 +58,8 @@ def run_targets(
 
     What the targets print is shown of those that fail or could not be judged, or of all of them (`verbose`).
     """
-    with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
-        said = Said(Path(folder), [target.name for target in targets])
+    with scratch() as folder:
+        said = Said(folder, [target.name for target in targets])
         try:
             outcomes = _run(targets, Children(jobs), backend, forks, cache, done, said, Progress(quiet))
         except BaseException:
@@ -160,11 +159,11 @@ def _evidence(
         return start(mode, command, environment, timeout)
 
     limited = children.limited(begin)
-    with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
+    with scratch() as folder:
         seeing = cache.seeing(limited) if cache else limited
-        evidence = diagnose(parsed, settings, Path(folder), False, Progress(True), seeing)
+        evidence = diagnose(parsed, settings, folder, False, Progress(True), seeing)
         if cache:
-            cache.keep(parsed, settings, Path(folder), evidence, began[0])
+            cache.keep(parsed, settings, folder, evidence, began[0])
     problem = evidence.facts.not_a_target or evidence.facts.usage
     if problem:
         raise UsageError(problem)

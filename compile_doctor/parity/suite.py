@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from compile_doctor.errors import DoctorError, UsageError
 from compile_doctor.parity.result import Cell, Parity
 from compile_doctor.parity.worker import Worker, WorkerDiedError
+from compile_doctor.processes.children import require_torch
+from compile_doctor.processes.scratch import scratch
 from compile_doctor.run.progress import Progress
 
 _DEATHS = 3
@@ -66,11 +66,12 @@ def run_suite(settings: SuiteSettings, jobs: int, progress: Progress) -> Parity:
 
     Raises UsageError for what the settings cannot mean here, DoctorError (exit 3) where no worker can be started.
     """
+    require_torch()
     run = _Run()
-    with tempfile.TemporaryDirectory(prefix="compile-doctor-") as folder:
-        file = Path(folder) / "settings.json"
+    with scratch() as folder:
+        file = folder / "settings.json"
         file.write_text(json.dumps(asdict(settings)), encoding="utf-8")
-        workers = [Worker(file, Path(folder) / f"worker-{number}.txt", settings) for number in range(jobs)]
+        workers = [Worker(file, folder / f"worker-{number}.txt", settings) for number in range(jobs)]
         threads = [threading.Thread(target=_serve, args=(run, worker), daemon=True) for worker in workers]
         try:
             with progress.task(lambda: f"{len(run.cells)} of {run.total} cells, {run.at}" if run.plan else run.at):

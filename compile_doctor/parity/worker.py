@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compile_doctor.run.children import child_environment
+from compile_doctor.processes.children import Kept, child_environment, start
 
 if TYPE_CHECKING:
     from compile_doctor.parity.suite import SuiteSettings
@@ -39,12 +39,12 @@ class Worker:
         self.output = output
         """Where the process's own output goes; a target's goes to our stderr instead."""
         self.settings = settings
-        self.process: subprocess.Popen[str] | None = None
+        self.kept: Kept | None = None
         self.late = False
 
     @property
     def running(self) -> bool:
-        return self.process is not None and self.process.poll() is None
+        return self.kept is not None and self.kept.running
 
     def start(self) -> dict[str, Any]:
         """The process's first message: its plan, or a usage error. Raises WorkerDiedError."""
@@ -55,24 +55,21 @@ class Worker:
         )  # several processes share the cores, and the tensors are small
         command = [sys.executable, "-m", "compile_doctor.probe.parity", str(self.settings_file)]
         with self.output.open("w", encoding="utf-8") as output:
-            self.process = subprocess.Popen(
+            self.kept = start(
                 command,
-                env=environment,
+                environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=sys.stderr if self.settings.target else output,
-                text=True,
-                encoding="utf-8",
-                start_new_session=True,
             )
         return self._read(STARTING, None)
 
     def work(self, unit: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """`begin` and `cell` messages until the unit is done. Raises WorkerDiedError."""
-        assert self.process is not None and self.process.stdin is not None
+        assert self.kept is not None and self.kept.stdin is not None
         try:
-            self.process.stdin.write(json.dumps(unit) + "\n")
-            self.process.stdin.flush()
+            self.kept.stdin.write((json.dumps(unit) + "\n").encode())
+            self.kept.stdin.flush()
         except OSError as error:
             raise WorkerDiedError(self._how(), None) from error
         cell: dict[str, Any] | None = None
@@ -84,30 +81,32 @@ class Worker:
             yield message
 
     def _read(self, seconds: float, cell: dict[str, Any] | None) -> dict[str, Any]:
-        assert self.process is not None and self.process.stdout is not None
+        assert self.kept is not None and self.kept.stdout is not None
         self.late = False
         watch = threading.Timer(seconds, self._too_late)
         watch.daemon = True
         watch.start()
         try:
-            line = self.process.stdout.readline()
+            line = self.kept.stdout.readline()
         finally:
             watch.cancel()
-        if not line.endswith("\n"):
-            self.process.wait()
-            raise WorkerDiedError(f"no answer within {seconds:g} s" if self.late else self._how(), cell)
+        if not line.endswith(b"\n"):
+            raise WorkerDiedError(self._how(f"no answer within {seconds:g} s" if self.late else ""), cell)
         message: dict[str, Any] = json.loads(line)
         return message
 
     def _too_late(self) -> None:
         self.late = True
-        self.end()
+        if self.kept is not None:
+            self.kept.ask_to_end()
 
-    def _how(self) -> str:
-        assert self.process is not None
-        code = self.process.wait()
-        name = f"code {code}"
-        if code < 0:
+    def _how(self, late: str = "") -> str:
+        assert self.kept is not None
+        code = self.kept.wait()
+        if late:
+            return late
+        name = "it was ended" if code is None else f"code {code}"
+        if code is not None and code < 0:
             with contextlib.suppress(ValueError):
                 name = signal.Signals(-code).name
         lines = self.output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
@@ -115,9 +114,6 @@ class Worker:
         return f"the process died ({name}){last}"
 
     def end(self) -> None:
-        """Kills the process and everything that it started; there is nothing to save."""
-        if self.process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            with contextlib.suppress(Exception):
-                self.process.wait(5)
+        """Ends the process and everything that it started."""
+        if self.kept is not None:
+            self.kept.end()

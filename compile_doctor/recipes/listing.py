@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import compile_doctor
 from compile_doctor.errors import DoctorError
+from compile_doctor.processes.children import ask
 from compile_doctor.recipes.catalogue import all_recipes, installed
 from compile_doctor.recipes.engine import refused_here
 from compile_doctor.recipes.recipe import Recipe
@@ -40,7 +40,7 @@ def status_of_a_process(choice: str | None) -> dict[str, Any]:
     if choice:
         environment["COMPILE_DOCTOR_PATCHES"] = choice
     command = [sys.executable, "-m", "compile_doctor.recipes.inspect_process"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = ask(command, environment)
     try:
         found = json.loads(done.stdout.strip().rsplit("\n", 1)[-1])
     except ValueError:

@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import compile_doctor
+from compile_doctor.processes.children import ask
+from compile_doctor.processes.scratch import scratch
 from compile_doctor.recipes.catalogue import installed, why_not_affected
 from compile_doctor.recipes.recipe import Recipe
 
@@ -90,7 +91,7 @@ def _run(recipe: Recipe, mode: str) -> dict[str, str]:
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH", ""), root]))
     dropped = ("COMPILE_DOCTOR_PATCHES", "COMPILE_DOCTOR_DISABLE", "TORCH_TRACE", "TORCH_LOGS")
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
-    with tempfile.TemporaryDirectory(prefix="compile-doctor-verify-") as folder:
+    with scratch("verify") as folder:
         environment |= {
             "PYTHONPATH": path,
             # Kernels may be compiled once for all runs: their source is their key. Graphs may not.
@@ -100,9 +101,7 @@ def _run(recipe: Recipe, mode: str) -> dict[str, str]:
         }
         command = [sys.executable, "-m", "compile_doctor.recipes.proof", recipe.id, mode]
         try:
-            done = subprocess.run(
-                command, env=environment, capture_output=True, text=True, timeout=TIMEOUT, cwd=folder, check=False
-            )
+            done = ask(command, environment, TIMEOUT, folder)
         except subprocess.TimeoutExpired:
             return {"error": f"not done after {TIMEOUT:.0f} s"}
     line = done.stdout.strip().rsplit("\n", 1)[-1]

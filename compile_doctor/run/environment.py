@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from compile_doctor.run.children import child_environment
+from compile_doctor.processes.children import ask, child_environment
 
 TIMEOUT = 300
 
@@ -22,14 +22,7 @@ def inspect_environment(asked: Mapping[str, Any]) -> dict[str, Any]:
     """
     command = [sys.executable, "-m", "compile_doctor.probe.machine", json.dumps(asked)]
     try:
-        done = subprocess.run(
-            command,
-            env=child_environment(os.environ, None),
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
+        done = ask(command, child_environment(os.environ, None), TIMEOUT)
     except subprocess.TimeoutExpired:
         return {"can compile": False, "problem": f"torch did not answer within {TIMEOUT} s"}
     line = next((line for line in reversed(done.stdout.splitlines()) if line.startswith("{")), "")

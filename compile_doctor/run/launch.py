@@ -17,7 +17,7 @@ from compile_doctor.capture.store import CaptureDirectory
 from compile_doctor.errors import UsageError
 from compile_doctor.model.asked import Asked, Settings
 from compile_doctor.model.evidence import Child, Evidence, Rung
-from compile_doctor.run.children import Start, child_environment, watch
+from compile_doctor.processes.children import Start, child_environment, require_torch, watch
 from compile_doctor.run.progress import Progress
 from compile_doctor.targets.target import Target
 
@@ -45,6 +45,7 @@ def one_size(
     control: bool = True,
 ) -> Evidence:
     """One child process, and an eager one if the first died before it could run eagerly itself."""
+    require_torch()
     directory = CaptureDirectory(capture, _asked(target, settings, keep))
     children: tuple[Child, ...] = (
         _child("diagnose", target, settings, directory.path, keep, progress, control, start),
@@ -153,7 +154,7 @@ def run_command(
         environment["COMPILE_DOCTOR_PATCHES"] = patches
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [site, environment.get("PYTHONPATH", "")]))
     try:
-        child = watch("command", command, environment, timeout, None)
+        child = watch("command", command, environment, timeout, None, leave=True)
     except OSError as error:
         raise UsageError(f"{command[0]} cannot be started: {error.strerror}.") from error
     return directory.close((Child(**child),))

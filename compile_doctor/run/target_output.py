@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from compile_doctor.clean import quoted, say
-from compile_doctor.run.children import Start
+from compile_doctor.processes.children import Start
 
 OUTPUT = "COMPILE_DOCTOR_OUTPUT"
 """Tells a child of the probe which file its output, and that of whatever it starts, is appended to."""

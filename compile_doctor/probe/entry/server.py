@@ -1,11 +1,12 @@
 """Imports torch and Dynamo once, and forks a child of the probe for each request: what many small targets cost is the import.
 
-Started by compile_doctor.run.fork_server with the number of a socket. One JSON object per line:
+Started by compile_doctor.run.fork_server with the number of a socket, on which it gets a byte for each child, and with it the channel of
+that child's `keeper`. The request is read from there, a line of JSON:
 
-    request   {"id": 1, "settings": PATH, "environment": {…}}
-    answers   {"id": 1, "pid": 123}, then {"id": 1, "status": exit code, negative for a signal}
+    {"settings": PATH, "environment": {…}, "limit": seconds or null}
 
-Each child is a process of its own, in a session of its own, as one that was started the slow way; it only finds torch imported.
+Each child is a process of its own, in a session of its own, below a keeper of its own, as one that was started the slow way;
+it only finds torch imported.
 The server itself runs nothing of a target's, starts no thread and touches no GPU: a fork would not carry them over.
 """
 
@@ -16,11 +17,11 @@ import gc
 import json
 import logging
 import os
-import selectors
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 gc.disable()  # thousands of modules are made here, and next to nothing that could be collected
@@ -30,6 +31,7 @@ import torch._dynamo.convert_frame  # noqa: E402
 
 from compile_doctor.probe import compat  # noqa: E402
 from compile_doctor.probe.entry import shortcuts  # noqa: E402
+from compile_doctor.processes import keeper  # noqa: E402
 
 
 def main(number: int, children: int, idle: bool) -> int:
@@ -75,29 +77,76 @@ def compile_something() -> None:
     torch.set_rng_state(random)
 
 
-class Child:
-    """A process forked from this one, which waits for its request. `process` is 0 in the child itself."""
+class Spare:
+    """Two processes that wait for a request: a keeper, and below it the child, which is a copy of this process.
 
-    def __init__(self) -> None:
-        self._near, self._far = socket.socketpair()
-        try:
-            self.process = os.fork()
-        except OSError:
-            self._near.close()
-            self._far.close()
-            raise
+    `request` is None here; in the child it is what the child is for. The keeper does not come back from here.
+    """
 
-    def give(self, request: bytes) -> None:
-        """Raises OSError where the child has gone."""
-        self._far.close()
+    def __init__(self, ahead: Callable[[], None] | None, *not_theirs: int) -> None:
+        """`not_theirs`: files of the server's. Raises OSError if there is no room."""
+        self.request: dict[str, Any] | None = None
+        self._near, far = socket.socketpair()
+        with far:
+            try:
+                self.process = os.fork()
+            except OSError:
+                self._near.close()
+                raise
+            if self.process == 0:
+                self._near.close()
+                for one in not_theirs:
+                    os.close(one)
+                self.request = _divide(far, ahead)
+
+    def give(self, channel: int) -> None:
+        """Hands on the doctor's channel. Raises OSError if the keeper has gone."""
         with self._near:
-            self._near.sendall(request)
+            socket.send_fds(self._near, [b"+"], [channel])
 
-    def wait(self) -> dict[str, Any] | None:
-        """In the child: what it is for, or None where the server has gone."""
-        self._near.close()
-        with self._far, self._far.makefile("rb") as text:
-            return json.loads(text.read() or b"null")  # type: ignore[no-any-return]
+
+def _divide(server: socket.socket, ahead: Callable[[], None] | None) -> dict[str, Any]:
+    """In a process that becomes the keeper of a child. In the child it returns the request."""
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    reaper = keeper.become_reaper()
+    listening, telling = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(listening)
+        try:
+            _keep(server, telling, child, reaper)
+        finally:
+            os._exit(0)
+    os.setsid()
+    os.close(telling)
+    server.close()
+    if ahead:
+        ahead()
+    with os.fdopen(listening, "rb") as text:
+        line = text.read()
+    if not line:
+        os._exit(0)  # nothing more is asked for
+    request: dict[str, Any] = json.loads(line)
+    return request
+
+
+def _keep(server: socket.socket, telling: int, child: int, reaper: bool) -> None:
+    """Passes the request on to the child. Without one, or if the child was killed meanwhile, the doctor reads that nothing began."""
+    channels = socket.recv_fds(server, 1, 1)[1]
+    if not channels or os.waitpid(child, os.WNOHANG)[0]:
+        return
+    with os.fdopen(os.dup(channels[0]), "rb") as lines:
+        request = lines.readline()
+    if not request.endswith(b"\n"):
+        return
+    with os.fdopen(telling, "wb") as text:
+        text.write(request)
+    keeper.quiet()
+    one = keeper.Keeper(channels[0], child, json.loads(request)["limit"], False, reaper)
+    one.keep()
+    if one.orphaned:
+        keeper.sweep()
 
 
 def serve(doctor: socket.socket, children: int, ahead: Callable[[], None] | None) -> dict[str, Any] | None:
@@ -105,74 +154,43 @@ def serve(doctor: socket.socket, children: int, ahead: Callable[[], None] | None
 
     While one runs the next is forked, and does what it can do `ahead`: it touches the pages that it shares with the server.
     """
-    waking, wake = socket.socketpair()
-    for one in (waking, wake):
-        one.setblocking(False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
-    running: dict[int, int] = {}
-    asked: list[bytes] = []
-    spare: Child | None = None
-
-    def tell(**answer: Any) -> None:
-        doctor.sendall((json.dumps(answer) + "\n").encode())
-
-    text = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(doctor, selectors.EVENT_READ)
-        selector.register(waking, selectors.EVENT_READ)
-        while True:
-            if spare is None and (asked or (running and children > 0)):
-                children -= 1
-                try:
-                    spare = Child()
-                except OSError:
-                    if asked:
-                        raise
-                    # No room for one more: those that run go on, and the next is forked when it is asked for.
-                    children = 0
-            if spare and not spare.process:
-                _leave(doctor, waking, wake)
-                if ahead and not asked:
-                    ahead()
-                return spare.wait()
-            if spare and asked:
-                chosen, spare = spare, None
-                try:
-                    chosen.give(asked[0])
-                except OSError:  # it was killed while it waited
-                    continue
-                running[chosen.process] = number = json.loads(asked.pop(0))["id"]
-                tell(id=number, pid=chosen.process)
-                continue
-            for key, _ in selector.select():
-                if key.fileobj is waking:
-                    waking.recv(4096)
-                    for child, status in _ended(running):
-                        tell(id=running.pop(child), status=status)
-                    continue
-                received = doctor.recv(1 << 16)
-                if not received:
-                    return None
-                *lines, text = (text + received).split(b"\n")
-                asked += lines
+    signal.signal(signal.SIGCHLD, lambda *_: _reap())
+    spare: Spare | None = None
+    while True:
+        try:
+            channels = socket.recv_fds(doctor, 1, 1)[1]
+        except OSError:
+            return None
+        if not channels:
+            return None
+        channel = channels[0]
+        given = False
+        while not given:
+            try:
+                spare = spare or Spare(None, doctor.fileno(), channel)
+            except OSError:
+                break  # no room: the doctor reads that nothing began
+            if spare.request is not None:
+                doctor.detach()  # closed already, and another file may have its number by now
+                return spare.request
+            with suppress(OSError):  # it was killed while it waited
+                spare.give(channel)
+                given = True
+            spare = None
+            children -= 1
+        os.close(channel)
+        if children > 0:
+            with suppress(OSError):
+                spare = Spare(ahead, doctor.fileno())
+        if spare and spare.request is not None:
+            doctor.detach()
+            return spare.request
 
 
-def _leave(*sockets: socket.socket) -> None:
-    """The child has nothing of the server's, and a session of its own."""
-    os.setsid()
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for one in sockets:
-        one.close()
-
-
-def _ended(running: dict[int, int]) -> Iterator[tuple[int, int]]:
-    """(process, exit code) of the children that have come to their end."""
-    for child in list(running):
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            yield child, os.waitstatus_to_exitcode(status)
+def _reap() -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 if __name__ == "__main__":
