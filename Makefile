@@ -6,19 +6,20 @@ BIN := $(VENV)/bin
 VERSIONS := 2.8.0 2.9.1 2.10.0 2.11.0 2.12.1 2.13.0 2.14.1 2.15.0
 RECORDERS ?= $(HOME)/.cache/compile-doctor/torch
 
-.PHONY: help install demo test check bench fuzz record verify-recipes registry schemas build clean
+.PHONY: help install demo test check coverage bench fuzz record verify-recipes registry schemas build dist clean
 
 help:
 	@echo "make demo       set everything up and diagnose a shipped example"
 	@echo "make test       set everything up and run the tests"
-	@echo "make check      ruff, mypy --strict, import-linter, the manual against --help"
+	@echo "make check      ruff, its format, mypy --strict, import-linter, the manual against --help"
+	@echo "make coverage   how much of the torch-free part the tests reach that compile nothing"
 	@echo "make bench      the tables of benchmarks/README.md (most of an hour)"
 	@echo "make fuzz       6,000 changed captures, baselines, configurations and cache entries (some ten minutes)"
 	@echo "make record TORCH=2.15.0   run the examples and programs on another torch, into tests/evidence"
 	@echo "make verify-recipes        prove every recipe on every torch, into recipes/VERIFIED.md"
 	@echo "make registry VENVS=...    merge the graph-break registries of installed torches"
 	@echo "make schemas    write the JSON Schemas of the documents again, from the records that they are made of"
-	@echo "make build      wheel and sdist into dist/"
+	@echo "make build      wheel and sdist into dist/, read by twine"
 
 # torch comes first and with its version: nothing later may bring another one.
 $(BIN)/compile-doctor: pyproject.toml
@@ -40,9 +41,16 @@ test: install
 
 check: install
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/test_readme.py
+	$(BIN)/python -m pytest -q tests/test_readme.py tests/test_project.py
+
+coverage: install
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -m "not compile and not gpu"
+	$(BIN)/coverage combine
+	$(BIN)/coverage report
 
 bench: install
 	$(BIN)/python -m pip install --quiet --group bench
@@ -81,8 +89,14 @@ schemas: install
 	$(BIN)/python tools/schemas.py
 
 build: install
+	$(BIN)/python -m pip install --quiet --group release
+	$(MAKE) dist PYTHON=$(BIN)/python
+
+# What the release workflow runs, with build and twine and without torch. The wheel is made from the sdist: nothing is missing there.
+dist:
 	rm -rf dist
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(PYTHON) -m build
+	$(PYTHON) -m twine check --strict dist/*
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*

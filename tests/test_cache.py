@@ -490,7 +490,8 @@ def looked(folder: Path, code: str) -> dict[str, Any]:
     for name, text in (("helper.py", "VALUE = 1\n"), ("table.csv", "1,2\n")):
         if not (folder / name).exists():
             (folder / name).write_text(text)
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    # Without coverage's own files among those that the probe sees.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COVERAGE"))}
     done = subprocess.run(
         [sys.executable, "-c", LOOKS, str(folder), code],
         env={**clean, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"},

@@ -13,7 +13,7 @@ import pytest
 from compile_doctor.cli.output import check_patches
 from compile_doctor.errors import UsageError
 from compile_doctor.recipes.changes import Configure, Register, set_by
-from compile_doctor.recipes.engine import PatchError, status, unknown_switches
+from compile_doctor.recipes.engine import PatchError, load_code, status, unknown_switches
 from compile_doctor.recipes.recipe import Setting
 
 
@@ -204,6 +204,26 @@ def test_a_thousand_times_from_eight_threads(lab):
     lab.engine.revert()
     assert trouble == []
     assert (lab.module.greet, lab.module.count, dict(vars(lab.module.Table))) == before
+
+
+def test_a_patch_that_another_thread_is_loading_is_not_taken_half_made(lab):
+    recipe = lab.recipe("loud", ("greet", "shout"))
+    seen = []
+
+    def load():
+        seen.append(hasattr(load_code(recipe), "shout"))
+
+    def other_thread():
+        if not seen:
+            seen.append("started")
+            thread = threading.Thread(target=load)
+            thread.start()
+            thread.join()
+
+    lab.module.other_thread = other_thread
+    recipe.code.write_text(f"import {lab.name}\n{lab.name}.other_thread()\n" + recipe.code.read_text())
+    load()
+    assert seen == ["started", True, True]
 
 
 # Configuration: torch's entries up to 2.11, and from 2.12 on

@@ -27,7 +27,7 @@ from compile_doctor.schemas import published
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
-PAGES = ("README.md", *DOCS, "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES = ("README.md", *DOCS, "CONTRIBUTING.md", "CHANGELOG.md", "RELEASING.md", "SECURITY.md")
 MANUAL = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", *DOCS))
 JSON = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
 PACKAGE = ROOT / "compile_doctor"

@@ -50,7 +50,7 @@ class TensorSeen(_Tensor, total=False):
     made: Made | None
 
 
-Inputs = dict[str, "TensorSeen | None"]
+Inputs = dict[str, TensorSeen | None]  # not quoted: Python 3.10 does not resolve a string in here
 """`query`, `key` and `value`."""
 
 

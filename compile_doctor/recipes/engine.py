@@ -257,13 +257,17 @@ def modules_here(recipe: Recipe) -> list[str]:
     return list(dict.fromkeys(one.module for group in changes_here(recipe) for one in group))
 
 
+_loaded: dict[str, ModuleType] = {}
+"""Patches that ran to their end. In `sys.modules` another thread may be in the middle of one: then each runs its own, since to wait could be a deadlock."""
+
+
 def load_code(recipe: Recipe) -> ModuleType:
     """The patch's module, under a name of its own in `sys.modules`, so that tracebacks and pickles find it."""
     path = recipe.code
     assert recipe.patch is not None and path is not None
     name = f"compile_doctor.patches.{recipe.patch}"
-    loaded = sys.modules.get(name)
-    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+    loaded = _loaded.get(name)
+    if loaded is not None and loaded is sys.modules.get(name) and loaded.__file__ == str(path):
         return loaded
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
@@ -274,6 +278,7 @@ def load_code(recipe: Recipe) -> ModuleType:
     except BaseException:
         sys.modules.pop(name, None)
         raise
+    _loaded[name] = module
     return module
 
 
