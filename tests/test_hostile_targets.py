@@ -62,6 +62,8 @@ def own_log():
             return name
 """
 
+WITH_HELPER = 'HELPER = torch.compile(torch.nn.Linear(4, 4), backend="eager")'
+
 # what the target does, the exit code, a part of the first screen
 HOSTILE = {
     "leaves while it is imported": ({"at_import": "os._exit(0)"}, 3, "left while the target was being imported"),
@@ -145,6 +147,21 @@ HOSTILE = {
         {"at_import": "import tempfile\nplace = tempfile.mkdtemp(); os.chdir(place); os.rmdir(place)"},
         0,
         "HEALTHY",
+    ),
+    "compiles something else and switches torch.compile off": (
+        {"in_build": "HELPER(torch.ones(1, 4)); torch._dynamo.config.disable = True", "at_import": WITH_HELPER},
+        3,
+        "torch._dynamo.config.disable was set",
+    ),
+    "compiles something else and forces eager": (
+        {"in_build": 'HELPER(torch.ones(1, 4)); torch.compiler.set_stance("force_eager")', "at_import": WITH_HELPER},
+        3,
+        'torch.compiler.set_stance("force_eager") was in force',
+    ),
+    "compiles something else and makes torch.compile nothing": (
+        {"in_build": "HELPER(torch.ones(1, 4)); torch.compile = lambda m, **k: m", "at_import": WITH_HELPER},
+        3,
+        "graph was compiled in the compiled run",
     ),
     "counts itself": ({"in_inputs": "torch._dynamo.utils.counters['stats']['unique_graphs'] = 99"}, 3, "lost"),
     "raises what cannot be shown": (

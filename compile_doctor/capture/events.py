@@ -110,6 +110,13 @@ class EventReader:
     def _compile(self, process: str, event: schema.Compile) -> None:
         self.facts = replace(self.facts, as_is=event.as_is)
 
+    def _compiled_run(self, process: str, event: schema.CompiledRun) -> None:
+        told = event.stance in ("default", "fail_on_recompile")  # these hide nothing
+        stance = "" if told else f'torch.compiler.set_stance("{event.stance}") was in force'
+        switched = "torch._dynamo.config.disable was set" if event.disabled else stance
+        alone = event.graphs_after == event.graphs_before
+        self.facts = replace(self.facts, nothing_new=alone, restrained=switched)
+
     def _phase(self, process: str, event: schema.Phase) -> None:
         self.phases[event.name] = event.state
         if event.seconds is not None:

@@ -111,6 +111,16 @@ class Compile:
 
 
 @dataclass(frozen=True)
+class CompiledRun:
+    """What Dynamo had compiled before the compiled run began and when it had ended, and what may keep it from compiling."""
+
+    graphs_before: Count
+    graphs_after: Count
+    stance: str
+    disabled: bool
+
+
+@dataclass(frozen=True)
 class Phase:
     """A phase has begun or ended; `refused`: the doctor did not run it, because it would not fit into memory."""
 
@@ -427,6 +437,7 @@ EVENTS: dict[str, type] = {
     "not-a-target": NotATarget,
     "usage": Usage,
     "compile": Compile,
+    "compiled-run": CompiledRun,
     "phase": Phase,
     "run": Run,
     "failure": Raised,

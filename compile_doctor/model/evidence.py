@@ -415,6 +415,10 @@ class Facts:
     """How the target file was understood."""
     as_is: bool = False
     """The target compiles something by itself."""
+    nothing_new: bool = False
+    """No graph was compiled in the compiled run: what was compiled belongs to the import or the building of the target."""
+    restrained: str = ""
+    """What kept torch.compile from compiling, or from compiling again, at the end of the compiled run."""
     runs: int = 0
     """Calls of the target in one phase."""
     search_path: tuple[str, ...] = ()

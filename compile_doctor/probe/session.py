@@ -144,6 +144,7 @@ class Session:
         self.log.write(schema.Compile(as_is=as_is))
         bytecode = Bytecode() if self.settings.get("bytecode") else None
         outputs: list[Any] | None = None
+        before = compat.graphs_compiled()
         try:
             with _Marked(self.log, "compiled"), compat.same_random() if self.numerics else nullcontext():
                 if not as_is:
@@ -152,6 +153,10 @@ class Session:
         except Exception:  # recorded by the phase; the eager run must still tell whether torch.compile is to blame
             pass
         finally:
+            state = compat.compiler_state()
+            self.log.write(
+                schema.CompiledRun(before, compat.graphs_compiled(), str(state["stance"]), bool(state["disabled"]))
+            )
             write_counts(self.log)
             self.observer.write_counts()
             if bytecode is not None:

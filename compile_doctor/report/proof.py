@@ -52,6 +52,10 @@ def _lost(evidence: Evidence) -> Iterator[str]:
         for process in evidence.unended:
             yield f"process {process} ended without its last record: what it did until then may not all be here"
     yield from shortfalls(evidence)
+    if evidence.facts.restrained:
+        yield f"torch.compile was held back: {evidence.facts.restrained}, and what ran eagerly for it leaves no trace"
+    if evidence.facts.nothing_new and not evidence.facts.as_is and any(one.graphs for one in evidence.compilations):
+        yield "no graph was compiled in the compiled run: the graphs that were seen were made while the target was imported or built"
 
 
 def _ended_by_itself(children: Iterable[Child]) -> bool:
