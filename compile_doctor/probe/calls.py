@@ -50,6 +50,8 @@ def unlike(compiled: list[Any], eager: list[Any]) -> str | None:
         return f"compiled returns {len(mine)} values, eager {len(other)}"
     for a, b in zip(mine, other):
         if not (isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor)):
+            if isinstance(a, (str, int)) and isinstance(b, (str, int)) and a != b:
+                return f"compiled returns {a!r:.40}, eager {b!r:.40}"
             continue
         if a.shape != b.shape:
             return f"compiled returns shape {list(a.shape)}, eager {list(b.shape)}"

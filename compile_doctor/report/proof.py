@@ -97,6 +97,10 @@ def _unproven(evidence: Evidence, peaks: Iterable[int | None]) -> Iterator[str]:
     raised = evidence.failure("compiled") if any(child.mode == "test" for child in evidence.children) else None
     if raised:
         yield f"the block raised {raised.chain[0].type if raised.chain else 'an exception'}: what would have come after it was not seen"
+    results = [one for one in evidence.comparisons if (one.case, one.direction) == ("compiled-vs-eager", "forward")]
+    if results and not any(one.rows for one in results):
+        why = next((one.reason for one in results if one.reason), "no tensor to compare")
+        yield f"--numerics compared none of the outputs: {why}"
     failed = sum(judge(one) == "FAIL" for one in evidence.comparisons)
     if failed:
         yield f"{failed} comparison{'s' * (failed != 1)} of --numerics failed"
