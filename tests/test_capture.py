@@ -115,6 +115,19 @@ def test_a_whole_capture_is_healthy(tmp_path):
     assert (report.verdict, report.missing) == ("healthy", ())
 
 
+def test_several_captures_in_one_place_are_told_apart(tmp_path):
+    """Artefacts of CI are often zipped together: which of them is meant nobody can know."""
+    healthy(tmp_path / "all" / "a")
+    write_capture(tmp_path / "all" / "b")
+    for place in (tmp_path / "all", zipped(tmp_path / "all", tmp_path / "all.zip")):
+        with pytest.raises(CaptureError, match="holds 2 captures: a, b") as caught:
+            load_capture(place)
+        assert caught.value.hint == "Report them one by one."
+    shutil.rmtree(tmp_path / "all" / "b")
+    assert make_report(load_capture(tmp_path / "all")).verdict == "healthy"
+    assert make_report(load_capture(zipped(tmp_path / "all", tmp_path / "one.zip"))).verdict == "healthy"
+
+
 @pytest.mark.parametrize("make", [healthy, write_capture])
 @pytest.mark.parametrize("kind", ["removed", "emptied", "cut", "changed", "added to"])
 def test_any_member_that_is_not_what_was_sealed_is_inconclusive_and_named(tmp_path, make, kind):

@@ -121,14 +121,14 @@ class Members:
             above._zip if above else None if path.is_dir() else zipfile.ZipFile(open_regular(path))
         )
         listed = self._listed()
-        self.prefix: str = _prefix(listed) if above is None else f"{above.prefix}{folder}" if self._zip else ""
+        self.prefix: str = _prefix(path, listed) if above is None else f"{above.prefix}{folder}" if self._zip else ""
         inside = (name.removeprefix(self.prefix) for name in listed if name.startswith(self.prefix))
         self.names = sorted(name for name in inside if not _APART.search(name))
         """Relative, with slashes."""
 
     def below(self, folder: str) -> Members:
         """The files of a folder, as a capture of its own."""
-        return Members(self.path if self._zip else self.path / folder, self, folder + "/")
+        return Members(self.path if self._zip else self.path / self.prefix / folder, self, folder + "/")
 
     def _listed(self) -> list[str]:
         listed = self._in_zip(self._zip) if self._zip is not None else self._in_folder()
@@ -169,7 +169,8 @@ class Members:
     def open(self, name: str) -> Stream:
         """Raises OSError, or what zipfile raises."""
         if self._zip is None:
-            return Stream(open_regular(self.path / name, follow=False), None, name.endswith(".jsonl"), self.sealed)
+            file = self.path / (self.prefix + name)
+            return Stream(open_regular(file, follow=False), None, name.endswith(".jsonl"), self.sealed)
         entry = self._zip.getinfo(self.prefix + name)
         most = max(PACKED, RATIO * entry.compress_size)
         return Stream(cast(BinaryIO, self._zip.open(entry)), most, name.endswith(".jsonl"), self.sealed)
@@ -205,9 +206,13 @@ class Members:
             self.names = sorted([*self.names, name])
 
 
-def _prefix(names: list[str]) -> str:
-    """`zip -r run1.zip run1` puts everything below `run1/`."""
+def _prefix(path: Path, names: list[str]) -> str:
+    """`zip -r run1.zip run1` puts everything below `run1/`. Raises CaptureError for several captures in one place."""
     if any(name in ("capture.json", SEAL) for name in names):
         return ""
-    inside = sorted((n for n in names if n.endswith(("/capture.json", "/" + SEAL))), key=lambda n: (n.count("/"), n))
-    return inside[0].rpartition("/")[0] + "/" if inside else ""
+    folders = {name.rpartition("/")[0] for name in names if name.endswith(("/capture.json", "/" + SEAL))}
+    tops = sorted(one for one in folders if not any(one.startswith(other + "/") for other in folders))
+    if len(tops) > 1:
+        listed = ", ".join(tops[:4]) + (", …" if len(tops) > 4 else "")
+        raise CaptureError(f"{path} holds {len(tops)} captures: {listed}.", hint="Report them one by one.")
+    return f"{tops[0]}/" if tops else ""
