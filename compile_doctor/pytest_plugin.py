@@ -73,6 +73,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
     if mark is None:
         yield
         return
+    if mark.args:
+        raise TypeError(f"the mark {MARK} takes names only, such as max_graph_breaks=0, not {mark.args[0]!r}")
     block = CompileHealth().expect(**mark.kwargs)
     block.__enter__()
     outcome: Any = yield
@@ -85,12 +87,20 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
 
 
 def _checked(expected: dict[str, Any]) -> dict[str, Any]:
+    """Raises TypeError or ValueError for an expectation that could not fail, before the block runs."""
     known = {*FIGURES, *(f"max_{name}" for name in FIGURES), "attention"}
+    if not expected:
+        raise TypeError(f"compile_health expects nothing: give at least one of {', '.join(sorted(known))}")
     for name, value in expected.items():
         if name not in known:
             raise TypeError(f"compile_health knows no {name!r}: {', '.join(sorted(known))}")
-        if name == "attention" and value != "fused":
-            raise TypeError('attention="fused" is the only value')
+        if name == "attention":
+            if value != "fused":
+                raise TypeError('attention="fused" is the only value')
+        elif type(value) is not int:
+            raise TypeError(f"{name} is a whole number, not {value!r}")
+        elif value < 0:
+            raise ValueError(f"{name} is 0 or more, not {value}")
     return expected
 
 

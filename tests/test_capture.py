@@ -245,7 +245,7 @@ def test_a_line_of_events_that_is_cut_off_is_named_and_the_rest_is_kept(tmp_path
         seal(capture)
         evidence = load_capture(capture)
         assert evidence.phases["compiled"] == "done"
-        assert len(evidence.lost) >= 1 or "7" in evidence.unended
+        assert evidence.lost or evidence.unended
         assert make_report(evidence).verdict != "healthy"
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import run_doctor
+from conftest import ROOT, run_doctor
 from helpers import write_capture
 
 from compile_doctor.cli import main
@@ -199,3 +199,12 @@ def test_a_working_directory_that_is_gone(tmp_path):
     )
     assert "Traceback" not in done.stderr and "mistake" not in done.stderr
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize(("name", "code"), [("clean-torch-cond-gate", 0), ("cd102-fires", 1)])
+def test_a_reader_that_has_enough_does_not_change_the_exit_code(name, code):
+    recorded = ROOT / "tests" / "evidence" / "2.13.0" / f"{name}.zip"
+    command = [sys.executable, "-m", "compile_doctor", "report", str(recorded), "-v"]
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child.stdout.close()
+    assert (child.wait(60), child.stderr.read()) == (code, b"")

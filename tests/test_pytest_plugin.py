@@ -167,7 +167,13 @@ def test_it_imports_no_torch():
     assert done.stdout.strip() == "False False"
 
 
-@pytest.mark.parametrize("expected", [{"graph": 1}, {"attention": "dense"}, {"max_attention": 1}])
-def test_a_name_that_there_is_not(expected):
-    with pytest.raises(TypeError), CompileHealth().expect(**expected):
-        pass
+@pytest.mark.parametrize(
+    "expected",
+    [
+        {}, {"graph": 1}, {"attention": "dense"}, {"max_attention": 1}, {"max_graph_breaks": float("inf")},
+        {"max_graph_breaks": True}, {"graphs": None}, {"graphs": "1"}, {"graphs": -1}, {"graphs": 0.5},
+    ],
+)  # fmt: skip
+def test_what_could_not_fail_or_means_nothing_is_refused_before_the_block_runs(expected):
+    with pytest.raises((TypeError, ValueError)), CompileHealth().expect(**expected):
+        raise AssertionError

@@ -59,8 +59,12 @@ class EventReader:
                 _TAKES[type(event)](self, process, event)
 
     def _end(self, name: str, process: str, event: schema.End, number: int) -> None:
-        if event.events != number - 1:
+        if event.events > number - 1:
             self.lost.append(f"{name}: it holds {number - 1} of the {event.events} events that were written")
+        elif event.events < number - 1:
+            self.lost.append(
+                f"{name}: it holds more events than its process wrote: it went on as another program (exec)"
+            )
         self.ended.add(process)
 
     def evidence(self, asked: Asked, children: tuple[Child, ...], trace: Trace) -> Evidence:
@@ -87,8 +91,15 @@ class EventReader:
             patches=tuple(self.patches[name] for name in sorted(self.patches)),
             notes=tuple(self.notes),
             lost=tuple(self.lost),
-            unended=tuple(f"{one} ({self.begun[one]})" if self.begun.get(one) else one for one in unended),
+            unended=tuple(self._unended(one) for one in unended),
         )
+
+    def _unended(self, process: str) -> str:
+        """In words; a process that began nothing is known from torch's trace alone."""
+        if process not in self.begun:
+            return f"process {process} compiled, and no probe was in it (a further process of the target, or python -I, -E or -S)"
+        what = f" ({self.begun[process]})" if self.begun[process] else ""
+        return f"process {process}{what} ended without its last record (killed, a pool that was terminated, os._exit or exec?)"
 
     def _start(self, process: str, event: schema.Start) -> None:
         self.environment.setdefault("python", event.python)

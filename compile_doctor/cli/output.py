@@ -169,8 +169,8 @@ def print_data(render: Callable[[bool], str], commands: bool = False) -> None:
         text = render(colour)  # clean already: see `cleaned`
         sys.stdout.write(text if commands else without_commands(text))
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError:  # whoever read it had enough: `| head`. The exit code stays that of the verdict
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except OSError as error:
         raise UsageError(f"The report cannot be written to stdout: {error.strerror}.") from error
 

@@ -486,7 +486,7 @@ class Evidence:
     lost: tuple[str, ...] = ()
     """Records that were there and could not be read, each with its file and line."""
     unended: tuple[str, ...] = ()
-    """Processes that compiled and whose last event is missing."""
+    """Processes that compiled and whose last event is missing, in words."""
     cached: bool = False
     """Whether it is an answer from the cache of `check`."""
 

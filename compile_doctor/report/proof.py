@@ -49,8 +49,7 @@ def _lost(evidence: Evidence) -> Iterator[str]:
     if early:
         yield early
     elif _ended_by_itself(evidence.children):
-        for process in evidence.unended:
-            yield f"process {process} ended without its last record: what it did until then may not all be here"
+        yield from (f"{process}: what it did may not all be here" for process in evidence.unended)
     yield from shortfalls(evidence)
     if evidence.facts.restrained:
         yield f"torch.compile was held back: {evidence.facts.restrained}, and what ran eagerly for it leaves no trace"
