@@ -13,7 +13,9 @@ from compile_doctor.capture.schema import CAPTURE
 from compile_doctor.capture.seal import make_seal
 from compile_doctor.capture.trace.read import Trace, read_stream
 from compile_doctor.model.asked import Asked, Settings
-from compile_doctor.model.evidence import Break, Child, Compilation, ErrorLink, Evidence, Facts, Failure, Frame
+from compile_doctor.model.compilations import Break, Compilation
+from compile_doctor.model.evidence import Child, Evidence, Facts, Failure
+from compile_doctor.model.stacks import ErrorLink, Frame
 
 MODEL = "/work/project/model.py"
 SOURCE = """\

@@ -6,7 +6,9 @@ from compile_doctor.analysis.recompiles.groups import decisive
 from compile_doctor.analysis.recompiles.guards import parse
 from compile_doctor.checks import find_check
 from compile_doctor.model.asked import Asked
-from compile_doctor.model.evidence import Break, Compilation, Evidence, Frame
+from compile_doctor.model.compilations import Break, Compilation
+from compile_doctor.model.evidence import Evidence
+from compile_doctor.model.stacks import Frame
 
 FILE = "/work/model.py"
 SOURCE = """\

@@ -13,19 +13,19 @@ from compile_doctor.analysis.attention.calls import is_inner, place, sites
 from compile_doctor.analysis.attention.size_ladder import verdicts
 from compile_doctor.analysis.attention.verdicts import judge
 from compile_doctor.capture import load_capture
-from compile_doctor.model.evidence import (
+from compile_doctor.model.attention import (
     AttentionEvidence,
     AttentionNode,
     DenseCall,
     EagerSdpa,
-    Evidence,
-    Frame,
     Graph,
     Tensor,
     Window,
     Wrapper,
 )
+from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.kernels import Kernel
+from compile_doctor.model.stacks import Frame
 from compile_doctor.report.make import make_report
 
 RECORDED = Path(__file__).parent / "evidence" / "2.13.0"

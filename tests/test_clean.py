@@ -25,8 +25,8 @@ from compile_doctor.clean import clean, quoted, say, without_commands
 from compile_doctor.cli.output import print_data, write_report
 from compile_doctor.gate import baseline, regressions
 from compile_doctor.gate.outcome import Gate, Outcome
-from compile_doctor.model.evidence import Frame
 from compile_doctor.model.findings import Finding, Location
+from compile_doctor.model.stacks import Frame
 from compile_doctor.parity.result import Parity
 from compile_doctor.render import bench_json, bench_text, formats, gate_renderer, renderer
 from compile_doctor.render.parity import PARITY_FORMATS, parity_renderer

@@ -12,7 +12,9 @@ from compile_doctor.analysis.numerics.statuses import judged
 from compile_doctor.capture import load_capture
 from compile_doctor.cli import parity_model
 from compile_doctor.errors import InconclusiveError, UsageError
-from compile_doctor.model.evidence import Compared, Comparison, Evidence, Explained, Frame, Positions
+from compile_doctor.model.comparisons import Compared, Comparison, Explained, Positions
+from compile_doctor.model.evidence import Evidence
+from compile_doctor.model.stacks import Frame
 from compile_doctor.model.tolerances import STEPS, coarsest, judge, status, tolerance
 from compile_doctor.report.make import exit_code, make_report
 from compile_doctor.run.launch import Settings

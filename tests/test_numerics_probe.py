@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from compile_doctor.model.evidence import Compared
+from compile_doctor.model.comparisons import Compared
 from compile_doctor.model.tolerances import status
 from compile_doctor.probe.load import Decoding, find_program
 from compile_doctor.probe.numerics.compare import Numerics

@@ -10,8 +10,10 @@ from helpers import MODEL, compilation, evidence, failure
 from compile_doctor.analysis.attention.calls import Site
 from compile_doctor.analysis.recipe_match import with_recipe
 from compile_doctor.capture import load_capture
-from compile_doctor.model.evidence import AttentionNode, Frame, Graph, Patch, Tensor
+from compile_doctor.model.attention import AttentionNode, Graph, Tensor
+from compile_doctor.model.evidence import Patch
 from compile_doctor.model.findings import Finding
+from compile_doctor.model.stacks import Frame
 from compile_doctor.render import renderer
 from compile_doctor.report.make import exit_code, make_report
 

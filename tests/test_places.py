@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compile_doctor.model.evidence import Frame
+from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations
 
 TORCH = "/venv/lib/python3.11/site-packages/torch/nn/modules/module.py"

@@ -11,17 +11,10 @@ from helpers import DONE, about, compilation, evidence
 from test_attention import FAR, in_graph, node, watched
 
 from compile_doctor.checks import all_checks
-from compile_doctor.model.evidence import (
-    AttentionEvidence,
-    Child,
-    Compared,
-    Comparison,
-    Counts,
-    Facts,
-    LogRecord,
-    Patch,
-    Window,
-)
+from compile_doctor.model.attention import AttentionEvidence, Window
+from compile_doctor.model.comparisons import Compared, Comparison
+from compile_doctor.model.compilations import Counts, LogRecord
+from compile_doctor.model.evidence import Child, Facts, Patch
 from compile_doctor.report.make import exit_code, make_report
 from compile_doctor.report.proof import lacking
 

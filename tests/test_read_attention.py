@@ -17,8 +17,9 @@ from compile_doctor.capture.schema import GraphSeen
 from compile_doctor.capture.trace.read import Trace
 from compile_doctor.errors import CaptureError
 from compile_doctor.model.asked import Asked
-from compile_doctor.model.evidence import DenseRefused, Frame
+from compile_doctor.model.attention import DenseRefused
 from compile_doctor.model.kernels import Kernel
+from compile_doctor.model.stacks import Frame
 from compile_doctor.report.make import exit_code, make_report
 
 AT = [[MODEL, 3, "<module>", ""], [MODEL, 7, "forward", "y = attend(q, k, v)"]]

@@ -6,7 +6,9 @@ import json
 
 from compile_doctor.analysis.context import Seen
 from compile_doctor.checks import find_check
-from compile_doctor.model.evidence import Frame, Graph, LogRecord
+from compile_doctor.model.attention import Graph
+from compile_doctor.model.compilations import LogRecord
+from compile_doctor.model.stacks import Frame
 from compile_doctor.render.consequence import consequence
 from compile_doctor.report.make import make_report
 from tests import helpers

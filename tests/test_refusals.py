@@ -10,7 +10,8 @@ from test_attention import INSIDE, UNMADE, in_graph, node, tensor, watched
 
 from compile_doctor.analysis.attention.input_errors import explain, is_plain
 from compile_doctor.capture import load_capture
-from compile_doctor.model.evidence import ErrorLink, Failure, Frame
+from compile_doctor.model.evidence import Failure
+from compile_doctor.model.stacks import ErrorLink, Frame
 
 RECORDED = Path(__file__).parent / "evidence" / "2.13.0"
 TORCH = "/venv/site-packages/torch/"

@@ -14,8 +14,9 @@ from test_ladder import dense, fused, not_run, unproven
 
 from compile_doctor.capture import load_capture
 from compile_doctor.model.asked import Settings
-from compile_doctor.model.evidence import Evidence, Facts, Frame
+from compile_doctor.model.evidence import Evidence, Facts
 from compile_doctor.model.sizes import human
+from compile_doctor.model.stacks import Frame
 from compile_doctor.render import renderer
 from compile_doctor.render.consequence import consequence
 from compile_doctor.report.make import exit_code, make_report

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from helpers import MODEL, a_break, compilation, evidence, write_capture
 
-from compile_doctor.model.evidence import LogRecord
+from compile_doctor.model.compilations import LogRecord
 from compile_doctor.model.findings import Finding, Location
 from compile_doctor.render import formats, renderer
 from compile_doctor.report.make import Report, make_report

@@ -9,7 +9,8 @@ from helpers import DONE, MODEL, SOURCE, a_break, about, compilation, evidence, 
 
 from compile_doctor.capture import load_capture
 from compile_doctor.checks import find_check
-from compile_doctor.model.evidence import Child, Counts, LogRecord
+from compile_doctor.model.compilations import Counts, LogRecord
+from compile_doctor.model.evidence import Child
 from compile_doctor.render import renderer
 from compile_doctor.report import make as report_module
 from compile_doctor.report.make import exit_code, make_report, relative

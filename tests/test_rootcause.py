@@ -5,7 +5,8 @@ from __future__ import annotations
 from helpers import MODEL
 
 from compile_doctor.analysis.root_cause import COMPILE_ERRORS, root_cause
-from compile_doctor.model.evidence import ErrorLink, Failure, Frame
+from compile_doctor.model.evidence import Failure
+from compile_doctor.model.stacks import ErrorLink, Frame
 
 INDUCTOR = "/venv/lib/python3.11/site-packages/torch/_inductor/graph.py"
 DYNAMO = "/venv/lib/python3.11/site-packages/torch/_dynamo/exc.py"

@@ -16,8 +16,11 @@ from compile_doctor.analysis.attention.verdicts import Verdict
 from compile_doctor.analysis.graph_breaks.causes import Cause, find_cause
 from compile_doctor.analysis.recompiles.groups import Recompiled, group_recompilations
 from compile_doctor.capture.trace.read import function_name
-from compile_doctor.model.evidence import Break, Compilation, Evidence, Failure, Frame, Graph
+from compile_doctor.model.attention import Graph
+from compile_doctor.model.compilations import Break, Compilation
+from compile_doctor.model.evidence import Evidence, Failure
 from compile_doctor.model.findings import Location
+from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations
 from compile_doctor.source.static_facts import StaticFacts, read_static
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from compile_doctor.model.evidence import ErrorLink, Failure, Frame
+from compile_doctor.model.evidence import Failure
+from compile_doctor.model.stacks import ErrorLink, Frame
 from compile_doctor.source.locations import innermost_mine
 
 _USER_FRAME = re.compile(r'^[^\S\n]*File "(.+)", line (\d+), in (.+)\n(?:[^\S\n]+(?!File ")(\S.*))?', re.MULTILINE)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from compile_doctor.capture import schema
-from compile_doctor.model.evidence import (
+from compile_doctor.model.attention import (
     AttentionEvidence,
     AttentionNode,
     CompiledFunction,

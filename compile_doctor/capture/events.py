@@ -11,7 +11,9 @@ from compile_doctor.capture.attention import AttentionReader, read_tensors
 from compile_doctor.capture.reading import BadRecordError, decode_event
 from compile_doctor.capture.trace.read import Trace
 from compile_doctor.model.asked import Asked
-from compile_doctor.model.evidence import Child, Comparison, Counts, Evidence, Facts, Failure, LogRecord, Patch
+from compile_doctor.model.comparisons import Comparison
+from compile_doctor.model.compilations import Counts, LogRecord
+from compile_doctor.model.evidence import Child, Evidence, Facts, Failure, Patch
 
 PHASES = ("import", "build", "inputs", "compiled", "eager", "numerics")
 

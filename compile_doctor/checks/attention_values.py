@@ -9,8 +9,9 @@ from compile_doctor.analysis.attention.dense_cause import DenseCause, dense_caus
 from compile_doctor.analysis.attention.input_errors import Refusal
 from compile_doctor.analysis.attention.verdicts import Verdict
 from compile_doctor.analysis.context import Seen
-from compile_doctor.model.evidence import Frame, Tensor
+from compile_doctor.model.attention import Tensor
 from compile_doctor.model.sizes import human
+from compile_doctor.model.stacks import Frame
 from compile_doctor.source.static_facts import producer
 
 NAMES = ("query", "key", "value")

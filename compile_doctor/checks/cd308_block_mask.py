@@ -10,9 +10,10 @@ from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.attention_program import PLAIN
 from compile_doctor.checks.attention_values import at_frame
 from compile_doctor.checks.base import Check
-from compile_doctor.model.evidence import Frame, MaskMade
+from compile_doctor.model.attention import MaskMade
 from compile_doctor.model.findings import Finding
 from compile_doctor.model.sizes import human
+from compile_doctor.model.stacks import Frame
 
 _ONCE = (
     "Make the mask once per shape and keep it (a dictionary by length, or functools.lru_cache); where it must change, "

@@ -8,7 +8,7 @@ from compile_doctor.analysis.context import Seen
 from compile_doctor.analysis.numerics.statuses import decoded_eagerly, described
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.raised_values import hook, values_of
-from compile_doctor.model.evidence import Compared, Comparison
+from compile_doctor.model.comparisons import Compared, Comparison
 from compile_doctor.model.findings import Finding
 from compile_doctor.model.tolerances import judge, status, worst
 

@@ -9,7 +9,7 @@ from compile_doctor.analysis.context import Seen
 from compile_doctor.analysis.numerics.statuses import decoded_eagerly, described
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.raised_values import hook, values_of
-from compile_doctor.model.evidence import Comparison
+from compile_doctor.model.comparisons import Comparison
 from compile_doctor.model.findings import Finding
 from compile_doctor.model.tolerances import judge, worst
 

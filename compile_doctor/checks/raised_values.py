@@ -8,7 +8,8 @@ from typing import Any
 from compile_doctor.analysis.context import Seen
 from compile_doctor.analysis.root_cause import root_cause
 from compile_doctor.checks.attention_values import at_frame
-from compile_doctor.model.evidence import Comparison, Failure
+from compile_doctor.model.comparisons import Comparison
+from compile_doctor.model.evidence import Failure
 
 
 def values_of(seen: Seen, raised: Sequence[Comparison]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from compile_doctor.model.evidence import Compared, Comparison
+from compile_doctor.model.comparisons import Compared, Comparison
 
 STEPS = {
     "float64": 2.0**-52,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
-from compile_doctor.model.evidence import Frame
+from compile_doctor.model.stacks import Frame
 from compile_doctor.source.names import parsed
 from compile_doctor.source.spans import Spans
 

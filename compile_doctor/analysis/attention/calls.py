@@ -8,8 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from compile_doctor.capture.trace.read import function_name
-from compile_doctor.model.evidence import AttentionNode, Compilation, DenseCall, EagerSdpa, Evidence, Frame, Tensor
+from compile_doctor.model.attention import AttentionNode, DenseCall, EagerSdpa, Tensor
+from compile_doctor.model.compilations import Compilation
+from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.kernels import Kernel
+from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations
 
 _INNER = re.compile(r"[/\\]torch[/\\]nn[/\\]attention[/\\]flex_attention\.py$")

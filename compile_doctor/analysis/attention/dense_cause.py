@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from compile_doctor.analysis.attention.calls import Site, place
 from compile_doctor.analysis.context import Seen
-from compile_doctor.model.evidence import CompiledFunction, DenseCall, Frame, Graph
+from compile_doctor.model.attention import CompiledFunction, DenseCall, Graph
+from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations
 
 ISOLATED = """\

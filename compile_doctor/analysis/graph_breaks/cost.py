@@ -9,8 +9,9 @@ from weakref import WeakKeyDictionary
 
 from compile_doctor.analysis.context import Seen, Site
 from compile_doctor.capture.trace.read import function_name
-from compile_doctor.model.evidence import Compilation, Frame
+from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.findings import Cost
+from compile_doctor.model.stacks import Frame
 
 _Key = tuple[str, str, str, int]
 """How a frame may be in another, its file and function, and the line of a resume function."""

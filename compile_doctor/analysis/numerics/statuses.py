@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from compile_doctor.model.evidence import Compared, Comparison
+from compile_doctor.model.comparisons import Compared, Comparison
 from compile_doctor.model.tolerances import judge, status, tolerance, worst
 
 EAGER = "eager"

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from compile_doctor.analysis.recompiles.guards import Guard, carrier, entry, parse
 from compile_doctor.capture.trace.read import function_name
-from compile_doctor.model.evidence import Compilation, Evidence, Frame
+from compile_doctor.model.compilations import Compilation
+from compile_doctor.model.evidence import Evidence
+from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations
 
 STATE_KINDS = frozenset(

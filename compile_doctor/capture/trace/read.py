@@ -16,8 +16,9 @@ from compile_doctor.capture.trace import records as trace_records
 from compile_doctor.capture.trace.kinds import IGNORED, IGNORED_PATTERN, WANTED
 from compile_doctor.capture.trace.records import Ids
 from compile_doctor.capture.trace.stream import Record, records
-from compile_doctor.model.evidence import Break, Compilation, Frame
+from compile_doctor.model.compilations import Break, Compilation
 from compile_doctor.model.kernels import MARKERS, find_kernels
+from compile_doctor.model.stacks import Frame
 
 _SITE = re.compile(r"\s*Graph break in user code at (.*):(\d+)\nGraph Break Reason: ", re.DOTALL)
 _GAVE_UP = re.compile(

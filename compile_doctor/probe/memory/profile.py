@@ -16,7 +16,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from compile_doctor.capture import schema
-from compile_doctor.model.evidence import Frame
+from compile_doctor.model.stacks import Frame
 from compile_doctor.probe import compat
 from compile_doctor.probe.observe.attention import Observer, python_stack
 from compile_doctor.probe.observe.events import EventLog

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from compile_doctor.model.evidence import Compared
+from compile_doctor.model.comparisons import Compared
 from compile_doctor.model.tolerances import bound, status
 from compile_doctor.probe import compat
 from compile_doctor.probe.load import Decoding

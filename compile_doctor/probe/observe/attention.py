@@ -14,8 +14,9 @@ from types import CodeType, FrameType
 from typing import Any
 
 from compile_doctor.capture import schema
-from compile_doctor.model.evidence import DenseRefused, Frame
+from compile_doctor.model.attention import DenseRefused
 from compile_doctor.model.sizes import dense_need
+from compile_doctor.model.stacks import Frame
 from compile_doctor.probe import compat
 from compile_doctor.probe.memory.left import memory_left
 from compile_doctor.probe.observe import graphs

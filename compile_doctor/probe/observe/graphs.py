@@ -10,7 +10,7 @@ import torch
 from torch.fx import GraphModule, Node
 
 from compile_doctor.capture.schema import Made, NodeSeen, TensorSeen
-from compile_doctor.model.evidence import Frame
+from compile_doctor.model.stacks import Frame
 
 _ENTRY = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
 _SDPA = "scaled_dot_product_attention"

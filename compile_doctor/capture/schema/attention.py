@@ -1,0 +1,161 @@
+"""Events of attention: graphs that hold it, dense executions, memory, SDPA's choices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict
+
+from compile_doctor.capture.schema.tensors import Inputs, TensorSeen
+from compile_doctor.model.stacks import Frame
+from compile_doctor.model.units import Bytes, Count
+
+
+@dataclass(frozen=True)
+class AttentionWatched:
+    """The probe watches attention's operator in this process."""
+
+
+@dataclass(frozen=True)
+class GraphRan:
+    """A graph that holds attention ran for the first time."""
+
+    number: Count
+
+
+@dataclass(frozen=True)
+class AttentionCounts:
+    """How often each graph and each dense call ran."""
+
+    graphs: Mapping[int, Count]
+    dense: Sequence[Count]
+
+
+class WrapperSeen(TypedDict):
+    """A `torch.compiler.disable` wrapper that a call went through."""
+
+    function: str
+    module: str
+    recursive: bool
+
+
+@dataclass(frozen=True)
+class Dense:
+    """flex_attention's dense path runs."""
+
+    graph: Count | None
+    index: Count | None
+    stack: Sequence[Frame]
+    wrappers: Sequence[WrapperSeen]
+    modes: Sequence[str]
+    state: Mapping[str, Any]
+    inputs: Inputs
+
+
+@dataclass(frozen=True)
+class SdpaRan:
+    """Python called scaled_dot_product_attention, in the memory pass."""
+
+    stack: Sequence[Frame]
+    graph: Count | None
+    peak: Bytes
+    largest: Bytes
+    backend: str | None
+    inputs: Inputs
+
+
+@dataclass(frozen=True)
+class MaskMade:
+    """create_block_mask ran in Python, in the memory pass."""
+
+    stack: Sequence[Frame]
+    peak: Bytes
+    largest: Bytes
+    queries: Count | None = None
+    keys: Count | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory while a graph, a dense call or the whole call ran."""
+
+    window: str
+    peak: int
+    """Negative on CUDA if more was freed than allocated: then nothing was measured."""
+    largest: Bytes
+    kernels: Sequence[str]
+
+
+@dataclass(frozen=True)
+class MemoryPass:
+    """Whether the call under the profiler came to its end, and why not."""
+
+    done: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class MemoryLeft:
+    """What the target may still take; None if the system does not tell."""
+
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class Float8Layers:
+    """Modules with a weight in float8."""
+
+    names: Sequence[str]
+
+
+@dataclass(frozen=True)
+class DisabledCompiled:
+    """`torch.compiler.disable` was applied to something compiled."""
+
+    stack: Sequence[Frame]
+    function: str
+    module: str
+
+
+@dataclass(frozen=True)
+class CompiledFunction:
+    """A function with a torch.compile of its own, with options other than torch's defaults."""
+
+    options: Mapping[str, Any]
+    function: str
+    stack: Sequence[Frame]
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class SdpaChoice:
+    """torch's choice of a backend for these inputs, and its reasons against the fused ones."""
+
+    inputs: Inputs
+    options: Mapping[str, Any]
+    choice: str | None = None
+    refused: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    error: str | None = None
+
+
+class NodeSeen(TypedDict):
+    """An attention call in a graph."""
+
+    api: Literal["flex_attention", "sdpa"]
+    node: str
+    stack: list[Frame]
+    inputs: Inputs
+    output: TensorSeen | None
+    cast_back: bool
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class GraphSeen:
+    """The `compile_doctor_graph` record in torch's trace."""
+
+    number: Count
+    backend: str
+    attention: Sequence[NodeSeen]
+    inlined: Sequence[CompiledFunction]
+    callers: Sequence[Frame] = ()

@@ -1,0 +1,51 @@
+"""The files of a capture beside its events and traces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from compile_doctor.model.asked import Asked
+from compile_doctor.model.evidence import Child
+from compile_doctor.model.units import Bytes, Count, Meta, Positive, Word
+
+CAPTURE = "compile-doctor/capture/2"
+SEAL = "compile-doctor/seal/1"
+
+
+@dataclass(frozen=True)
+class RungListed:
+    """One size of `--tokens`: the folder of its capture, or why it was not run."""
+
+    tokens: Positive
+    directory: Annotated[str, Meta(pattern=r"^rung-[0-9]{1,12}\Z")] | None = None
+    reason: str | None = None
+    predicted: Bytes | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """capture.json: what was asked for, and how it ended."""
+
+    schema: Word
+    asked: Asked
+    children: tuple[Child, ...] = ()
+    rungs: tuple[RungListed, ...] = ()
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a capture, its line ends as `\\n`: bytes, digest, and of events the records."""
+
+    size: Bytes
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    lines: Count | None = None
+
+
+@dataclass(frozen=True)
+class Seal:
+    """seal.json, written last: everything else that a capture holds."""
+
+    schema: Word
+    members: Mapping[str, Member]

@@ -1,0 +1,183 @@
+"""Events of every run: phases, exceptions, what Dynamo logged and counted, what was compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from compile_doctor.capture.schema.tensors import Inputs
+from compile_doctor.model.evidence import Patch
+from compile_doctor.model.stacks import ErrorLink
+from compile_doctor.model.units import Count, Seconds, Size, Word
+
+PhaseName = Literal["import", "build", "inputs", "compiled", "eager", "numerics"]
+LogKind = Literal["graph_break", "recompile", "limit", "warning"]
+PhaseState = Literal["begun", "done", "failed", "refused"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """The first event of a process that compiles."""
+
+    argv: Sequence[str]
+    python: str
+    rank: str | None = None
+    path: Sequence[str] = ()
+    """sys.path: where its programs lie."""
+
+
+@dataclass(frozen=True)
+class End:
+    """The last event of a process: how many came before it. Without it, evidence was lost."""
+
+    events: Count
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Versions, device, and the variables that change what torch.compile does."""
+
+    values: Mapping[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True)
+class Target:
+    """How the target file was understood."""
+
+    convention: str
+
+
+@dataclass(frozen=True)
+class NotATarget:
+    """The file has nothing that can be diagnosed."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    """torch.compile refuses the options."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Compile:
+    """`as_is`: the target compiles something by itself."""
+
+    as_is: bool
+
+
+@dataclass(frozen=True)
+class CompiledRun:
+    """What Dynamo had compiled before the compiled run began and when it had ended, and what may keep it from compiling."""
+
+    graphs_before: Count
+    graphs_after: Count
+    stance: str
+    disabled: bool
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A phase has begun or ended; `refused`: the doctor did not run it, because it would not fit into memory."""
+
+    name: PhaseName
+    state: PhaseState
+    seconds: Seconds | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A call of the target begins; `index` counts from 0 within its phase, or within a run of --numerics (`float64`, …)."""
+
+    phase: Word
+    index: Count
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception of the target: its chain, outermost first, and the traceback as Python prints it."""
+
+    chain: tuple[ErrorLink, ...]
+    text: str
+    phase: PhaseName | Literal["measure"] = "measure"
+    attention: Inputs | None = None
+    """Inputs of the flex_attention call that was under way."""
+
+
+@dataclass(frozen=True)
+class ProbeError:
+    """The probe itself failed."""
+
+    chain: tuple[ErrorLink, ...]
+    text: str
+    attention: Inputs | None = None
+
+
+@dataclass(frozen=True)
+class Log:
+    """A record of one of torch's loggers."""
+
+    kind: LogKind
+    message: str
+    compile_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What Dynamo counted by itself."""
+
+    counters: Mapping[str, Mapping[str, int]]
+    metrics: int | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Largest absolute difference of the first call's outputs from eager's, or why there is none."""
+
+    value: Size | None
+    scale: Size | None = None
+    random: bool = False
+    reason: str | None = None
+    unlike: str | None = None
+
+
+@dataclass(frozen=True)
+class Bytecode:
+    """What depyf made of a frame: the file's name in `bytecode/`, or why there is none."""
+
+    function: str
+    file: str
+    line: Count
+    text: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Modules:
+    """The user's own files that were loaded."""
+
+    files: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Patches:
+    """The recipes that were asked for, as they are at the end."""
+
+    recipes: Sequence[Patch]
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the reader of the report should know, in words."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Something happened that could not be observed or written: evidence is missing."""
+
+    text: str
