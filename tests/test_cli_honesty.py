@@ -96,7 +96,7 @@ def test_nothing_outlives_a_terminated_doctor(tmp_path):
         time.sleep(0.05)
     doctor.send_signal(signal.SIGTERM)
     said, _ = doctor.communicate(timeout=60)
-    assert doctor.returncode == 3
+    assert doctor.returncode == 128 + signal.SIGTERM  # whoever ends it asks for nothing else; what was seen is reported
     assert b"INCONCLUSIVE" in said
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
