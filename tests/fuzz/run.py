@@ -14,11 +14,12 @@ import contextlib
 import gc
 import json
 import os
+import queue
 import random
-import select
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections import Counter, defaultdict
@@ -132,13 +133,10 @@ def watch(name: str, seed: int, numbers: list[int], only: str | None) -> Iterato
     while left:
         command = [sys.executable, "-m", "tests.fuzz.run", "--work", json.dumps([name, seed, left, only])]
         child = subprocess.Popen(command, cwd=TESTS.parent, stdout=subprocess.PIPE, text=True)
-        assert child.stdout is not None
+        lines = reading(child)
         begun: tuple[int, str] | None = None
-        while True:
-            ready, _, _ = select.select([child.stdout], [], [], SECONDS)
-            line = child.stdout.readline() if ready else ""
-            if not line:
-                break
+        # An empty line is the end of the worker, none in time a hang.
+        while line := next_of(lines):
             number, kind, found, top = json.loads(line)
             if found == "begun":
                 begun = number, kind
@@ -155,6 +153,28 @@ def watch(name: str, seed: int, numbers: list[int], only: str | None) -> Iterato
             return
         left.remove(begun[0])
         yield *begun, "hang" if ended is None else f"died: {ended}", 0
+
+
+def reading(child: subprocess.Popen[str]) -> queue.SimpleQueue[str]:
+    """What it prints, line by line, by a thread: a pipe that was read ahead looks empty to `select`."""
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def read() -> None:
+        assert child.stdout is not None
+        for line in child.stdout:
+            lines.put(line)
+        child.wait()
+        lines.put("")
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def next_of(lines: queue.SimpleQueue[str]) -> str:
+    try:
+        return lines.get(timeout=SECONDS)
+    except queue.Empty:
+        return ""
 
 
 def several(
