@@ -272,3 +272,15 @@ def test_random_damage_never_raises():
         at = dice.randrange(len(damaged))
         del damaged[at : at + dice.choice((0, 0, 1, 30))]
         read(bytes(damaged))
+
+
+def test_a_file_that_is_something_else_is_not_read_to_its_end():
+    """A zip bomb of line feeds and `V` has a hundred million records, none of which means anything."""
+    found = read(start() + b"V torn\n" * 100_000 + start(1))
+    assert len(found.lost) == 101 and "was not read further" in found.lost[-1]
+    assert len(found.compilations) == 1
+
+
+def test_a_recompilation_without_a_guard_is_lost_evidence():
+    found = read(start() + artifact("recompile_reasons", json.dumps(["", " "]), 0, 1))
+    assert found.lost == ["trace, record 2 (artifact:recompile_reasons): it names no guard"]

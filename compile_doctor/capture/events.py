@@ -9,7 +9,7 @@ from typing import Any
 from compile_doctor.capture import schema
 from compile_doctor.capture.attention import AttentionReader, read_tensors
 from compile_doctor.capture.reading import BadRecordError, decode_event
-from compile_doctor.capture.trace.read import Trace
+from compile_doctor.capture.trace.read import MOST_BAD, Trace
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.comparisons import Comparison
 from compile_doctor.model.compilations import Counts, LogRecord
@@ -28,7 +28,7 @@ class EventReader:
 
     def __init__(self) -> None:
         self.lost: list[str] = []
-        self.notes: list[str] = []
+        self.notes: dict[str, None] = {}
         self.environment: dict[str, Any] = {}
         self.logs: list[LogRecord] = []
         self.counts: dict[str, Counts] = {}
@@ -49,11 +49,16 @@ class EventReader:
         """The events of one process, from `process-PID.jsonl`."""
         process = name.removeprefix("process-").removesuffix(".jsonl")
         self.begun.setdefault(process, "")
+        bad = 0
         for number, line in enumerate(lines, 1):
             try:
                 event = decode_event(line)
             except BadRecordError as error:
                 self.lost.append(f"{name}, line {number}: {error}")
+                bad += 1
+                if bad == MOST_BAD:
+                    self.lost.append(f"{name}: these are not events from there on, and the rest was not read")
+                    break
                 continue
             if isinstance(event, schema.End):
                 self._end(name, process, event, number)
@@ -180,7 +185,7 @@ class EventReader:
                 self.patches[one.id] = one
 
     def _note(self, process: str, event: schema.Note) -> None:
-        self.notes.append(event.text)
+        self.notes[event.text] = None
 
     def _lost(self, process: str, event: schema.Lost) -> None:
         self.lost.append(f"process {process}: {event.text}")

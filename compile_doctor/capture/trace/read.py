@@ -36,6 +36,10 @@ _NOBODYS = re.compile(
 )
 """Frames of the tracer and of the doctor, which are nobody's code."""
 
+MOST_BAD = 100
+"""Records of one file that cannot be read: what has as many is something else, however long it is."""
+MOST_KINDS = 1000
+"""Kinds of record that are not known; a version of torch brings a few."""
 Key = tuple[str, Any, Any, Any]
 
 
@@ -80,11 +84,16 @@ def read_trace(files: Iterable[Path]) -> Trace:
 def read_stream(stream: BinaryIO, trace: Trace, name: str = "trace") -> None:
     """Adds what one file, called `name`, says to `trace`."""
     reader = _Reader(trace)
+    bad = 0
     for number, record in enumerate(records(stream, WANTED), 1):
         try:
             reader.take(record)
         except (BadRecordError, ValueError) as error:
             trace.lost.append(f"{name}, record {number} ({record.kind}): {error}")
+            bad += 1
+        if bad == MOST_BAD or len(trace.unknown) > MOST_KINDS:
+            trace.lost.append(f"{name}: it is not a trace of torch's from there on, and was not read further")
+            break
     reader.finish()
 
 
@@ -182,7 +191,10 @@ class _Reader:
         quoted = record.payload.lstrip()[:1] in (b"[", b'"')
         reasons = decode(record.payload, trace_records.Reasons) if quoted else record.payload.decode()
         listed = [reasons] if isinstance(reasons, str) else reasons
-        self.pending[self._key(record, header)] = tuple(reason.strip() for reason in listed)
+        named = tuple(reason.strip() for reason in listed if reason.strip())
+        if not named:
+            raise BadRecordError("it names no guard")
+        self.pending[self._key(record, header)] = named
 
     def _dynamo_graph_break_reason(self, record: Record, header: Ids) -> None:
         text = record.payload.decode(errors="replace")
