@@ -131,6 +131,14 @@ def test_codes_are_links_in_prose_alone():
         assert done(text) == text
 
 
+def test_a_bar_in_code_is_escaped_in_cells_alone_and_only_for_github():
+    def done(text: str) -> str:
+        return site_hook.rewritten(text, "README.md", set(), "https://example.org/us")
+
+    assert done("| a |\n| `x\\|y` |") == "| a |\n| `x|y` |"
+    assert done("Say `x\\|y`.") == "Say `x\\|y`."
+
+
 def test_the_description_of_a_page_that_people_wrote_is_its_first_paragraph():
     assert (
         site_hook.description("# T\n\n```sh\nmake\n```\n\n`run` [does](x.md) it.\nAll.\n\nMore.") == "run does it. All."
@@ -173,6 +181,7 @@ def test_the_pages_that_people_wrote_are_where_their_links_say(built):
         text = html(built, path)
         assert re.search(r'<meta name="description" content="[^"]{10,}">', text), path
     assert 'href="docs/gate/"' in html(built, "README.md")
+    assert "<code>compile-doctor bench TARGET|--suite</code>" in html(built, "README.md")
     assert "blob/main/LICENSE" in html(built, "README.md")
 
 

@@ -81,7 +81,12 @@ def rewritten(markdown: str, path: str, known: set[str], repository: str) -> str
     """`markdown`, which is the page `path`, with its links to the repository, and its codes as links."""
     done, at = [], 0
     for skipped in _SKIPPED.finditer(markdown):
-        done += [_codes_linked(markdown[at : skipped.start()], path), _link(skipped[0], path, known, repository)]
+        text = skipped[0]
+        if text.startswith("`") and markdown[markdown.rfind("\n", 0, skipped.start()) + 1] == "|":
+            text = text.replace(
+                "\\|", "|"
+            )  # in a cell: GitHub wants it escaped within code, Python-Markdown shows the escape
+        done += [_codes_linked(markdown[at : skipped.start()], path), _link(text, path, known, repository)]
         at = skipped.end()
     return "".join([*done, _codes_linked(markdown[at:], path)])
 

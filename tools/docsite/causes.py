@@ -31,18 +31,12 @@ def pages() -> Iterator[Page]:
     )
     yield _ids()
     for one in causes():
-        yield Page(f"causes/{one.key}.md", _title(one.title), one.why, _body(one), SOURCE, escape(_title(one.title)))
+        yield Page(f"causes/{one.key}.md", one.title, one.why, _body(one), SOURCE)
 
 
 def upstream(gb_id: str) -> str:
     """A link to torch's page."""
     return f"[{gb_id}]({UPSTREAM_PAGE.format(gb_id.lower())})"
-
-
-def _title(text: str) -> str:
-    """With a capital, unless it begins with a name of code."""
-    first = text.split()[0]
-    return text if any(mark in first for mark in "._()=") or first == "contextvars" else text[:1].upper() + text[1:]
 
 
 def _body(cause: Cause) -> str:
