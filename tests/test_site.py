@@ -115,6 +115,7 @@ def test_links_lead_to_pages_or_to_the_repository():
     assert done("[licence](../LICENSE)") == "[licence](https://example.org/us/blob/main/LICENSE)"
     assert done("[all](tests/evidence)", "README.md") == "[all](https://example.org/us/tree/main/tests/evidence)"
     assert done("[`x`](../Makefile#L3)") == "[`x`](https://example.org/us/blob/main/Makefile#L3)"
+    assert done("- a\n\n    [licence](../LICENSE)").endswith("/blob/main/LICENSE)")
     assert done("[gone](../gone.md)") == "[gone](../gone.md)", "mkdocs has to see it"
 
 
@@ -143,6 +144,12 @@ def test_the_description_of_a_page_that_people_wrote_is_its_first_paragraph():
     assert (
         site_hook.description("# T\n\n```sh\nmake\n```\n\n`run` [does](x.md) it.\nAll.\n\nMore.") == "run does it. All."
     )
+
+
+def test_make_builds_strictly():
+    lines = [line for line in (ROOT / "Makefile").read_text(encoding="utf-8").splitlines() if "mkdocs build" in line]
+    assert len(lines) == 1
+    assert lines[0].endswith("mkdocs build --strict"), "with --quiet mkdocs counts no warnings, and fails for none"
 
 
 def test_nothing_in_the_package_knows_of_the_site():

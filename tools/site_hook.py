@@ -30,13 +30,13 @@ from compile_doctor.checks import all_checks
 ROOT = Path(__file__).resolve().parent.parent
 STYLE = "assets/site.css"
 CHECKS = {f"checks/{check.code.lower()}.md" for check in all_checks()}
-# What has no links in it: fences, indented blocks, `code`, headings, mkdocstrings' directives; and links themselves.
+# What no code is linked in: fences, `code`, headings, mkdocstrings' directives, and links, which are looked at themselves.
 _SKIPPED = re.compile(
-    r"^```.*?^```|^(?: {4}|\t).*?$|^#+ .*?$|^::: .*?$|``.+?``|`[^`\n]+`|!?\[(?:`[^`\n]*`|[^\]\n])*\]\([^)\n]*\)|<https?:[^>\n]*>",
+    r"^```.*?^```|^#+ .*?$|^::: .*?$|``.+?``|`[^`\n]+`|!?\[(?:`[^`\n]*`|[^\]\n])*\]\([^)\n]*\)|<https?:[^>\n]*>",
     re.DOTALL | re.MULTILINE,
 )
 _LINK = re.compile(r"\A(!?\[.*\]\()([^)#]+)(#[^)]*)?\)\Z", re.DOTALL)
-_CODE = re.compile(r"\bCD\d{3}\b")
+_CODE = re.compile(r"^(?: {4}|\t).*|\bCD\d{3}\b", re.MULTILINE)  # an indented line may be code: its codes stay
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -43,7 +43,7 @@ def severity(check: Check) -> str:
 
 
 def of_cause(cause: Cause) -> str:
-    """The code of a break with this cause, where no loop or `try` makes it another one's."""
+    """The code of a break with this cause, unless a loop or a `try` around it makes it another."""
     return "CD102" if cause.data_dependent_branch else "CD101"
 
 

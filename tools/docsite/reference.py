@@ -46,7 +46,7 @@ MODULES = (
     Module(
         "compile_doctor.recipes.engine",
         "Recipes",
-        "Apply and revert recipes in the running process, and see how they stand.",
+        "Apply and revert recipes in the running process, and see their state.",
         ("apply", "applied", "revert", "status", "Status"),
         "compile_doctor",
     ),
