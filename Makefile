@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 VERSIONS := 2.8.0 2.9.1 2.10.0 2.11.0 2.12.1 2.13.0 2.14.1 2.15.0
 RECORDERS ?= $(HOME)/.cache/compile-doctor/torch
 
-.PHONY: help install demo test check coverage bench fuzz record verify-recipes registry schemas build dist clean
+.PHONY: help install demo test check coverage docs bench fuzz record verify-recipes registry schemas build dist clean
 
 help:
 	@echo "make demo       set everything up and diagnose a shipped example"
 	@echo "make test       set everything up and run the tests"
 	@echo "make check      ruff, its format, mypy --strict, import-linter, the manual against --help"
 	@echo "make coverage   how much of the torch-free part the tests reach that compile nothing"
+	@echo "make docs       the documentation site into site/, its links and anchors checked"
 	@echo "make bench      the tables of benchmarks/README.md (most of an hour)"
 	@echo "make fuzz       6,000 changed captures, baselines, configurations and cache entries (some ten minutes)"
 	@echo "make record TORCH=2.15.0   run the examples and programs on another torch, into tests/evidence"
@@ -51,6 +52,11 @@ coverage: install
 	$(BIN)/coverage run -m pytest -q -m "not compile and not gpu"
 	$(BIN)/coverage combine
 	$(BIN)/coverage report
+
+# Not --quiet: mkdocs then counts no warnings, and nothing is strict. The variable keeps out a notice about MkDocs 2 alone.
+docs: install
+	$(BIN)/python -m pip install --quiet --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: install
 	$(BIN)/python -m pip install --quiet --group bench
@@ -99,4 +105,4 @@ dist:
 	$(PYTHON) -m twine check --strict dist/*
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*
+	rm -rf $(VENV) dist build site .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*

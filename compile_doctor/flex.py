@@ -68,8 +68,8 @@ def isolated(
             CPU kernel has neither. Call torch's flex_attention, uncompiled, there.
         torch._dynamo.exc.FailOnRecompileLimitHit: too many kinds of inputs (torch._dynamo.config.recompile_limit); torch
             by itself would go on with the dense path, without a word.
-        What torch raises for shapes, devices and masks that do not fit, and for a `score_mod` or mask that cannot be
-        traced in one graph.
+        RuntimeError: what torch raises, of this or another type, for shapes, devices and masks that do not fit, and for a
+            `score_mod` or mask that cannot be traced in one graph.
     """
     options = {"score_mod": score_mod, "block_mask": block_mask, "scale": scale, "enable_gqa": enable_gqa}
     return _run((query, key, value), {**options, "kernel_options": kernel_options}, return_lse, compute_dtype)

@@ -35,6 +35,7 @@ def read(name: str) -> dict[str, Any]:
 
 CI = read("workflows/ci.yml")
 RELEASE = read("workflows/release.yml")
+DOCS = read("workflows/docs.yml")
 
 
 def jobs() -> list[Any]:
@@ -100,13 +101,18 @@ def test_a_job_ends_and_its_actions_have_a_version(job):
 def test_only_the_job_that_publishes_has_a_right_and_only_that_one():
     assert CI["permissions"] == {"contents": "read"}
     assert [job for job in CI["jobs"].values() if "permissions" in job] == []
-    assert RELEASE["permissions"] == {}
-    assert RELEASE["jobs"]["build"]["permissions"] == {"contents": "read"}
-    publish = RELEASE["jobs"]["publish"]
-    assert publish["permissions"] == {"id-token": "write"}
-    assert publish["environment"]["name"] == "pypi"
-    assert publish["needs"] == "build"
-    assert commands(publish) == [], "what can publish runs nothing of ours"
+    for workflow, environment, rights in (
+        (RELEASE, "pypi", {"id-token": "write"}),
+        (DOCS, "github-pages", {"id-token": "write", "pages": "write"}),
+    ):
+        assert workflow["permissions"] == {}
+        assert set(workflow["jobs"]) == {"build", "publish"}
+        assert workflow["jobs"]["build"]["permissions"] == {"contents": "read"}
+        publish = workflow["jobs"]["publish"]
+        assert publish["permissions"] == rights
+        assert publish["environment"]["name"] == environment
+        assert publish["needs"] == "build"
+        assert commands(publish) == [], "what can publish runs nothing of ours"
 
 
 def test_the_matrix_has_every_python_and_the_torches_that_matter():
@@ -131,7 +137,7 @@ def test_every_torch_in_the_workflows_is_one_of_the_makefile():
 def test_ci_runs_what_has_to_pass_before_anything_lands():
     landing = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     wanted = {line for line in landing.splitlines() if line.startswith(("make ", "./", ".ci/"))}
-    assert len(wanted) == 4
+    assert len(wanted) == 5
     done = {" ".join(line.split()[:2]) if line.startswith("make") else line for line in commands(*CI["jobs"].values())}
     assert sorted(wanted - done) == []
 
