@@ -29,8 +29,8 @@ class Plugin:
     """One entry point."""
 
     name: str
-    value: str
     distribution: str
+    value: str
     entry: EntryPoint = field(compare=False, repr=False)
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ def plugins(group: str) -> tuple[Plugin, ...]:
     from importlib import metadata  # not for those who need no plug-in: `--help`
 
     found = {
-        (entry.name, entry.value, entry.dist.metadata["Name"] if entry.dist else "of an unknown distribution"): entry
+        (entry.name, entry.dist.metadata["Name"] if entry.dist else "of an unknown distribution", entry.value): entry
         for entry in metadata.entry_points(group=group)
     }
     return tuple(Plugin(*key, found[key]) for key in sorted(found))

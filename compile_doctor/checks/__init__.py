@@ -49,7 +49,9 @@ def find_check(text: str) -> Check | None:
 
 def plugin_of(name: str) -> str:
     """The distribution that a check comes from; empty for our own."""
-    return next((one.distribution for one in plugins(CHECKS) if one.name == name and name not in _own()), "")
+    if name in _own():
+        return ""
+    return " and ".join(one.distribution for one in plugins(CHECKS) if one.name == name)
 
 
 @cache
@@ -91,7 +93,7 @@ def _load(code: str) -> Check | str:
     except PluginError as error:
         return str(error)
     if not isinstance(found, Check):
-        return str(plugin.error(f"is a {type(found).__name__}, not a Check"))
+        return str(plugin.error(f"is of type {type(found).__name__}, not a Check"))
     if found.code != code:
         return str(plugin.error(f"has the code {found.code}, and its entry point is named {code}"))
     return found

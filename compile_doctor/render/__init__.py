@@ -84,7 +84,7 @@ def _guarded(name: str, plugin: Plugin, made: Any) -> Any:
         except Exception as error:  # other people's code
             raise _unusable(name, plugin.error(f"failed: {type(error).__name__}: {error}")) from error
         if not isinstance(text, str):
-            raise _unusable(name, plugin.error(f"made a {type(text).__name__}, not text"))
+            raise _unusable(name, plugin.error(f"returned a value of type {type(text).__name__}, not text"))
         return text
 
     return render
