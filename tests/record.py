@@ -38,7 +38,7 @@ from compile_doctor.capture.reading import encode
 from compile_doctor.capture.seal import seal_of
 from compile_doctor.capture.trace import stream as trace_stream
 from compile_doctor.capture.trace.kinds import WANTED
-from compile_doctor.checks import all_checks
+from compile_doctor.checks import own_checks
 from compile_doctor.cli.diagnose import command as diagnose_command
 from compile_doctor.model.kernels import without_the_rest
 from compile_doctor.run import launch
@@ -116,7 +116,7 @@ def watch(mode, command, environment, timeout):
 
 def programs(folder: Path):
     """(name, target file, settings) of everything that is recorded."""
-    for check in all_checks():
+    for check in own_checks():
         for kind, source in (("fires", check.fires), ("silent", check.silent)):
             if source:
                 path = folder / f"{check.code.lower()}_{kind}.py"

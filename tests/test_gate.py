@@ -11,6 +11,7 @@ import pytest
 from helpers import a_break, about, compilation, evidence, failure
 from msgspec.structs import replace as changed
 
+from compile_doctor.checks import find_check
 from compile_doctor.cli.baseline_diff import differences
 from compile_doctor.errors import UsageError
 from compile_doctor.gate import baseline, baseline_files
@@ -303,7 +304,7 @@ def test_of_a_target_that_was_not_run_nobody_knows_what_a_waiver_covers(tmp_path
     here = replace(configured, waivers=(changed(unused, target=TARGET.name),))
     assert len(waiver_notes(here, [found], TODAY)) == 1
     (finding,) = make_report(moved(0)).findings
-    dead = replace(found.report, findings=(replace(finding, code="CD003"),))
+    dead = replace(found.report, findings=(find_check("CD003").finding("t", "m", location=finding.location),))
     assert waiver_notes(here, [replace(found, report=dead)], TODAY) == []
 
 

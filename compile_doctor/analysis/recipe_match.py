@@ -11,20 +11,18 @@ from typing import Any
 from compile_doctor.analysis.attention.calls import Site
 from compile_doctor.model.findings import Finding
 from compile_doctor.recipes.catalogue import all_recipes
-from compile_doctor.recipes.errors import COMPILE_ERROR, about
+from compile_doctor.recipes.errors import about
 from compile_doctor.recipes.recipe import Recipe
-
-KNOWN = "CD702"
 
 
 def with_recipe(
     finding: Finding, environment: Mapping[str, Any], attention: Collection[Site], sources: Mapping[str, str]
 ) -> Finding:
-    """The finding with the recipe that helps, where one has its signature; compile errors have theirs already.
+    """The finding with the recipe that helps, where one has its signature; some checks have looked for theirs already.
 
     `attention` is every line that called attention in the run, `sources` the target's own files.
     """
-    if finding.recipe or finding.code in (COMPILE_ERROR, KNOWN):
+    if finding.recipe or finding.facts.own_recipe:
         return finding
     text = "\n".join((finding.title, finding.message, finding.fix, *finding.evidence))
     for recipe in all_recipes():

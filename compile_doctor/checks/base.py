@@ -1,22 +1,30 @@
-"""What a check is: a code, an explanation, a program that fires it, one that does not, and `detect`."""
+"""What a check is: a code, facts about it, an explanation, a program that fires it, one that does not, and `detect`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 from compile_doctor.analysis.context import Seen, Site
 from compile_doctor.analysis.graph_breaks.cost import site_cost
 from compile_doctor.analysis.recompiles.groups import Recompiled
-from compile_doctor.model.findings import Cost, Finding, Location
+from compile_doctor.model.evidence import Evidence
+from compile_doctor.model.findings import CATEGORIES, SEVERITIES, CheckFacts, Cost, Finding, Location
+
+CODE = re.compile(r"[A-Z]{2,6}[0-9]{3}")
+Need = Callable[[Evidence], Iterator[str]]
+"""Why the evidence does not suffice, a reason each; none if it does. checks/needs.py has those that several checks share."""
 
 
-@dataclass(frozen=True)
-class Check:
-    """`detect` yields a finding per cause and place; it reads the evidence and nothing else."""
+@dataclass(frozen=True, kw_only=True)
+class Check(CheckFacts):
+    """`detect` yields a finding per cause and place; it reads the evidence and nothing else. All about a code is here."""
 
     code: str
+    """Two to six capital letters and three digits; `CD` is compile-doctor's own."""
     name: str
     severity: str
     """`error`, `warning`, `info`; empty for a code that stands for the outcome of the whole run."""
@@ -24,7 +32,9 @@ class Check:
     """One line: when it fires."""
     explanation: str
     """What `compile-doctor explain` prints: why it matters, how to see it, how to mend it."""
-    detect: Callable[[Seen], Iterator[Finding]]
+    detect: Callable[[Seen], Iterable[Finding]]
+    needs: tuple[Need, ...] = ()
+    """What it cannot do without; the report says "not checked" with the reasons."""
     fires: str = ""
     """A target file for which the check fires."""
     silent: str = ""
@@ -33,13 +43,28 @@ class Check:
     """The versions of torch, as in PEP 440, on which `fires` fires; empty for all."""
     options: str = "--backend eager"
     """What `diagnose` is to be run with on these two programs; eager is quick, kernels take Inductor."""
-    from_source: bool = False
-    """Whether it reads the target's sources and nothing of the run: what it finds holds where the run failed too."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a fact that nothing could be made of, as a plug-in's may be."""
+        for name, value, known in (
+            ("severity", self.severity, ("", *SEVERITIES)),
+            ("category", self.category, tuple(CATEGORIES)),
+            ("exit_code", self.exit_code, (None, 2, 3)),
+        ):
+            if value not in known:
+                raise ValueError(f"{self.code}: {name} is {value!r}, not one of {', '.join(map(repr, known))}")
+        if not CODE.fullmatch(self.code):
+            raise ValueError(f"{self.code!r} is not two to six capital letters and three digits")
+
+    @cached_property
+    def facts(self) -> CheckFacts:
+        """Those that its findings carry."""
+        return CheckFacts(**{one.name: getattr(self, one.name) for one in fields(CheckFacts)})
 
     def finding(self, title: str, message: str, **values: Any) -> Finding:
         """A finding of this check; `severity` is the check's unless given."""
         values.setdefault("severity", self.severity or "error")
-        return Finding(code=self.code, name=self.name, title=title, message=message, **values)
+        return Finding(code=self.code, name=self.name, title=title, message=message, facts=self.facts, **values)
 
 
 def site_values(seen: Seen, site: Site) -> dict[str, Any]:

@@ -54,6 +54,9 @@ CHECK = Check(
     code="CD001",
     name="target-error",
     severity="",
+    category="target",
+    exit_code=2,
+    target_fails=True,
     summary="The target cannot be imported or built (exit code 2).",
     explanation="""\
 Nothing was compiled, because the target failed before: while it was imported, while `build_model()` ran, or while

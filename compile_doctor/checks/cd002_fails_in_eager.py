@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from compile_doctor.analysis.attention.input_errors import explain
 from compile_doctor.analysis.context import Seen
 from compile_doctor.analysis.root_cause import root_cause
+from compile_doctor.checks import needs
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
 
@@ -61,6 +62,10 @@ CHECK = Check(
     code="CD002",
     name="fails-in-eager",
     severity="",
+    category="target",
+    exit_code=3,
+    target_fails=True,
+    needs=(needs.eager_run,),
     summary="The target raises, or dies, without torch.compile too (exit code 3).",
     explanation="""\
 Every diagnosis runs the target once more in eager mode. It failed there as well, so what was seen under

@@ -46,6 +46,8 @@ CHECK = Check(
     code="CD003",
     name="timed-out",
     severity="",
+    category="target",
+    exit_code=3,
     summary="--timeout passed (exit code 3); the evidence so far is kept and reported.",
     explanation="""\
 The target did not come to an end within --timeout seconds and was stopped, with all its child processes. The report

@@ -30,6 +30,8 @@ CHECK = Check(
     code="CD101",
     name="graph-break",
     severity="error",
+    category="breaks",
+    bytecode=True,
     summary="Dynamo broke the graph in user code; one finding per root-cause line.",
     explanation="""\
 Dynamo met something that it cannot put into a graph. It compiles what came before, runs the line in plain Python, and

@@ -21,6 +21,8 @@ CHECK = Check(
     code="CD102",
     name="data-dependent-branch",
     severity="error",
+    category="breaks",
+    bytecode=True,
     summary="The break is Python control flow (if, while, assert, bool()) on a tensor's value.",
     explanation="""\
 Python has to know which way to go, and the value is not there until the graph has run: so the graph ends at the

@@ -24,6 +24,7 @@ CHECK = Check(
     code="CD103",
     name="break-in-loop",
     severity="error",
+    category="breaks",
     summary="A break inside a loop of the same frame, which makes Dynamo skip the whole frame.",
     explanation="""\
 After an ordinary break Dynamo goes on behind the line. Inside a `for` or `while` it cannot: it gives up the function

@@ -25,6 +25,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
             count=len(skipped.compilations),
             upstream=skipped.site.upstream if skipped.site else None,
             cause=f"skipped:{skipped.site.cause.key if skipped.site else first.fail_type or 'unknown'}",
+            baseline_cause="skipped",  # one finding, whichever of its breaks Dynamo met first; that break has its own
             fix=_fix(skipped),
             evidence=(f"no code with guards came out of frame {first.label}", *_said(skipped)),
         )
@@ -61,6 +62,9 @@ CHECK = Check(
     code="CD104",
     name="frame-skipped",
     severity="error",
+    category="frames",
+    consequence=True,
+    effect=("runs in plain Python", "run in plain Python"),
     summary="A frame ran eagerly because Dynamo gave up on it.",
     explanation="""\
 A break in a loop, in a `try` or in some `with` blocks cannot be resumed from. Dynamo then compiles nothing of the

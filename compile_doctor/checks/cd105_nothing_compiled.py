@@ -59,6 +59,8 @@ CHECK = Check(
     code="CD105",
     name="nothing-compiled",
     severity="error",
+    category="frames",
+    exit_code=3,
     summary="No graph was compiled at all; the verdict is inconclusive (exit code 3).",
     explanation="""\
 The program ran, but not one graph was made: torch.compile did nothing. That is not a pass. Common causes: the model

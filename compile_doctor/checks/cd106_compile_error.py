@@ -78,6 +78,9 @@ CHECK = Check(
     code="CD106",
     name="compile-error",
     severity="error",
+    category="compile-errors",
+    stops=True,
+    own_recipe=True,
     summary="A compile-time exception (Dynamo, AOTAutograd, Inductor, C++ or Triton compiler), while eager works.",
     explanation="""\
 torch.compile raised, and the same model with the same inputs works in eager mode. torch wraps the exception several

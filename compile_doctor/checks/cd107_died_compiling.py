@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis.context import Seen
+from compile_doctor.checks import needs
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
 
@@ -41,6 +42,9 @@ CHECK = Check(
     code="CD107",
     name="died-compiling",
     severity="error",
+    category="compile-errors",
+    stops=True,
+    needs=(needs.eager_run,),
     summary="The process was killed by a signal or ran out of memory under torch.compile, while eager survives.",
     explanation="""\
 The target runs in a child process, so that its death is evidence and not the end of the diagnosis. It died under

@@ -76,6 +76,7 @@ CHECK = Check(
     code="CD201",
     name="recompile",
     severity="warning",
+    category="recompiles",
     summary="A frame was compiled again; names the failed guard, its cause and the source line.",
     explanation="""\
 A compiled frame is valid while its guards hold: shapes, dtypes, the Python values that it read. When one fails, the

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from compile_doctor.analysis.context import Seen
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.capture.trace.read import function_name
+from compile_doctor.checks import needs
 from compile_doctor.checks.base import Check
 from compile_doctor.model.compilations import LogRecord
 from compile_doctor.model.findings import Finding, Location
@@ -83,6 +84,12 @@ CHECK = Check(
     code="CD202",
     name="recompile-limit",
     severity="error",
+    category="recompiles",
+    effect=(
+        "hit the recompile limit and is no longer compiled",
+        "hit the recompile limit and are no longer compiled",
+    ),
+    needs=(needs.limit_log,),
     summary="recompile_limit was hit, and the frame runs eagerly from then on.",
     explanation="""\
 torch keeps at most `torch._dynamo.config.recompile_limit` (8) compiled versions of a frame. At the next one it stops

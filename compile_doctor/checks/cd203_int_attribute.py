@@ -27,6 +27,7 @@ CHECK = Check(
     code="CD203",
     name="int-attribute-recompile",
     severity="warning",
+    category="recompiles",
     summary="The failed guard is an int attribute of a module (layer_idx, a step counter).",
     explanation="""\
 Dynamo takes int attributes of an nn.Module for constants and guards on their value. Layers that share code but differ

@@ -92,6 +92,7 @@ CHECK = Check(
     code="CD204",
     name="new-closure-recompile",
     severity="warning",
+    category="recompiles",
     summary="A mask_mod, score_mod or other callable argument is a new function, or carries a new value, on each call.",
     explanation="""\
 A function that is passed in is inlined, together with what it carries: closure cells, default values, the keywords of

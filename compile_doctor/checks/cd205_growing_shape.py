@@ -38,6 +38,7 @@ CHECK = Check(
     code="CD205",
     name="growing-shape-recompile",
     severity="warning",
+    category="recompiles",
     summary="One dimension grows call by call (a KV cache in decode) under static shapes.",
     explanation="""\
 With `dynamic=False` every size is a graph of its own. A cache that is grown with torch.cat during decoding has a new

@@ -32,6 +32,7 @@ CHECK = Check(
     code="CD206",
     name="global-state-recompile",
     severity="warning",
+    category="recompiles",
     summary="Grad mode, autocast, default dtype, thread count or similar changed between calls.",
     explanation="""\
 Every graph is guarded on torch's global settings, because they change what operators do. A model that is warmed up

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis.context import Seen
+from compile_doctor.checks import needs
 from compile_doctor.checks.attention_program import PLAIN, attention_program
 from compile_doctor.checks.attention_values import at_site, dense_sites, seen_of
 from compile_doctor.checks.base import Check
@@ -35,6 +36,9 @@ CHECK = Check(
     code="CD301",
     name="flex-dense-fallback",
     severity="error",
+    category="attention",
+    consequence=True,
+    needs=(needs.watched,),
     summary="A flex_attention call executed the dense math path (observed, not inferred).",
     explanation="""\
 flex_attention has two ways to run. Compiled by Inductor it is one fused kernel, whose memory grows with the tokens.

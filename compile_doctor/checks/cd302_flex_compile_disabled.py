@@ -36,6 +36,7 @@ CHECK = Check(
     code="CD302",
     name="flex-compile-disabled",
     severity="error",
+    category="attention",
     summary="The cause of CD301 is torch.compiler.disable applied to an already compiled flex_attention.",
     explanation="""\
 `torch.compiler.disable(torch.compile(flex_attention))` is meant to keep the fused kernel out of the outer graph. It does

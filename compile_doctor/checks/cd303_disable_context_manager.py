@@ -39,6 +39,7 @@ CHECK = Check(
     code="CD303",
     name="disable-as-context-manager",
     severity="error",
+    category="attention",
     summary="`with torch.compiler.disable():` raises on every supported torch; found in the source too.",
     explanation="""\
 `torch.compiler.disable()` without a function returns a decorator. Used in a `with` statement it raises

@@ -42,6 +42,7 @@ CHECK = Check(
     code="CD304",
     name="nested-options-dropped",
     severity="warning",
+    category="attention",
     summary="An inner torch.compile(fn, mode=/dynamic=/backend=/options=) is inlined by an outer one and its options are lost.",
     explanation="""\
 Dynamo inlines a function that is compiled itself when it meets it in another compiled function. Its graph then belongs

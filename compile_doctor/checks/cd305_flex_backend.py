@@ -28,6 +28,7 @@ CHECK = Check(
     code="CD305",
     name="flex-backend-not-lowering",
     severity="error",
+    category="attention",
     summary="flex_attention runs under a backend that does not lower it (eager, aot_eager, …).",
     explanation="""\
 Only Inductor turns flex_attention into a fused kernel. `eager`, `aot_eager`, `cudagraphs` and most backends of one's own

@@ -49,6 +49,7 @@ CHECK = Check(
     code="CD306",
     name="flex-under-dispatch-mode",
     severity="error",
+    category="attention",
     summary="A TorchDispatchMode is active around flex_attention: no rule for the operator, or Dynamo skips the frame.",
     explanation="""\
 flex_attention is a higher-order operator. A TorchDispatchMode (FlopCounterMode, a memory tracker, a logger) sees every

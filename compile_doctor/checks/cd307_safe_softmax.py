@@ -41,6 +41,7 @@ CHECK = Check(
     code="CD307",
     name="safe-softmax-untraceable",
     severity="error",
+    category="attention",
     summary="Dynamo met torch._safe_softmax: called by the user, or as the symptom of a dense fallback being traced.",
     explanation="""\
 `torch._safe_softmax` is what torch's dense attention calls: a softmax that gives zeros for a row that is masked as a

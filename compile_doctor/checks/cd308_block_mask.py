@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from compile_doctor.analysis.attention.calls import place
 from compile_doctor.analysis.context import Seen
 from compile_doctor.capture.trace.read import function_name
+from compile_doctor.checks import needs
 from compile_doctor.checks.attention_program import PLAIN
 from compile_doctor.checks.attention_values import at_frame
 from compile_doctor.checks.base import Check
@@ -77,6 +78,8 @@ CHECK = Check(
     code="CD308",
     name="block-mask-materialised",
     severity="warning",
+    category="attention",
+    needs=(needs.profiler,),
     summary="create_block_mask runs uncompiled on every call, and builds an O(S²) mask.",
     explanation="""\
 Outside of compiled code `create_block_mask` evaluates the mask for every pair of tokens and writes the result out

@@ -41,6 +41,7 @@ CHECK = Check(
     code="CD309",
     name="flex-output-dtype",
     severity="warning",
+    category="attention",
     summary="flex_attention returns another dtype than the query's, and the caller does not cast back.",
     explanation="""\
 flex_attention is meant to answer in the dtype of its query. Under autocast it computes, and answers, in autocast's dtype,

@@ -33,6 +33,7 @@ CHECK = Check(
     code="CD401",
     name="float8-subclass-in-attention",
     severity="error",
+    category="float8",
     summary="A float8 tensor subclass reaches flex_attention or SDPA as q, k or v.",
     explanation="""\
 Float8 libraries keep data and scale together in a tensor subclass (torchao's Float8TrainingTensor, for one).

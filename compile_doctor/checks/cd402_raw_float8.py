@@ -32,6 +32,7 @@ CHECK = Check(
     code="CD402",
     name="raw-float8-in-attention",
     severity="error",
+    category="float8",
     summary="A raw float8 tensor reaches flex_attention or SDPA where the device has no kernel for it.",
     explanation="""\
 A `torch.float8_e4m3fn` or `float8_e5m2` tensor as query, key or value. On CPU eager mode says `"baddbmm_with_gemm" not

@@ -45,6 +45,7 @@ CHECK = Check(
     code="CD403",
     name="mixed-dtypes-in-attention",
     severity="error",
+    category="float8",
     summary="q, k and v differ in dtype (float8 or autocast leaking through one projection).",
     explanation="""\
 Attention takes query, key and value of one dtype. One projection that is kept in another precision, a cache that is

@@ -70,6 +70,8 @@ CHECK = Check(
     code="CD501",
     name="fused-kernel-unverified",
     severity="warning",
+    category="kernels",
+    unproven=True,
     summary="Attention was found, but the evidence does not reach what was asked (device, tokens); exit 3 under --require-fused.",
     explanation="""\
 `fused` takes three pieces of evidence: the generated code holds the attention kernel (lowered), its graph ran and the

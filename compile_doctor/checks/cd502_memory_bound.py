@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis.context import Seen
+from compile_doctor.checks import needs
 from compile_doctor.checks.attention_values import at_site, seen_of
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
@@ -41,6 +42,8 @@ CHECK = Check(
     code="CD502",
     name="memory-above-fused-bound",
     severity="error",
+    category="kernels",
+    needs=(needs.memory, needs.profiler),
     summary="Peak memory grows like S² although the kernel looks fused.",
     explanation="""\
 A fused kernel is worth little if the graph around it makes a tensor of all pairs of tokens all the same: a relative

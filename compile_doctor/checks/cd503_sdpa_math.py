@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from compile_doctor.analysis.attention.calls import Site
 from compile_doctor.analysis.context import Seen
+from compile_doctor.checks import needs
 from compile_doctor.checks.attention_values import at_site, seen_of
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
@@ -78,6 +79,8 @@ CHECK = Check(
     code="CD503",
     name="sdpa-math-backend",
     severity="error",
+    category="kernels",
+    needs=(needs.profiler,),
     summary="SDPA ran the math backend; says why each fused backend refused.",
     explanation="""\
 `scaled_dot_product_attention` chooses a backend for each call: flash, memory-efficient, cuDNN, or *math*, which is the

@@ -217,6 +217,7 @@ CHECK = Check(
     code="CD504",
     name="flash-attn-package",
     severity="info",
+    category="kernels",
     summary="flash_attn is imported or called where SDPA, or flex_attention for windows, soft caps and varlen, would do.",
     explanation="""\
 The `flash_attn` package is compiled for one CUDA and one torch, for hours. What it does is in torch:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis.context import Seen
 from compile_doctor.analysis.numerics.statuses import decoded_eagerly, described
+from compile_doctor.checks import needs
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.raised_values import hook, values_of
 from compile_doctor.model.comparisons import Compared, Comparison
@@ -126,6 +127,8 @@ CHECK = Check(
     code="CD601",
     name="numerics-differ",
     severity="error",
+    category="numerics",
+    needs=(needs.comparison(decoding=False),),
     summary="The compiled output, gradient or state differs from eager's beyond what the dtype explains.",
     explanation="""\
 The doctor runs the target in eager mode too. Without `--numerics` it compares the tensors of the first call: rounding

@@ -7,6 +7,7 @@ from typing import Any
 
 from compile_doctor.analysis.context import Seen
 from compile_doctor.analysis.numerics.statuses import decoded_eagerly, described
+from compile_doctor.checks import needs
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.raised_values import hook, values_of
 from compile_doctor.model.comparisons import Comparison
@@ -142,6 +143,8 @@ CHECK = Check(
     code="CD602",
     name="decode-prefill-mismatch",
     severity="error",
+    category="numerics",
+    needs=(needs.comparison(decoding=True),),
     summary="Decoding with a cache does not equal the full-sequence run; looked at with `--numerics`, where the target offers both.",
     explanation="""\
 A target file that has `full(model, inputs)` and `incremental(model, inputs, chunk)` is run both ways under `--numerics`, and

@@ -45,6 +45,8 @@ CHECK = Check(
     code="CD701",
     name="no-compiler",
     severity="error",
+    category="machine",
+    stops=True,
     summary="No working C++ compiler or Triton for the chosen device.",
     explanation="""\
 Inductor turns graphs into C++ (CPU) or Triton (GPU) source and compiles it on this machine. Without a compiler nothing

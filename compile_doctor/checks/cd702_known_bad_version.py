@@ -60,6 +60,8 @@ CHECK = Check(
     code="CD702",
     name="known-bad-version",
     severity="warning",
+    category="machine",
+    own_recipe=True,
     summary="This torch has a known defect that gives no error, the model uses what it is about, and no recipe mends it.",
     explanation="""\
 Some defects of a torch release are silent: a wrong result, a memory or time that nobody expects. They are known from

@@ -31,6 +31,7 @@ CHECK = Check(
     code="CD901",
     name="patch-skipped",
     severity="warning",
+    category="patches",
     summary="A recipe matches by version, but its capability probe or the fingerprint of what it replaces does not.",
     explanation="""\
 A recipe replaces code of torch only where that code is, to the letter, what the recipe was written for, where no other

@@ -26,6 +26,7 @@ CHECK = Check(
     code="CD902",
     name="patch-failed",
     severity="error",
+    category="patches",
     summary="A recipe raised while it was applied; everything it had changed was put back.",
     explanation="""\
 All changes of a recipe are made, or none: where one raises, those before it are taken back, and the message says so if

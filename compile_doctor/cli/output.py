@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from compile_doctor.clean import clean, say, without_commands
+from compile_doctor.cli.formats import FormatName, is_format
 from compile_doctor.errors import UsageError
+from compile_doctor.render import formats
 
 if TYPE_CHECKING:
     from compile_doctor.report.make import Report
-
-FORMATS = ("text", "json", "markdown", "sarif", "github", "gitlab", "junit")
 
 
 class Seconds(click.FloatRange):
@@ -83,7 +83,7 @@ def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--format",
             "format_",
-            type=click.Choice(FORMATS),
+            type=FormatName(),
             default="text",
             show_default=True,
             help="What to print on stdout.",
@@ -99,23 +99,23 @@ def prepare() -> None:
     def load() -> None:
         from compile_doctor.analysis.graph_breaks.causes import causes
         from compile_doctor.checks import all_checks
-        from compile_doctor.render import formats, renderer
+        from compile_doctor.render import own_formats, renderer
 
         causes()
         all_checks()
-        for name in formats():
+        for name in own_formats():
             renderer(name)
 
     threading.Thread(target=load, daemon=True).start()
 
 
-def check_outputs(output: tuple[str, ...], formats: Sequence[str] = FORMATS) -> list[tuple[str, Path]]:
-    """Splits FORMAT:PATH; raises UsageError before anything runs."""
+def check_outputs(output: tuple[str, ...], names: Sequence[str] = ()) -> list[tuple[str, Path]]:
+    """Splits FORMAT:PATH, with one of `names`, or a report's format; raises UsageError before anything runs."""
     found = []
     for item in output:
         name, colon, path = item.partition(":")
-        if not colon or name not in formats or not path:
-            raise UsageError(f"-o {item}: give FORMAT:PATH, with FORMAT one of {', '.join(formats)}.")
+        if not colon or not path or not (name in names if names else is_format(name)):
+            raise UsageError(f"-o {item}: give FORMAT:PATH, with FORMAT one of {', '.join(names or formats())}.")
         if not Path(path).resolve().parent.is_dir():
             raise UsageError(f"-o {item}: {Path(path).resolve().parent} is no directory.")
         found.append((name, Path(path)))

@@ -12,14 +12,10 @@ from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import Finding
 from compile_doctor.parity.result import Cell, Parity
 from compile_doctor.processes.scratch import scratch
-from compile_doctor.report.make import OUTCOMES, Report, make_report
+from compile_doctor.report.make import Report, make_report
 from compile_doctor.run.launch import one_size
 from compile_doctor.run.progress import Progress
 from compile_doctor.targets.target import Target, not_a_target
-
-CODES = ("CD601", "CD602")
-STOPPED = ("CD106", "CD107", "CD701")
-"""What keeps the compiled run from an output that could be compared."""
 
 
 def model_parity(
@@ -52,7 +48,13 @@ def model_parity(
 
 
 def _fails(report: Report) -> bool:
-    return any(finding.code in (*STOPPED, "CD002") for finding in report.findings)
+    """Whether the run failed in a way that gradients may be the reason of; not if the target could not even be built."""
+    facts = [finding.facts for finding in report.findings]
+    return any(one.stops or (one.target_fails and one.exit_code == 3) for one in facts)
+
+
+def _is_shown(finding: Finding) -> bool:
+    return finding.facts.category == "numerics" or finding.facts.stops
 
 
 def _without_gradients(evidence: Evidence) -> Cell:
@@ -79,8 +81,8 @@ def _parity(target: Target, evidence: Evidence, report: Report, backward: Cell |
         raise UsageError(f"torch.compile refuses these options: {evidence.facts.usage}")
     if evidence.facts.not_a_target:
         raise UsageError(evidence.facts.not_a_target, hint=not_a_target())
-    findings = tuple(finding for finding in report.findings if finding.code in (*CODES, *STOPPED))
-    outcome = next((finding for finding in report.findings if finding.code in OUTCOMES), None)
+    findings = tuple(finding for finding in report.findings if _is_shown(finding))
+    outcome = next((finding for finding in report.findings if finding.is_outcome), None)
     if outcome and not findings:
         raise _no_result(target, outcome)
     cells = [
@@ -97,7 +99,7 @@ def _parity(target: Target, evidence: Evidence, report: Report, backward: Cell |
         )
         for one in report.numerics
     ]
-    stopped = next((finding for finding in findings if finding.code in STOPPED), None)
+    stopped = next((finding for finding in findings if finding.facts.stops), None)
     if stopped or not any(cell.case == "compiled-vs-eager" for cell in cells):
         status = "FAIL" if stopped else "N/A"
         reason = stopped.title if stopped else outcome.title if outcome else report.not_compared or report.reason
@@ -109,7 +111,7 @@ def _parity(target: Target, evidence: Evidence, report: Report, backward: Cell |
 
 
 def _no_result(target: Target, outcome: Finding) -> UsageError | InconclusiveError:
-    kind = UsageError if OUTCOMES[outcome.code] == 2 else InconclusiveError
+    kind = UsageError if outcome.facts.exit_code == 2 else InconclusiveError
     return kind(
         f"{target.text}: {outcome.title}. {outcome.message}",
         hint=f"More: compile-doctor diagnose {target.text} ({outcome.code})",
@@ -121,6 +123,6 @@ def _notes(evidence: Evidence, report: Report) -> list[str]:
     found = [note for one in evidence.comparisons for note in one.notes]
     active = [patch.id for patch in report.patches if patch.state == "active"]
     found += [f"recipes active: {', '.join(active)}"] if active else []
-    others = sorted({f.code for f in report.findings if f.severity == "error"} - {*CODES, *STOPPED})
+    others = sorted({f.code for f in report.findings if f.severity == "error" and not _is_shown(f)})
     found += [f"part of it may have run without torch.compile: `diagnose` finds {', '.join(others)}"] if others else []
     return list(dict.fromkeys(found))

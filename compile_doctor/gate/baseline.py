@@ -27,8 +27,8 @@ _ON_A_NAME = re.compile(
     r"(?!self\b)[A-Za-z_]\w*"
 )
 """The cause of a recompilation, where what varies begins with a name that the function gives it."""
-ABOUT_THE_MACHINE = ("CD701", "CD702", "CD703", "CD901", "CD902")
-"""Findings about the environment, not about the code: shown, and never part of a baseline."""
+ABOUT_THE_MACHINE = ("machine", "patches")
+"""Categories of findings about the environment, not about the code: shown, and never part of a baseline."""
 
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Positive = Annotated[int, Meta(ge=1, le=10**15)]
@@ -66,7 +66,7 @@ class Summary(Struct, frozen=True, forbid_unknown_fields=True):
 class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     """A finding, as far as it stays the same while code moves."""
 
-    code: Annotated[str, Meta(pattern=r"^CD[0-9]{3}\Z")]
+    code: Annotated[str, Meta(pattern=r"^[A-Z]{2,6}[0-9]{3}\Z")]
     upstream: str | None
     owner: Literal["mine", "dependency", "torch"]
     file: str | None
@@ -113,24 +113,26 @@ def snapshot(name: str, report: Report) -> Baseline:
         str(report.environment.get("device", "cpu")),
         _settings(report),
         Summary(**{key: report.summary[key] for key in Summary.__struct_fields__}),
-        tuple(sorted((identity(one) for one in report.findings if one.code not in ABOUT_THE_MACHINE), key=sorted_by)),
+        tuple(sorted((identity(one) for one in report.findings if _is_kept(one)), key=sorted_by)),
         _attention(report),
     )
+
+
+def _is_kept(finding: Finding) -> bool:
+    return finding.facts.category not in ABOUT_THE_MACHINE
 
 
 def identity(finding: Finding) -> Entry:
     """Code, upstream id, owner, file, qualified name and normalised cause: an argument may be called what it likes."""
     place = finding.location
-    # That a frame is skipped is one finding, whichever of its breaks Dynamo met first; that break has its own.
-    skipped = finding.code == "CD104"
     return Entry(
         finding.code,
-        None if skipped else finding.upstream,
+        None if finding.baseline_cause else finding.upstream,
         finding.owner,  # type: ignore[arg-type]  # checked before it is written
         # Where a package lies is the machine's affair; which file of it is not.
         _portable(place.file) if place else None,
         place.function if place else None,
-        "skipped" if skipped else _ON_A_NAME.sub(r"\1:*", finding.cause),
+        finding.baseline_cause or _ON_A_NAME.sub(r"\1:*", finding.cause),
     )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta, Struct
 
+from compile_doctor import checks
 from compile_doctor.capture.safe_files import read_bytes
 from compile_doctor.errors import UsageError
-from compile_doctor.model.findings import OUTCOMES
 from compile_doctor.model.sizes import parse_size
 
 if sys.version_info >= (3, 11):
@@ -291,18 +290,13 @@ def _check_size(where: str, text: str) -> None:
 
 
 def _check_waiver(where: str, waiver: Waiver, targets: Sequence[str]) -> None:
-    codes = sorted(
-        module.name[:5].upper()
-        for module in pkgutil.iter_modules(
-            [str(Path(__file__).resolve().parent.parent / "checks")]
-        )  # imports none: that takes long
-        if module.name.startswith("cd")
-    )
+    codes = checks.codes()  # imports none of them: that takes long
     if waiver.code not in codes:
         near = get_close_matches(waiver.code.upper(), codes, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(codes)}."
         raise UsageError(f"{where}: code = {waiver.code!r} is not the code of a check; {hint}")
-    if waiver.code in OUTCOMES:
+    check = checks.find_check(waiver.code)
+    if check is not None and check.exit_code is not None:
         raise UsageError(
             f"{where}: code = {waiver.code!r} cannot be waived: a target that has it was not judged.",
             hint=f"compile-doctor explain {waiver.code}",

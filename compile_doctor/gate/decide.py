@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
+from compile_doctor.checks import find_check
 from compile_doctor.errors import InconclusiveError
 from compile_doctor.gate import baseline, baseline_files, regressions
 from compile_doctor.gate.config import Configuration, GateTarget, Waiver
 from compile_doctor.gate.outcome import Change, Outcome
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import Finding
-from compile_doctor.report.make import OUTCOMES, Report, make_report, relative
+from compile_doctor.report.make import Report, make_report, relative
 
 
 def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, today: datetime.date) -> Outcome:
@@ -101,7 +102,7 @@ def _unmeasured(target: GateTarget, report: Report, evidence: Evidence) -> str:
 
 def covers(waiver: Waiver, name: str, finding: Finding) -> bool:
     """Whether a waiver is about a finding: its code, and its file or function. Nothing covers a run that was not judged."""
-    if waiver.code in OUTCOMES or waiver.code != finding.code or (waiver.target and waiver.target != name):
+    if finding.is_outcome or waiver.code != finding.code or (waiver.target and waiver.target != name):
         return False
     place = finding.location
     return place is not None and waiver.place in (place.file, f"{place.file}:{place.function}")
@@ -125,12 +126,14 @@ def waiver_notes(configuration: Configuration, outcomes: Sequence[Outcome], toda
 
 
 def _is_whole(report: Report) -> bool:
-    return not why_undecided(report) and not any(finding.code in OUTCOMES for finding in report.findings)
+    return not why_undecided(report) and not any(finding.is_outcome for finding in report.findings)
 
 
 def _could_tell(waiver: Waiver, report: Report) -> bool:
     """Whether the run could have had the finding: backend eager shows what Dynamo does, and no more."""
-    return report.settings.get("backend") != "eager" or (waiver.code[:3] in ("CD1", "CD2") and waiver.code != "CD106")
+    check = find_check(waiver.code)
+    dynamos = check is not None and check.category in ("breaks", "frames", "recompiles")
+    return dynamos or report.settings.get("backend") != "eager"
 
 
 def _sentence(text: str) -> str:

@@ -22,7 +22,7 @@ _NAMES = {
 LINES = 9
 """That are named of one change."""
 _RANK = {"fused": 0, "unverified": 1, "mixed": 2, "dense": 3}
-_ABOUT_ATTENTION = ("CD3", "CD4", "CD5")
+_ABOUT_ATTENTION = ("attention", "float8", "kernels")
 _Calls = dict[tuple[str, str, str], list[str]]
 """Verdicts by file, function and api."""
 
@@ -47,7 +47,9 @@ def compare(
         excuse = next((change.waived for change in worse if change.waived), "")
         worse += [replace(change, waived=excuse) for change in more]
         better += fewer
-    about = [(one.finding, one.waived) for one in worse if one.finding and one.finding.code[:3] in _ABOUT_ATTENTION]
+    about = [
+        (one.finding, one.waived) for one in worse if one.finding and one.finding.facts.category in _ABOUT_ATTENTION
+    ]
     excused = {one.location.function: waiver for one, waiver in about if one.location}
     attention = _attention(known.attention, found.attention, report, excused)
     return [*worse, *attention[0]], [*better, *attention[1]]
@@ -80,7 +82,7 @@ def _new_findings(
     for entry in new:
         findings = alike[entry]
         finding = findings[-1]  # of several in one function, which of them is new cannot be told: the text names all
-        if entry.owner in owners and (finding.severity != "info" or finding.code == "CD101"):
+        if entry.owner in owners and (finding.severity != "info" or finding.facts.category == "breaks"):
             yield Change("finding", f"new: {named(entry, *findings)}", finding, waived(finding))
 
 

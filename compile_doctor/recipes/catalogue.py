@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from compile_doctor.errors import UsageError
+from compile_doctor.plugins import RECIPES, Plugin, plugins
 from compile_doctor.recipes.read import RecipeError, read_recipe
 from compile_doctor.recipes.recipe import Recipe
 
@@ -23,12 +25,28 @@ OWN_RECIPES = "COMPILE_DOCTOR_RECIPES"
 
 
 def folders() -> tuple[Path, ...]:
-    """The shipped recipes' folder (inside the package in a wheel, beside it in a checkout), and the user's own."""
+    """The shipped recipes' folder (inside the package in a wheel, beside it in a checkout), plug-ins', and the user's own."""
     shipped = _shipped()
     own = os.environ.get(OWN_RECIPES)
     if own and not Path(own).is_dir():
         raise UsageError(f"{OWN_RECIPES} is {own}, which is no folder.")
-    return (shipped, Path(own).resolve()) if own else (shipped,)
+    return (shipped, *map(_folder_of, plugins(RECIPES)), *((Path(own).resolve(),) if own else ()))
+
+
+@cache
+def _folder_of(plugin: Plugin) -> Path:
+    """The folder of a package, or one in it; the package itself is not imported."""
+    hint = f"Update or uninstall {plugin.distribution}."
+    try:
+        spec = find_spec(plugin.entry.module)
+        inside = plugin.entry.attr.split(".") if plugin.entry.attr else ()
+        places = [Path(place, *inside) for place in (spec and spec.submodule_search_locations) or ()]
+    except Exception as error:  # a parent package is other people's code, and an entry point may be anything
+        raise UsageError(f"{plugin.error(f'cannot be found: {type(error).__name__}: {error}')}", hint=hint) from error
+    found = next((place.resolve() for place in places if place.is_dir()), None)
+    if found is None:
+        raise UsageError(str(plugin.error("is not a folder of recipes")), hint=hint)
+    return found
 
 
 @cache

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from compile_doctor.model.findings import Finding
 from compile_doctor.model.sizes import human
-from compile_doctor.report.make import OUTCOMES, Report
+from compile_doctor.report.make import Report
 
 
 def consequence(report: Report) -> str:
@@ -14,10 +16,10 @@ def consequence(report: Report) -> str:
     errors = [finding for finding in report.findings if finding.severity == "error"]
     if not errors:
         return _healthy(report)
-    first = next((f for f in errors if f.code in ("CD106", "CD107", "CD701")), None)
+    first = next((f for f in errors if f.facts.stops), None)
     if first:
         return f"{first.title}."
-    parts = [part for part in (_attention(report), _breaks(report), _skipped(report), _limit(errors)) if part]
+    parts = [part for part in (_attention(report), _breaks(report), *_effects(errors)) if part]
     sentence = "; ".join(parts) or f"{errors[0].title}"
     word = sentence.split(" ", 1)[0]
     return (sentence if {"_", ".", "("} & set(word) else sentence[:1].upper() + sentence[1:]) + "."
@@ -66,7 +68,7 @@ def _attention(report: Report) -> str:
 
 
 def _breaks(report: Report) -> str:
-    broken = [f for f in report.findings if f.code in ("CD101", "CD102", "CD103") and f.severity == "error"]
+    broken = [f for f in report.findings if f.facts.category == "breaks" and f.severity == "error"]
     sites = len({(f.location.file, f.location.line) if f.location else id(f) for f in broken})
     if not sites:
         return ""
@@ -77,19 +79,14 @@ def _breaks(report: Report) -> str:
     return f"{verb} the model into {_number(graphs, 'graph')}" if alone else f"{verb} the graph"
 
 
-def _skipped(report: Report) -> str:
-    names = list(dict.fromkeys(f.location.function for f in report.findings if f.code == "CD104" and f.location))
-    if not names:
-        return ""
-    return f"{_listed(names)} run{'s' if len(names) == 1 else ''} in plain Python"
-
-
-def _limit(errors: list[Finding]) -> str:
-    # By the title: torch's own function is located where the user calls it, in another function.
-    hit = [f.title.removeprefix("Recompile limit hit: ") for f in errors if f.code == "CD202"]
-    names = list(dict.fromkeys(hit))
-    verb = "is" if len(names) == 1 else "are"
-    return f"{_listed(names)} hit the recompile limit and {verb} no longer compiled" if names else ""
+def _effects(errors: list[Finding]) -> Iterator[str]:
+    """`forward runs in plain Python`, in the words of each check."""
+    for code in sorted({one.code for one in errors if one.facts.effect}):
+        found = [one for one in errors if one.code == code and one.facts.effect]
+        # By the title: torch's own function is located where the user calls it, in another function.
+        names = list(dict.fromkeys(one.title.partition(": ")[2] or one.title for one in found))
+        one, several = found[0].facts.effect or ("", "")
+        yield f"{_listed(names)} {one if len(names) == 1 else several}"
 
 
 def _listed(names: list[str]) -> str:
@@ -108,7 +105,7 @@ def figures(report: Report) -> list[str]:
     found.append(f"compile {summary['compile_seconds']:.1f} s")
     if "eager" in report.timings:
         found.append(f"eager control {report.timings['eager']:.1f} s")
-    if report.max_difference is not None and not any(f.code in OUTCOMES for f in report.findings):
+    if report.max_difference is not None and not any(f.is_outcome for f in report.findings):
         found.append(
             _compared(report.max_difference) + (f" at {report.compared_at:,} tokens" if report.compared_at else "")
         )

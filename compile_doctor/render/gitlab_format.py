@@ -9,7 +9,7 @@ from compile_doctor.clean import cleaned
 from compile_doctor.gate.outcome import Gate
 from compile_doctor.render.entries import INCONCLUSIVE, Entry, body, cut, fingerprints, label, own_place
 from compile_doctor.render.subjects import targets
-from compile_doctor.report.make import OUTCOMES, Report
+from compile_doctor.report.make import Report
 from compile_doctor.source import locations
 
 _SEVERITIES = {"error": "critical", "warning": "minor", "info": "info"}
@@ -41,7 +41,7 @@ def _violation(entry: Entry, fingerprint: str) -> dict[str, Any]:
     named = f"{entry.target}: {body(entry)}" if entry.target else body(entry)
     if finding.location and place != finding.location:
         named += f"\nIn {locations.short(finding.location.file)}:{finding.location.line}"
-    open_end = entry.kind == INCONCLUSIVE or (entry.kind == "finding" and finding.code in OUTCOMES)
+    open_end = entry.kind == INCONCLUSIVE or (entry.kind == "finding" and finding.is_outcome)
     return {
         "description": cut(named, _DESCRIPTION),
         "check_name": label(finding),

@@ -11,7 +11,7 @@ from compile_doctor.model.findings import SEVERITIES
 from compile_doctor.parity import result
 from compile_doctor.render.document import ENVIRONMENT, Count, Figure, Record, Size, Texts, one_of
 
-Code = Annotated[str, Meta(pattern="^CD[0-9]{3}$")]
+Code = Annotated[str, Meta(pattern="^[A-Z]{2,6}[0-9]{3}$")]
 Owner = Annotated[str, one_of("mine", "dependency", "torch")]
 Verdict = Annotated[str, one_of("healthy", "unhealthy", "inconclusive")]
 _CALL = ("fused", "dense", "mixed", "unverified")
@@ -182,8 +182,8 @@ class Attention(Record):
 class SkippedCheck(Record):
     """What could not be checked: never a pass."""
 
-    code: Code
-    """The check's code."""
+    code: str
+    """The check's code, or the name of a plug-in's entry point that is not a valid one."""
     reason: str
     """Why it could not be looked at."""
 

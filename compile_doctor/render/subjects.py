@@ -9,7 +9,7 @@ from compile_doctor.gate.outcome import Change, Gate, Outcome
 from compile_doctor.model.findings import Finding, Location
 from compile_doctor.render.consequence import consequence
 from compile_doctor.render.entries import CONFIGURATION, INCONCLUSIVE, Entry, Target, identity
-from compile_doctor.report.make import OUTCOMES, Report, relative
+from compile_doctor.report.make import Report, relative
 
 
 def targets(subject: Report | Gate) -> tuple[Target, ...]:
@@ -26,7 +26,7 @@ def _of_report(report: Report) -> Target:
     path = _file(report)
     reason = consequence(report)
     found = [Entry(finding, "finding", finding.severity, path=path) for finding in report.findings]
-    if status == INCONCLUSIVE and not any(finding.code in OUTCOMES for finding in report.findings):
+    if status == INCONCLUSIVE and not any(finding.is_outcome for finding in report.findings):
         found.insert(0, _made(INCONCLUSIVE, INCONCLUSIVE, reason or "There is no verdict.", path=path))
     return Target(report.target, status, report.verdict, reason, tuple(found), report)
 

@@ -209,7 +209,7 @@ def _finding(console: Console, report: Report, number: int, finding: Finding, ve
     cost = _cost(finding)
     if cost:
         _wrapped(console, "Cost   ", cost)
-    if finding.code in ("CD001", "CD002"):
+    if finding.facts.target_fails:
         _block(console, finding.evidence if verbosity else finding.evidence[-12:])
     elif verbosity:
         for line in finding.evidence:
@@ -265,7 +265,7 @@ def _block(console: Console, lines: tuple[str, ...]) -> None:
 
 def _bytecode(console: Console, report: Report, finding: Finding) -> None:
     """The decompiled part around the break, where there is a capture that has it."""
-    if finding.code not in ("CD101", "CD102") or finding.location is None:
+    if not finding.facts.bytecode or finding.location is None:
         return
     best: tuple[int, str] | None = None
     for key in report.bytecode:

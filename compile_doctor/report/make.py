@@ -8,19 +8,17 @@ from typing import Any
 
 from compile_doctor.analysis.attention.entries import AttentionEntry, attention_entries
 from compile_doctor.analysis.context import Seen
-from compile_doctor.analysis.numerics.statuses import EAGER, Judged, judged
+from compile_doctor.analysis.numerics.statuses import Judged, judged
 from compile_doctor.analysis.recipe_match import with_recipe
 from compile_doctor.analysis.reconcile import disagreements
 from compile_doctor.capture.trace.read import function_name
-from compile_doctor.checks import all_checks
+from compile_doctor.checks import all_checks, unusable
 from compile_doctor.model.evidence import Child, Evidence, Patch
-from compile_doctor.model.findings import OUTCOMES as OUTCOMES
 from compile_doctor.model.findings import SEVERITIES, Finding
 from compile_doctor.report import proof
+from compile_doctor.report.run_checks import run_checks
 from compile_doctor.report.trial import Trial
 from compile_doctor.source import locations
-
-_OWNERS = ("mine", "dependency", "torch")
 
 
 @dataclass(frozen=True)
@@ -76,33 +74,14 @@ class Report:
 def make_report(evidence: Evidence) -> Report:
     """Every check over the evidence. Raises nothing: a check that cannot read the evidence is listed as skipped."""
     seen = Seen(evidence)
-    findings: list[Finding] = []
-    skipped: list[tuple[str, str]] = []
-    for check in all_checks():
-        try:
-            findings.extend(check.detect(seen))
-        except Exception as error:  # one check's mistake must not hide what the others found
-            skipped.append((check.code, f"it failed on this evidence: {type(error).__name__}: {error}"))
-    crashed = [code for code, _ in skipped]
-    findings.sort(key=_order)
-    skipped += _not_checked(evidence)
-    if any(finding.code in ("CD001", "CD002") for finding in findings):
-        kept = {*OUTCOMES, *(check.code for check in all_checks() if check.from_source)}
-        dropped = [finding for finding in findings if finding.code not in kept]
-        findings = [finding for finding in findings if finding.code in kept]
-        skipped += [
-            (code, "not judged: the target fails without torch.compile too")
-            for code in sorted({f.code for f in dropped})
-        ]
+    found = run_checks(all_checks(), seen, unusable())
     called = [one.site for one in seen.attention]
-    findings = [with_recipe(finding, evidence.environment, called, seen.own_sources) for finding in findings]
+    findings = [with_recipe(finding, evidence.environment, called, seen.own_sources) for finding in found.findings]
     attention = attention_entries(seen)
     missing = proof.lacking(evidence, (entry.peak_bytes for entry in attention))
     verdict, reason = _verdict(evidence, findings, missing)
     unproven = _unproven(attention, findings) if evidence.asked.settings.require_fused else ""
-    if crashed:
-        plural = "A check" if len(crashed) == 1 else "Checks"
-        unproven = f"{plural} of compile-doctor failed on this evidence: {', '.join(crashed)}. Please report it (-v)."
+    unproven = found.problem or unproven
     if verdict == "healthy" and unproven:
         verdict, reason = "inconclusive", unproven
     return Report(
@@ -114,7 +93,7 @@ def make_report(evidence: Evidence) -> Report:
         settings=_settings(evidence),
         summary=_summary(seen),
         findings=tuple(findings),
-        skipped_checks=tuple(sorted(skipped)),
+        skipped_checks=found.skipped,
         unknown_events=evidence.unknown,
         disagreements=disagreements(evidence),
         notes=(*evidence.notes, *_float8(evidence, seen)),
@@ -142,40 +121,24 @@ def exit_code(report: Report, fail_on: str) -> int:
     """0, 1, 2 or 3 of the contract; `fail_on` is `error`, `warning` or `never`."""
     if report.damaged:
         return 3
-    for finding in report.findings:
-        if finding.code in OUTCOMES and finding.code != "CD105":
-            return OUTCOMES[finding.code]
+    outcomes = [finding.facts for finding in report.findings if finding.is_outcome]
+    for facts in outcomes:
+        if facts.category == "target" and facts.exit_code:
+            return facts.exit_code
     bad = [
         f for f in report.findings if fail_on != "never" and SEVERITIES.index(f.severity) <= SEVERITIES.index(fail_on)
     ]
     if report.require_fused and any(entry.verdict in ("dense", "mixed") for entry in report.attention):
         return 1
     if report.verdict == "inconclusive":
-        return 3
+        return next((facts.exit_code for facts in outcomes if facts.exit_code), 3)
     return 1 if bad else 0
-
-
-def _order(finding: Finding) -> tuple[Any, ...]:
-    """Outcomes first, then the worst; of those, the user's own, and what costs most."""
-    place = (finding.location.file, finding.location.line) if finding.location else ("", 0)
-    return (
-        finding.code not in OUTCOMES,
-        SEVERITIES.index(finding.severity),
-        _OWNERS.index(finding.owner),
-        finding.code[:3] not in ("CD3", "CD4"),  # gigabytes come before seconds
-        finding.code in ("CD104", "CD301"),  # a consequence: after its cause
-        finding.late,
-        -finding.cost.graphs,
-        -finding.count,
-        place,
-        finding.code,
-    )
 
 
 def _verdict(evidence: Evidence, findings: list[Finding], missing: tuple[str, ...]) -> tuple[str, str]:
     if evidence.damage:
         return "inconclusive", _sentence(f"The capture is not whole: {evidence.damage[0]}")
-    outcome = next((finding for finding in findings if finding.code in OUTCOMES), None)
+    outcome = next((finding for finding in findings if finding.is_outcome), None)
     failed = next(
         (child for child in evidence.children if child.mode == "command" and (child.exit_code or child.signal)), None
     )
@@ -213,7 +176,7 @@ def _unproven(attention: tuple[AttentionEntry, ...], findings: list[Finding]) ->
     if not attention:
         return "No attention call was seen, so that nothing is proven to be fused (--require-fused)."
     unproven = next((one for one in attention if one.verdict != "fused"), None)
-    if unproven is None and not any(finding.code == "CD501" for finding in findings):
+    if unproven is None and not any(finding.facts.unproven for finding in findings):
         return ""
     why = f": {unproven.reason}" if unproven and unproven.reason else ""
     return f"Attention is not proven to be fused (--require-fused){why}."
@@ -273,28 +236,6 @@ def _float8(evidence: Evidence, seen: Seen) -> list[str]:
     return [
         f"{len(layers)} float8 layers ({named}) are fine here: what reaches attention is {', '.join(sorted(dtypes))}"
     ]
-
-
-def _not_checked(evidence: Evidence) -> list[tuple[str, str]]:
-    """What could not be looked at, and why: never counted as a pass."""
-    found = []
-    if not evidence.attention.watched and evidence.has_attention:
-        found.append(("CD301", "no probe watched this run: a trace tells what was compiled, not what was executed"))
-        found.append(("CD502", "memory was not measured: that takes `diagnose`"))
-    if evidence.asked.command and evidence.has_attention:
-        for code in ("CD308", "CD502", "CD503"):
-            found.append((code, "a command is not run again under the profiler: that takes `diagnose`"))
-    if evidence.asked.command:
-        found.append(("CD002", "a command is not run a second time in eager mode"))
-        found.append(("CD107", "a command is not run a second time in eager mode"))
-    for one in judged(evidence.comparisons):
-        if one.max_error is None and one.status in ("N/A", "UNSUPPORTED"):
-            found.append(
-                ("CD601" if one.implementation != EAGER else "CD602", f"{one.case}, {one.direction}: {one.reason}")
-            )
-    if not evidence.logs and not evidence.children:
-        found.append(("CD202", "a bare trace does not say that the recompile limit was hit"))
-    return found
 
 
 def relative(report: Report) -> Report:

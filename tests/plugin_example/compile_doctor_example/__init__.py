@@ -1,0 +1,1 @@
+"""A plug-in for compile-doctor: a check, a format and a recipe."""
