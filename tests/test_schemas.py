@@ -20,7 +20,7 @@ from helpers import a_break, about, evidence
 
 from compile_doctor import schemas
 from compile_doctor.analysis.attention.entries import AttentionEntry
-from compile_doctor.analysis.attention.size_ladder import Step
+from compile_doctor.analysis.attention.growth import Step
 from compile_doctor.analysis.numerics.statuses import Judged
 from compile_doctor.bench import result as bench_result
 from compile_doctor.bench.run import OF_MODELS
