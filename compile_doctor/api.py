@@ -36,10 +36,8 @@ class Report(make.Report):
 
         `verbosity` 1 is `-v`. Raises UsageError for another format.
         """
-        from compile_doctor.render import formats, renderer
+        from compile_doctor.render import renderer
 
-        if format not in formats():
-            raise UsageError(f"There is no format {format!r}: {', '.join(formats())}.")
         return renderer(format)(self, verbosity)
 
     def exit_code(self, fail_on: str = "error") -> int:

@@ -87,7 +87,7 @@ def test_every_format_is_that_of_the_command(tmp_path):
     assert json.loads(report.render("json"))["verdict"] == report.verdict == "unhealthy"
     assert str(report) == report.render() and report._repr_markdown_() == report.render("markdown")
     assert isinstance(report, compile_doctor.Report) and report.exit_code() == 1
-    with pytest.raises(UsageError, match=r"There is no format 'pdf': github, gitlab, json"):
+    with pytest.raises(UsageError, match=r"There is no format 'pdf': text, json, markdown"):
         report.render("pdf")
 
 

@@ -10,7 +10,7 @@ import pytest
 from helpers import MODEL, about, compilation, evidence
 
 from compile_doctor.analysis.attention.calls import is_inner, place, sites
-from compile_doctor.analysis.attention.size_ladder import verdicts
+from compile_doctor.analysis.attention.growth import verdicts
 from compile_doctor.analysis.attention.verdicts import judge
 from compile_doctor.capture import load_capture
 from compile_doctor.model.attention import (

@@ -308,7 +308,7 @@ def update(monkeypatch, folder, reports_by_name):
     monkeypatch.setattr(gate, "run_targets", run_targets)
     monkeypatch.setattr(gate, "make_report", lambda evidence: next(found))
     configuration = configured(folder, *reports_by_name)
-    return gate.update_baselines(configuration, configuration.targets, None, None, 1)
+    return gate.update_baselines(configuration, configuration.targets, None, None)
 
 
 @pytest.mark.parametrize("verdict", ["inconclusive", "", "HEALTHY", "of a newer version"])

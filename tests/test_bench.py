@@ -16,7 +16,8 @@ from compile_doctor.bench.result import Bench, Row, ranked
 from compile_doctor.bench.run import BenchSettings, _check_options, _chosen
 from compile_doctor.errors import UsageError
 from compile_doctor.render.bench_json import as_dict
-from compile_doctor.render.bench_text import render_bench, seconds
+from compile_doctor.render.bench_text import render as render_bench
+from compile_doctor.render.bench_text import seconds
 
 EXITED = {"ended": "exited", "exit_code": 0, "signal": None, "seconds": 3.0}
 KILLED = {"ended": "signal", "exit_code": -9, "signal": "SIGKILL", "seconds": 3.0}

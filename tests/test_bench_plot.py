@@ -10,7 +10,7 @@ from bench_helper import attention_bench
 
 from compile_doctor.bench.result import Bench
 from compile_doctor.errors import UsageError
-from compile_doctor.render.bench_plot import check_plot, plot_bench
+from compile_doctor.render.plot import check_plot, plot_bench
 
 
 def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from helpers import MODEL, SOURCE, graph, interned, metrics, one_break, seal, start, write_capture
 
-from compile_doctor.capture import CaptureDirectory, load_capture
+from compile_doctor.capture import CaptureDirectory, load, load_capture, store
 from compile_doctor.capture.members import Stream
 from compile_doctor.capture.schema import Member
 from compile_doctor.errors import CaptureError
@@ -83,6 +83,19 @@ def test_a_folder_that_is_gone_when_the_children_have_ended(tmp_path):
     report = make_report(directory.close((Child("diagnose", 0),)))
     assert (report.verdict, exit_code(report, "never")) == ("inconclusive", 3)
     assert "was it deleted while the target ran?" in report.reason
+
+
+def test_what_was_read_to_decide_about_a_second_child_is_not_read_again_without_one(tmp_path, monkeypatch):
+    directory = CaptureDirectory(write_capture(tmp_path / "c"), Asked("model.py"))
+    write_capture(directory.path)
+    read = []
+    monkeypatch.setattr(store, "read_run", lambda *given: read.append(given[2]) or load.read_run(*given))
+    first, control = Child("diagnose", 1), Child("control", 0)
+    seen = directory.read((first,))
+    assert directory.close((first,)).compilations == seen.compilations != []
+    assert read == [(first,)]
+    directory.close((first, control))
+    assert read == [(first,), (first, control)]
 
 
 def test_a_capture_that_cannot_be_completed_is_reported_and_is_no_pass(tmp_path, monkeypatch):

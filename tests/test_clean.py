@@ -22,14 +22,14 @@ from helpers import a_break, compilation, evidence, write_capture
 
 from compile_doctor.bench.result import Bench
 from compile_doctor.clean import clean, quoted, say, without_commands
+from compile_doctor.cli.options import OutputOptions
 from compile_doctor.cli.output import print_data, write_report
 from compile_doctor.gate import baseline, regressions
 from compile_doctor.gate.outcome import Gate, Outcome
 from compile_doctor.model.findings import Finding, Location
 from compile_doctor.model.stacks import Frame
 from compile_doctor.parity.result import Parity
-from compile_doctor.render import bench_json, bench_text, formats, gate_renderer, renderer
-from compile_doctor.render.parity import PARITY_FORMATS, parity_renderer
+from compile_doctor.render import bench_renderer, formats, gate_renderer, parity_renderer, renderer
 from compile_doctor.report.make import Report, make_report
 from compile_doctor.source.spans import Spans
 
@@ -148,10 +148,10 @@ def shown() -> Iterator[tuple[str, str]]:
         for name in formats():
             yield f"report-{name}-{verbosity}", renderer(name)(report(), verbosity)
             yield f"gate-{name}-{verbosity}", gate_renderer(name)(gate(), verbosity)
-        for name in PARITY_FORMATS:
+        for name in formats("parity"):
             yield f"parity-{name}-{verbosity}", parity_renderer(name)(parity(), verbosity)
-    yield "bench-text-0", bench_text.render_bench(bench())
-    yield "bench-json-0", bench_json.render_bench(bench())
+    for name in formats("bench"):
+        yield f"bench-{name}-0", bench_renderer(name)(bench())
 
 
 SHOWN = dict(shown())
@@ -292,7 +292,7 @@ def test_nothing_that_is_printed_is_a_command_to_the_runner(monkeypatch, capsys)
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     for name in formats():
-        write_report(report(), name, (), "error", 2, False)
+        write_report(report(), OutputOptions(name, verbose=2))
         lines = capsys.readouterr().out.splitlines()
         begin = ("::error ", "::warning ", "::notice ") if name == "github" else ()
         assert [line for line in lines if line.strip().startswith("::") and not line.startswith(begin)] == []

@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from compile_doctor.cli.output import check_patches
+from compile_doctor.cli.options import check_patches
 from compile_doctor.errors import UsageError
 from compile_doctor.recipes.changes import Configure, Register, set_by
 from compile_doctor.recipes.engine import PatchError, load_code, status, unknown_switches

@@ -18,7 +18,7 @@ from helpers import MODEL, a_break, evidence, failure
 from markdown_it import MarkdownIt
 
 from compile_doctor.analysis.attention.entries import AttentionEntry
-from compile_doctor.analysis.attention.size_ladder import Step
+from compile_doctor.analysis.attention.growth import Step
 from compile_doctor.checks import all_checks
 from compile_doctor.gate.outcome import Change, Gate, Outcome
 from compile_doctor.model.evidence import Child

@@ -11,10 +11,13 @@ from helpers import DONE, compilation, evidence, failure
 from test_attention import SCORES, dense_call, in_graph, node, qkv, sdpa_ran, tensor, watched
 
 from compile_doctor.analysis.attention.calls import sites
-from compile_doctor.analysis.attention.size_ladder import FIRST, predicted_dense, refusal, sizes, steps, stop, verdicts
+from compile_doctor.analysis.attention.growth import dense_path, size_outcome, steps, verdicts
 from compile_doctor.capture import load_capture
 from compile_doctor.model.evidence import Rung
+from compile_doctor.model.size_outcome import SizeOutcome
 from compile_doctor.model.sizes import dense_need
+from compile_doctor.run import size_ladder
+from compile_doctor.run.size_ladder import FIRST, refusal, sizes
 
 RECORDED = Path(__file__).parent / "evidence" / "2.13.0"
 KNOWN = [1, 5, 64, 255, 256, 512, 1000, 1023, 1024, 1025, 2000, 2048, 4096, 5000, 10_000, 16_384, 65_536, 131_072]
@@ -41,6 +44,18 @@ def unproven(tokens):
 
 def not_run(tokens, reason="no room", predicted=None):
     return Rung(tokens, None, reason, predicted)
+
+
+def stop(rungs, size, left):
+    """(why not to run `size`, what dense would need there), as the ladder decides once these have run."""
+    ran = [size_outcome(one.tokens, one.evidence, rungs[:place]) for place, one in enumerate(rungs) if one.evidence]
+    ran[-1] = replace(ran[-1], memory_left=left)
+    return size_ladder.stop(ran, size), ran[-1].dense_need(size)
+
+
+def predicted_dense(site, tokens, size):
+    path = dense_path(site, tokens)
+    return path and path.at(size)
 
 
 def ladder_of(*rungs):
@@ -146,6 +161,17 @@ def test_a_failure_stops_it_even_of_a_phase_called_done():
 def test_a_failing_eager_control_does_not_stop_it():
     found = replace(fused(1024).evidence, failures=(failure("eager"),))
     assert stop([Rung(1024, found)], 4096, left=None)[0] == ""
+
+
+def test_an_eager_control_that_fails_after_a_compiled_run_stops_it_and_predicts_nothing():
+    found = replace(unproven(1024).evidence, phases={**DONE, "eager": "failed"})
+    assert stop([Rung(1024, found)], 4096, left=None) == ("the target fails in eager mode too", None)
+
+
+def test_the_ladder_decides_from_outcomes_alone():
+    ran = SizeOutcome(1024, finished=True, has_attention=True, is_fused=False, memory_left=10)
+    assert size_ladder.stop([ran], 4096) == ""
+    assert "did not come to its end" in size_ladder.stop([replace(ran, finished=False)], 4096)
 
 
 def test_without_attention_there_is_nothing_to_fear():

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from compile_doctor.parity.result import Cell, Parity
-from compile_doctor.render.parity import columns, parity_renderer, reasons, sections
+from compile_doctor.render import parity_renderer
+from compile_doctor.render.parity import columns, reasons, sections
 from compile_doctor.targets.signature import attention_function, why_none
 from compile_doctor.targets.target import Target
 

@@ -20,7 +20,7 @@ from helpers import a_break, about, evidence
 
 from compile_doctor import schemas
 from compile_doctor.analysis.attention.entries import AttentionEntry
-from compile_doctor.analysis.attention.size_ladder import Step
+from compile_doctor.analysis.attention.growth import Step
 from compile_doctor.analysis.numerics.statuses import Judged
 from compile_doctor.bench import result as bench_result
 from compile_doctor.bench.run import OF_MODELS
@@ -135,7 +135,7 @@ TEXTS = {
     "report": json_format.render(whole_report()),
     "check": json_format.render_gate(whole_gate(), 1),
     "parity": parity_json.render(whole_parity()),
-    "bench": bench_json.render_bench(whole_bench()),
+    "bench": bench_json.render(whole_bench()),
 }
 every_document = pytest.mark.parametrize("name", NAMES)
 
@@ -202,10 +202,8 @@ def test_other_documents_are_valid():
     assert valid("check", json_format.render_gate(whole_gate()))
     assert valid("check", json_format.render_gate(gate.Gate((), "2.13.0", "unknown")))
     assert valid("parity", parity_json.render(parity_result.Parity("m.py", {}, ())))
-    assert valid("bench", bench_json.render_bench(whole_bench(**MODEL_INPUTS, grad=True)))
-    assert valid(
-        "bench", bench_json.render_bench(replace(whole_bench(), rows=(bench_result.Row("a", None, "x", "died"),)))
-    )
+    assert valid("bench", bench_json.render(whole_bench(**MODEL_INPUTS, grad=True)))
+    assert valid("bench", bench_json.render(replace(whole_bench(), rows=(bench_result.Row("a", None, "x", "died"),))))
 
 
 # ---------------------------------------------------------------- what is not

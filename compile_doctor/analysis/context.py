@@ -10,8 +10,8 @@ from functools import cached_property
 from itertools import islice
 
 from compile_doctor.analysis.attention.calls import place
+from compile_doctor.analysis.attention.growth import verdicts
 from compile_doctor.analysis.attention.input_errors import Refusal, explain
-from compile_doctor.analysis.attention.size_ladder import verdicts
 from compile_doctor.analysis.attention.verdicts import Verdict
 from compile_doctor.analysis.graph_breaks.causes import Cause, find_cause
 from compile_doctor.analysis.recompiles.groups import Recompiled, group_recompilations

@@ -26,6 +26,7 @@ class CaptureDirectory:
         """Raises CaptureError if the directory cannot be made, or holds something else."""
         self.path = path
         self.asked = asked
+        self._seen: tuple[tuple[Child, ...], Evidence, Members | None] | None = None
         try:
             path.mkdir(parents=True, exist_ok=True)
             _clear(path)
@@ -37,7 +38,7 @@ class CaptureDirectory:
             ) from error
 
     def read(self, children: tuple[Child, ...]) -> Evidence:
-        """What was seen until now."""
+        """What was seen until these children had ended; it is read once for them."""
         return self._read(children)[0]
 
     def close(self, children: tuple[Child, ...]) -> Evidence:
@@ -49,8 +50,8 @@ class CaptureDirectory:
         files = {"sources.json": evidence.sources, "capture.json": Manifest(CAPTURE, self.asked, children)}
         return self._seal(evidence, members, files)
 
-    def close_rungs(self, listed: tuple[RungListed, ...], rungs: list[Rung]) -> Evidence:
-        """Writes which sizes were run, each a sealed capture in a folder of its own, and seals them together."""
+    def close_rungs(self, rungs: list[Rung]) -> Evidence:
+        """Writes which sizes were run, each a sealed capture in its folder `rung_name`, and seals them together."""
         evidence = merged(self.asked, rungs)
         assert evidence is not None, "the smallest size is always run"
         try:
@@ -58,14 +59,20 @@ class CaptureDirectory:
             members = Members(self.path)
         except OSError as error:
             return replace(evidence, damage=(*evidence.damage, _gone(error)))
+        listed = tuple(
+            RungListed(one.tokens, rung_name(one.tokens) if one.evidence else None, one.reason or None, one.predicted)
+            for one in rungs
+        )
         return self._seal(evidence, members, {"capture.json": Manifest(CAPTURE, self.asked, rungs=listed)})
 
     def _read(self, children: tuple[Child, ...]) -> tuple[Evidence, Members | None]:
-        try:
-            members = Members(self.path)
-            return read_run(members, self.asked, children, False), members
-        except (CaptureError, *UNREADABLE) as error:  # the target deleted it, or made it unreadable
-            return Evidence(self.asked, children=children, damage=(_gone(error),)), None
+        if self._seen is None or self._seen[0] != children:
+            try:
+                members = Members(self.path)
+                self._seen = children, read_run(members, self.asked, children, False), members
+            except (CaptureError, *UNREADABLE) as error:  # the target deleted it, or made it unreadable
+                self._seen = children, Evidence(self.asked, children=children, damage=(_gone(error),)), None
+        return self._seen[1:]
 
     def _seal(self, evidence: Evidence, members: Members, files: dict[str, Any]) -> Evidence:
         """A capture that cannot be written to its end is reported all the same, and can pass for nothing."""
@@ -83,6 +90,11 @@ class CaptureDirectory:
         temporary = self.path / f".{name}.part"
         temporary.write_bytes(encode(record))
         os.replace(temporary, self.path / name)
+
+
+def rung_name(tokens: int) -> str:
+    """The folder of a size's capture within that of all sizes."""
+    return f"rung-{tokens}"
 
 
 def _gone(error: Exception) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 
@@ -37,10 +39,11 @@ def update(names: tuple[str, ...], backend: str | None, jobs: int | None) -> int
     if in_ci():
         raise UsageError("CI is set: a gate that writes its own baseline is none.", hint="Run it where you work.")
     configuration, targets = choose(names)
-    with fork_server(sum(not target.patches for target in targets), jobs or configuration.jobs, at_once=True) as forks:
+    configuration = replace(configuration, jobs=jobs or configuration.jobs)
+    with fork_server(sum(not target.patches for target in targets), configuration.jobs, at_once=True) as forks:
         from compile_doctor.cli.gate import update_baselines
 
-        return update_baselines(configuration, targets, forks, backend, jobs)
+        return update_baselines(configuration, targets, forks, backend)
 
 
 @command.command(short_help="What another torch changed, apart from what you changed.")

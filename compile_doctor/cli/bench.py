@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from compile_doctor.cli.diagnose import check_size
-from compile_doctor.cli.output import Seconds, patches_option
+from compile_doctor.cli.options import (
+    OutputOptions,
+    Seconds,
+    files_option,
+    format_option,
+    gathered,
+    memory_limit_option,
+    patches_option,
+)
 from compile_doctor.errors import UsageError
-
-if TYPE_CHECKING:
-    from compile_doctor.bench.result import Bench
+from compile_doctor.render import bench_renderer, formats
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 
@@ -65,16 +71,18 @@ def _sizes(context: click.Context, parameter: click.Parameter, text: str | None)
     metavar="SECONDS",
     help="For each case at each size, its compilations included.",
 )
-@click.option(
-    "--memory-limit", metavar="SIZE", callback=check_size, help="Private memory of each process, such as 8GB."
-)
+@memory_limit_option("Private memory of each process, such as 8GB.")
 @patches_option
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Time over tokens, as .svg or .png."
 )
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("-o", "--output", multiple=True, metavar="FORMAT:PATH", help="Also write it to a file; may be repeated.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@gathered(
+    OutputOptions,
+    "output",
+    format_option(formats("bench")),
+    files_option(formats("bench"), "Also write it to a file; may be repeated."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
+)
 @click.pass_context
 def command(
     context: click.Context,
@@ -82,9 +90,7 @@ def command(
     target: str | None,
     suite: bool,
     plot: Path | None,
-    format_: str,
-    output: tuple[str, ...],
-    quiet: bool,
+    output: OutputOptions,
     **options: Any,
 ) -> int:
     """Measures TARGET in eager mode and compiled, or with --suite attention itself in every implementation there is.
@@ -102,30 +108,21 @@ def command(
       compile-doctor bench --suite --device cuda --dtype bfloat16 --only 'decode*' --format json
     """
     from compile_doctor.bench.run import BenchSettings, bench
-    from compile_doctor.cli.output import check_outputs, print_data, write_file
+    from compile_doctor.cli.output import write
     from compile_doctor.processes.scratch import scratch
-    from compile_doctor.render.bench_plot import check_plot, plot_bench
+    from compile_doctor.render.plot import check_plot, plot_bench
     from compile_doctor.run.progress import Progress
     from compile_doctor.targets.target import parse_target
 
     if (target is None) != suite:
         raise UsageError("Give either a TARGET or --suite." if target is None else "Give TARGET or --suite, not both.")
-    files = check_outputs(output, ("text", "json"))
     given = {name for name in options if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
     if plot is not None:
         check_plot(plot)
     parsed = parse_target(target) if target is not None else None
     with scratch("bench") as folder:
-        found = bench(parsed, BenchSettings(**options), given, folder, Progress(quiet))
-    for name, path in files:
-        write_file(f"-o {name}:{path}", path, _rendered(found, name, False))
-    print_data(lambda colour: _rendered(found, format_, colour))
+        found = bench(parsed, BenchSettings(**options), given, folder, Progress(output.quiet))
+    write(found, bench_renderer, replace(output, quiet=False), failed=False)  # `-q` is about progress only
     if plot is not None:
         plot_bench(found, plot)
     return found.exit_code
-
-
-def _rendered(found: Bench, format_: str, colour: bool) -> str:
-    from compile_doctor.render import bench_json, bench_text
-
-    return bench_json.render_bench(found) if format_ == "json" else bench_text.render_bench(found, colour)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
+
+from compile_doctor.cli.options import OutputOptions, files_option, gathered
 
 
 @click.command(name="check", short_help="The pre-merge gate: every configured target against its baseline.")
@@ -23,10 +27,14 @@ import click
     default=None,
     help="Answer for unchanged targets from the cache [yes, but not where CI=true].",
 )
-@click.option("--format", "format_", metavar="NAME", default="text", show_default=True, help="What to print on stdout.")
-@click.option("-o", "--output", multiple=True, metavar="FORMAT:PATH", help="Also write a file; may be repeated.")
-@click.option("-v", "--verbose", count=True, help="The whole report of each target.")
-@click.option("-q", "--quiet", is_flag=True, help="Print only where something fails.")
+@gathered(
+    OutputOptions,
+    "output",
+    click.option("--format", metavar="NAME", default="text", show_default=True, help="What to print on stdout."),
+    files_option((), "Also write a file; may be repeated."),
+    click.option("-v", "--verbose", count=True, help="The whole report of each target."),
+    click.option("-q", "--quiet", is_flag=True, help="Print only where something fails."),
+)
 def command(
     names: tuple[str, ...],
     backend: str | None,
@@ -34,10 +42,7 @@ def command(
     owners: str | None,
     strict_baseline: bool,
     cached: bool | None,
-    format_: str,
-    output: tuple[str, ...],
-    verbose: int,
-    quiet: bool,
+    output: OutputOptions,
 ) -> int:
     """Diagnoses the targets of [tool.compile-doctor] in pyproject.toml and compares each with its baseline.
 
@@ -49,27 +54,18 @@ def command(
       compile-doctor check --backend eager -j 2
       compile-doctor check vit -o sarif:compile-doctor.sarif
     """
-    from compile_doctor.gate.config import choose, in_ci
+    from compile_doctor.gate.config import choose, in_ci, parse_owners
     from compile_doctor.run.fork_server import fork_server
 
     configuration, targets = choose(names)
+    configuration = replace(
+        configuration,
+        jobs=jobs or configuration.jobs,
+        owners=configuration.owners if owners is None else parse_owners(owners),
+    )
     use_cache = next(one for one in (cached, configuration.cache, not in_ci()) if one is not None)
-    with fork_server(
-        sum(not target.patches for target in targets), jobs or configuration.jobs, at_once=not use_cache
-    ) as forks:
+    children = sum(not target.patches for target in targets)
+    with fork_server(children, configuration.jobs, at_once=not use_cache) as forks:
         from compile_doctor.cli.gate import check_targets
 
-        return check_targets(
-            configuration,
-            targets,
-            forks,
-            backend,
-            jobs,
-            owners,
-            strict_baseline,
-            use_cache,
-            format_,
-            output,
-            verbose,
-            quiet,
-        )
+        return check_targets(configuration, targets, forks, backend, strict_baseline, use_cache, output)

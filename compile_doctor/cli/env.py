@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from compile_doctor.cli.options import OutputOptions, format_option, gathered
+
 _DTYPES = ["float32", "bfloat16", "float16", "float64"]
 
 
@@ -27,7 +29,7 @@ _DTYPES = ["float32", "bfloat16", "float16", "float64"]
 @click.option("--mask", is_flag=True, help="With a boolean attn_mask of (B, 1, S, KVS).")
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, metavar="P", help="With dropout_p.")
 @click.option("--grad", is_flag=True, help="Inputs that require gradients.")
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@gathered(OutputOptions, "output", format_option())
 def command(
     shapes: tuple[str, ...],
     dtypes: tuple[str, ...],
@@ -36,7 +38,7 @@ def command(
     mask: bool,
     dropout: float,
     grad: bool,
-    format_: str,
+    output: OutputOptions,
 ) -> int:
     """Shows torch, the C++ compiler, Triton, the devices, the settings that change what torch.compile does, and the
     known defects of this torch. With --shape: which backends scaled_dot_product_attention has for it.
@@ -74,7 +76,7 @@ def command(
     )
     answers = facts.pop("sdpa", [])
     defects = known.known_defects(["cpu", "cuda"] if facts.get("GPU") else ["cpu"]) if facts.get("torch") else []
-    if format_ == "json":
+    if output.format == "json":
         found = {"schema": "compile-doctor/env/1", **facts, "sdpa": answers, "known_defects": defects}
         answer(found)
     else:

@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from compile_doctor.clean import say
-from compile_doctor.cli.output import answer, check_outputs, print_data, write_summary
+from compile_doctor.cli.options import OutputOptions
+from compile_doctor.cli.output import answer, write
 from compile_doctor.errors import DoctorError, InconclusiveError, UsageError
 from compile_doctor.gate import baseline, baseline_files
 from compile_doctor.gate.baseline import Baseline
 from compile_doctor.gate.cache import Cache
 from compile_doctor.gate.check_targets import outcome_of, run_targets
-from compile_doctor.gate.config import Configuration, GateTarget, choose, parse_owners
+from compile_doctor.gate.config import Configuration, GateTarget, choose
 from compile_doctor.gate.decide import waiver_notes, why_undecided, without_baseline
 from compile_doctor.gate.outcome import Gate, Outcome
 from compile_doctor.model.evidence import Evidence
@@ -31,22 +32,14 @@ def check_targets(
     targets: Sequence[GateTarget],
     forks: ForkServer | None,
     backend: str | None,
-    jobs: int | None,
-    owners: str | None,
     strict: bool,
     use_cache: bool,
-    format_: str,
-    output: Sequence[str],
-    verbose: int,
-    quiet: bool,
+    output: OutputOptions,
 ) -> int:
     """Runs, judges, and writes the gate in every format that was asked for."""
     from compile_doctor.render import gate_renderer
 
-    writers = check_outputs(tuple(output))
-    gate_renderer(format_)
-    if owners is not None:
-        configuration = replace(configuration, owners=parse_owners(owners))
+    gate_renderer(output.format)  # raises for an unknown one, before anything runs
     today = datetime.date.today()
     cache = Cache() if use_cache else None
     torch = installed("torch") or ""
@@ -57,24 +50,17 @@ def check_targets(
     }
     run = [target for target in targets if target.name not in new]
     make = outcome_of(configuration, today)
-    judged = run_targets(run, jobs or configuration.jobs, backend, forks, cache, make, verbose > 0, quiet)
+    judged = run_targets(run, configuration.jobs, backend, forks, cache, make, output.verbose > 0, output.quiet)
     found = {**new, **{outcome.name: outcome for outcome in judged}}
     outcomes = [found[target.name] for target in targets]
     if strict:
         outcomes = [_strict(outcome) for outcome in outcomes]
     notes = waiver_notes(configuration, outcomes, today) + ([EAGER] if backend == "eager" else [])
-    if cache and verbose:
+    if cache and output.verbose:
         notes += cache.notes()
     device = next((str(o.report.environment.get("device", "cpu")) for o in outcomes if o.report), "unknown")
     gate = Gate(tuple(outcomes), torch, device, tuple(notes))
-    for name, path in writers:
-        try:
-            path.write_text(gate_renderer(name)(gate, max(verbose, 1)), encoding="utf-8", errors="backslashreplace")
-        except OSError as error:
-            raise UsageError(f"-o {name}:{path}: {error.strerror}.") from error
-    write_summary(format_, lambda: gate_renderer("markdown")(gate, 1))
-    if format_ != "text" or not quiet or gate.exit_code:
-        print_data(lambda colour: gate_renderer(format_)(gate, verbose, colour), format_ == "github")
+    write(gate, gate_renderer, output, failed=gate.exit_code != 0)
     return gate.exit_code
 
 
@@ -89,7 +75,6 @@ def update_baselines(
     targets: Sequence[GateTarget],
     forks: ForkServer | None,
     backend: str | None,
-    jobs: int | None,
 ) -> int:
     """Writes what was found; a target that could not be judged keeps its old baseline, and the exit code is 3."""
 
@@ -105,7 +90,7 @@ def update_baselines(
         except InconclusiveError as error:
             return Outcome(target.name, "inconclusive", str(error), report)
 
-    outcomes = run_targets(targets, jobs or configuration.jobs, backend, forks, None, write, quiet=False)
+    outcomes = run_targets(targets, configuration.jobs, backend, forks, None, write, quiet=False)
     for outcome in outcomes:
         answer(f"{outcome.name}: {'not written: ' if outcome.status != 'pass' else ''}{outcome.reason}")
     return 0 if all(outcome.status == "pass" for outcome in outcomes) else 3

@@ -1,96 +1,25 @@
-"""The options and the writing that every command with a report shares."""
+"""The writing that every command shares."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import click
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from compile_doctor.clean import clean, say, without_commands
-from compile_doctor.cli.formats import FormatName, is_format
 from compile_doctor.errors import UsageError
-from compile_doctor.render import formats
 
 if TYPE_CHECKING:
+    from compile_doctor.cli.options import OutputOptions
+    from compile_doctor.model.evidence import Evidence
+    from compile_doctor.render import Renderer
     from compile_doctor.report.make import Report
 
-
-class Seconds(click.FloatRange):
-    """A positive, finite number of seconds."""
-
-    name = "seconds"
-
-    def __init__(self) -> None:
-        super().__init__(min=0.1)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is no number of seconds.", param, ctx)
-        return number
-
-
-patches_option = click.option(
-    "--patches",
-    metavar="auto|ID,…",
-    envvar="COMPILE_DOCTOR_PATCHES",
-    callback=lambda _context, _parameter, text: check_patches(text),
-    help="Apply these recipes first; `compile-doctor patches list` has them.",
-)
-
-
-def check_patches(text: str | None) -> str | None:
-    """`auto`, ids that there are, both with commas between, or None. Raises UsageError for an unknown recipe, naming near ones."""
-    names = [name.strip() for name in (text or "").split(",") if name.strip()]
-    if [name.lower() for name in names] in ([], ["none"]):
-        return None
-    if len(names) == 1 and names[0].lower() == "auto" and not os.environ.get("COMPILE_DOCTOR_RECIPES"):
-        return "auto"  # nothing to look up: the shipped recipes are read where they are applied
-    from compile_doctor.recipes.catalogue import all_recipes, find_recipe
-
-    all_recipes()
-    return ",".join("auto" if name.lower() == "auto" else find_recipe(name).id for name in names)
-
-
-def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--format, -o, --fail-on, -v and -q."""
-    for option in (
-        click.option(
-            "-q", "--quiet", is_flag=True, help="No progress on stderr; print the report only where something fails."
-        ),
-        click.option("-v", "--verbose", count=True, help="All findings, what was seen, and what could not be checked."),
-        click.option(
-            "--fail-on",
-            type=click.Choice(["error", "warning", "never"]),
-            default="error",
-            show_default=True,
-            help="Exit 1 at this severity.",
-        ),
-        click.option(
-            "-o",
-            "--output",
-            multiple=True,
-            metavar="FORMAT:PATH",
-            help="Also write the report to a file; may be repeated.",
-        ),
-        click.option(
-            "--format",
-            "format_",
-            type=FormatName(),
-            default="text",
-            show_default=True,
-            help="What to print on stdout.",
-        ),
-    ):
-        function = option(function)
-    return function
+_Found = TypeVar("_Found")
 
 
 def prepare() -> None:
@@ -109,40 +38,34 @@ def prepare() -> None:
     threading.Thread(target=load, daemon=True).start()
 
 
-def check_outputs(output: tuple[str, ...], names: Sequence[str] = ()) -> list[tuple[str, Path]]:
-    """Splits FORMAT:PATH, with one of `names`, or a report's format; raises UsageError before anything runs."""
-    found = []
-    for item in output:
-        name, colon, path = item.partition(":")
-        if not colon or not path or not (name in names if names else is_format(name)):
-            raise UsageError(f"-o {item}: give FORMAT:PATH, with FORMAT one of {', '.join(names or formats())}.")
-        if not Path(path).resolve().parent.is_dir():
-            raise UsageError(f"-o {item}: {Path(path).resolve().parent} is no directory.")
-        found.append((name, Path(path)))
-    return found
-
-
-def finish(evidence: Any, format_: str, output: tuple[str, ...], fail_on: str, verbose: int, quiet: bool) -> int:
+def finish(evidence: Evidence, output: OutputOptions) -> int:
     """Makes the report, writes it everywhere it was asked for, and returns the exit code."""
     from compile_doctor.report.make import make_report
 
-    return write_report(make_report(evidence), format_, output, fail_on, verbose, quiet)
+    return write_report(make_report(evidence), output)
 
 
-def write_report(report: Report, format_: str, output: tuple[str, ...], fail_on: str, verbose: int, quiet: bool) -> int:
+def write_report(report: Report, output: OutputOptions) -> int:
     """Writes a report everywhere it was asked for, and returns the exit code."""
     from compile_doctor.render import renderer
     from compile_doctor.report.make import exit_code
 
-    code = exit_code(report, fail_on)
-    for name, path in check_outputs(output):
-        write_file(f"-o {name}:{path}", path, renderer(name)(report, max(verbose, 1)))
-    write_summary(format_, lambda: renderer("markdown")(report, max(verbose, 1)))
-    if format_ != "text" or not quiet or code:
-        print_data(lambda colour: renderer(format_)(report, verbose, colour), format_ == "github")
+    code = exit_code(report, output.fail_on)
+    write(report, renderer, output, failed=code != 0)
     if report.command_exit:
         return report.command_exit if report.command_exit > 0 else 128 - report.command_exit
     return code
+
+
+def write(found: _Found, renderer: Callable[[str], Renderer[_Found]], output: OutputOptions, failed: bool) -> None:
+    """Writes what was found to files, to the summary of a step of GitHub Actions, and, with `-q` only if it `failed`, to stdout."""
+    for name, path in output.files:
+        write_file(f"-o {name}:{path}", path, renderer(name)(found, max(output.verbose, 1)))
+    github = output.format == "github"
+    if github:
+        write_summary(lambda: renderer("markdown")(found, max(output.verbose, 1)))
+    if output.format != "text" or not output.quiet or failed:
+        print_data(lambda colour: renderer(output.format)(found, output.verbose, colour), github)
 
 
 def write_file(option: str, path: Path, text: str) -> None:
@@ -175,10 +98,10 @@ def print_data(render: Callable[[bool], str], commands: bool = False) -> None:
         raise UsageError(f"The report cannot be written to stdout: {error.strerror}.") from error
 
 
-def write_summary(format_: str, markdown: Callable[[], str]) -> None:
+def write_summary(markdown: Callable[[], str]) -> None:
     """In a step of GitHub Actions ten annotations are shown: the whole goes into the step's summary."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if path and format_ == "github":
+    if path:
         try:
             with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(markdown())

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from compile_doctor.cli.output import Seconds, check_outputs, patches_option
+from compile_doctor.cli.options import (
+    CompileOptions,
+    OutputOptions,
+    RunOptions,
+    Seconds,
+    capture_option,
+    files_option,
+    format_option,
+    gathered,
+    patches_option,
+    settings,
+)
+from compile_doctor.cli.output import write
 from compile_doctor.errors import UsageError
+from compile_doctor.render import formats, parity_renderer
+
+if TYPE_CHECKING:
+    from compile_doctor.parity.result import Parity
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -54,9 +69,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 @click.option("--tokens", type=click.IntRange(1), metavar="N", help="A model's: passed to example_inputs(tokens=N).")
 @click.option("--backend", metavar="NAME", help="A model's: torch.compile's backend [inductor].")
 @click.option("--as-is", is_flag=True, help="Do not compile the model: it does so itself.")
-@click.option(
-    "--capture", type=click.Path(path_type=Path), metavar="DIR", help="Keep a model's evidence there, for `report`."
-)
+@capture_option("Keep a model's evidence there, for `report`.")
 @click.option(
     "--timeout",
     type=Seconds(),
@@ -64,38 +77,28 @@ DTYPES = ("float32", "bfloat16", "float16")
     help="For one comparison of the suite, its compilation included [300]; for a model's whole run [900].",
 )
 @patches_option
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    show_default=True,
-    help="What to print on stdout.",
+@gathered(CompileOptions, "compiling")
+@gathered(RunOptions, "running")
+@gathered(
+    OutputOptions,
+    "output",
+    format_option(formats("parity"), "What to print on stdout."),
+    files_option(formats("parity"), "Also write a file; may be repeated."),
+    click.option("-v", "--verbose", count=True, help="A row for each kind of heads, with every figure."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress; print only where something fails."),
 )
-@click.option("-o", "--output", multiple=True, metavar="FORMAT:PATH", help="Also write a file; may be repeated.")
-@click.option("-v", "--verbose", count=True, help="A row for each kind of heads, with every figure.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress; print only where something fails.")
 def command(
     target: str | None,
     suite: bool,
     dtypes: tuple[str, ...],
-    device: str | None,
     direction: str,
     only: tuple[str, ...],
     jobs: int | None,
     seed: int | None,
-    grad: bool | None,
     chunks: tuple[int, ...],
-    tokens: int | None,
-    backend: str | None,
-    as_is: bool,
-    capture: Path | None,
-    timeout: float | None,
-    patches: str | None,
-    format_: str,
-    output: tuple[str, ...],
-    verbose: int,
-    quiet: bool,
+    compiling: CompileOptions,
+    running: RunOptions,
+    output: OutputOptions,
 ) -> int:
     """Compares attention with a float64 reference that is written out plainly, or a compiled model with eager.
 
@@ -116,16 +119,12 @@ def command(
       compile-doctor parity gpt.py --chunk 1 --chunk 16
       compile-doctor parity --suite --device cuda --dtype bfloat16 -o markdown:parity.md
     """
-    from compile_doctor.cli.parity_output import write_parity
-    from compile_doctor.render.parity import PARITY_FORMATS
-
-    writers = check_outputs(output, PARITY_FORMATS)
     if suite == (target is not None):
         raise UsageError("Give either a TARGET or --suite.", hint="compile-doctor parity --help")
     from compile_doctor.parity.suite import SuiteSettings, run_suite
     from compile_doctor.run.progress import Progress
 
-    chosen = None
+    chosen, progress = None, Progress(output.quiet)
     if target is not None:
         from compile_doctor.targets.signature import attention_function, why_none
         from compile_doctor.targets.target import parse_target
@@ -137,38 +136,41 @@ def command(
                 raise UsageError(f"{target} is no attention function, and no model. {why}")
             _refuse("the suite and for attention functions", only=only, seed=seed, dtype=dtypes, jobs=jobs)
             from compile_doctor.cli.parity_model import model_parity
-            from compile_doctor.model.asked import Settings
 
-            wanted = Settings(
-                device=device,
-                tokens=tokens,
-                backend=backend,
-                as_is=as_is,
-                timeout=timeout or 900.0,
-                patches=patches,
-                chunks=chunks,
-            )
-            found = model_parity(parsed, wanted, grad, Progress(quiet), capture)
-            return write_parity(found, format_, writers, verbose, quiet)
-    _refuse("models", chunk=chunks, tokens=tokens, backend=backend, grad=grad, as_is=as_is or None, capture=capture)
+            wanted = settings(compiling, running, chunks=chunks)
+            return _write(model_parity(parsed, wanted, compiling.grad, progress, running.capture), output)
+    _refuse(
+        "models",
+        chunk=chunks,
+        tokens=compiling.tokens,
+        backend=compiling.backend,
+        grad=compiling.grad,
+        as_is=compiling.as_is or None,
+        capture=running.capture,
+    )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = jobs or min(4, cores)
-    settings = SuiteSettings(
+    asked = SuiteSettings(
         dtypes=DTYPES if "all" in dtypes else tuple(dict.fromkeys(dtypes)) or ("float32",),
         directions=("forward", "backward") if direction == "both" else (direction,),
-        device=device or "cpu",
+        device=compiling.device or "cpu",
         only=only,
         seed=seed or 0,
         threads=max(1, cores // jobs),
-        timeout=timeout or 300.0,
-        patches=patches,
+        timeout=running.timeout or 300.0,
+        patches=running.patches,
         target=target,
         path=str(chosen.path) if chosen and chosen.path else None,
         module=chosen.module if chosen else None,
         attr=chosen.attr if chosen else None,
         name=(chosen.attr or "target").rpartition(".")[2] if chosen else "target",
     )
-    return write_parity(run_suite(settings, jobs, Progress(quiet)), format_, writers, verbose, quiet)
+    return _write(run_suite(asked, jobs, progress), output)
+
+
+def _write(found: Parity, output: OutputOptions) -> int:
+    write(found, parity_renderer, output, failed=found.exit_code != 0)
+    return found.exit_code
 
 
 def _refuse(about: str, **options: Any) -> None:

@@ -7,10 +7,11 @@ import os
 import click
 
 from compile_doctor.clean import say
+from compile_doctor.cli.options import OutputOptions, check_patches, format_option, gathered
 from compile_doctor.cli.output import answer
 from compile_doctor.errors import UsageError
 
-_FORMAT = click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+_output = gathered(OutputOptions, "output", format_option())
 
 
 @click.group(name="patches", short_help="Workarounds for known defects of this torch.")
@@ -38,8 +39,8 @@ def command(recipes: str | None) -> None:
 
 @command.command(name="list", short_help="Which recipes are about this torch.")
 @click.option("--all", "everything", is_flag=True, help="Those for other versions and machines too.")
-@_FORMAT
-def list_(everything: bool, format_: str) -> int:
+@_output
+def list_(everything: bool, output: OutputOptions) -> int:
     """Shows the recipes by version and platform; torch is not imported for it (`patches status` does that).
 
     \b
@@ -49,7 +50,7 @@ def list_(everything: bool, format_: str) -> int:
     from compile_doctor.recipes.listing import as_text, listed
 
     found = listed()
-    answer(found if format_ == "json" else as_text(found, everything))
+    answer(found if output.format == "json" else as_text(found, everything))
     return 0
 
 
@@ -72,8 +73,8 @@ def show(name: str) -> int:
 @command.command(short_help="Import torch, apply the chosen recipes, and say which stand.")
 @click.option("--patches", metavar="auto|ID,…", help="What to apply [COMPILE_DOCTOR_PATCHES, else auto].")
 @click.option("--all", "everything", is_flag=True, help="Recipes for other versions and machines too.")
-@_FORMAT
-def status(patches: str | None, everything: bool, format_: str) -> int:
+@_output
+def status(patches: str | None, everything: bool, output: OutputOptions) -> int:
     """Does in a fresh process what `import compile_doctor.auto` does, imports torch's compiler, and asks every guard.
 
     Exit code 1 where a recipe failed.
@@ -82,11 +83,10 @@ def status(patches: str | None, everything: bool, format_: str) -> int:
     Example:
       compile-doctor patches status --patches cpu-flex-query-view
     """
-    from compile_doctor.cli.output import check_patches
     from compile_doctor.recipes.listing import as_text, status_of_a_process
 
     found = status_of_a_process(check_patches(patches))
-    answer(found if format_ == "json" else as_text(found, everything))
+    answer(found if output.format == "json" else as_text(found, everything))
     return 1 if any(one["state"] == "failed" for one in found["recipes"]) else 0
 
 
@@ -95,8 +95,8 @@ def status(patches: str | None, everything: bool, format_: str) -> int:
 @click.option("--all", "everything", is_flag=True, help="Recipes for other versions too: their program should pass.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Recipes at a time.")
 @click.option("--table", type=click.Path(dir_okay=False), metavar="FILE", help="Put the results into VERIFIED.md.")
-@_FORMAT
-def verify(names: tuple[str, ...], everything: bool, jobs: int, table: str | None, format_: str) -> int:
+@_output
+def verify(names: tuple[str, ...], everything: bool, jobs: int, table: str | None, output: OutputOptions) -> int:
     """Runs each recipe's program in fresh processes, without it, with it, and once more when it is reverted.
 
     Without names: those about this torch. Exit code 1 where one does not hold, 3 where there was none to prove.
@@ -120,8 +120,8 @@ def verify(names: tuple[str, ...], everything: bool, jobs: int, table: str | Non
     for proof in prove_all(chosen, jobs):
         proofs.append(proof)
         line = f"{'ok  ' if proof.ok else 'FAIL'} {proof.id}: {_words(proof)}"
-        (say if format_ == "json" else answer)(line)
-    if format_ == "json":
+        (say if output.format == "json" else answer)(line)
+    if output.format == "json":
         answer([proof.as_json() for proof in proofs])
     if table:
         merge(Path(table), proofs, [recipe.id for recipe in all_recipes()])

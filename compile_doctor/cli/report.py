@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from compile_doctor.cli.output import check_outputs, finish, report_options
+from compile_doctor.cli.options import OutputOptions, report_options
+from compile_doctor.cli.output import finish
 
 
 @click.command(name="report", short_help="Render a saved capture again; needs no torch.")
 @click.argument("capture", type=click.Path(path_type=Path))
 @report_options
-def command(capture: Path, format_: str, output: tuple[str, ...], fail_on: str, verbose: int, quiet: bool) -> int:
+def command(capture: Path, output: OutputOptions) -> int:
     """Renders CAPTURE (a directory from --capture, zipped or not, or one of TORCH_TRACE files) without torch.
 
     \b
@@ -23,5 +24,4 @@ def command(capture: Path, format_: str, output: tuple[str, ...], fail_on: str, 
     """
     from compile_doctor.capture.load import load_capture
 
-    check_outputs(output)
-    return finish(load_capture(capture), format_, output, fail_on, verbose, quiet)
+    return finish(load_capture(capture), output)

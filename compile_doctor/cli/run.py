@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 
 import click
 
-from compile_doctor.cli.output import Seconds, check_outputs, finish, patches_option, prepare, report_options
+from compile_doctor.cli.options import (
+    OutputOptions,
+    RunOptions,
+    Seconds,
+    capture_option,
+    gathered,
+    patches_option,
+    report_options,
+)
+from compile_doctor.cli.output import finish, prepare
 
 
 @click.command(
@@ -15,24 +23,16 @@ from compile_doctor.cli.output import Seconds, check_outputs, finish, patches_op
     short_help="Observe a program that compiles by itself.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
-@click.option(
-    "--capture", type=click.Path(path_type=Path), metavar="DIR", help="Keep the evidence there, for `report`."
+@gathered(
+    RunOptions,
+    "running",
+    capture_option(),
+    click.option("--timeout", type=Seconds(), metavar="SECONDS", help="Stop the command then [never]."),
+    patches_option,
 )
-@click.option("--timeout", type=Seconds(), metavar="SECONDS", help="Stop the command then [never].")
-@patches_option
 @report_options
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD…")
-def command(
-    cmd: tuple[str, ...],
-    capture: Path | None,
-    timeout: float | None,
-    patches: str | None,
-    format_: str,
-    output: tuple[str, ...],
-    fail_on: str,
-    verbose: int,
-    quiet: bool,
-) -> int:
+def command(cmd: tuple[str, ...], running: RunOptions, output: OutputOptions) -> int:
     """Runs CMD as it is and reports what torch.compile did in it and in every process that it starts.
 
     The command's output goes to stderr, the report to stdout. Where the command fails, its exit status is passed on.
@@ -47,9 +47,8 @@ def command(
     from compile_doctor.processes.scratch import scratch
     from compile_doctor.run.launch import run_command
 
-    check_outputs(output)
     prepare()
     with ExitStack() as stack:
-        folder = capture or stack.enter_context(scratch())
-        evidence = run_command(cmd, timeout, folder.resolve(), capture is not None, patches)
-        return finish(evidence, format_, output, fail_on, verbose, quiet)
+        folder = (running.capture or stack.enter_context(scratch())).resolve()
+        evidence = run_command(cmd, running.timeout, folder, running.capture is not None, running.patches)
+        return finish(evidence, output)

@@ -1,4 +1,5 @@
-"""The formats: one file each, found by name; each defines `render` and `render_gate`. Plug-ins bring others.
+"""The formats: one file each, found by name. `NAME_format.py` renders a report and the outcome of `check`, `parity_NAME.py`
+and `bench_NAME.py` what those commands found. Plug-ins bring others for reports and for `check`.
 
 Their names are asked for by `--help`: nothing that makes a report is imported for them.
 """
@@ -9,48 +10,62 @@ import pkgutil
 import re
 from functools import wraps
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from compile_doctor.clean import clean
 from compile_doctor.errors import UsageError
 from compile_doctor.plugins import FORMATS, Plugin, PluginError, plugins
 
 if TYPE_CHECKING:
+    from compile_doctor.bench.result import Bench
     from compile_doctor.gate.outcome import Gate
+    from compile_doctor.parity.result import Parity
     from compile_doctor.report.make import Report
 
+_FIRST = ("text", "json", "markdown", "sarif")
+"""Shown before the others."""
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_Found = TypeVar("_Found", contravariant=True)
 
 
-class Renderer(Protocol):
-    def __call__(self, report: Report, verbosity: int = 0, colour: bool = False) -> str: ...
+class Renderer(Protocol[_Found]):
+    """`verbosity` is the number of `-v`."""
+
+    def __call__(self, found: _Found, /, verbosity: int = 0, colour: bool = False) -> str: ...
 
 
-class GateRenderer(Protocol):
-    def __call__(self, gate: Gate, verbosity: int = 0, colour: bool = False) -> str: ...
+def own_formats(of: str = "report") -> tuple[str, ...]:
+    """Those that compile-doctor brings, for a `report` (and for `check`), for `parity` or for `bench`."""
+    pattern = re.compile(_module(of, "(.+)"))
+    found = [match[1] for module in pkgutil.iter_modules(__path__) if (match := pattern.fullmatch(module.name))]
+    return tuple(sorted(found, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)))
 
 
-def own_formats() -> tuple[str, ...]:
-    """Those that compile-doctor brings."""
-    names = (module.name for module in pkgutil.iter_modules(__path__))
-    return tuple(sorted(name.removesuffix("_format") for name in names if name.endswith("_format")))
+def formats(of: str = "report") -> tuple[str, ...]:
+    """Names for `--format` and `-o FORMAT:PATH`, those of plug-ins too."""
+    return (*own_formats(of), *(sorted(_of_plugins()) if of == "report" else ()))
 
 
-def formats() -> tuple[str, ...]:
-    """Names for `--format` and `-o FORMAT:PATH`."""
-    return (*own_formats(), *sorted(_of_plugins()))
-
-
-def renderer(name: str) -> Renderer:
+def renderer(name: str) -> Renderer[Report]:
     """The format for a report. Raises UsageError for an unknown one, and for a plug-in's that cannot be used."""
-    found: Renderer = _function(name, "render")
-    return found
+    return _function("report", name)
 
 
-def gate_renderer(name: str) -> GateRenderer:
+def gate_renderer(name: str) -> Renderer[Gate]:
     """The same format for the outcome of `check`."""
-    found: GateRenderer = _function(name, "render_gate")
-    return found
+    return _function("report", name, "render_gate")
+
+
+def parity_renderer(name: str) -> Renderer[Parity]:
+    return _function("parity", name)
+
+
+def bench_renderer(name: str) -> Renderer[Bench]:
+    return _function("bench", name)
+
+
+def _module(of: str, name: str) -> str:
+    return f"{name}_format" if of == "report" else f"{of}_{name}"
 
 
 def _of_plugins() -> dict[str, Plugin]:
@@ -59,12 +74,13 @@ def _of_plugins() -> dict[str, Plugin]:
     return {one.name: one for one in plugins(FORMATS) if _NAME.fullmatch(one.name) and one.name not in own}
 
 
-def _function(name: str, function: str) -> Any:
-    if name in own_formats():
-        return getattr(import_module(f"{__name__}.{name}_format"), function)
-    plugin = _of_plugins().get(name)
+def _function(of: str, name: str, function: str = "render") -> Renderer[Any]:
+    if name in own_formats(of):
+        render: Renderer[Any] = getattr(import_module(f"{__name__}.{_module(of, name)}"), function)
+        return render
+    plugin = _of_plugins().get(name) if of == "report" else None
     if plugin is None:
-        raise UsageError(f"There is no format {name!r}: {', '.join(formats())}.")
+        raise UsageError(f"There is no format {name!r}: {', '.join(formats(of))}.")
     try:
         made = getattr(plugin.load(), function, None)
         if not callable(made):
@@ -74,7 +90,7 @@ def _function(name: str, function: str) -> Any:
     return _guarded(name, plugin, made)
 
 
-def _guarded(name: str, plugin: Plugin, made: Any) -> Any:
+def _guarded(name: str, plugin: Plugin, made: Any) -> Renderer[Any]:
     """A plug-in gets strings without control characters, as our own formats do, and what it raises is named."""
 
     @wraps(made)

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from compile_doctor.analysis.attention.entries import AttentionEntry
-from compile_doctor.analysis.attention.size_ladder import Step
+from compile_doctor.analysis.attention.growth import Step
 from compile_doctor.model.sizes import human
 from compile_doctor.report.make import Report
 from compile_doctor.source import locations

@@ -133,7 +133,7 @@ class Bench(Record):
 
 
 @cleaned
-def render_bench(bench: result.Bench) -> str:
+def render(bench: result.Bench, verbosity: int = 0, colour: bool = False) -> str:
     return document.as_text(as_dict(bench))
 
 

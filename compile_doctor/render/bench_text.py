@@ -23,7 +23,7 @@ _WORDS = {"timed-out": "timed out", "not-run": "not run"}
 
 
 @cleaned
-def render_bench(bench: Bench, colour: bool = False) -> str:
+def render(bench: Bench, verbosity: int = 0, colour: bool = False) -> str:
     console = make_console(colour)
     for part in Text(one_line(" · ".join([bench.subject, *ran_on(bench)]), 1000)).wrap(console, console.width):
         console.print(part)

@@ -1,28 +1,11 @@
-"""The formats of `parity`, and what they share: sections of the table, and reasons, each once."""
+"""What the formats of `parity` share: sections of the table, and reasons, each once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Protocol
 
-from compile_doctor.errors import UsageError
 from compile_doctor.parity.result import STATUSES, Cell, Parity
-
-PARITY_FORMATS = ("text", "json", "markdown")
-
-
-class ParityRenderer(Protocol):
-    def __call__(self, parity: Parity, verbosity: int = 0, colour: bool = False) -> str: ...
-
-
-def parity_renderer(name: str) -> ParityRenderer:
-    """Raises UsageError for an unknown format."""
-    if name not in PARITY_FORMATS:
-        raise UsageError(f"There is no format {name!r} for parity: {', '.join(PARITY_FORMATS)}.")
-    render: ParityRenderer = import_module(f"{__package__}.parity_{name}").render
-    return render
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import compile_doctor
-from compile_doctor.analysis.attention import size_ladder as ladder
-from compile_doctor.capture.schema import RungListed
-from compile_doctor.capture.store import CaptureDirectory
+from compile_doctor.analysis.attention.growth import size_outcome
+from compile_doctor.capture.store import CaptureDirectory, rung_name
 from compile_doctor.errors import UsageError
 from compile_doctor.model.asked import Asked, Settings
 from compile_doctor.model.evidence import Child, Evidence, Rung
+from compile_doctor.model.size_outcome import SizeOutcome
 from compile_doctor.processes.children import Start, child_environment, require_torch, watch
+from compile_doctor.run import size_ladder as ladder
 from compile_doctor.run.progress import Progress
 from compile_doctor.targets.target import Target
 
@@ -67,38 +68,31 @@ def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progre
     left = settings.timeout
     wanted = ladder.sizes(settings.tokens)
     rungs: list[Rung] = []
-    listed: list[RungListed] = []
-    ended = False
+    ran: list[SizeOutcome] = []
+    stopped = ""
     for size in wanted:
-        reason, needed = "", None
-        last = next((rung.evidence for rung in reversed(rungs) if rung.evidence is not None), None)
-        if last is not None and not ended:
-            reason, needed = ladder.stop(rungs, size, last.facts.memory_left)
-            if not reason and not last.has_attention and size != wanted[-1]:
+        needed = ran[-1].dense_need(size) if ran else None
+        if ran and not stopped:
+            stopped = ladder.stop(ran, size)
+            if not stopped and not ran[-1].has_attention and size != wanted[-1]:
                 continue  # nothing to measure the growth of
-        if reason or ended:
-            # What comes after a size that was not run is not run either, but its need is worth knowing.
-            ended = True
-            _, needed = ladder.stop(rungs, size, None)
-            reason = reason or listed[-1].reason or ""
-            rungs.append(Rung(size, None, reason, needed))
-            listed.append(RungListed(size, None, reason, needed))
+        if stopped:  # what comes after a size that was not run is not run either, but its need is worth knowing
+            rungs.append(Rung(size, None, stopped, needed))
             continue
         progress.say(f"{size:,} tokens ({wanted.index(size) + 1} of {len(wanted)})")
         one = replace(settings, tokens=size, timeout=max(1.0, left))
-        name = f"rung-{size}"
-        evidence = one_size(target, one, capture / name, keep, progress, start, control=last is None)
+        evidence = one_size(target, one, capture / rung_name(size), keep, progress, start, control=not ran)
         left -= sum(child.seconds or 0.0 for child in evidence.children)  # not what they waited to be started
         refusal = ladder.refusal(evidence) if size != wanted[-1] else ""
         if refusal:  # our choice of a size, not the user's: no fault of the model
             rungs.append(Rung(size, None, refusal))
-            listed.append(RungListed(size, None, refusal))
             continue
-        rungs.append(Rung(size, evidence, predicted=needed))
-        listed.append(RungListed(size, name, None, needed))
         if evidence.facts.not_a_target or evidence.facts.usage:
             return evidence
-    return top.close_rungs(tuple(listed), rungs)
+        if size != wanted[-1]:
+            ran.append(size_outcome(size, evidence, rungs))
+        rungs.append(Rung(size, evidence, predicted=needed))
+    return top.close_rungs(rungs)
 
 
 def _child(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compile_doctor.analysis.attention.size_ladder import Step, steps
+from compile_doctor.analysis.attention.growth import Step, steps
 from compile_doctor.analysis.attention.verdicts import Verdict
 from compile_doctor.analysis.context import Seen
 from compile_doctor.model.evidence import Rung

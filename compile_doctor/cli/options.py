@@ -1,0 +1,187 @@
+"""The options that commands share: declared once, checked as they are read, and passed to a command as one object of each kind."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from compile_doctor.cli.formats import FormatName, is_format
+from compile_doctor.errors import UsageError
+from compile_doctor.render import formats
+
+if TYPE_CHECKING:
+    from compile_doctor.model.asked import Settings
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """What is compiled and how; None leaves torch's default."""
+
+    device: str | None = None
+    tokens: int | None = None
+    backend: str | None = None
+    mode: str | None = None
+    dynamic: bool | None = None
+    grad: bool | None = None
+    numerics: bool = False
+    as_is: bool = False
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The child process: how often it calls the target, its limits, its recipes, and where the evidence goes."""
+
+    repeat: int | None = None
+    capture: Path | None = None
+    """The folder in which the evidence is kept; None: nowhere."""
+    timeout: float | None = None
+    memory_limit: int | None = None
+    require_fused: bool = False
+    patches: str | None = None
+    try_recipes: bool = False
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where the report goes, and how much of it."""
+
+    format: str = "text"
+    """What is printed on stdout."""
+    files: tuple[tuple[str, Path], ...] = ()
+    """(format, path) of each `-o`."""
+    fail_on: str = "error"
+    verbose: int = 0
+    quiet: bool = False
+
+
+def settings(compiling: CompileOptions, running: RunOptions, **more: Any) -> Settings:
+    """The two as the child and the capture have them, with the defaults of Settings for what was not given."""
+    from compile_doctor.model.asked import Settings  # only here: --help has to be quick
+
+    given = {**vars(compiling), **vars(running), **more}
+    return Settings(**{one.name: given[one.name] for one in fields(Settings) if given.get(one.name) is not None})
+
+
+def gathered(kind: type[Any], parameter: str, *options: Decorator) -> Decorator:
+    """Declares `options`, and passes all that are fields of `kind` to the command as one argument, `parameter`."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def command(*arguments: Any, **given: Any) -> Any:
+            taken = {one.name: given.pop(one.name) for one in fields(kind) if one.name in given}
+            return function(*arguments, **given, **{parameter: kind(**taken)})
+
+        declared: Callable[..., Any] = command
+        for option in reversed(options):
+            declared = option(declared)
+        return declared
+
+    return decorate
+
+
+class Seconds(click.FloatRange):
+    """A positive, finite number of seconds."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(min=0.1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return number
+
+
+def _size(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    """`8GB`, `512M` or plain bytes."""
+    from compile_doctor.model.sizes import parse_size
+
+    try:
+        return None if text is None else parse_size(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def memory_limit_option(help_text: str) -> Decorator:
+    return click.option("--memory-limit", metavar="SIZE", callback=_size, help=help_text)
+
+
+def capture_option(help_text: str = "Keep the evidence there, for `report`.") -> Decorator:
+    return click.option("--capture", type=click.Path(path_type=Path), metavar="DIR", help=help_text)
+
+
+def check_patches(text: str | None) -> str | None:
+    """`auto`, ids that there are, both with commas between, or None. Raises UsageError for an unknown recipe, naming near ones."""
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if [name.lower() for name in names] in ([], ["none"]):
+        return None
+    if len(names) == 1 and names[0].lower() == "auto" and not os.environ.get("COMPILE_DOCTOR_RECIPES"):
+        return "auto"  # nothing to look up: the shipped recipes are read where they are applied
+    from compile_doctor.recipes.catalogue import all_recipes, find_recipe
+
+    all_recipes()
+    return ",".join("auto" if name.lower() == "auto" else find_recipe(name).id for name in names)
+
+
+patches_option = click.option(
+    "--patches",
+    metavar="auto|ID,…",
+    envvar="COMPILE_DOCTOR_PATCHES",
+    callback=lambda _context, _parameter, text: check_patches(text),
+    help="Apply these recipes first; `compile-doctor patches list` has them.",
+)
+
+
+def format_option(names: tuple[str, ...] = ("text", "json"), help_text: str | None = None) -> Decorator:
+    """`--format`; without `names` a report's, those of plug-ins too."""
+    kind = click.Choice(names) if names else FormatName()
+    return click.option("--format", type=kind, default="text", show_default=True, help=help_text)
+
+
+def files_option(names: tuple[str, ...], help_text: str) -> Decorator:
+    """`-o FORMAT:PATH`, split and checked before anything runs; without `names` a report's formats."""
+
+    def split(_context: click.Context, _parameter: click.Parameter, items: tuple[str, ...]) -> Any:
+        return tuple(_format_and_path(item, names) for item in items)
+
+    return click.option("-o", "--output", "files", multiple=True, metavar="FORMAT:PATH", callback=split, help=help_text)
+
+
+def _format_and_path(item: str, names: tuple[str, ...]) -> tuple[str, Path]:
+    name, colon, path = item.partition(":")
+    if not colon or not path or not (name in names if names else is_format(name)):
+        raise UsageError(f"-o {item}: give FORMAT:PATH, with FORMAT one of {', '.join(names or formats())}.")
+    if not Path(path).resolve().parent.is_dir():
+        raise UsageError(f"-o {item}: {Path(path).resolve().parent} is no directory.")
+    return name, Path(path)
+
+
+report_options = gathered(
+    OutputOptions,
+    "output",
+    format_option((), "What to print on stdout."),
+    files_option((), "Also write the report to a file; may be repeated."),
+    click.option(
+        "--fail-on",
+        type=click.Choice(["error", "warning", "never"]),
+        default="error",
+        show_default=True,
+        help="Exit 1 at this severity.",
+    ),
+    click.option("-v", "--verbose", count=True, help="All findings, what was seen, and what could not be checked."),
+    click.option(
+        "-q", "--quiet", is_flag=True, help="No progress on stderr; print the report only where something fails."
+    ),
+)
+"""--format, -o, --fail-on, -v and -q of the commands that make a report."""
