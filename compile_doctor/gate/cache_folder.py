@@ -1,8 +1,4 @@
-"""Where the cache of `check` is, and that nobody but its user can put anything there.
-
-By hand, not by platformdirs: older versions of it take a relative XDG_CACHE_HOME and give a folder named `~` if there is no
-home, and on macOS it would be another folder than the one that is documented.
-"""
+"""Where the cache of `check` is, and that nobody but its user can put anything there."""
 
 from __future__ import annotations
 
@@ -16,14 +12,14 @@ from pathlib import Path
 
 
 def default_folder() -> Path | None:
-    """By the XDG Base Directory Specification, which has relative paths ignored; None for a user without a home."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):
-        try:
-            base = str(Path.home() / ".cache")
-        except RuntimeError:  # no HOME, and nobody knows this user
-            return None
-    return Path(base) / "compile-doctor" / "check" if os.path.isabs(base) else None
+    """In the user's folder for caches, as the platform has it; None for a user without a home."""
+    from platformdirs import user_cache_path  # only here: the cache may be off
+
+    try:
+        base = user_cache_path("compile-doctor", appauthor=False)
+    except RuntimeError:  # no HOME, and nobody knows this user; versions before 4.14 give a relative path
+        return None
+    return base / "check" if base.is_absolute() else None
 
 
 def exposed(path: Path) -> str:

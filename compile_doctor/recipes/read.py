@@ -1,4 +1,7 @@
-"""YAML → Recipe. A mistake in a recipe file is an error with its file and line."""
+"""YAML → Recipe. A mistake in a recipe file is an error with its file and line.
+
+By hand, from PyYAML's nodes: msgspec and other schema libraries read values, which have lost their lines by then.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The table of attention calls in the text report: sizes, measured peaks, what dense would need, and the verdicts."""
+"""The table of attention calls in the text report: sizes, measured peaks, what dense would need, and the verdicts.
+
+By hand, not by rich.table: lines of other widths come between the rows, a row stays whole on a narrow terminal, and rows
+without colours pass rich by (see `Page`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What `bench` measured as a person reads it: one table per case, the fastest first at each size."""
+"""What `bench` measured as a person reads it: one table per case, the fastest first at each size.
+
+By hand, not by rich.table: sizes, reasons and failures are lines of their own between the rows, and a row stays whole on a
+narrow terminal.
+"""
 
 from __future__ import annotations
 

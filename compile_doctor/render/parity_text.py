@@ -1,4 +1,7 @@
-"""Parity as a person reads it: the verdict, one table per dtype and direction, the reasons, each once."""
+"""Parity as a person reads it: the verdict, one table per dtype and direction, the reasons, each once.
+
+The tables are made by hand: rich.table would cut or wrap the cells of a row that is wider than the terminal.
+"""
 
 from __future__ import annotations
 

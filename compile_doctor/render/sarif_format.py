@@ -1,4 +1,7 @@
-"""The report as SARIF 2.1.0: one run, a rule for each check, a result for each finding."""
+"""The report as SARIF 2.1.0: one run, a rule for each check, a result for each finding.
+
+By hand: it is a small part of SARIF, and the tests have it read by others, sarif-pydantic and OASIS' own schema.
+"""
 
 from __future__ import annotations
 

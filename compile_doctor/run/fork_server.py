@@ -1,4 +1,8 @@
-"""Children of the probe without the import of torch: asks `probe.server`, which has it imported, to fork them."""
+"""Children of the probe without the import of torch: asks `probe.entry.server`, which has it imported, to fork them.
+
+By hand, not by multiprocessing's fork server: that calls functions, in children without an environment, output and time limit
+of their own, and imports the caller's main module in each.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Says on stderr what takes long, on a terminal only."""
+"""Says on stderr what takes long, on a terminal only.
+
+By hand, not by rich.status: that hides the cursor of a terminal that the target shares, for good if the doctor is killed, and
+has to be imported before the target is started.
+"""
 
 from __future__ import annotations
 
