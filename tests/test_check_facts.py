@@ -158,8 +158,6 @@ def test_a_command_is_told_what_it_does_not_get():
 
 # Places that name a code all the same, and why
 CODES = {
-    "analysis/attention/dense_cause.py": "which check reports a cause by itself",
-    "analysis/attention/input_errors.py": "which check reports a refusal",
     "gate/config.py": "an example of a waiver, to be copied",
     "recipes/errors.py": "recipes/*.yaml name codes: below checks",
 }
