@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import sys
 from dataclasses import fields, replace
@@ -13,7 +14,10 @@ from helpers import a_break, about, evidence
 from compile_doctor import checks
 from compile_doctor.capture import load_capture
 from compile_doctor.checks import find_check, own_checks
-from compile_doctor.gate import baseline
+from compile_doctor.gate import baseline, baseline_files
+from compile_doctor.gate.config import Configuration, GateTarget
+from compile_doctor.gate.decide import judge
+from compile_doctor.gate.outcome import Gate
 from compile_doctor.model.findings import CATEGORIES, CheckFacts
 from compile_doctor.render import renderer
 from compile_doctor.report.make import exit_code, make_report
@@ -114,6 +118,26 @@ def test_it_says_what_it_means(add):
     assert "Forward goes away." in renderer("text")(make_report(evidence()))
 
 
+@pytest.mark.parametrize(
+    ("facts", "status", "code"),
+    [
+        ({}, "regression", 1),
+        ({"exit_code": 2}, "inconclusive", 3),
+        ({"severity": "warning"}, "regression", 1),
+        ({"severity": "info"}, "pass", 0),
+        ({"severity": "info", "category": "breaks"}, "regression", 1),
+        ({"category": "machine"}, "pass", 0),
+    ],
+)
+def test_the_gate_goes_by_its_facts(add, tmp_path, facts, status, code):
+    known = baseline.snapshot("vit", make_report(evidence()))
+    baseline_files.write(baseline_files.path_of(tmp_path, "vit", known.torch, known.device), known)
+    add(**facts)
+    configured = Configuration(tmp_path / "pyproject.toml", tmp_path, ())
+    outcome = judge(GateTarget("vit", "model.py"), evidence(), configured, datetime.date(2026, 1, 1))
+    assert (outcome.status, Gate((outcome,), "2.13.0", "cpu").exit_code) == (status, code)
+
+
 @pytest.mark.parametrize(("category", "kept"), [("other", True), ("machine", False), ("patches", False)])
 def test_what_is_about_the_machine_is_in_no_baseline(add, category, kept):
     add(category=category)
@@ -158,8 +182,6 @@ def test_a_command_is_told_what_it_does_not_get():
 
 # Places that name a code all the same, and why
 CODES = {
-    "analysis/attention/dense_cause.py": "which check reports a cause by itself",
-    "analysis/attention/input_errors.py": "which check reports a refusal",
     "gate/config.py": "an example of a waiver, to be copied",
     "recipes/errors.py": "recipes/*.yaml name codes: below checks",
 }

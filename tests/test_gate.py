@@ -311,7 +311,7 @@ def test_of_a_target_that_was_not_run_nobody_knows_what_a_waiver_covers(tmp_path
 def test_what_backend_eager_cannot_see_makes_no_waiver_useless(tmp_path):
     report = make_report(evidence())
     eager = Outcome(TARGET.name, "pass", "", replace(report, settings={**report.settings, "backend": "eager"}))
-    waivers = tuple(Waiver(code, "model.py", "known", TODAY) for code in ("CD106", "CD301", "CD102"))
+    waivers = tuple(Waiver(code, "model.py", "known", TODAY) for code in ("CD106", "CD107", "CD301", "CD102"))
     configured = configuration(tmp_path, waivers=waivers, targets=(TARGET,))
     (note,) = waiver_notes(configured, [eager], TODAY)
     assert "CD102" in note

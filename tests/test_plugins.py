@@ -211,14 +211,36 @@ BROKEN = {
         GOOD.format(code="XYZ001").replace(
             'CHECK.finding("It is here"', '__import__("compile_doctor").checks.find_check("CD001").finding("x"'
         ),
-        "it made a finding of CD001",
+        "it made Finding(code='CD001'",
     ),
     "no finding": (
         "XYZ001",
         "plugged:CHECK",
         GOOD.format(code="XYZ001").replace('CHECK.finding("It is here", "Because.")', "7"),
-        "it failed on this evidence: AttributeError",
+        "it made 7, which is not a finding of XYZ001",
     ),
+    "detect leaves": (
+        "XYZ001",
+        "plugged:CHECK",
+        GOOD.format(code="XYZ001").replace("yield", "raise SystemExit(0)\n    yield"),
+        "it failed on this evidence: SystemExit: 0",
+    ),
+    **{
+        f"a bad {name}": (
+            "XYZ001",
+            "plugged:CHECK",
+            GOOD.format(code="XYZ001").replace('"Because."', f'"Because.", {name}={value}'),
+            f"it made a finding whose {name} is {value}",
+        )
+        for name, value in {
+            "severity": "'bad'",
+            "owner": "'theirs'",
+            "count": "'two'",
+            "location": "'model.py:3'",
+            "fix": "None",
+            "evidence": "'seen'",
+        }.items()
+    },
 }
 
 
@@ -233,7 +255,13 @@ def test_a_broken_check_is_named_and_hides_nothing(site, name):
     (reason,) = [reason for found, reason in healthy.skipped_checks if found == code]
     assert why in reason and ("acme-plugin" in reason or "on this evidence" in reason)
     jsonschema.validate(json.loads(renderer("json")(healthy)), SCHEMA)
-    assert reason in renderer("text")(healthy, 1).replace("\n   ", "")
+    assert reason in renderer("text")(healthy, 1)
+
+
+def test_the_page_of_one_that_cannot_be_imported_says_why(site):
+    plug(site, "checks", "XYZ001", "plugged:CHECK", plugged="raise RuntimeError('of its own')")
+    with pytest.raises(UsageError, match=r"XYZ001 cannot be explained: plug-in acme-plugin: .* of its own"):
+        explain("xyz001")
 
 
 def test_one_code_of_two_distributions(site):
@@ -245,9 +273,7 @@ def test_one_code_of_two_distributions(site):
         "XYZ001",
         "plug-in second-plugin: first-plugin has a check XYZ001, too: uninstall one of them",
     ) in report.skipped_checks
-    assert report.reason == (
-        "A plug-in's check could not be asked: XYZ001 (first-plugin and second-plugin); -v has the reasons."
-    )
+    assert report.reason == ("A check could not be asked: XYZ001 (first-plugin and second-plugin); -v has the reasons.")
 
 
 FORMAT = "def render(report, verbosity=0, colour=False):\n    {}\n"
@@ -259,6 +285,7 @@ FORMAT = "def render(report, verbosity=0, colour=False):\n    {}\n"
         ("raise RuntimeError('of its own')", "cannot be imported: RuntimeError: of its own"),
         ("", "has no function render"),
         (FORMAT.format("return 1 / 0"), "failed: ZeroDivisionError"),
+        (FORMAT.format("raise SystemExit(0)"), "failed: SystemExit: 0"),
         (FORMAT.format("return 7"), "returned a value of type int, not text"),
     ],
 )
@@ -295,6 +322,10 @@ def test_a_folder_of_recipes_that_is_not_there(site, value):
     with pytest.raises(UsageError, match="plug-in acme-plugin") as raised:
         catalogue.all_recipes()
     assert raised.value.hint == "Update or uninstall acme-plugin."
+    healthy, broken = make_report(evidence()), make_report(evidence(breaks=(a_break(),)))
+    assert [one.code for one in broken.findings] == ["CD101"]
+    assert healthy.reason == "A check could not be asked: CD702; -v has the reasons."
+    assert "Update or uninstall acme-plugin." in dict(healthy.skipped_checks)["CD702"]
 
 
 # ---------------------------------------------------------------- check_fires

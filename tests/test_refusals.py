@@ -10,6 +10,7 @@ from test_attention import INSIDE, UNMADE, in_graph, node, tensor, watched
 
 from compile_doctor.analysis.attention.input_errors import explain, is_plain
 from compile_doctor.capture import load_capture
+from compile_doctor.checks import find_check
 from compile_doctor.model.evidence import Failure
 from compile_doctor.model.stacks import ErrorLink, Frame
 
@@ -26,7 +27,7 @@ def failed(message, kind="NotImplementedError", phase="compiled", inputs=(), tex
 
 def code(failure, found=None):
     refusal = explain(found or evidence(), failure, TORCH)
-    return refusal.code if refusal else None
+    return find_check(refusal.check).code if refusal else None
 
 
 MESSAGES = {
@@ -111,7 +112,7 @@ def test_every_message_has_its_code(name, phase):
     expected, subject, message = MESSAGES[name]
     text = f"in flex_attention\n{message}"
     refusal = explain(evidence(), failed(message, KINDS.get(name, "X"), phase, text=text), TORCH)
-    assert (refusal.code, refusal.subject, refusal.phase) == (expected, subject, phase)
+    assert (find_check(refusal.check).code, refusal.subject, refusal.phase) == (expected, subject, phase)
     assert refusal.message == message.split("\n", 1)[0].strip()[:300]
     assert refusal.frame.line == 7
 
@@ -153,7 +154,7 @@ def test_other_failures_are_no_refusal(message):
 def test_recorded_refusals_and_the_users_line(name, expected, line):
     found = load_capture(RECORDED / f"{name}.zip")
     refusal = explain(found, found.failure("compiled"), found.environment["torch_root"])
-    assert (refusal.code if refusal else None) == expected
+    assert (find_check(refusal.check).code if refusal else None) == expected
     if refusal:
         source = found.sources[refusal.frame.file].split("\n")
         assert line in source[refusal.frame.line - 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis.context import Seen
-from compile_doctor.checks import needs
+from compile_doctor.checks import find_check, needs
 from compile_doctor.checks.attention_program import PLAIN, attention_program
 from compile_doctor.checks.attention_values import at_site, dense_sites, seen_of
 from compile_doctor.checks.base import Check
@@ -18,7 +18,8 @@ def detect(seen: Seen) -> Iterator[Finding]:
         site = verdict.site
         calls = sum(call.count for call in site.dense)
         sometimes = " Other calls of this line were fused." if verdict.verdict == "mixed" else ""
-        see = f" ({cause.code})" if cause.code else ""
+        owner = find_check(cause.check)
+        see = f" ({owner.code})" if owner else ""
         size = f" At {site.tokens:,} tokens that took {human(site.peak)}." if site.peak and site.tokens else ""
         refused = " compile-doctor stopped it: it would not have fitted." if seen.evidence.attention.refused else ""
         yield CHECK.finding(

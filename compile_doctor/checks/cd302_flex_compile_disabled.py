@@ -14,7 +14,7 @@ from compile_doctor.model.findings import Finding
 def detect(seen: Seen) -> Iterator[Finding]:
     reported = set()
     for verdict, cause in dense_sites(seen):
-        if cause.code != "CD302":
+        if cause.check != CHECK.name:
             continue
         frame = cause.frame or verdict.site.frame
         if (frame.file, frame.line) in reported:

@@ -12,7 +12,7 @@ from compile_doctor.model.findings import Finding
 
 def detect(seen: Seen) -> Iterator[Finding]:
     refusal = seen.refusal
-    raised = refusal.frame if refusal and refusal.code == "CD303" else None
+    raised = refusal.frame if refusal and refusal.check == CHECK.name else None
     places = [(place.file, place.line, place.function) for place in seen.static.disable_contexts]
     if raised and (raised.file, raised.line) not in [(file, line) for file, line, _ in places]:
         places.append((raised.file, raised.line, raised.function))

@@ -13,7 +13,7 @@ from compile_doctor.model.findings import Finding
 
 def detect(seen: Seen) -> Iterator[Finding]:
     for verdict, cause in dense_sites(seen):
-        if cause.code == "CD305":
+        if cause.check == CHECK.name:
             yield CHECK.finding(
                 "flex_attention under a backend that does not lower it",
                 f"{cause.why} It ran dense at line {verdict.site.frame.line}.",

@@ -18,7 +18,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
         "times the share of blocks that the mask keeps."
     )
     refusal = seen.refusal
-    if refusal and refusal.code == "CD306":
+    if refusal and refusal.check == CHECK.name:
         yield CHECK.finding(
             "flex_attention under a dispatch mode",
             f"{_name(seen, refusal)} is active, and flex_attention has no rule for it.",
@@ -27,7 +27,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
             **refusal_values(seen, refusal),
         )
     for verdict, cause in dense_sites(seen):
-        if cause.code == "CD306":
+        if cause.check == CHECK.name:
             yield CHECK.finding(
                 "flex_attention under a dispatch mode",
                 f"{cause.why} Under a mode Dynamo skips the frame, and the dense path runs.",

@@ -13,7 +13,7 @@ from compile_doctor.model.findings import Finding
 
 def detect(seen: Seen) -> Iterator[Finding]:
     refusal = seen.refusal
-    if refusal is None or refusal.code != "CD401":
+    if refusal is None or refusal.check != CHECK.name:
         return
     name = refusal.subject.rsplit(".", 1)[-1]
     odd = [index for index, tensor in enumerate(refusal.inputs) if tensor is not None and not is_plain(tensor)]

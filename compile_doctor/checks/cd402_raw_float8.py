@@ -12,7 +12,7 @@ from compile_doctor.model.findings import Finding
 
 def detect(seen: Seen) -> Iterator[Finding]:
     refusal = seen.refusal
-    if refusal is None or refusal.code != "CD402":
+    if refusal is None or refusal.check != CHECK.name:
         return
     odd = [index for index, tensor in enumerate(refusal.inputs) if tensor and tensor.dtype.startswith("float8")]
     which = described(seen, refusal, odd)

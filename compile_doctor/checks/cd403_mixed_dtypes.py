@@ -14,7 +14,7 @@ FIX = "Cast to the query's dtype before attention: k, v = k.to(q.dtype), v.to(q.
 
 def detect(seen: Seen) -> Iterator[Finding]:
     refusal = seen.refusal
-    if refusal is not None and refusal.code == "CD403":
+    if refusal is not None and refusal.check == CHECK.name:
         which = described(seen, refusal, range(3)) if refusal.inputs else ""
         yield CHECK.finding(
             "Query, key and value differ in dtype",

@@ -97,7 +97,7 @@ def _guarded(name: str, plugin: Plugin, made: Any) -> Renderer[Any]:
     def render(subject: Any, verbosity: int = 0, colour: bool = False) -> str:
         try:
             text = made(clean(subject), verbosity, colour)
-        except Exception as error:  # other people's code
+        except (Exception, SystemExit) as error:  # other people's code
             raise _unusable(name, plugin.error(f"failed: {type(error).__name__}: {error}")) from error
         if not isinstance(text, str):
             raise _unusable(name, plugin.error(f"returned a value of type {type(text).__name__}, not text"))

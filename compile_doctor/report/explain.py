@@ -6,7 +6,7 @@ import re
 import textwrap
 
 from compile_doctor.analysis.graph_breaks.causes import explain_upstream, registry
-from compile_doctor.checks import all_checks, find_check
+from compile_doctor.checks import all_checks, find_check, unusable
 from compile_doctor.checks.base import Check
 from compile_doctor.errors import UsageError
 from compile_doctor.recipes.catalogue import all_recipes
@@ -43,6 +43,9 @@ def explain(code: str) -> str:
                 f"No torch from 2.8 to 2.15 has {gb_id}.",
                 hint=f"There are {len(registry())} ids, from {min(registry())} to {max(registry())}.",
             ) from None
+    problem = dict(unusable()).get(code.strip().upper())
+    if problem:
+        raise UsageError(f"{code.strip().upper()} cannot be explained: {problem}.")
     raise UsageError(
         f"{code!r} is no code that this version knows.",
         hint="Codes: "

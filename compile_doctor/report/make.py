@@ -9,7 +9,6 @@ from typing import Any
 from compile_doctor.analysis.attention.entries import AttentionEntry, attention_entries
 from compile_doctor.analysis.context import Seen
 from compile_doctor.analysis.numerics.statuses import Judged, judged
-from compile_doctor.analysis.recipe_match import with_recipe
 from compile_doctor.analysis.reconcile import disagreements
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks import all_checks, unusable
@@ -75,8 +74,7 @@ def make_report(evidence: Evidence) -> Report:
     """Every check over the evidence. Raises nothing: a check that cannot read the evidence is listed as skipped."""
     seen = Seen(evidence)
     found = run_checks(all_checks(), seen, unusable())
-    called = [one.site for one in seen.attention]
-    findings = [with_recipe(finding, evidence.environment, called, seen.own_sources) for finding in found.findings]
+    findings = found.findings
     attention = attention_entries(seen)
     missing = proof.lacking(evidence, (entry.peak_bytes for entry in attention))
     verdict, reason = _verdict(evidence, findings, missing)
@@ -92,7 +90,7 @@ def make_report(evidence: Evidence) -> Report:
         convention=evidence.facts.convention,
         settings=_settings(evidence),
         summary=_summary(seen),
-        findings=tuple(findings),
+        findings=findings,
         skipped_checks=found.skipped,
         unknown_events=evidence.unknown,
         disagreements=disagreements(evidence),
@@ -135,7 +133,7 @@ def exit_code(report: Report, fail_on: str) -> int:
     return 1 if bad else 0
 
 
-def _verdict(evidence: Evidence, findings: list[Finding], missing: tuple[str, ...]) -> tuple[str, str]:
+def _verdict(evidence: Evidence, findings: tuple[Finding, ...], missing: tuple[str, ...]) -> tuple[str, str]:
     if evidence.damage:
         return "inconclusive", _sentence(f"The capture is not whole: {evidence.damage[0]}")
     outcome = next((finding for finding in findings if finding.is_outcome), None)
@@ -171,7 +169,7 @@ def _last_line(text: str) -> str:
     return text.strip().rpartition("\n")[2][:200]
 
 
-def _unproven(attention: tuple[AttentionEntry, ...], findings: list[Finding]) -> str:
+def _unproven(attention: tuple[AttentionEntry, ...], findings: tuple[Finding, ...]) -> str:
     """Why --require-fused is not met where nothing dense was seen; empty where every call is proven to be fused."""
     if not attention:
         return "No attention call was seen, so that nothing is proven to be fused (--require-fused)."

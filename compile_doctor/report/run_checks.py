@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.recipe_match import with_recipe
 from compile_doctor.checks import plugin_of
 from compile_doctor.checks.base import Check
-from compile_doctor.model.findings import OWNERS, SEVERITIES, Finding
+from compile_doctor.errors import DoctorError
+from compile_doctor.model.findings import OWNERS, SEVERITIES, Cost, Finding, Location
+
+_TYPES: dict[str, Any] = {
+    **dict.fromkeys(("title", "message", "cause", "fix"), str),
+    **dict.fromkeys(("upstream", "recipe"), (str, type(None))),
+    **dict.fromkeys(("location", "via"), (Location, type(None))),
+    "count": int,
+    "cost": Cost,
+    "evidence": tuple,
+}
 
 
 @dataclass(frozen=True)
@@ -27,40 +38,57 @@ def run_checks(checks: Iterable[Check], seen: Seen, unusable: Iterable[tuple[str
     """One check's mistake, or a plug-in's, hides nothing that the others found."""
     findings: list[Finding] = []
     skipped = [*unusable]
-    failed = [name for name, _ in skipped]
+    ours: list[str] = []
+    others = [f"{name} ({plugin_of(name)})" for name, _ in skipped]
     for check in checks:
         try:
             for finding in check.detect(seen):
                 findings.append(_checked(check, finding))
             skipped += [(check.code, reason) for need in check.needs for reason in need(seen.evidence)]
-        except Exception as error:  # listed, and such a report is never HEALTHY
+        except DoctorError as error:  # recipes that cannot be read: the user's affair, or a plug-in's
+            skipped.append((check.code, f"{error} {error.hint}".strip()))
+            others.append(check.code)
+        except (Exception, SystemExit) as error:  # listed, and such a report is never HEALTHY
             skipped.append((check.code, f"it failed on this evidence: {type(error).__name__}: {error}"))
-            failed.append(check.code)
+            plugin = plugin_of(check.code)
+            (others if plugin else ours).append(f"{check.code} ({plugin})" if plugin else check.code)
     findings.sort(key=_order)
     if any(finding.facts.target_fails for finding in findings):
         dropped = [one for one in findings if not (one.is_outcome or one.facts.from_source)]
         findings = [one for one in findings if one.is_outcome or one.facts.from_source]
         codes = sorted({one.code for one in dropped})
         skipped += [(code, "not judged: the target fails without torch.compile too") for code in codes]
-    return Found(tuple(findings), tuple(sorted(skipped)), _problem(failed))
+    return Found(_with_recipes(findings, seen), tuple(sorted(skipped)), _problem(ours, others))
 
 
-def _problem(failed: Iterable[str]) -> str:
-    """Ours are to be reported to us, a plug-in's to its authors."""
-    own = [code for code in failed if not plugin_of(code)]
-    if own:
-        plural = "A check" if len(own) == 1 else "Checks"
-        return f"{plural} of compile-doctor failed on this evidence: {', '.join(own)}. Please report it (-v)."
-    others = [f"{name} ({plugin_of(name)})" for name in failed]
-    plural = "A plug-in's check" if len(others) == 1 else "Checks of plug-ins"
+def _with_recipes(findings: list[Finding], seen: Seen) -> tuple[Finding, ...]:
+    called = [one.site for one in seen.attention]
+    try:
+        return tuple(with_recipe(one, seen.evidence.environment, called, seen.own_sources) for one in findings)
+    except DoctorError:  # a check that reads the recipes, too, is listed with what is wrong
+        return tuple(findings)
+
+
+def _problem(ours: Sequence[str], others: Sequence[str]) -> str:
+    """Our mistakes are to be reported to us."""
+    if ours:
+        plural = "A check" if len(ours) == 1 else "Checks"
+        return f"{plural} of compile-doctor failed on this evidence: {', '.join(ours)}. Please report it (-v)."
+    plural = "A check" if len(others) == 1 else "Checks"
     return f"{plural} could not be asked: {', '.join(others)}; -v has the reasons." if others else ""
 
 
 def _checked(check: Check, finding: Finding) -> Finding:
-    """Raises ValueError for a finding that no report could show: `check.finding` makes those that can be."""
-    if finding.code != check.code or finding.severity not in SEVERITIES or finding.owner not in OWNERS:
-        made = f"{finding.code}, severity {finding.severity!r}, owner {finding.owner!r}"
-        raise ValueError(f"it made a finding of {made}")
+    """Raises ValueError for a finding that no report could show: a plug-in's may be anything."""
+    if not isinstance(finding, Finding) or finding.code != check.code:
+        raise ValueError(f"it made {finding!r:.200}, which is not a finding of {check.code}")
+    for name, kind in _TYPES.items():
+        value = getattr(finding, name)
+        if not isinstance(value, kind):
+            raise ValueError(f"it made a finding whose {name} is {value!r:.200}")
+    for name, known in (("severity", SEVERITIES), ("owner", OWNERS)):
+        if getattr(finding, name) not in known:
+            raise ValueError(f"it made a finding whose {name} is {getattr(finding, name)!r:.200}")
     return finding
 
 

@@ -23,9 +23,9 @@ _COMPILE = "Call a compiled flex_attention here: compiled_flex = torch.compile(f
 
 @dataclass(frozen=True)
 class DenseCause:
-    """One cause; `code` is the check that reports it by itself, empty where CD301 says it all."""
+    """One cause; `check` is the name of the check that reports it by itself, empty if `flex-dense-fallback` is all there is."""
 
-    code: str
+    check: str
     key: str
     why: str
     fix: str
@@ -69,7 +69,7 @@ def _causes(seen: Seen, site: Site, call: DenseCall) -> Iterator[DenseCause]:
     limit = next((log for log in seen.evidence.logs if log.kind == "limit" and _concerns(log.message, site)), None)
     if limit:
         yield DenseCause(
-            "CD202", "recompile-limit",
+            "recompile-limit", "recompile-limit",
             "Its frame hit torch's recompile limit, and runs in plain Python, dense, from then on.",
             "Make what changes from call to call the same object: a mask_mod or score_mod is a new function each time "
             "(see the recompile findings).",
@@ -101,7 +101,7 @@ def _causes(seen: Seen, site: Site, call: DenseCall) -> Iterator[DenseCause]:
 
 def _mode(mode: str) -> DenseCause:
     return DenseCause(
-        "CD306", "dispatch-mode", f"{mode.rsplit('.', 1)[-1]}, a TorchDispatchMode, was active around it.",
+        "flex-under-dispatch-mode", "dispatch-mode", f"{mode.rsplit('.', 1)[-1]}, a TorchDispatchMode, was active around it.",
         "Leave the mode before attention is called; count its FLOPs by formula (4 × B × H × Sq × Skv × D).",
         evidence=(f"active dispatch mode: {mode}",),
     )  # fmt: skip
@@ -119,7 +119,7 @@ def _disabled(seen: Seen, call: DenseCall) -> DenseCause:
     at = place(was.stack, seen.torch_root)
     where = f" ({locations.short(at.file)}:{at.line})" if at else ""
     return DenseCause(
-        "CD302", "disable-unwraps",
+        "flex-compile-disabled", "disable-unwraps",
         f"torch.compiler.disable was applied to an already compiled flex_attention{where}. It unwraps it, so that the "
         "plain function runs.",
         ISOLATED, at,
@@ -140,7 +140,7 @@ def _backend(seen: Seen, graph: Graph) -> DenseCause:
     made = compiled_with(seen, graph.backend)
     at = place(made.stack, seen.torch_root) if made else None
     return DenseCause(
-        "CD305", f"backend:{graph.backend}",
+        "flex-backend-not-lowering", f"backend:{graph.backend}",
         f"It was compiled with backend {graph.backend}, which runs the operator as it is.",
         "Compile it with the default backend: torch.compile(flex_attention).", at,
         (f"its graph was handed to backend {graph.backend}",),
@@ -165,7 +165,7 @@ def _given_up(seen: Seen, site: Site) -> Iterator[DenseCause]:
             why = f": {skipped.site.cause.title}" if skipped.site else ""
             at = skipped.site.frame if skipped.site else None
             yield DenseCause(
-                "CD104", "frame-given-up",
+                "frame-skipped", "frame-given-up",
                 f"Dynamo gave up on {first.function}{why}; all of it runs in plain Python, flex_attention too.",
                 "Mend the graph break, or call a compiled flex_attention: compiled_flex = torch.compile(flex_attention).",
                 at,

@@ -32,7 +32,8 @@ _UNNAMED_MODE = re.compile(
 class Refusal:
     """One exception that attention, or what is around it, raised."""
 
-    code: str
+    check: str
+    """The name of the check that reports it."""
     phase: str
     message: str
     frame: Frame | None
@@ -51,9 +52,13 @@ def explain(evidence: Evidence, failure: Failure | None, torch_root: str | None)
     node = _node(evidence) if failure.phase == "compiled" else None
     eager = evidence.failure("eager")
     inputs = node.inputs if node else failure.attention or (eager.attention if eager else ())
-    for code, message, subject in _candidates(failure, inputs):
-        frame = _frame(failure, node, torch_root) if code != "CD303" else user_frame(failure, torch_root)
-        return Refusal(code, failure.phase, message, frame, subject, inputs, node)
+    for check, message, subject in _candidates(failure, inputs):
+        frame = (
+            _frame(failure, node, torch_root)
+            if check != "disable-as-context-manager"
+            else user_frame(failure, torch_root)
+        )
+        return Refusal(check, failure.phase, message, frame, subject, inputs, node)
     return None
 
 
@@ -62,22 +67,22 @@ def _candidates(failure: Failure, inputs: tuple[Tensor | None, ...]) -> Iterator
         message = link.message.strip()
         first = message.split("\n", 1)[0][:300]
         if link.type.endswith("DenseRefusedError"):
-            yield "CD301", first, ""
+            yield "flex-dense-fallback", first, ""
         if _CONTEXT.search(message) and "torch._dynamo" in message:
-            yield "CD303", first, ""
+            yield "disable-as-context-manager", first, ""
         if found := _MODE.search(message):
-            yield "CD306", first, found[1]
+            yield "flex-under-dispatch-mode", first, found[1]
         if _UNNAMED_MODE.search(message) and "flex_attention" in message:
-            yield "CD306", first, ""
+            yield "flex-under-dispatch-mode", first, ""
         if found := _SUBCLASS.search(message):
-            yield "CD401", first, found[1]
+            yield "float8-subclass-in-attention", first, found[1]
         if _MIXED.search(message):
-            yield ("CD402" if _raw_float8(inputs) else "CD403"), first, ""
+            yield ("raw-float8-in-attention" if _raw_float8(inputs) else "mixed-dtypes-in-attention"), first, ""
     attention = bool(inputs) or "flex_attention" in failure.text or "scaled_dot_product_attention" in failure.text
     known = any(one is not None for one in inputs)
     if failure.chain and attention and (_raw_float8(inputs) if known else _FLOAT8.search(failure.text)):
         last = failure.chain[-1].message.strip().split("\n", 1)[0][:300]
-        yield "CD402", last, ""
+        yield "raw-float8-in-attention", last, ""
 
 
 def _raw_float8(inputs: tuple[Tensor | None, ...]) -> bool:
