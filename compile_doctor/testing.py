@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import fields
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks import all_checks
 from compile_doctor.checks.base import Check
 from compile_doctor.cli.diagnose import command
@@ -52,7 +52,7 @@ def _found(check: Check, kind: str) -> tuple[str, tuple[Finding, ...]]:
         if problem:
             raise AssertionError(f"{check.code}: its program `{kind}` cannot be run: {problem}")
         others = (one for one in all_checks() if one.code != check.code)
-        found = run_checks((*others, check), Seen(evidence))
+        found = run_checks((*others, check), AnalysisContext(evidence))
     why = next((reason for code, reason in found.skipped if code == check.code and found.problem), "")
     if why:
         raise AssertionError(f"{check.code} on its program `{kind}`: {why}")

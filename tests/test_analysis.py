@@ -1,6 +1,6 @@
 """Folds that real models asked for, each from the records that they left."""
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.graph_breaks.cost import site_cost
 from compile_doctor.analysis.recompiles.groups import decisive
 from compile_doctor.analysis.recompiles.guards import parse
@@ -37,7 +37,7 @@ def broke(index, reason, *frames, loop=False):
 
 
 def seen(compilations, breaks):
-    return Seen(
+    return AnalysisContext(
         Evidence(Asked("model.py"), compilations=tuple(compilations), breaks=tuple(breaks), sources={FILE: SOURCE})
     )
 

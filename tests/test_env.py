@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from compile_doctor.recipes.known import as_lines as defect_lines
-from compile_doctor.recipes.known import known_defects
+from compile_doctor.recipes.known_defects import as_lines as defect_lines
+from compile_doctor.recipes.known_defects import known_defects
 from compile_doctor.run.sdpa_shapes import as_lines, parse_shape, short
 
 

@@ -7,7 +7,7 @@ import ast
 import pytest
 from helpers import MODEL, evidence
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks import find_check
 from compile_doctor.report.make import make_report
 from compile_doctor.source.flash_attn.calls import find_flash_attn
@@ -21,7 +21,7 @@ def calls(text, **others):
 
 def findings(text, **environment):
     known = {"torch": "2.13.0+cpu", "device": "cpu", **environment}
-    return list(find_check("CD504").detect(Seen(evidence(sources={MODEL: text}, environment=known))))
+    return list(find_check("CD504").detect(AnalysisContext(evidence(sources={MODEL: text}, environment=known))))
 
 
 # ---------------------------------------------------------------- which function is called
@@ -238,7 +238,7 @@ def test_what_another_of_the_files_calls_is_called():
     user = "from model import apply_rotary_emb as rot, flash_attn_func as f\nf(q, k, v)\nrot(q, c, s)\n"
     head = "from flash_attn.layers.rotary import apply_rotary_emb\n" + GUARDED
     sources = {MODEL: head, MODEL.replace("model", "user"): user}
-    (call, rotary) = find_check("CD504").detect(Seen(evidence(sources=sources)))
+    (call, rotary) = find_check("CD504").detect(AnalysisContext(evidence(sources=sources)))
     assert call.location.line == 2
     assert "used at user.py:3." in rotary.message
 

@@ -15,7 +15,7 @@ import torch
 from helpers import MODEL, evidence
 from torch.nn.attention import flex_attention
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks import find_check
 
 HEADER = "import torch\nimport torch.nn.functional as F\nfrom flash_attn import {}\n"
@@ -28,7 +28,7 @@ CUDA = {"torch": "2.13.0", "device": "cuda"}
 
 def findings(source, **environment):
     known = {"torch": "2.13.0+cpu", "device": "cpu", **environment}
-    return list(find_check("CD504").detect(Seen(evidence(sources={MODEL: source}, environment=known))))
+    return list(find_check("CD504").detect(AnalysisContext(evidence(sources={MODEL: source}, environment=known))))
 
 
 def migrated(source, **environment):

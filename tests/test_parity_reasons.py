@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from torch._inductor.exc import CppCompileError
 
-from compile_doctor.probe.parity import defects
+from compile_doctor.probe.parity import known_defects as defects
 from compile_doctor.probe.parity.judge import why
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from helpers import MODEL, compilation, evidence, failure
 
-from compile_doctor.analysis.attention.calls import Site
+from compile_doctor.analysis.attention.calls import AttentionCall
 from compile_doctor.analysis.recipe_match import with_recipe
 from compile_doctor.capture import load_capture
 from compile_doctor.model.attention import AttentionNode, Graph, Tensor
@@ -46,7 +46,7 @@ def test_one_that_was_asked_for_and_is_not_applied_is_told():
 def named(code, message, head_dim=64, **environment):
     finding = Finding(code, "a-name", "error", "A title", message)
     query = Tensor((1, 2, 128, head_dim), "float32", "cpu", "Tensor")
-    called = [Site(Frame("model.py", 3, "forward"), "flex_attention", inputs=(query, query, query))]
+    called = [AttentionCall(Frame("model.py", 3, "forward"), "flex_attention", inputs=(query, query, query))]
     return with_recipe(finding, {**ENVIRONMENT, **environment}, called, {}).recipe
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks import find_check
 from compile_doctor.model.attention import Graph
 from compile_doctor.model.compilations import LogRecord
@@ -57,7 +57,7 @@ def decoder(*reasons, **values):
         "limit",
         f"torch._dynamo hit config.recompile_limit (8)\n   function: 'forward' ({MODEL}:2)\n   last reason: 0/7: {idx(1)}",
     )
-    return Seen(evidence(compilations=entries, logs=(limit,), sources={MODEL: DECODER}))
+    return AnalysisContext(evidence(compilations=entries, logs=(limit,), sources={MODEL: DECODER}))
 
 
 def causes(seen):
@@ -122,7 +122,7 @@ def test_entries_of_a_frame_before_a_reset_are_not_cached_any_more():
     size = "tensor 'x' size mismatch at index 0. expected {}, actual {}"
     before = tuple(forward(again, found) for again, found in enumerate(((), (size.format(4, 5),))))
     after = tuple(forward(again, found) for again, found in enumerate(((), (idx(0),), (idx(1), size.format(4, 5)))))
-    seen = Seen(evidence(compilations=before + after, sources={MODEL: DECODER}))
+    seen = AnalysisContext(evidence(compilations=before + after, sources={MODEL: DECODER}))
     assert causes(seen) == {"size:x:0": 2, "module-int:idx": 1}
 
 
@@ -189,7 +189,7 @@ def stepped(reason, callers=(), **values):
         )
         for again, found in enumerate(((), (reason,)))
     ]
-    return Seen(evidence(compilations=tuple(frames), sources={MODEL: STEPPED, FLEX: ""}, **values))
+    return AnalysisContext(evidence(compilations=tuple(frames), sources={MODEL: STEPPED, FLEX: ""}, **values))
 
 
 CARRIED = (

@@ -35,7 +35,7 @@ COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"
 
 
 @dataclass(frozen=True)
-class Site:
+class BreakSite:
     """One root cause of graph breaks: a line, and why Dynamo stops there."""
 
     frame: Frame
@@ -56,7 +56,7 @@ class Skipped:
     """A frame that Dynamo gave up on; `site` is what made it, `at` the line in the frame that leads there."""
 
     compilations: tuple[Compilation, ...]
-    site: Site | None
+    site: BreakSite | None
     at: int
     loop: bool
 
@@ -70,7 +70,7 @@ def is_safe_softmax(reason: str) -> bool:
     return "_safe_softmax" in reason
 
 
-class Seen:
+class AnalysisContext:
     """The evidence with its folds, each computed once. Every check's `detect` gets one of these."""
 
     def __init__(self, evidence: Evidence) -> None:
@@ -78,7 +78,7 @@ class Seen:
         self.torch_root: str | None = evidence.environment.get("torch_root")
 
     @cached_property
-    def sites(self) -> tuple[Site, ...]:
+    def sites(self) -> tuple[BreakSite, ...]:
         groups: dict[tuple[str, int, str], list[Break]] = defaultdict(list)
         causes: dict[str, Cause] = {}
         for item in self.evidence.breaks:
@@ -225,12 +225,12 @@ class Seen:
             sources, frame.file, compilation.line, name
         )
 
-    def _site(self, breaks: list[Break], cause: Cause) -> Site:
+    def _site(self, breaks: list[Break], cause: Cause) -> BreakSite:
         frame = self._place(breaks[0])
         own = [item for item in breaks if self._is_own_frame(item, frame)]
         callers = {item.compilation for item in breaks} - {item.compilation for item in own}
         loop = any(self._loop(item) for item in own)
-        return Site(
+        return BreakSite(
             frame=frame,
             cause=cause,
             upstream=next((item.upstream for item in breaks if item.upstream), None),
@@ -304,7 +304,7 @@ class Seen:
         return tuple(self._skip(members) for members in groups.values())
 
     @cached_property
-    def _site_of(self) -> dict[Break, Site]:
+    def _site_of(self) -> dict[Break, BreakSite]:
         return {item: site for site in reversed(self.sites) for item in site.breaks}
 
     def _failed_alone(self, compilation: Compilation) -> bool:

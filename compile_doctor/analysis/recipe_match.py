@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from compile_doctor.analysis.attention.calls import Site
+from compile_doctor.analysis.attention.calls import AttentionCall
 from compile_doctor.model.findings import Finding
 from compile_doctor.recipes.catalogue import all_recipes
 from compile_doctor.recipes.errors import about
@@ -16,7 +16,7 @@ from compile_doctor.recipes.recipe import Recipe
 
 
 def with_recipe(
-    finding: Finding, environment: Mapping[str, Any], attention: Collection[Site], sources: Mapping[str, str]
+    finding: Finding, environment: Mapping[str, Any], attention: Collection[AttentionCall], sources: Mapping[str, str]
 ) -> Finding:
     """The finding with the recipe that helps, where one has its signature; some checks have looked for theirs already.
 
@@ -37,7 +37,7 @@ def with_recipe(
 
 
 def concerned(
-    recipe: Recipe, attention: Collection[Site], sources: Mapping[str, str]
+    recipe: Recipe, attention: Collection[AttentionCall], sources: Mapping[str, str]
 ) -> tuple[bool, tuple[str, int] | None]:
     """Whether a run used what a recipe is about, and the (file, line) that did, where the recipe has a pattern for it."""
     uses, pattern = recipe.conditions.get("uses"), recipe.conditions.get("source")
@@ -57,7 +57,7 @@ def _line_of(pattern: str, text: str) -> int:
     return text.count("\n", 0, found.start()) + 1 if found else 0
 
 
-def used_by(recipe: Recipe, site: Site) -> bool:
+def used_by(recipe: Recipe, site: AttentionCall) -> bool:
     """Whether a recipe about attention is about this call: its function, and the width of its heads where that matters."""
     wide = recipe.conditions.get("head_dim")
     if site.api != recipe.conditions.get("uses"):

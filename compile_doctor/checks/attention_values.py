@@ -8,7 +8,7 @@ from typing import Any
 from compile_doctor.analysis.attention.dense_cause import DenseCause, dense_cause
 from compile_doctor.analysis.attention.input_errors import Refusal
 from compile_doctor.analysis.attention.verdicts import Verdict
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.model.attention import Tensor
 from compile_doctor.model.sizes import human
 from compile_doctor.model.stacks import Frame
@@ -17,20 +17,20 @@ from compile_doctor.source.static_facts import producer
 NAMES = ("query", "key", "value")
 
 
-def at_frame(seen: Seen, frame: Frame | None) -> dict[str, Any]:
+def at_frame(seen: AnalysisContext, frame: Frame | None) -> dict[str, Any]:
     """Location and owner of a line."""
     if frame is None:
         return {}
     return {"location": seen.location(frame.file, frame.line, frame.function), "owner": seen.owner(frame.file)}
 
 
-def at_site(seen: Seen, verdict: Verdict) -> dict[str, Any]:
+def at_site(seen: AnalysisContext, verdict: Verdict) -> dict[str, Any]:
     """Location, owner, and the user's own line where the call is in a package."""
     site = verdict.site
     return {**at_frame(seen, site.frame), "via": seen.via(site.stack, site.frame)}
 
 
-def dense_sites(seen: Seen) -> Iterator[tuple[Verdict, DenseCause]]:
+def dense_sites(seen: AnalysisContext) -> Iterator[tuple[Verdict, DenseCause]]:
     """Every flex_attention call that ran dense, with its cause."""
     for verdict in seen.attention:
         if verdict.site.api == "flex_attention" and verdict.verdict in ("dense", "mixed"):
@@ -57,7 +57,7 @@ def seen_of(verdict: Verdict) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def refusal_values(seen: Seen, refusal: Refusal) -> dict[str, Any]:
+def refusal_values(seen: AnalysisContext, refusal: Refusal) -> dict[str, Any]:
     """Place and evidence of a refusal."""
     eager = seen.evidence.phases.get("eager")
     control = {"failed": "eager mode fails too", "done": "eager mode works"}.get(
@@ -66,7 +66,7 @@ def refusal_values(seen: Seen, refusal: Refusal) -> dict[str, Any]:
     return {**at_frame(seen, refusal.frame), "evidence": (f"torch: {refusal.message}", control)}
 
 
-def origin(seen: Seen, refusal: Refusal, index: int) -> str:
+def origin(seen: AnalysisContext, refusal: Refusal, index: int) -> str:
     """What computed query, key or value: from the graph, else from the source of the call; empty if neither tells."""
     tensor = refusal.inputs[index] if index < len(refusal.inputs) else None
     if tensor is not None and tensor.made_at is not None and tensor.made_by not in ("", "input"):
@@ -79,7 +79,7 @@ def origin(seen: Seen, refusal: Refusal, index: int) -> str:
     return ""
 
 
-def described(seen: Seen, refusal: Refusal, odd: Iterable[int]) -> str:
+def described(seen: AnalysisContext, refusal: Refusal, odd: Iterable[int]) -> str:
     """`key is bfloat16, made by linear (module k_proj) at line 12; …` for the inputs that stand out."""
     parts = []
     for index in odd:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
-from compile_doctor.analysis.context import Seen, Site
+from compile_doctor.analysis.context import AnalysisContext, BreakSite
 from compile_doctor.analysis.graph_breaks.cost import site_cost
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.model.evidence import Evidence
@@ -32,7 +32,7 @@ class Check(CheckFacts):
     """One line: when it fires."""
     explanation: str
     """What `compile-doctor explain` prints: why it matters, how to see it, how to mend it."""
-    detect: Callable[[Seen], Iterable[Finding]]
+    detect: Callable[[AnalysisContext], Iterable[Finding]]
     needs: tuple[Need, ...] = ()
     """What it cannot do without; the report says "not checked" with the reasons."""
     fires: str = ""
@@ -67,7 +67,7 @@ class Check(CheckFacts):
         return Finding(code=self.code, name=self.name, title=title, message=message, facts=self.facts, **values)
 
 
-def site_values(seen: Seen, site: Site) -> dict[str, Any]:
+def site_values(seen: AnalysisContext, site: BreakSite) -> dict[str, Any]:
     """What every finding about a break site has: place, owner, cause, what was seen, what it costs."""
     frame = site.frame
     seen_in = [site.breaks[0].source]
@@ -103,7 +103,7 @@ def headline(reason: str) -> str:
     return next((line for line in lines if not line.startswith(skipped)), lines[0] if lines else "")
 
 
-def recompile_values(seen: Seen, group: Recompiled) -> dict[str, Any]:
+def recompile_values(seen: AnalysisContext, group: Recompiled) -> dict[str, Any]:
     """What every finding about a recompiled frame has."""
     caller = group.caller
     evidence = [f"guard: {group.reason.splitlines()[0].split('  # ')[0].strip()}"]

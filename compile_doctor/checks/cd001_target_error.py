@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.root_cause import root_cause
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
@@ -14,7 +14,7 @@ BEFORE_RUNNING = ("import", "build", "inputs")
 _WORDS = {"import": "importing it", "build": "building the model", "inputs": "making its inputs"}
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for phase in BEFORE_RUNNING:
         failure = seen.evidence.failure(phase)
         if failure:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from compile_doctor.analysis.attention.input_errors import explain
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.root_cause import root_cause
 from compile_doctor.checks import needs
 from compile_doctor.checks.base import Check
@@ -15,7 +15,7 @@ from compile_doctor.model.findings import Finding
 _NO_GRAD = re.compile(r"does not require grad|does not have a grad_fn")
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     failure = seen.evidence.failure("eager")
     if failure and seen.refusal and explain(seen.evidence, failure, seen.torch_root):
         return  # CD3xx and CD4xx name the cause, which is the same in both modes
@@ -50,7 +50,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
             )
 
 
-def _size(seen: Seen) -> str:
+def _size(seen: AnalysisContext) -> str:
     """At which size of the ladder, where it works at smaller ones."""
     ran = [rung for rung in seen.evidence.rungs if rung.evidence is not None]
     last = ran[-1] if ran else None

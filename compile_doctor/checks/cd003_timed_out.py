@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
 
@@ -17,7 +17,7 @@ _WORDS = {
 }
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for child in seen.evidence.children:
         if child.ended != "timeout":
             continue

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen, is_safe_softmax
+from compile_doctor.analysis.context import AnalysisContext, is_safe_softmax
 from compile_doctor.checks.base import Check, site_values
 from compile_doctor.model.findings import Finding
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for site in seen.sites:
         if site.cause.data_dependent_branch or site.loop:
             continue  # CD102, CD103

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.base import Check, site_values
 from compile_doctor.model.findings import Finding
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for site in seen.sites:
         if site.cause.data_dependent_branch:
             folded = f" {site.callers} calling frame{'s' * (site.callers != 1)} broke with it." if site.callers else ""

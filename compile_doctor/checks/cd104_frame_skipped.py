@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen, Skipped
+from compile_doctor.analysis.context import AnalysisContext, Skipped
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.base import Check, headline
 from compile_doctor.model.findings import Finding, Location
 from compile_doctor.source import locations
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for skipped in seen.skipped:
         first = skipped.first
         name = function_name(first.function)
@@ -31,7 +31,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
         )
 
 
-def _why(seen: Seen, skipped: Skipped, qualified: str) -> str:
+def _why(seen: AnalysisContext, skipped: Skipped, qualified: str) -> str:
     site = skipped.site
     if site is None:
         return f"Dynamo gave up on {qualified}: {headline(skipped.first.fail_reason or 'no reason given')}"

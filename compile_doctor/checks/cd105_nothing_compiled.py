@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     evidence = seen.evidence
     if any(compilation.graphs for compilation in evidence.compilations) or seen.failure:
         return
@@ -41,7 +41,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
     )
 
 
-def _fix(seen: Seen) -> str:
+def _fix(seen: AnalysisContext) -> str:
     disabled = [
         name for name in ("TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE") if seen.evidence.environment.get(name)
     ]

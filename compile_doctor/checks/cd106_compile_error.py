@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.graph_breaks.causes import find_cause
 from compile_doctor.analysis.root_cause import COMPILE_ERRORS, root_cause
 from compile_doctor.checks.base import Check
@@ -15,7 +15,7 @@ from compile_doctor.model.findings import Finding
 from compile_doctor.recipes.errors import recipe_for_error
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     failure = seen.failure
     if failure is None or is_missing_compiler(failure) or seen.refusal is not None:
         return  # CD701; CD3xx and CD4xx say what attention refused

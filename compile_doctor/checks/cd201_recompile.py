@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.checks import cd204_new_closure, cd205_growing_shape
 from compile_doctor.checks.base import Check, recompile_values
@@ -37,7 +37,7 @@ _FIXES = {
 }
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for group in seen.recompiled:
         if (
             group.guard.kind in ("state", "module-int")

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks import needs
@@ -22,7 +22,7 @@ MOST = 4
 """Causes that are named; all of them have findings of their own."""
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     told = set()
     groups: dict[tuple[str, str], list[Recompiled]] = defaultdict(list)
     for group in seen.recompiled:
@@ -36,7 +36,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
 
 
 def _finding(
-    seen: Seen,
+    seen: AnalysisContext,
     record: LogRecord,
     match: re.Match[str],
     groups: Mapping[tuple[str, str], list[Recompiled]],
@@ -66,7 +66,7 @@ def _finding(
     )
 
 
-def _compiled(seen: Seen, group: Recompiled) -> tuple[str, str]:
+def _compiled(seen: AnalysisContext, group: Recompiled) -> tuple[str, str]:
     """The function that was compiled again, wherever the finding about it points to."""
     first = group.compilations[0]
     name = function_name(first.function)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.analysis.recompiles.guards import carrier
 from compile_doctor.checks.base import Check, recompile_values
@@ -19,7 +19,7 @@ _SHAPE = ("size", "rank")
 _OWN = re.compile(r"\.(?:__code__|func)$")
 
 
-def fits(seen: Seen, group: Recompiled) -> bool:
+def fits(seen: AnalysisContext, group: Recompiled) -> bool:
     """Whether what varied is a function: by the guard, or (torch 2.8 does not say) because the frame calls it."""
     if shared_by_decorator(seen, group):
         return False
@@ -46,14 +46,14 @@ def captures_shape(group: Recompiled) -> bool:
     return group.guard.kind in _SHAPE and carrier(group.guard.source) is not None
 
 
-def shared_by_decorator(seen: Seen, group: Recompiled) -> bool:
+def shared_by_decorator(seen: AnalysisContext, group: Recompiled) -> bool:
     """The frame is a decorator's `wrapper`, one code object for all the functions it wraps, and the guard is on those."""
     name = group.guard.source.split(".", 1)[0]
     carried = group.guard.kind in ("identity", "closure") or captures_shape(group)
     return carried and locations.is_outer_parameter(seen.evidence.sources, group.file, group.compilations[0].line, name)
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     groups: dict[tuple[str, str, str], list[Recompiled]] = {}
     for group in seen.recompiled:
         if fits(seen, group) and captures_shape(group):
@@ -74,7 +74,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
         )
 
 
-def _captured_shape(seen: Seen, group: Recompiled) -> Finding:
+def _captured_shape(seen: AnalysisContext, group: Recompiled) -> Finding:
     function = carrier(group.guard.source) or ""
     values = [group.guard.was or "?", *(guard.now or "?" for guard in group.guards)]
     what = f"dimension {group.guard.dimension}" if group.guard.kind == "size" else "the number of dimensions"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.analysis.recompiles.guards import carrier
 from compile_doctor.checks.base import Check, recompile_values
@@ -19,7 +19,7 @@ def fits(group: Recompiled) -> bool:
     return argument and len(sizes) >= 2 and all(small < large for small, large in pairwise(sizes))
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for group in seen.recompiled:
         if group.guard.kind == "size" and fits(group):
             guard = group.guard

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.base import Check, recompile_values
 from compile_doctor.model.findings import Finding
 
@@ -16,7 +16,7 @@ _FIXES = {
 }
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for group in seen.recompiled:
         if group.guard.kind == "state":
             words = group.guard.words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks import find_check, needs
 from compile_doctor.checks.attention_program import PLAIN, attention_program
 from compile_doctor.checks.attention_values import at_site, dense_sites, seen_of
@@ -13,7 +13,7 @@ from compile_doctor.model.findings import Finding
 from compile_doctor.model.sizes import human
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for verdict, cause in dense_sites(seen):
         site = verdict.site
         calls = sum(call.count for call in site.dense)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.attention_program import ISOLATED, attention_program
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     refusal = seen.refusal
     raised = refusal.frame if refusal and refusal.check == CHECK.name else None
     places = [(place.file, place.line, place.function) for place in seen.static.disable_contexts]

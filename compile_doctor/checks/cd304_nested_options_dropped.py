@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis.attention.calls import place
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.attention_values import at_frame
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     outer = vars(seen.evidence.asked.settings)
     reported = set()
     for compilation in seen.evidence.compilations:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis.attention.input_errors import Refusal
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.attention_program import PLAIN, attention_program
 from compile_doctor.checks.attention_values import at_site, dense_sites, refusal_values
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     fix = (
         "Leave the mode before attention is called. To count FLOPs, count attention by formula: 4 × B × H × Sq × Skv × D, "
         "times the share of blocks that the mask keeps."
@@ -38,7 +38,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
             )
 
 
-def _name(seen: Seen, refusal: Refusal) -> str:
+def _name(seen: AnalysisContext, refusal: Refusal) -> str:
     if refusal.subject:
         return f"{refusal.subject.rsplit('.', 1)[-1]}, a TorchDispatchMode,"
     text = seen.evidence.sources.get(refusal.frame.file, "") if refusal.frame else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen, is_safe_softmax
+from compile_doctor.analysis.context import AnalysisContext, is_safe_softmax
 from compile_doctor.checks.attention_values import at_site, dense_sites
 from compile_doctor.checks.base import Check, site_values
 from compile_doctor.model.findings import Finding
@@ -12,7 +12,7 @@ from compile_doctor.model.findings import Finding
 FIX = "torch.compiler.allow_in_graph(torch._safe_softmax) once, before compiling; or torch.softmax where no row is masked whole."
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for site in seen.sites:
         if is_safe_softmax(site.reason):
             yield CHECK.finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis.attention.calls import place
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks import needs
 from compile_doctor.checks.attention_program import PLAIN
@@ -27,7 +27,7 @@ _DECODING = (
 )
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     pairs = max((verdict.site.dense_bytes or 0 for verdict in seen.attention), default=0)
     groups: dict[tuple[str, int], list[MaskMade]] = {}
     frames: dict[tuple[str, int], Frame] = {}

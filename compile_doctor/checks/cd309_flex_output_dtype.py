@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.attention_program import attention_program
 from compile_doctor.checks.attention_values import at_site
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for verdict in seen.attention:
         for lowering in verdict.site.lowerings:
             node, query = lowering.node, lowering.node.inputs[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.attention_values import at_site, described, refusal_values
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
@@ -12,7 +12,7 @@ from compile_doctor.model.findings import Finding
 FIX = "Cast to the query's dtype before attention: k, v = k.to(q.dtype), v.to(q.dtype); or mend the projection that differs."
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     refusal = seen.refusal
     if refusal is not None and refusal.check == CHECK.name:
         which = described(seen, refusal, range(3)) if refusal.inputs else ""

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis.attention.calls import sites
 from compile_doctor.analysis.attention.verdicts import Verdict
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.attention_values import at_site, seen_of
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     tokens, required = seen.evidence.asked.settings.tokens, seen.evidence.asked.settings.require_fused
     if not tokens and not required:
         return
@@ -47,7 +47,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
             )
 
 
-def _grows(seen: Seen) -> bool:
+def _grows(seen: AnalysisContext) -> bool:
     """Whether any attention call of the ladder's sizes saw another shape than at the smallest; True without a ladder."""
     ran = [rung.evidence for rung in seen.evidence.rungs if rung.evidence is not None]
     if len(ran) < 2 or not seen.attention:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks import needs
 from compile_doctor.checks.attention_values import at_site, seen_of
 from compile_doctor.checks.base import Check
@@ -21,7 +21,7 @@ _SDPA = (
 )
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for verdict in seen.attention:
         site = verdict.site
         fused = verdict.lowered and verdict.verdict not in ("dense", "mixed")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from compile_doctor.analysis.attention.calls import Site
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.attention.calls import AttentionCall
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks import needs
 from compile_doctor.checks.attention_values import at_site, seen_of
 from compile_doctor.checks.base import Check
@@ -28,7 +28,7 @@ _FIXES = (
 )
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for verdict in seen.attention:
         if verdict.site.api != "sdpa" or verdict.verdict not in ("dense", "mixed"):
             continue
@@ -53,7 +53,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
         )
 
 
-def refusals(seen: Seen, site: Site) -> Mapping[str, tuple[str, ...]]:
+def refusals(seen: AnalysisContext, site: AttentionCall) -> Mapping[str, tuple[str, ...]]:
     """torch's reasons against each fused backend, for the inputs that were seen."""
     keys = [one.node.key for one in site.lowerings if one.lowered is False] + [
         one.key for one in site.eager if one.backend == "math"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
 from compile_doctor.source.flash_attn.calls import FlashCall, FlashImport, FlashUse
@@ -56,7 +56,7 @@ class _Site:
     lines: tuple[int, ...]
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     calls, uses = seen.static.flash_attn_calls, seen.static.flash_attn_uses
     yield from (_of_call(seen, site) for site in _sites(seen))
     handed: dict[tuple[str, str, str], list[FlashUse]] = defaultdict(list)
@@ -83,7 +83,7 @@ def _last(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def _sites(seen: Seen) -> list[_Site]:
+def _sites(seen: AnalysisContext) -> list[_Site]:
     torch, device = _version(seen.evidence.environment.get("torch")), str(seen.evidence.environment.get("device") or "")
     found: dict[tuple[str, str, str, str], _Site] = {}
     for call in seen.static.flash_attn_calls:
@@ -99,7 +99,7 @@ def _version(text: object) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _of_call(seen: Seen, site: _Site) -> Finding:
+def _of_call(seen: AnalysisContext, site: _Site) -> Finding:
     call, instead = site.call, site.instead
     said = [_BY.get(instead.by, "")]
     if not instead.code:
@@ -122,7 +122,7 @@ def _of_call(seen: Seen, site: _Site) -> Finding:
     )
 
 
-def _of_use(seen: Seen, uses: list[FlashUse]) -> Finding:
+def _of_use(seen: AnalysisContext, uses: list[FlashUse]) -> Finding:
     first, api = uses[0], _last(uses[0].name)
     return CHECK.finding(
         f"{api} is used without a call",
@@ -155,7 +155,7 @@ def _about(place: FlashImport, uses: tuple[FlashUse, ...]) -> tuple[str, str]:
     return f"Nothing in the target's own files calls it.{guarded}", _NOTHING
 
 
-def _of_imports(seen: Seen, places: list[FlashImport], said: str, fix: str) -> Finding:
+def _of_imports(seen: AnalysisContext, places: list[FlashImport], said: str, fix: str) -> Finding:
     """One finding for those of a file about which the same is said."""
     first, names = places[0], ", ".join(place.name for place in places)
     return CHECK.finding(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.numerics.statuses import decoded_eagerly, described
 from compile_doctor.checks import needs
 from compile_doctor.checks.base import Check
@@ -33,13 +33,13 @@ _CAUSES = {
 }
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     """With --numerics the exact comparison; else a tenth of the largest value."""
     exact = [one for one in seen.evidence.comparisons if not decoded_eagerly(one)]
     yield from _exactly(seen, exact) if exact else _quickly(seen)
 
 
-def _exactly(seen: Seen, comparisons: list[Comparison]) -> Iterator[Finding]:
+def _exactly(seen: AnalysisContext, comparisons: list[Comparison]) -> Iterator[Finding]:
     """One finding: gradients and decoded steps follow from what the forward run computes."""
     failed = [(one, row) for one in comparisons if (row := worst(one)) and judge(one) == "FAIL"]
     raised = [one for one in comparisons if not one.rows and judge(one) == "FAIL"]
@@ -83,7 +83,7 @@ def _failing(comparison: Comparison) -> list[Compared]:
     return [row for row in comparison.rows if status(row, comparison.depth) == "FAIL"]
 
 
-def _quickly(seen: Seen) -> Iterator[Finding]:
+def _quickly(seen: AnalysisContext) -> Iterator[Finding]:
     difference, facts = seen.evidence.max_difference, seen.evidence.facts
     largest, unlike = facts.largest_output, facts.unlike
     if facts.random:
@@ -108,11 +108,11 @@ def _quickly(seen: Seen) -> Iterator[Finding]:
     )
 
 
-def _fix(seen: Seen) -> str:
+def _fix(seen: AnalysisContext) -> str:
     return _CPU_FLEX if _cpu_flex(seen) else _HALVE
 
 
-def _cpu_flex(seen: Seen) -> bool:
+def _cpu_flex(seen: AnalysisContext) -> bool:
     return any(
         verdict.site.api == "flex_attention"
         and verdict.site.lowerings

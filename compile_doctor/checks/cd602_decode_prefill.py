@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.numerics.statuses import decoded_eagerly, described
 from compile_doctor.checks import needs
 from compile_doctor.checks.base import Check
@@ -50,7 +50,7 @@ _OFF_BY_ONE = {
 """Where, in the title; and what was moved."""
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     failed = [one for one in seen.evidence.comparisons if decoded_eagerly(one) and judge(one) == "FAIL"]
     raised = [one for one in failed if not one.rows]
     if raised:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.base import Check
 from compile_doctor.model.evidence import Failure
 from compile_doctor.model.findings import Finding
@@ -23,7 +23,7 @@ def _text(link: object) -> str:
     return f"{getattr(link, 'type', '')}: {getattr(link, 'message', '')}"
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     texts = [_text(link) for failure in seen.evidence.failures for link in failure.chain]
     texts += [compilation.error for compilation in seen.evidence.compilations if compilation.error]
     for pattern, what, fix in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recipe_match import concerned, used_by
 from compile_doctor.checks.attention_program import attention_program
 from compile_doctor.checks.base import Check
@@ -16,7 +16,7 @@ from compile_doctor.recipes.recipe import Recipe
 from compile_doctor.source import locations
 
 
-def detect(seen: Seen) -> Iterator[Finding]:
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
     compared = seen.evidence.max_difference is not None and not seen.evidence.facts.random
     finished = seen.evidence.phases.get("compiled", "done") == "done" and seen.failure is None
     active = {one.id for one in seen.evidence.patches if one.state == "active"}
@@ -48,7 +48,7 @@ def detect(seen: Seen) -> Iterator[Finding]:
         )
 
 
-def _location(recipe: Recipe, seen: Seen, at: tuple[str, int] | None) -> Location | None:
+def _location(recipe: Recipe, seen: AnalysisContext, at: tuple[str, int] | None) -> Location | None:
     """The line of the model that uses it: found by the recipe's pattern, else the first attention call."""
     if at is not None:
         return seen.location(*at, locations.enclosing(seen.own_sources, *at))

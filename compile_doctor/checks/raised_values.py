@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.root_cause import root_cause
 from compile_doctor.checks.attention_values import at_frame
 from compile_doctor.model.comparisons import Comparison
 from compile_doctor.model.evidence import Failure
 
 
-def values_of(seen: Seen, raised: Sequence[Comparison]) -> dict[str, Any]:
+def values_of(seen: AnalysisContext, raised: Sequence[Comparison]) -> dict[str, Any]:
     """Message, location and traceback of the first; at least one is given."""
     first = raised[0]
     failure = Failure("numerics", first.chain, first.text)

@@ -54,7 +54,7 @@ def command(
     """
     from compile_doctor.cli.output import answer
     from compile_doctor.errors import UsageError
-    from compile_doctor.recipes import known
+    from compile_doctor.recipes import known_defects as known
     from compile_doctor.run.environment import inspect_environment
     from compile_doctor.run.sdpa_shapes import USUAL, as_lines, parse_shape, short
 

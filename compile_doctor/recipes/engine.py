@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from compile_doctor.errors import DoctorError
+from compile_doctor.recipes.cache_tag import tag_caches
 from compile_doctor.recipes.catalogue import all_recipes, find_recipe, installed, why_not_affected, within
 from compile_doctor.recipes.changes import Change, Configure, Register, Replace
 from compile_doctor.recipes.recipe import Recipe, Registration, Replacement, Setting
 from compile_doctor.recipes.reset import reset_compiler
-from compile_doctor.recipes.tag import tag_caches
 
 DISABLE = "COMPILE_DOCTOR_DISABLE"
 """The kill switch, which wins over everything: 1, or ids with commas between."""

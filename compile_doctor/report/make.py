@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from compile_doctor.analysis.attention.entries import AttentionEntry, attention_entries
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.numerics.statuses import Judged, judged
 from compile_doctor.analysis.reconcile import disagreements
 from compile_doctor.capture.trace.read import function_name
@@ -72,7 +72,7 @@ class Report:
 
 def make_report(evidence: Evidence) -> Report:
     """Every check over the evidence. Raises nothing: a check that cannot read the evidence is listed as skipped."""
-    seen = Seen(evidence)
+    seen = AnalysisContext(evidence)
     found = run_checks(all_checks(), seen, unusable())
     findings = found.findings
     attention = attention_entries(seen)
@@ -194,7 +194,7 @@ def _how(child: Child) -> str:
     return child.signal or f"exit status {child.exit_code}"
 
 
-def _summary(seen: Seen) -> dict[str, Any]:
+def _summary(seen: AnalysisContext) -> dict[str, Any]:
     compilations = [
         c for c in seen.evidence.compilations if not locations.is_interior(c.file, function_name(c.function))
     ]
@@ -224,7 +224,7 @@ def _environment(evidence: Evidence) -> dict[str, Any]:
     return found
 
 
-def _float8(evidence: Evidence, seen: Seen) -> list[str]:
+def _float8(evidence: Evidence, seen: AnalysisContext) -> list[str]:
     """Float8 linear layers are no conflict, and worth saying so: q, k and v are what counts."""
     layers = evidence.facts.float8_layers
     dtypes = {tensor.dtype for one in seen.attention for tensor in one.site.inputs if tensor}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recipe_match import with_recipe
 from compile_doctor.checks import plugin_of
 from compile_doctor.checks.base import Check
@@ -34,7 +34,7 @@ class Found:
     """Why nothing is proven, in a sentence, if a check could not be asked; empty if each of them was."""
 
 
-def run_checks(checks: Iterable[Check], seen: Seen, unusable: Iterable[tuple[str, str]] = ()) -> Found:
+def run_checks(checks: Iterable[Check], seen: AnalysisContext, unusable: Iterable[tuple[str, str]] = ()) -> Found:
     """One check's mistake, or a plug-in's, hides nothing that the others found."""
     findings: list[Finding] = []
     skipped = [*unusable]
@@ -61,7 +61,7 @@ def run_checks(checks: Iterable[Check], seen: Seen, unusable: Iterable[tuple[str
     return Found(_with_recipes(findings, seen), tuple(sorted(skipped)), _problem(ours, others))
 
 
-def _with_recipes(findings: list[Finding], seen: Seen) -> tuple[Finding, ...]:
+def _with_recipes(findings: list[Finding], seen: AnalysisContext) -> tuple[Finding, ...]:
     called = [one.site for one in seen.attention]
     try:
         return tuple(with_recipe(one, seen.evidence.environment, called, seen.own_sources) for one in findings)

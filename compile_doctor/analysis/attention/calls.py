@@ -35,7 +35,7 @@ class Lowering:
 
 
 @dataclass(frozen=True)
-class Site:
+class AttentionCall:
     """One line that calls attention, with all that was seen of it; the verdict is derived in `judge`."""
 
     frame: Frame
@@ -100,7 +100,7 @@ class Site:
         return math.prod(query.shape[:-1]) * tokens * 4
 
 
-def sites(evidence: Evidence) -> tuple[Site, ...]:
+def sites(evidence: Evidence) -> tuple[AttentionCall, ...]:
     """Every line that called attention, in the order in which it was first seen."""
     root: str | None = evidence.environment.get("torch_root")
     gathered: dict[Key, _Gathered] = {}
@@ -167,7 +167,7 @@ class _Gathered:
         self.eager: list[EagerSdpa] = []
         self.inputs: list[tuple[Tensor | None, ...]] = []
 
-    def site(self, evidence: Evidence) -> Site:
+    def site(self, evidence: Evidence) -> AttentionCall:
         windows = {window.name: window for window in evidence.attention.windows}
         numbers: dict[str, int] = {}
         names = []
@@ -185,7 +185,7 @@ class _Gathered:
         held = [windows[name] for name in names if name in windows]
         seen = [window.peak for window in held] + [one.peak for one in self.eager]
         peaks = [peak for peak in seen if peak > 0]
-        return Site(
+        return AttentionCall(
             frame=self.frame,
             api=self.api,
             lowerings=tuple(self.lowerings),

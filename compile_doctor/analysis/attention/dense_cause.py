@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from compile_doctor.analysis.attention.calls import Site, place
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.attention.calls import AttentionCall, place
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.model.attention import CompiledFunction, DenseCall, Graph
 from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations
@@ -34,7 +34,7 @@ class DenseCause:
     evidence: tuple[str, ...] = ()
 
 
-def dense_cause(seen: Seen, site: Site) -> DenseCause:
+def dense_cause(seen: AnalysisContext, site: AttentionCall) -> DenseCause:
     """The cause of the site's dense executions. Every site has one; the last says only what was seen."""
     causes = [next(_causes(seen, site, call), None) for call in site.dense]
     known = [cause for cause in causes if cause is not None]
@@ -47,7 +47,7 @@ def dense_cause(seen: Seen, site: Site) -> DenseCause:
     )
 
 
-def _causes(seen: Seen, site: Site, call: DenseCall) -> Iterator[DenseCause]:
+def _causes(seen: AnalysisContext, site: AttentionCall, call: DenseCall) -> Iterator[DenseCause]:
     if call.modes:
         yield _mode(call.modes[-1])
     if any(one.function == "flex_attention" for one in call.wrappers):
@@ -107,7 +107,7 @@ def _mode(mode: str) -> DenseCause:
     )  # fmt: skip
 
 
-def _disabled(seen: Seen, call: DenseCall) -> DenseCause:
+def _disabled(seen: AnalysisContext, call: DenseCall) -> DenseCause:
     was = next((one for one in seen.evidence.attention.disabled if one.function == "flex_attention"), None)
     if was is None:
         return DenseCause(
@@ -128,7 +128,7 @@ def _disabled(seen: Seen, call: DenseCall) -> DenseCause:
     )  # fmt: skip
 
 
-def _graph(seen: Seen, call: DenseCall) -> Graph | None:
+def _graph(seen: AnalysisContext, call: DenseCall) -> Graph | None:
     for compilation in seen.evidence.compilations:
         if compilation.graph and (compilation.process, compilation.graph.number) == (call.process, call.graph):
             inner = locations.is_interior(compilation.file, compilation.function)
@@ -136,7 +136,7 @@ def _graph(seen: Seen, call: DenseCall) -> Graph | None:
     return None
 
 
-def _backend(seen: Seen, graph: Graph) -> DenseCause:
+def _backend(seen: AnalysisContext, graph: Graph) -> DenseCause:
     made = compiled_with(seen, graph.backend)
     at = place(made.stack, seen.torch_root) if made else None
     return DenseCause(
@@ -147,17 +147,17 @@ def _backend(seen: Seen, graph: Graph) -> DenseCause:
     )  # fmt: skip
 
 
-def compiled_with(seen: Seen, backend: str) -> CompiledFunction | None:
+def compiled_with(seen: AnalysisContext, backend: str) -> CompiledFunction | None:
     """The torch.compile call that named a backend."""
     return next((one for one in seen.evidence.attention.compiled if one.options.get("backend") == backend), None)
 
 
-def _concerns(message: str, site: Site) -> bool:
+def _concerns(message: str, site: AttentionCall) -> bool:
     names = {frame.function for frame in site.stack} | {"flex_attention"}
     return any(f"function: '{name}'" in message or f" {name} (" in message for name in names)
 
 
-def _given_up(seen: Seen, site: Site) -> Iterator[DenseCause]:
+def _given_up(seen: AnalysisContext, site: AttentionCall) -> Iterator[DenseCause]:
     for skipped in seen.skipped:
         first = skipped.first
         inside = any(frame.file == first.file and frame.function == first.function for frame in site.stack)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from compile_doctor.analysis.attention.growth import Step, steps
 from compile_doctor.analysis.attention.verdicts import Verdict
-from compile_doctor.analysis.context import Seen
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.model.evidence import Rung
 from compile_doctor.model.findings import Location
 
@@ -38,12 +38,12 @@ class AttentionEntry:
     ladder: tuple[Step, ...]
 
 
-def attention_entries(seen: Seen) -> tuple[AttentionEntry, ...]:
+def attention_entries(seen: AnalysisContext) -> tuple[AttentionEntry, ...]:
     """In the order in which the sites were first seen."""
     return tuple(_entry(seen, verdict) for verdict in seen.attention)
 
 
-def _entry(seen: Seen, verdict: Verdict) -> AttentionEntry:
+def _entry(seen: AnalysisContext, verdict: Verdict) -> AttentionEntry:
     site = verdict.site
     query, key = site.query, site.inputs[1] if len(site.inputs) > 1 else None
     return AttentionEntry(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compile_doctor.analysis.attention.calls import Site, sites
+from compile_doctor.analysis.attention.calls import AttentionCall, sites
 from compile_doctor.analysis.attention.verdicts import Verdict, judge
 from compile_doctor.model.evidence import Evidence, Rung
 from compile_doctor.model.size_outcome import DensePath, SizeOutcome
@@ -54,7 +54,7 @@ def size_outcome(tokens: int, evidence: Evidence, rungs: Sequence[Rung]) -> Size
     )
 
 
-def dense_path(site: Site, tokens: int) -> DensePath | None:
+def dense_path(site: AttentionCall, tokens: int) -> DensePath | None:
     """What the dense path needs at `tokens`, at which the site was seen.
 
     From what was measured if it ran dense, else from its scores. Queries of another length than the keys (a decoding
@@ -68,14 +68,14 @@ def dense_path(site: Site, tokens: int) -> DensePath | None:
     return DensePath(tokens, site.peak if site.ran_dense and site.peak else estimate, squared)
 
 
-def _is_fused(site: Site) -> bool:
+def _is_fused(site: AttentionCall) -> bool:
     """Whether its memory can be that of a fused kernel: nothing dense ran, and a kernel was lowered or ran eagerly."""
     return not site.ran_dense and (any(one.lowered for one in site.lowerings) or bool(site.eager))
 
 
 def steps(verdict: Verdict, rungs: Sequence[Rung]) -> list[Step]:
     """The ladder of one site, smallest size first."""
-    measured: list[tuple[int, Site]] = []
+    measured: list[tuple[int, AttentionCall]] = []
     found = []
     for rung in rungs:
         site = None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from compile_doctor.analysis.attention.calls import Site, asked_backend
+from compile_doctor.analysis.attention.calls import AttentionCall, asked_backend
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.kernels import Kernel
 
@@ -24,7 +24,7 @@ _GPU_NAMES = {"flash": ("flash",), "efficient": ("fmha", "efficient"), "cudnn": 
 class Verdict:
     """What is known of a site: `reasons` says for each piece that is not True why."""
 
-    site: Site
+    site: AttentionCall
     verdict: str
     """`fused`, `dense`, `mixed` or `unverified`."""
     lowered: bool | None
@@ -37,7 +37,7 @@ class Verdict:
     """Exponent of the growth of the peak with tokens, between the two largest sizes."""
 
 
-def judge(site: Site, evidence: Evidence, smaller: Iterable[Site] = ()) -> Verdict:
+def judge(site: AttentionCall, evidence: Evidence, smaller: Iterable[AttentionCall] = ()) -> Verdict:
     """The verdict from what was seen; `smaller` is the same site at smaller sizes, for the growth of memory."""
     reasons: dict[str, str] = {}
     lowered = _lowered(site, evidence, reasons)
@@ -68,12 +68,12 @@ def judge(site: Site, evidence: Evidence, smaller: Iterable[Site] = ()) -> Verdi
     )
 
 
-def _only_eager(site: Site) -> bool:
+def _only_eager(site: AttentionCall) -> bool:
     """SDPA outside of graphs: torch's own fused operator ran, and there is no generated code to look at."""
     return bool(site.eager) and not site.lowerings
 
 
-def _lowered(site: Site, evidence: Evidence, reasons: dict[str, str]) -> bool | None:
+def _lowered(site: AttentionCall, evidence: Evidence, reasons: dict[str, str]) -> bool | None:
     known = [one.lowered for one in site.lowerings]
     if not known:
         if site.dense:
@@ -98,7 +98,7 @@ def _lowered(site: Site, evidence: Evidence, reasons: dict[str, str]) -> bool | 
     return True
 
 
-def _executed(site: Site, evidence: Evidence, reasons: dict[str, str]) -> bool | None:
+def _executed(site: AttentionCall, evidence: Evidence, reasons: dict[str, str]) -> bool | None:
     if site.dense:
         reasons["executed"] = f"the operator's dense entry was called {sum(call.count for call in site.dense)}×"
         return False
@@ -126,7 +126,7 @@ def _executed(site: Site, evidence: Evidence, reasons: dict[str, str]) -> bool |
     return None
 
 
-def _on_gpu(site: Site) -> bool:
+def _on_gpu(site: AttentionCall) -> bool:
     """Whether the profiler saw the site's own kernel: by the generated name, for SDPA by its backend's."""
     wanted = {one.kernel.name for one in site.lowerings if one.kernel and one.kernel.api == "flex_attention"}
     if site.api == "sdpa":
@@ -137,7 +137,7 @@ def _on_gpu(site: Site) -> bool:
 
 
 def _bounded(
-    site: Site, evidence: Evidence, smaller: list[Site], reasons: dict[str, str]
+    site: AttentionCall, evidence: Evidence, smaller: list[AttentionCall], reasons: dict[str, str]
 ) -> tuple[bool | None, float | None]:
     if site.peak is None:
         why = "its window is empty, 0 bytes" if site.empty else evidence.attention.not_measured
@@ -176,7 +176,7 @@ def _bounded(
     return None, growth
 
 
-def _growth(site: Site, smaller: list[Site]) -> float | None:
+def _growth(site: AttentionCall, smaller: list[AttentionCall]) -> float | None:
     """log(peak ratio) / log(token ratio) between this size and the next smaller one that was measured."""
     other = next(
         (one for one in reversed(smaller) if one.peak and one.tokens and one.tokens < (site.tokens or 0)), None
@@ -186,7 +186,7 @@ def _growth(site: Site, smaller: list[Site]) -> float | None:
     return math.log(site.peak / other.peak) / math.log(site.tokens / other.tokens)
 
 
-def _backend(site: Site, kernel: Kernel | None) -> str | None:
+def _backend(site: AttentionCall, kernel: Kernel | None) -> str | None:
     if site.api == "sdpa":
         ran = next((one.backend for one in site.eager if one.backend), None)
         math_graph = any(one.lowered is False and one.runs for one in site.lowerings)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from compile_doctor.analysis.context import Seen, Site
+from compile_doctor.analysis.context import AnalysisContext, BreakSite
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.findings import Cost
@@ -15,17 +15,17 @@ from compile_doctor.model.stacks import Frame
 
 _Key = tuple[str, str, str, int]
 """How a frame may be in another, its file and function, and the line of a resume function."""
-_known: WeakKeyDictionary[Seen, Mapping[int, Cost]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[AnalysisContext, Mapping[int, Cost]] = WeakKeyDictionary()
 
 
-def site_cost(seen: Seen, site: Site) -> Cost:
+def site_cost(seen: AnalysisContext, site: BreakSite) -> Cost:
     """Extra graphs and compile time of one site; each compilation is counted for one site at most."""
     if seen not in _known:
         _known[seen] = _costs(seen)
     return _known[seen].get(id(site), Cost())
 
 
-def _costs(seen: Seen) -> Mapping[int, Cost]:
+def _costs(seen: AnalysisContext) -> Mapping[int, Cost]:
     graphs: dict[int, int] = defaultdict(int)
     seconds: dict[int, float] = defaultdict(float)
     suspects = _suspects(seen)
@@ -44,9 +44,9 @@ def _costs(seen: Seen) -> Mapping[int, Cost]:
     return {key: Cost(graphs[key], seconds[key]) for key in graphs}
 
 
-def _suspects(seen: Seen) -> list[tuple[Site, _Stopped]]:
+def _suspects(seen: AnalysisContext) -> list[tuple[BreakSite, _Stopped]]:
     """Every distinct way in which a site stopped a frame, with the first compilation that saw it."""
-    found: dict[tuple[int, tuple[Frame, ...], str, str], tuple[Site, _Stopped]] = {}
+    found: dict[tuple[int, tuple[Frame, ...], str, str], tuple[BreakSite, _Stopped]] = {}
     for site in seen.sites:
         for item in site.breaks:
             broken = seen.compilation(item)

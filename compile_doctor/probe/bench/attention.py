@@ -15,10 +15,10 @@ from torch.nn.functional import scaled_dot_product_attention
 from compile_doctor.capture import schema
 from compile_doctor.model.sizes import dense_need
 from compile_doctor.probe import compat
-from compile_doctor.probe.bench.contest import Contender, Judge, Judged
 from compile_doctor.probe.bench.dense import DenseGuard
 from compile_doctor.probe.bench.machine import ran_on
 from compile_doctor.probe.bench.reference import Sample, allowed_pairs, difference
+from compile_doctor.probe.bench.timing import Contender, Judge, Judged
 from compile_doctor.probe.observe.events import EventLog
 from compile_doctor.probe.parity import masks
 from compile_doctor.probe.parity.cases import Case, Problem

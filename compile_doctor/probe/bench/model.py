@@ -12,8 +12,8 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from compile_doctor.capture import schema
 from compile_doctor.probe import compat
-from compile_doctor.probe.bench.contest import Contender, Judge, Judged
 from compile_doctor.probe.bench.machine import ran_on
+from compile_doctor.probe.bench.timing import Contender, Judge, Judged
 from compile_doctor.probe.calls import backward, compare, has_device, random_state, seed, unlike
 from compile_doctor.probe.load import Program, find_program
 from compile_doctor.probe.observe.events import EventLog

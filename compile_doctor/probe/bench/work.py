@@ -14,10 +14,10 @@ import torch
 
 from compile_doctor.capture import schema
 from compile_doctor.probe.bench.attention import AttentionSubject
-from compile_doctor.probe.bench.contest import Contender, Contest, Judge
 from compile_doctor.probe.bench.dense import DenseGuard
 from compile_doctor.probe.bench.machine import ran_on
 from compile_doctor.probe.bench.model import ModelSubject
+from compile_doctor.probe.bench.timing import Contender, Timing, Judge
 from compile_doctor.probe.load import import_file
 from compile_doctor.probe.observe.events import EventLog
 from compile_doctor.targets.signature import attention_function
@@ -57,7 +57,7 @@ def work(settings: dict[str, Any], log: EventLog) -> None:
     with torch.set_grad_enabled(bool(settings["case"].endswith("backward"))):
         contenders, judge = subject.contest(settings["case"], settings["tokens"])
         alive = [one for one in contenders if one.name not in settings["dead"]]
-        Contest(log, lambda: subject.device, float(settings["seconds"])).run(alive, judge, settings["implementations"])
+        Timing(log, lambda: subject.device, float(settings["seconds"])).run(alive, judge, settings["implementations"])
 
 
 def _subject(settings: dict[str, Any], log: EventLog, dense: DenseGuard) -> Subject:

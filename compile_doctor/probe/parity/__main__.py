@@ -70,9 +70,9 @@ def _run(plan: Any, unit: dict[str, Any], watcher: Any, say: Any, settings: dict
     import torch
 
     from compile_doctor.probe.parity.cases import find_case, make_problem
-    from compile_doctor.probe.parity.defects import defect_of_case
     from compile_doctor.probe.parity.implementations import CompiledFlex
     from compile_doctor.probe.parity.judge import Judge
+    from compile_doctor.probe.parity.known_defects import defect_of_case
     from compile_doctor.recipes import waiting
 
     problem = make_problem(find_case(unit["case"]), unit["heads"], unit["dtype"], settings["device"], settings["seed"])

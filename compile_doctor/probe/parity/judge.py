@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from compile_doctor.probe.parity.cases import Problem
-from compile_doctor.probe.parity.defects import defect_of_error
-from compile_doctor.probe.parity.familiar import LARGE, LOST, familiar
 from compile_doctor.probe.parity.implementations import Call, Implementation, Unsupported
+from compile_doctor.probe.parity.known_defects import defect_of_error
+from compile_doctor.probe.parity.mask_mistakes import LARGE, LOST, familiar
 from compile_doctor.probe.parity.reference import Reference, plain, reference
 from compile_doctor.probe.parity.seen import Watcher
 from compile_doctor.probe.parity.tolerance import DRIFT_FACTOR, tolerance

@@ -64,7 +64,7 @@ Judge = Callable[[str, Any], Judged]
 """(name, output) of the first call → how it compares."""
 
 
-class Contest:
+class Timing:
     """`run` writes `begun`, `outcome` and `timed` events per contender; see `compile_doctor.bench.read`."""
 
     def __init__(self, log: EventLog, device: Callable[[], str], seconds: float) -> None:
