@@ -17,7 +17,7 @@ from compile_doctor.probe.bench.attention import AttentionSubject
 from compile_doctor.probe.bench.dense import DenseGuard
 from compile_doctor.probe.bench.machine import ran_on
 from compile_doctor.probe.bench.model import ModelSubject
-from compile_doctor.probe.bench.timing import Contender, Timing, Judge
+from compile_doctor.probe.bench.timing import Contender, Judge, Timing
 from compile_doctor.probe.load import import_file
 from compile_doctor.probe.observe.events import EventLog
 from compile_doctor.targets.signature import attention_function
