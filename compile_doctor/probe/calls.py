@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten
 
+from compile_doctor.probe import devices
 from compile_doctor.probe.load import Inputs
 
 
@@ -22,8 +23,7 @@ def seed() -> None:
 
 def random_state() -> list[bytes]:
     """torch's generators: compiled code draws other numbers than eager code, so that outputs may differ then."""
-    states = [torch.get_rng_state()] + (torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [])
-    return [state.numpy().tobytes() for state in states]
+    return [state.numpy().tobytes() for state in devices.random_states()]
 
 
 def has_device(leaf: Any) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from compile_doctor.probe import devices
+
 VARIABLES = (
     "TORCHDYNAMO_",
     "TORCH_COMPILE_",
@@ -32,9 +34,7 @@ def describe_environment(device: str | None) -> dict[str, Any]:
     }
     if device:
         found["device"] = device
-        if device == "cuda":
-            found["gpu"] = torch.cuda.get_device_name()
-            found["cuda"] = torch.version.cuda
+        found.update(devices.of(device).facts(device))
     found.update(
         {
             name: value

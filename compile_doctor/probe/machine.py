@@ -20,6 +20,8 @@ from typing import Any
 def facts() -> dict[str, Any]:
     import torch
 
+    from compile_doctor.probe import devices
+
     found: dict[str, Any] = {
         "torch": torch.__version__,
         "python": f"{platform.python_version()} ({sys.executable})",
@@ -27,7 +29,7 @@ def facts() -> dict[str, Any]:
         "CPU capability": torch.backends.cpu.get_cpu_capability(),
         "C++ compiler": _cpp_compiler(),
         "Triton": _triton(),
-        "GPU": _gpu(torch),
+        "GPU": devices.best().summary(),
         "OpenMP": torch.backends.openmp.is_available(),
         "backends": ", ".join(torch.compiler.list_backends()),
         "settings": {
@@ -39,7 +41,7 @@ def facts() -> dict[str, Any]:
         "depyf": _version("depyf"),
     }
     disabled = os.environ.get("TORCHDYNAMO_DISABLE") == "1" or os.environ.get("TORCH_COMPILE_DISABLE") == "1"
-    gpu_ready = torch.cuda.is_available() and found["Triton"] is not None
+    gpu_ready = found["GPU"] is not None and found["Triton"] is not None
     found["can compile"] = not disabled and (found["C++ compiler"] is not None or gpu_ready)
     if disabled:
         found["problem"] = "TORCHDYNAMO_DISABLE or TORCH_COMPILE_DISABLE switches torch.compile off"
@@ -50,13 +52,12 @@ def facts() -> dict[str, Any]:
 
 def sdpa(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """For each shape and dtype: {"shape", "dtype", "device", "options", "grad"} and what `probe.sdpa.table` says, or "error"."""
-    import torch
-
+    from compile_doctor.probe import devices
     from compile_doctor.probe.memory.sdpa import table
 
-    device = asked["device"] or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = asked["device"] or devices.best().type
     for shape in asked["shapes"]:
-        for dtype in asked["dtypes"] or ["bfloat16" if device.startswith("cuda") else "float32"]:
+        for dtype in asked["dtypes"] or ["bfloat16" if devices.of(device).runs_kernels else "float32"]:
             options: dict[str, Any] = {"is_causal": True} if asked["causal"] else {}
             options |= {"enable_gqa": True} if shape["kv_heads"] != shape["heads"] else {}
             options |= {"dropout_p": asked["dropout"]} if asked["dropout"] else {}
@@ -104,14 +105,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _gpu(torch: Any) -> str | None:
-    if not torch.cuda.is_available():
-        return None
-    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    major, minor = torch.cuda.get_device_capability()
-    return f"{', '.join(names)} (CUDA {torch.version.cuda}, sm_{major}{minor})"
 
 
 if __name__ == "__main__":

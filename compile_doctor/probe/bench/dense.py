@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from compile_doctor.model.sizes import human
-from compile_doctor.probe import compat
-from compile_doctor.probe.memory.left import memory_left
+from compile_doctor.probe import compat, devices
 from compile_doctor.probe.observe.attention import DenseRefusedError, dense_bytes
 
 
@@ -24,7 +23,7 @@ class DenseGuard:
             self.calls += 1
             size = (*query.shape, *key.shape)
             if size not in self._fits:
-                needed, left = dense_bytes(query, key), memory_left(query.device.type)
+                needed, left = dense_bytes(query, key), devices.of(query.device.type).free()
                 if left is not None and needed > left:
                     raise DenseRefusedError(
                         f"ran dense, and writes its scores out: {human(needed)} needed, {human(left)} free"

@@ -17,8 +17,7 @@ from torch.utils.benchmark import Measurement, Timer
 
 from compile_doctor.capture import schema
 from compile_doctor.model.sizes import human
-from compile_doctor.probe import compat
-from compile_doctor.probe.memory.left import memory_left
+from compile_doctor.probe import compat, devices
 from compile_doctor.probe.memory.profile import peak_of
 from compile_doctor.probe.observe.events import EventLog
 from compile_doctor.probe.observe.failures import describe
@@ -96,7 +95,7 @@ class Timing:
     def _prepare(self, contender: Contender, judge: Judge) -> Callable[[], Any] | None:
         """The first call, apart from all others; then its output, its memory. None where it is not to be timed."""
         name = contender.name
-        left = memory_left(self.device())
+        left = devices.of(self.device()).free()
         if left is not None and contender.need > left:
             text = f"writes its scores or mask out: {human(contender.need)} needed, {human(left)} free"
             self.log.write(schema.Outcome(implementation=name, status="not-run", reason=text))
@@ -106,7 +105,7 @@ class Timing:
             call = contender.make()
             start = time.perf_counter()
             output = call()
-            _synchronize(self.device())
+            devices.of(self.device()).synchronize()
             first = time.perf_counter() - start
             judged = judge(name, output)
             del output
@@ -124,7 +123,7 @@ class Timing:
                 self.log.write(schema.Outcome(implementation=name, status=judged.status, **facts))
                 return None
             gc.collect()
-            self.log.write(schema.Outcome(implementation=name, peak=peak_of(call, self.device() == "cuda"), **facts))
+            self.log.write(schema.Outcome(implementation=name, peak=peak_of(call, devices.of(self.device())), **facts))
         except Exception as error:
             self._failed(name, error)
             return None
@@ -155,8 +154,3 @@ class Timing:
         refused = isinstance(error, (Unsupported, NotImplementedError))
         said = {"reason": str(error).strip().split("\n", 1)[0]} if refused else describe(error)
         self.log.write(schema.Outcome(implementation=name, status="unsupported" if refused else "failed", **said))
-
-
-def _synchronize(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()

@@ -82,13 +82,13 @@ def _end(log: EventLog, observer: Observer, begun: int) -> None:
             observer.write_counts()
             log.end()
         return
-    import torch
 
+    from compile_doctor.probe import devices
     from compile_doctor.probe.environment import describe_environment
     from compile_doctor.probe.observe.logs import write_counts
     from compile_doctor.recipes import waiting
 
-    log.write(schema.Environment(describe_environment("cuda" if torch.cuda.is_initialized() else "cpu")))
+    log.write(schema.Environment(describe_environment(devices.in_use().type)))
     write_counts(log)
     observer.write_counts()
     if waiting.is_waiting():

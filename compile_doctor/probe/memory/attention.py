@@ -9,9 +9,8 @@ from typing import Any
 import torch
 
 from compile_doctor.capture import schema
-from compile_doctor.probe import compat
+from compile_doctor.probe import compat, devices
 from compile_doctor.probe.load import loaded_files
-from compile_doctor.probe.memory.left import memory_left
 from compile_doctor.probe.observe.attention import Observer
 from compile_doctor.probe.observe.events import EventLog
 from compile_doctor.probe.observe.installed import installed
@@ -22,8 +21,7 @@ _WORDS = (b"scaled_dot_product_attention", b"create_block_mask", b"flex_attentio
 def measure_attention(log: EventLog, observer: Observer, model: Any, call: Callable[[], Any], ran: bool) -> None:
     """Calls the target once more under the profiler where it has attention, and asks torch about SDPA's inputs."""
     log.write(schema.AttentionWatched())
-    cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
-    log.write(schema.MemoryLeft(bytes=memory_left("cuda" if cuda else "cpu")))
+    log.write(schema.MemoryLeft(bytes=devices.in_use().free()))
     if ran and (observer.seen or _mentions_attention(model)):
         _measure(log, observer, call)
     for described in observer.sdpa.values():
@@ -50,8 +48,7 @@ def _measure(log: EventLog, observer: Observer, call: Callable[[], Any]) -> None
     from compile_doctor.probe.memory.profile import MemoryPass
     from compile_doctor.probe.observe.logs import muted
 
-    cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
-    measuring = MemoryPass(log, observer, cuda)
+    measuring = MemoryPass(log, observer, devices.in_use())
     observer.window = measuring.window
     try:
         with compat.trace_muted(), muted():

@@ -18,6 +18,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from compile_doctor.capture import schema
 from compile_doctor.model.stacks import Frame
 from compile_doctor.probe import compat
+from compile_doctor.probe.devices import Device
 from compile_doctor.probe.observe.attention import Observer, python_stack
 from compile_doctor.probe.observe.events import EventLog
 
@@ -35,18 +36,17 @@ _BACKENDS = {
 }
 
 
-def peak_of(call: Callable[[], Any], cuda: bool) -> int:
+def peak_of(call: Callable[[], Any], device: Device) -> int | None:
     """The most bytes that one call holds at a time beyond what was held before, its result included.
 
-    The profiler does not record shapes: it would hold on to the tensors. On CUDA the allocator's own figure counts.
+    The profiler does not record shapes: it would hold on to the tensors. On a GPU the allocator's own figure counts; None
+    if the allocator has none.
     """
-    if cuda:
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+    peak = device.peak()
+    if peak is not None:
         call()
-        torch.cuda.synchronize()
-        return int(torch.cuda.max_memory_allocated() - before)
+        device.synchronize()
+        return peak()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler, record_function(MARK + "call"):
         call()
     events = _marked(profiler.profiler.kineto_results.experimental_event_tree())
@@ -56,25 +56,20 @@ def peak_of(call: Callable[[], Any], cuda: bool) -> int:
 class MemoryPass:
     """`run(call)` calls once; `window` is what the observer puts around each graph and each dense call."""
 
-    def __init__(self, log: EventLog, observer: Observer, cuda: bool) -> None:
+    def __init__(self, log: EventLog, observer: Observer, device: Device) -> None:
         self.log = log
         self.observer = observer
-        self.cuda = cuda
+        self.device = device
         self.peaks: dict[str, int] = {}
 
     @contextmanager
     def window(self, name: str) -> Iterator[None]:
-        if not self.cuda:
-            with record_function(MARK + name):
-                yield
-            return
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+        peak = self.device.peak()
         with record_function(MARK + name):
             yield
-            torch.cuda.synchronize()
-        self.peaks[name] = max(self.peaks.get(name, 0), torch.cuda.max_memory_allocated() - before)
+            self.device.synchronize()
+        if peak is not None:
+            self.peaks[name] = max(self.peaks.get(name, 0), peak() or 0)
 
     def any_called(self, call: Callable[[], Any]) -> bool:
         """Whether one call has attention, or makes a mask: told in a tenth of the time that the profiler takes to start."""
@@ -118,14 +113,13 @@ class MemoryPass:
         return again if [one[:2] for one in seen_again] == [one[:2] for one in seen] else {}
 
     def _profiled(self, call: Callable[[], Any], shapes: bool) -> tuple[dict[str, list[Any]], list[Any], list[str]]:
-        """One call: (our marks by name, the calls that Python made, the attention kernels on CUDA)."""
-        activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if self.cuda else [])
+        """One call: (our marks by name, the calls that Python made, the attention kernels on a GPU)."""
         calls = _PythonCalls(self.observer)
-        profiler = profile(activities=activities, profile_memory=not shapes, record_shapes=shapes)
+        profiler = profile(activities=self.device.activities, profile_memory=not shapes, record_shapes=shapes)
         with profiler, self.window("call"), calls:
             call()
         events = _marked(profiler.profiler.kineto_results.experimental_event_tree())
-        return events, calls.seen, _kernels(profiler) if self.cuda else []
+        return events, calls.seen, _kernels(profiler, self.device.type) if self.device.runs_kernels else []
 
 
 class _PythonCalls:
@@ -248,7 +242,7 @@ def _metadata(value: Any) -> dict[str, Any] | None:
     }
 
 
-def _kernels(profiler: Any) -> list[str]:
-    """The names of the CUDA kernels that ran, shortened: they are mangled templates of kilobytes."""
-    names = {event.name for event in profiler.events() if str(event.device_type).endswith("CUDA")}
+def _kernels(profiler: Any, device: str) -> list[str]:
+    """The names of the GPU's kernels that ran, shortened: they are mangled templates of kilobytes."""
+    names = {event.name for event in profiler.events() if str(event.device_type).endswith(device.upper())}
     return sorted(name[:200] for name in names if any(word in name for word in _KERNEL_WORDS))

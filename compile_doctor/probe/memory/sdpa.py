@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from compile_doctor.probe import devices
+
 FUSED = {
     "flash": SDPBackend.FLASH_ATTENTION,
     "efficient": SDPBackend.EFFICIENT_ATTENTION,
@@ -35,8 +37,8 @@ def choose(described: Mapping[str, Any]) -> dict[str, Any]:
     choice = _NAMES.get(int(torch._fused_sdp_choice(*tensors, **options)), "unknown")
     refused = {}
     if choice == "math":
-        backends = FUSED if inputs["query"]["device"] == "cuda" else {"flash": FUSED["flash"]}
-        refused = {name: _reasons(backend, tensors, options) for name, backend in backends.items()}
+        names = devices.of(inputs["query"]["device"]).fused_sdpa or ("flash",)
+        refused = {name: _reasons(FUSED[name], tensors, options) for name in names}
     return {"choice": choice, "refused": refused}
 
 
@@ -53,7 +55,7 @@ def table(described: Mapping[str, Any]) -> dict[str, Any]:
     kind = tensors[0].device.type
     found = {}
     for name, backend in {**FUSED, "math": SDPBackend.MATH}.items():
-        if kind != "cuda" and name in ("efficient", "cudnn"):
+        if name in ("efficient", "cudnn") and name not in devices.of(kind).fused_sdpa:
             found[name] = {"available": False, "reasons": [f"there is none for {kind}: it needs CUDA"]}
             continue
         reasons, available = _reasons(backend, tensors, options), _takes(backend, tensors, options)

@@ -17,8 +17,7 @@ from compile_doctor.capture import schema
 from compile_doctor.model.attention import DenseRefused
 from compile_doctor.model.sizes import dense_need
 from compile_doctor.model.stacks import Frame
-from compile_doctor.probe import compat
-from compile_doctor.probe.memory.left import memory_left
+from compile_doctor.probe import compat, devices
 from compile_doctor.probe.observe import graphs
 from compile_doctor.probe.observe.events import EventLog, to_json
 from compile_doctor.probe.observe.failures import ours
@@ -192,7 +191,7 @@ class Observer:
 
     def _refuse(self, query: Any, key: Any) -> None:
         """Raises DenseRefusedError where the scores would not fit: what was seen is worth more than a dead machine."""
-        needed, left = dense_bytes(query, key), memory_left(query.device.type)
+        needed, left = dense_bytes(query, key), devices.of(query.device.type).free()
         if self.guard and left is not None and needed > left:
             self.log.write(DenseRefused(phase=str(self.phase), needed=needed, left=left))
             raise DenseRefusedError(
