@@ -71,10 +71,13 @@ def pids(folder):
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder to run in, with a temporary folder of its own; nothing that was started there is left."""
+    # A suite started in a shell's background ignores Ctrl-C, and what it starts would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     (tmp_path / "tmp").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     yield tmp_path
+    signal.signal(signal.SIGINT, before)
     if (tmp_path / "daemon").exists():
         for process in pids(tmp_path):
             with suppress(ProcessLookupError):

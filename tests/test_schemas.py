@@ -346,6 +346,7 @@ def test_the_lists_have_every_word_that_the_code_writes():
     states = words(r'(?:PatchError|Status)\((?:self\.)?recipe, "([\w-]+)"', "recipes/engine.py") | {"applicable"}
     assert states == set(defs["Recipe"]["properties"]["state"]["enum"])
     environment = words(r'(?:found\[|^ +)"([a-z_]+)"(?:\] =|:)', "probe/environment.py", "probe/bench/machine.py")
+    environment |= words(r'[{]"([a-z]+)": (?:"|torch|getattr|self)', "probe/devices.py")
     known = set(VALIDATORS["bench"].schema["properties"]["environment"]["properties"])
     assert environment - {"torch_root"} == known - {"backend", "load_average", "cores"}
 

@@ -38,6 +38,8 @@ ENVIRONMENT: dict[str, Any] = {
         "device": {"type": "string", "description": "What it ran on: `cpu`, `cuda`, …"},
         "gpu": {"type": "string", "description": "The GPU by name, if it ran on one."},
         "cuda": {"type": ["string", "null"], "description": "The CUDA version of torch, if it ran on a GPU."},
+        "rocm": {"type": "string", "description": "The ROCm version of torch, if it ran on an AMD GPU."},
+        "xpu": {"type": ["string", "null"], "description": "The oneAPI version of torch, if it ran on an Intel GPU."},
         "backend": {"type": "string", "description": "torch.compile's backend, or `as the target set it`."},
     },
     "patternProperties": {
