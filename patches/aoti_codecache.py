@@ -1,11 +1,11 @@
-"""The module that loading a package asks for the device is imported first."""
+"""Imports torch._inductor.codecache, which loading a package uses, before it is used."""
 
 import importlib
 
 
 def load_aoti(original):
     def with_codecache(*args, **named):
-        # At the call: it is a large import, which a program that loads no package should not pay for.
+        # At the call: it is a large import, which only a program that loads a package needs.
         importlib.import_module("torch._inductor.codecache")
         return original(*args, **named)
 

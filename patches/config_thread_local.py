@@ -1,4 +1,4 @@
-"""What the main thread assigns to a configuration of torch's becomes the default of the other threads."""
+"""What the main thread assigns to one of torch's configurations becomes the default of the other threads."""
 
 import sys
 import threading
@@ -12,9 +12,9 @@ from compile_doctor.recipes.changes import forget_hashes
 
 _HERE = (__file__, config_module.__file__)
 _MIRRORED = {}
-"""(configuration, name) to (entry, field, the value before, ours)."""
+"""{(configuration, name): (entry, field, the value before, our value)}."""
 _patched = ContextVar("compile_doctor_patched", default=())
-"""The settings that this context has within `config.patch`, which stay its own."""
+"""The settings that this context has changed with `config.patch`: they apply only to it."""
 _lock = threading.Lock()
 
 
@@ -39,7 +39,7 @@ def assign(original):
 
 
 def _scope(frame):
-    """Whether an assignment is for a while: __enter__ or __exit__ of config.patch, or unittest.mock's; empty: it stays."""
+    """Whether an assignment is temporary: `__enter__` or `__exit__` of config.patch, or of unittest.mock; empty if not."""
     while frame is not None and frame.f_code.co_filename in _HERE:
         if frame.f_code.co_name in ("__enter__", "__exit__"):
             return frame.f_code.co_name
@@ -65,7 +65,7 @@ def _mirror(config, name, value):
 
 
 class SetBefore:
-    """What was assigned before the recipe was applied; and the way back for all that it has mirrored."""
+    """Mirrors what was assigned before the recipe was applied, and reverts everything that it has mirrored."""
 
     def __init__(self):
         self.added = False
@@ -79,7 +79,7 @@ class SetBefore:
             if isinstance(module, config_module.ConfigModule):
                 for name, entry in module._config.items():
                     value = entry.user_override.get()
-                    # A list or dict that was only read is in there too, as a copy of the default.
+                    # It also contains lists and dicts that were only read, as copies of the defaults.
                     if value is not config_module._UNSET_SENTINEL and value != entry.default:
                         _mirror(module, name, value)
 

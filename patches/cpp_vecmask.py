@@ -1,8 +1,8 @@
-"""The bounds check of a vector of indices makes its mask from a scalar by VecMask::from, which there is no constructor for."""
+"""The bounds check of a vector of indices creates its mask from a scalar with VecMask::from, not with a constructor."""
 
 
 class _FromScalar:
-    """A scalar mask, written out as the vector mask that indirect_assert takes it for."""
+    """A scalar mask, printed as the vector mask that indirect_assert expects."""
 
     is_vec = True
 

@@ -3,7 +3,7 @@
 
 def lower_cpu(original):
     def with_buffers(query, key, value, subgraph, block_mask, scale, kernel_options, *captures):
-        # The original does so too, but after it has lowered score_mod and mask_mod over what is not computed yet.
+        # The original does so too, but only after it has lowered score_mod and mask_mod.
         for captured in (one for of_a_function in captures for one in of_a_function):
             if hasattr(captured, "realize"):  # else a size
                 captured.realize()

@@ -1,4 +1,4 @@
-"""The CPU's decoding template, which reads full blocks, is left to masks that have some."""
+"""The CPU's decoding template, which reads full blocks, is used only for masks that have some."""
 
 import sys
 

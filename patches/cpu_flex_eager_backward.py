@@ -1,10 +1,10 @@
-"""flex_attention lets tensors that require a gradient through on CPU, where it runs eagerly."""
+"""flex_attention accepts tensors that require a gradient on CPU if it runs eagerly."""
 
 from torch.compiler import is_dynamo_compiling
 
 
 class _NoGradient:
-    """What _validate_device reads of a tensor, with no gradient required."""
+    """What _validate_device reads of a tensor, with requires_grad False."""
 
     requires_grad = False
 
@@ -14,7 +14,7 @@ class _NoGradient:
 
 def validate_device(original):
     def with_backward_in_eager(query, key, value):
-        # Compiled, there is no backward on CPU, and the refusal stays.
+        # Compiled code has no backward on CPU, and the refusal remains.
         if query.device.type == "cpu" and not is_dynamo_compiling():
             query = key = value = _NoGradient(query.device)
         return original(query, key, value)

@@ -1,10 +1,10 @@
-"""Nothing is fused behind the CPU flex template, which can take nothing; all other fusions stay."""
+"""Nothing is fused after the CPU flex template, which does not support it; all other fusions remain."""
 
 
 def can_fuse_vertical(original):
     def with_nothing_behind_flex(self, node1, node2):
         # A node may be several that were fused; only a template of Inductor's C++ backend has `template`.
-        # By its name: the class may not be there yet while Inductor's modules import each other.
+        # By its name: the class may not exist yet while Inductor's modules import each other.
         if node1.is_template():
             template = getattr(node1.get_template_node(), "template", None)
             if type(template).__name__ == "CppFlexAttentionTemplate":

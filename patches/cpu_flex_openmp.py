@@ -1,4 +1,4 @@
-"""The loops of score_mod and mask_mod, which lie inside of the template's parallel loop, are not made parallel again."""
+"""The loops of score_mod and mask_mod, inside the template's parallel loop, are not made parallel again."""
 
 from contextvars import ContextVar
 

@@ -1,4 +1,4 @@
-"""Where query, key and value share a buffer, the CPU flex template gets copies of them, as in torch 2.13."""
+"""If query, key and value share a buffer, the CPU flex template gets copies of them, as in torch 2.13."""
 
 from torch._inductor import ir, select_algorithm
 

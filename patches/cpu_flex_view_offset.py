@@ -1,11 +1,11 @@
-"""The CPU flex template gets a copy of a tensor that begins inside of its storage."""
+"""The CPU flex template gets a copy of a tensor that does not start at the start of its storage."""
 
 from torch._inductor import ir
 
 
 def _from_the_start(node):
-    """The node, or a copy that begins where its storage does."""
-    # A graph's input brings its offset along in its pointer: its layout says 0.
+    """The node, or a copy that starts at the start of its storage."""
+    # The pointer of a graph's input includes its offset: the offset of its layout is 0.
     return node if node.get_layout().offset == 0 else ir.ExternKernel.copy_input(node)
 
 

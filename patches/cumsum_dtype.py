@@ -1,4 +1,4 @@
-"""Inductor keeps the cumsum of a constant as it is where its own shortcut would answer with another dtype or value."""
+"""Inductor keeps the cumsum of a constant if its own shortcut would return another dtype or value."""
 
 import dataclasses
 
@@ -33,7 +33,7 @@ def _is_right(match):
         return False
     if not integral:
         return True
-    # The shortcut takes the value before full has cast it.
+    # The shortcut uses the value before `full` has cast it.
     if isinstance(fill, (bool, int, float)):
         return fill == (bool(fill) if dtype is torch.bool else int(fill))
     return dtype is not torch.bool

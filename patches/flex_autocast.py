@@ -26,7 +26,7 @@ def _harmonised(query, key, value):
 
 
 def _cast(tensor, dtype, device):
-    # As autocast itself: float64 is never cast, nor what lies on another device. A subclass is for its own rules.
+    # As in autocast: float64 and tensors on other devices are never cast. A subclass follows its own rules.
     if tensor.dtype == torch.float64 or not tensor.dtype.is_floating_point or tensor.device.type != device:
         return tensor
     if type(tensor) not in (torch.Tensor, torch.nn.Parameter):

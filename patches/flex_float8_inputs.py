@@ -1,4 +1,4 @@
-"""flex_attention computes with what a float8 tensor stands for: in the first dtype among q, k and v that it can use."""
+"""flex_attention dequantises float8 tensors: to the first dtype among q, k and v that it can use."""
 
 from types import FunctionType
 
@@ -38,13 +38,13 @@ def _usable(query, key, value):
 
 
 def _is_float8(tensor):
-    # Raw float8 only on CPU: a GPU has kernels for it, and who hands it over there means it.
+    # Raw float8 only on CPU: a GPU has kernels for it, and there it is intended.
     return _is_subclass(tensor) or (tensor.dtype in _RAW and tensor.device.type == "cpu")
 
 
 def _is_subclass(tensor):
-    """Of the kind that says how to get the numbers back; every tensor has a `dequantize`, a C function."""
-    # Written so that Dynamo of all versions can trace it, for tensors that are made within the graph, too: no hasattr.
+    """Whether its class defines how to dequantise it; every tensor has a `dequantize` in C, which does not count."""
+    # Every version of Dynamo can trace this, even for tensors that are created in the graph: no hasattr.
     kind = type(tensor)
     if kind in _PLAIN:
         return False

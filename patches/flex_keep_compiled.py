@@ -1,4 +1,4 @@
-"""torch.compiler.disable keeps a compiled flex_attention compiled: it gets a plain function around it to disable."""
+"""torch.compiler.disable keeps a compiled flex_attention compiled: it disables a plain function around it."""
 
 import sys
 
@@ -21,7 +21,7 @@ def call(original):
 
 
 def _for_disable(frame):
-    """torch._dynamo.run and skip ask too, and have to find the function itself; whoever watches may stand between."""
+    """Whether `disable` calls: torch._dynamo.run and skip call it too and need the original; a probe may be in between."""
     for _ in range(3):
         if frame is None or frame.f_globals.get("__name__") == "torch._dynamo.decorators":
             break
@@ -30,7 +30,7 @@ def _for_disable(frame):
 
 
 def _kept(fn):
-    """A plain function that calls the compiled flex_attention `fn`; None where `fn` is something else."""
+    """A plain function that calls the compiled flex_attention `fn`; None if `fn` is something else."""
     layer = fn
     while (marks := getattr(layer, "__dict__", {})).get("_torchdynamo_disable"):
         layer = marks.get("_torchdynamo_orig_callable")

@@ -1,4 +1,4 @@
-"""A compiled flex_attention may be compiled for more inputs, and raises at the limit in place of running dense."""
+"""A compiled flex_attention may be compiled for more inputs, and raises at the limit instead of running dense."""
 
 from torch._dynamo import config
 from torch._dynamo.exc import FailOnRecompileLimitHit
@@ -13,7 +13,7 @@ def compile_frame(original):
         if config.suppress_errors or config.fail_on_recompile_limit_hit:
             return original(code, names, *args, **kwargs)  # what happens at the limit is the user's choice
         changed = {"fail_on_recompile_limit_hit": True}
-        # Not "was it set": eager flex_attention itself sets it, and sets it back to the default, each time it is called.
+        # Not "was it set": eager flex_attention sets it, and resets it to the default, at each call.
         if config.recompile_limit == vars(config)["_config"]["recompile_limit"].default:
             changed["recompile_limit"] = max(config.recompile_limit, LIMIT)
         try:

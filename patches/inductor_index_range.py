@@ -1,4 +1,4 @@
-"""A value range that Inductor has not passed on means "unknown", where torch 2.13.0 raises."""
+"""A value range that Inductor has not passed on means "unknown"; torch 2.13.0 raises instead."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""The number of threads that C++ is compiled for is part of what Inductor's caches know it by, as from torch 2.13 on."""
+"""The number of threads for which C++ is compiled is part of the key of Inductor's caches, as from torch 2.13 on."""
 
 import functools
 
@@ -8,7 +8,7 @@ from torch._inductor.utils import parallel_num_threads
 
 
 def _on_cpu(gm, inputs):
-    """Whether there is a tensor on a CPU: what is compiled for other devices alone keeps the key that it had."""
+    """Whether there is a tensor on a CPU: what is compiled only for other devices keeps its key."""
     values = list(inputs)
     for module in gm.modules() if isinstance(gm, torch.nn.Module) else ():
         for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
@@ -21,7 +21,7 @@ def with_threads(original):
     @functools.wraps(original)
     def details(self, gm, example_inputs, *others, **named):
         original(self, gm, example_inputs, *others, **named)
-        # Set by hand, cpp.threads is part of the key already. With dynamic threads flex_attention has the number all the same.
+        # If cpp.threads is set, it is part of the key already. With dynamic threads flex_attention still uses the number.
         if config.cpp.threads < 1 and _on_cpu(gm, example_inputs):
             self.cpp_runtime_thread_count = parallel_num_threads()
 

@@ -1,4 +1,7 @@
-"""Whether a functools.partial is a mask_mod or a score_mod is counted by hand: Dynamo cannot trace inspect.signature of one."""
+"""Counts the arguments of a functools.partial to find whether it is a mask_mod or a score_mod, without inspect.signature.
+
+Dynamo cannot trace inspect.signature of a partial.
+"""
 
 import functools
 import types
@@ -17,7 +20,7 @@ def get_mod_type(original):
             code, defaults = fn.func.__code__, fn.func.__defaults__ or ()
             names = code.co_varnames[len(fn.args) : code.co_argcount - len(defaults)]
             left = sum(1 for name in names if name not in fn.keywords)
-            # What they are, torch says itself, of functions with as many parameters.
+            # torch itself decides which they are, from functions with the same number of parameters.
             if left == 4:
                 return original(_mask_mod)
             if left == 5:

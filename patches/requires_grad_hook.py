@@ -1,4 +1,4 @@
-"""requires_grad_() on a tensor of the graph's own is traced where no gradient can be lost by it."""
+"""requires_grad_() on a tensor that the graph creates is traced if no gradient can be lost."""
 
 import torch
 from torch._dynamo import exc
@@ -6,11 +6,11 @@ from torch._dynamo.variables.base import VariableTracker
 from torch._dynamo.variables.tensor import TensorVariable
 
 _MARK = "compile_doctor_requires_grad"
-"""Up to torch 2.11, in the `meta` of a node that requires_grad_() was called on."""
+"""Up to torch 2.11, a key in the `meta` of a node on which requires_grad_() was called."""
 
 
 def method_requires_grad_(original):
-    """Up to torch 2.11, which refuses at once: goes on, and leaves it to the check at the end."""
+    """Up to torch 2.11, which refuses at once: continues, and leaves the decision to the check at the end."""
 
     def for_a_tensor_of_the_graph(self, *args, **named):
         from torch._dynamo.symbolic_convert import InstructionTranslator  # loaded after the modules that are changed
@@ -19,7 +19,7 @@ def method_requires_grad_(original):
         node = self.as_proxy().node
         value = node.meta["example_value"]
         wanted = [one.as_python_constant() for one in (*args, *named.values()) if isinstance(one, VariableTracker)]
-        # Without fullgraph=True the graph is broken here, which is right for any use of it. The check sees one graph.
+        # Without fullgraph=True the graph breaks here, which is correct for any use of it. The check sees one graph.
         ours = tx.one_graph and not tx.export and not self.source and node.graph is tx.output.root_tracer.graph
         if not ours or value.requires_grad or wanted not in ([], [True]):
             return original(self, *args, **named)
@@ -46,7 +46,7 @@ def compile_and_call_fx_graph(original):
 
 
 def check_outputs(original):
-    """From torch 2.12, which traces the call and refuses each output that comes from there."""
+    """From torch 2.12, which traces the call and refuses each output that comes from it."""
 
     def only_where_gradients_are_lost(self, rv, tx):
         marked = [one for one in self.leaf_var_creation_order if isinstance(one, TensorVariable) and not one.source]
@@ -58,13 +58,13 @@ def check_outputs(original):
 
 
 def _loses_gradients(graph, leaves, outputs):
-    """Whether an output requires grad because of a leaf alone: the compiled graph would return it without."""
+    """Whether an output requires a gradient only because of a leaf: the compiled graph would return it without one."""
     leaves, derived, other = set(leaves), set(), set()
     for node in graph.nodes:
         inputs = node.all_input_nodes
         comes_from_leaf = node in leaves or not derived.isdisjoint(inputs)
         has_other = node not in leaves and _requires_grad(node) and not (inputs and other.isdisjoint(inputs))
-        # x.copy_(y) changes the node that x has from before.
+        # x.copy_(y) changes the node that x had before.
         changed = inputs[:1] if str(node.target).endswith("_") and node.op == "call_method" else []
         for one in (node, *changed):
             if comes_from_leaf:

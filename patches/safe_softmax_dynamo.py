@@ -1,11 +1,11 @@
-"""torch._safe_softmax goes into the graph as the operator it is."""
+"""torch._safe_softmax goes into the graph as an operator."""
 
 import torch
 from torch._dynamo import decorators, trace_rules
 
 
 class AllowInGraph:
-    """torch.compiler.allow_in_graph, with a way back."""
+    """torch.compiler.allow_in_graph, which can be reverted."""
 
     def __init__(self):
         self.function = torch._safe_softmax

@@ -1,4 +1,4 @@
-"""The patterns of fused attention match no softmax over another dim than the last one."""
+"""The patterns of fused attention match only a softmax over the last dim."""
 
 import torch
 from torch._inductor.pattern_matcher import FailedMatch
@@ -10,7 +10,7 @@ _ATTENTION = {"query", "key", "value"}
 def match(original):
     def with_softmax_over_the_last_dim(self, node):
         found = original(self, node)
-        # These arguments are the attention patterns' own. Other patterns, and what failed already, stay as they are.
+        # Only the attention patterns have these arguments. Other patterns, and what has failed already, do not change.
         if found and found.kwargs.keys() >= _ATTENTION and not all(map(_last_dim, found.nodes)):
             return FailedMatch("softmax over another dim than the last one")
         return found
@@ -19,7 +19,7 @@ def match(original):
 
 
 def _last_dim(node):
-    """Whether a node is not one of softmax's two reductions, or goes over the last dim and no other."""
+    """Whether a node is not one of softmax's two reductions, or reduces only the last dim."""
     if node.target is _aten.sum.dim_IntList:  # the gradient of a mask is a sum as well, over other dims
         if getattr(node.args[0], "target", None) is not _aten.exp.default:
             return True

@@ -1,4 +1,4 @@
-"""The default cache folder is named after the user's number where the number has no name."""
+"""The default cache folder is named after the user's number if the number has no name."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""Evidence folded into what the checks ask about. `context.AnalysisContext` has each fold, computed once.
+"""Evidence, grouped into what the checks need. `context.AnalysisContext` computes each part once.
 
 `graph_breaks`, `recompiles`, `attention` and `numerics` hold what each kind of finding needs.
 """

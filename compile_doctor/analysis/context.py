@@ -1,4 +1,4 @@
-"""Folds evidence into what the checks ask about: break sites, skipped frames, recompile groups, and what each costs."""
+"""Groups evidence into what the checks need: break sites, skipped frames, recompilations, attention, and their costs."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class BreakSite:
     reason: str
     breaks: tuple[Break, ...]
     callers: int
-    """Compiled frames further out that broke only because of it."""
+    """The number of calling frames that broke only because of it."""
     told: bool
-    """False where torch named no line of the user's: the place is only where it was noticed."""
+    """False if torch named no line of the user's: the place is only where it was noticed."""
     loop: bool
-    """The line lies in a loop of a frame that was given up because of it."""
+    """Whether the line is in a loop of a frame that Dynamo gave up because of it."""
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A frame that Dynamo gave up on; `site` is what made it, `at` the line in the frame that leads there."""
+    """A frame that Dynamo gave up; `site` is the break that caused it, `at` the line in the frame that leads there."""
 
     compilations: tuple[Compilation, ...]
     site: BreakSite | None
@@ -66,12 +66,12 @@ class Skipped:
 
 
 def is_safe_softmax(reason: str) -> bool:
-    """Whether a break is about the function of torch's own dense attention: CD307."""
+    """Whether a break is about `torch._safe_softmax`, of torch's own dense attention: CD307."""
     return "_safe_softmax" in reason
 
 
 class AnalysisContext:
-    """The evidence with its folds, each computed once. Every check's `detect` gets one of these."""
+    """The evidence and what is derived from it, each part computed once. Every check's `detect` gets one of these."""
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
@@ -100,7 +100,7 @@ class AnalysisContext:
         return tuple(self._site(breaks, causes[key[2]]) for key, breaks in groups.items())
 
     def _unrecorded(self) -> Iterator[Break]:
-        """Breaks that torch 2.8 and 2.9 know only as a restart: they name the frame, and neither line nor reason."""
+        """Breaks that torch 2.8 and 2.9 record only as a restart: the frame is known, neither the line nor the reason."""
         recorded = {item.compilation for item in self.evidence.breaks}
         for index, compilation in enumerate(self.evidence.compilations):
             if UNKNOWN_RESTART in compilation.restarts and index not in recorded:
@@ -111,15 +111,15 @@ class AnalysisContext:
                 )
 
     def _only_reason(self) -> str:
-        """What Dynamo's counters say it could not do, where that is a single thing."""
+        """What Dynamo could not do according to its counters, if that is a single thing."""
         reasons = {reason for counts in self.evidence.counts for reason in counts.counters.get("unimplemented", {})}
         return reasons.pop() if len(reasons) == 1 else "Break without a record"
 
     def _fold_raised(self, groups: dict[tuple[str, int, str], list[Break]]) -> None:
-        """An exception is recorded where it leaves a `finally` or a decorator; the frame it came from has a record too."""
+        """An exception is recorded where it leaves a `finally` or a decorator; the frame that raised it has a record too."""
         left = {key: number for number, key in enumerate(groups) if key[2] == RAISED}
         led: dict[tuple[str, str], set[tuple[str, int, str]]] = defaultdict(set)
-        """Of a function, the breaks that it led to."""
+        """By (file, function), the breaks that it led to."""
         for key in left:
             for frame in {f for item in groups[key] for f in self._outer_frames(item)}:
                 led[frame.file, frame.function].add(key)
@@ -138,12 +138,12 @@ class AnalysisContext:
                 del left[key]
 
     def _outer_frames(self, item: Break) -> tuple[Frame, ...]:
-        """Who led to the break: a `dynamo_error` has only the frames below the compiled one."""
+        """The frames that led to the break: a `dynamo_error` has only those below the compiled one."""
         compilation = self.compilation(item)
         return (compilation.stack[:-1] if compilation else ()) + item.stack[:-1]
 
     def _is_leftover(self, item: Break) -> bool:
-        """A comprehension that Dynamo compiles by itself, because the function around it was given up, has no iterator."""
+        """A comprehension that Dynamo compiles separately, because it gave up the function around it, has no iterator."""
         compilation = self.compilation(item)
         return compilation is not None and compilation.function in COMPREHENSIONS and "tp_iternext" in item.reason
 
@@ -156,23 +156,23 @@ class AnalysisContext:
         return last is not None and compilation is not None and locations.is_flex(compilation.file, last.file)
 
     def _refused_at(self, item: Break) -> bool:
-        """What attention refused ended the run: a break at that line is how Dynamo met it, and no finding of its own."""
+        """Attention refused an input and that ended the run: a break at its line is the same event, not another finding."""
         refused = self.refusal.frame if self.refusal else None
         return refused is not None and any((f.file, f.line) == (refused.file, refused.line) for f in item.stack)
 
     @cached_property
     def interior_breaks(self) -> tuple[Break, ...]:
-        """The breaks inside of flex_attention's own machinery."""
+        """The breaks inside flex_attention's own code."""
         return tuple(item for item in self.evidence.breaks if self._is_interior(item))
 
     @cached_property
     def attention(self) -> tuple[Verdict, ...]:
-        """One verdict per line that called attention."""
+        """One verdict for each line that called attention."""
         return verdicts(self.evidence.rungs, self.evidence)
 
     @cached_property
     def refusal(self) -> Refusal | None:
-        """What attention refused, where that ended the compiled run."""
+        """What attention refused, if that ended the compiled run."""
         return explain(self.evidence, self.failure, self.torch_root)
 
     @cached_property
@@ -182,7 +182,7 @@ class AnalysisContext:
         return next((graph for graph in graphs if graph and graph.attention), None)
 
     def failing_attention(self) -> Frame | None:
-        """The line of the attention call in the graph that failed to compile, where that graph has one such line."""
+        """The line of the attention call in the graph that failed to compile, if that graph has exactly one such line."""
         graph = self.failing_graph
         if graph is None:
             return None
@@ -193,7 +193,7 @@ class AnalysisContext:
 
     @cached_property
     def static(self) -> StaticFacts:
-        """What the user's own sources say."""
+        """What the sources of the target show, without running them."""
         return read_static(self.own_sources)
 
     @cached_property
@@ -202,11 +202,11 @@ class AnalysisContext:
         return {name: text for name, text in self.evidence.sources.items() if self.owner(name) == "mine"}
 
     def _place(self, item: Break) -> Frame:
-        """The innermost line that somebody wrote; for a disabled function without one, its `def`; else what torch names."""
+        """The innermost line outside torch; for a disabled function without one, its `def`; else what torch names."""
         frame = locations.innermost(item.stack, self.torch_root)
         compilation = self.compilation(item)
         if compilation and (frame is None or locations.is_stdlib(frame.file)):
-            # torch 2.8 compiles logging and its like by themselves: the line that called them is the place.
+            # torch 2.8 compiles logging and similar modules separately: the place is the line that called them.
             frame = locations.innermost(compilation.stack, self.torch_root) or frame
         if frame is None or locations.is_plumbing(frame.file):
             disabled = _DISABLED.search(item.reason)
@@ -248,7 +248,7 @@ class AnalysisContext:
         return compilation is not None and self._same_function(compilation, frame)
 
     def _loop(self, item: Break) -> bool:
-        """A break in a loop of its own frame, said by torch (from 2.9 on) or read from the source (2.8 does not say)."""
+        """Whether the break is in a loop of its own frame: from torch (2.9 and later), or from the source (2.8)."""
         compilation = self.compilation(item)
         if compilation is None or not self._gave_up(compilation):
             return False
@@ -274,8 +274,8 @@ class AnalysisContext:
         if last is None:
             return None
         first_line = (last.fail_reason or "").strip().split("\n", 1)[0]
-        said = any(first_line and first_line in link.message for link in failure.chain)
-        return last if said or last.guarded is None or last.fail_type != "Unsupported" else None
+        same = any(first_line and first_line in link.message for link in failure.chain)
+        return last if same or last.guarded is None or last.fail_type != "Unsupported" else None
 
     @cached_property
     def failure(self) -> Failure | None:
@@ -290,7 +290,7 @@ class AnalysisContext:
         for index, compilation in enumerate(self.evidence.compilations):
             broke = by_compilation.get(index)
             if compilation.function in COMPREHENSIONS:
-                continue  # up to Python 3.11 a frame of its own, but nobody's function
+                continue  # up to Python 3.11 a separate frame, but not a function that a user wrote
             if locations.is_interior(compilation.file, function_name(compilation.function)):
                 continue
             if broke and self._refused_at(broke):
@@ -308,7 +308,7 @@ class AnalysisContext:
         return {item: site for site in reversed(self.sites) for item in site.breaks}
 
     def _failed_alone(self, compilation: Compilation) -> bool:
-        """Whether an error left this frame to plain Python. With suppress_errors any error does, and the run goes on."""
+        """Whether this frame ran in plain Python because of an error. With suppress_errors any error has this effect."""
         swallowed = self.failure is None and not locations.is_flex(
             compilation.file, compilation.file
         )  # flex's own: CD301
@@ -335,7 +335,7 @@ class AnalysisContext:
         return locations.owner(file, self.torch_root)
 
     def via(self, stack: Iterable[Frame], place: Frame) -> Location | None:
-        """The line that leads to a place in a package: the user's own, or (for one in torch) another package's."""
+        """The line that leads to a place in a package: the user's own, or (for a place in torch) another package's."""
         whose = self.owner(place.file)
         if whose == "mine":
             return None

@@ -1,4 +1,4 @@
-"""Which recipe helps against what was found; nothing here imports torch."""
+"""Which recipe fixes what was found. Nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from compile_doctor.recipes.recipe import Recipe
 def with_recipe(
     finding: Finding, environment: Mapping[str, Any], attention: Collection[AttentionCall], sources: Mapping[str, str]
 ) -> Finding:
-    """The finding with the recipe that helps, where one has its signature; some checks have looked for theirs already.
+    """The finding with the recipe whose signature it has, if there is one; some checks have already set theirs.
 
     `attention` is every line that called attention in the run, `sources` the target's own files.
     """
@@ -39,7 +39,7 @@ def with_recipe(
 def concerned(
     recipe: Recipe, attention: Collection[AttentionCall], sources: Mapping[str, str]
 ) -> tuple[bool, tuple[str, int] | None]:
-    """Whether a run used what a recipe is about, and the (file, line) that did, where the recipe has a pattern for it."""
+    """Whether a run used what a recipe is about, and the (file, line) that did, if the recipe has a pattern for it."""
     uses, pattern = recipe.conditions.get("uses"), recipe.conditions.get("source")
     if uses and not any(used_by(recipe, site) for site in attention):
         return False, None
@@ -52,13 +52,13 @@ def concerned(
 
 @lru_cache(maxsize=4096)
 def _line_of(pattern: str, text: str) -> int:
-    """The first line that a pattern matches at; 0: none does. Asked for each finding, of the same files."""
+    """The first line at which a pattern matches; 0 if none does. Cached, because each finding looks at the same files."""
     found = re.search(pattern, text)
     return text.count("\n", 0, found.start()) + 1 if found else 0
 
 
 def used_by(recipe: Recipe, site: AttentionCall) -> bool:
-    """Whether a recipe about attention is about this call: its function, and the width of its heads where that matters."""
+    """Whether a recipe about attention is about this call: its function, and the width of its heads if that matters."""
     wide = recipe.conditions.get("head_dim")
     if site.api != recipe.conditions.get("uses"):
         return False

@@ -1,4 +1,4 @@
-"""Compares what torch's sources say about the same thing, and says where they disagree."""
+"""Compares the counts that torch's trace, loggers and counters have of the same thing, and reports differences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from compile_doctor.model.evidence import Evidence
 
 @dataclass(frozen=True)
 class Count:
-    """One thing as the structured trace has it, and as somebody else does."""
+    """A count in the structured trace, and the same count from another source (`by`)."""
 
     what: str
     traced: int
@@ -27,13 +27,13 @@ def disagreements(evidence: Evidence) -> tuple[str, ...]:
 
 
 def shortfalls(evidence: Evidence) -> tuple[str, ...]:
-    """Those of them in which the trace has less than happened: a part of it is lost. Counters may have been reset."""
+    """The disagreements in which the trace has less: a part of it is lost. (If it has more, counters may have been reset.)"""
     return tuple(f"a part of the trace is lost: {one}" for one in _counts(evidence) if one.traced < one.other)
 
 
 def _counts(evidence: Evidence) -> Iterator[Count]:
     if not evidence.counts:
-        return  # no process came to its end, or there was no probe: nothing to compare the trace with
+        return  # no process finished, or there was no probe: nothing to compare the trace with
     ended = {counts.process for counts in evidence.counts}
     compilations = [c for c in evidence.compilations if c.process in ended]
     graphs = sum(c.graphs for c in compilations if c.guarded)
@@ -46,5 +46,5 @@ def _counts(evidence: Evidence) -> Iterator[Count]:
     yield Count("break records", traced, logged, "from TORCH_LOGS' graph_breaks")
     recompiles = sum(1 for c in evidence.compilations if c.recompile_reasons)
     refused = sum(evidence.facts.beyond_limit.values())
-    said = sum(1 for record in evidence.logs if record.kind == "recompile")
-    yield Count("recompiles", recompiles + refused, said, "from TORCH_LOGS' recompiles")
+    logged = sum(1 for record in evidence.logs if record.kind == "recompile")
+    yield Count("recompiles", recompiles + refused, logged, "from TORCH_LOGS' recompiles")

@@ -1,4 +1,4 @@
-"""Reduces a chain of compile errors to the one line that says what is wrong, and where in the user's code."""
+"""Reduces a chain of compile errors to the one line that states the error, and its line in the user's code."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ COMPILE_ERRORS = re.compile(
     r"torch\._dynamo\.exc|torch\._inductor|torch\._functorch|torch\._subclasses|torch\.fx|BackendCompilerFailed|"
     r"InductorError|CppCompileError|triton"
 )
-"""Types that only a compiler raises: for programs where no eager run can tell."""
+"""Types that only a compiler raises: for programs without an eager run to compare with."""
 
 
 @dataclass(frozen=True)
 class RootCause:
-    """What is left of a chain of exceptions."""
+    """The innermost error of a chain of exceptions."""
 
     type: str
     message: str
-    """The first line that says something; for a C++ or Triton compiler, its first error line."""
+    """The first line that is not empty; for a C++ or Triton compiler, its first error line."""
     frame: Frame | None
-    """The user's line that was being compiled, where torch or the traceback names one."""
+    """The user's line that was being compiled, if torch or the traceback names one."""
 
 
 def root_cause(failure: Failure, torch_root: str | None = None) -> RootCause:
@@ -61,7 +61,7 @@ def _plain(message: str) -> str:
 
 
 def user_frame(failure: Failure, torch_root: str | None = None) -> Frame | None:
-    """The innermost line of the user's that was being traced, else the innermost of theirs that was running."""
+    """The user's innermost line that was being traced, else their innermost line that was running; None without one."""
     for link in reversed(failure.chain):
         _, found, user = link.message.partition("from user code:")
         frames = [Frame(m[1], int(m[2]), m[3].strip(), (m[4] or "").strip()) for m in _USER_FRAME.finditer(user)]

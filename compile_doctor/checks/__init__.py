@@ -1,4 +1,4 @@
-"""The checks: one file per code, found by their file name `cdNNN_name.py`; each defines `CHECK`. Plug-ins bring others."""
+"""The checks: one file per code, found by its file name `cdNNN_name.py`; each defines `CHECK`. Plug-ins add others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RESERVED = re.compile(r"(CD|GB)[0-9]")
 
 
 def codes() -> tuple[str, ...]:
-    """The codes of all checks, plug-ins' last; imports none of them, which takes long."""
+    """The codes of all checks, those of plug-ins last. Imports none of them, because that takes long."""
     return (*_own(), *_of_plugins()[0])
 
 
@@ -28,18 +28,18 @@ def all_checks() -> tuple[Check, ...]:
 
 
 def own_checks() -> tuple[Check, ...]:
-    """Those that compile-doctor brings."""
+    """The checks that compile-doctor itself has."""
     return tuple(check for check in all_checks() if not plugin_of(check.code))
 
 
 def unusable() -> tuple[tuple[str, str], ...]:
-    """(name, why) of the checks of plug-ins that cannot be used: a report names them, and is not HEALTHY."""
+    """(name, why) of the plug-ins' checks that cannot be used: a report names them, and is not HEALTHY."""
     loaded = ((code, _load(code)) for code in codes())
     return (*_of_plugins()[1], *((code, why) for code, why in loaded if isinstance(why, str)))
 
 
 def find_check(text: str) -> Check | None:
-    """The check with this code (`CD101`) or name (`graph-break`), upper or lower case."""
+    """The check with this code (`CD101`) or name (`graph-break`), in upper or lower case; None if there is none."""
     wanted = text.strip().lower()
     if wanted.upper() in codes():
         found = _load(wanted.upper())
@@ -48,7 +48,7 @@ def find_check(text: str) -> Check | None:
 
 
 def plugin_of(name: str) -> str:
-    """The distribution that a check comes from; empty for our own."""
+    """The distribution that a check comes from; empty for compile-doctor's own."""
     if name in _own():
         return ""
     return " and ".join(one.distribution for one in plugins(CHECKS) if one.name == name)
@@ -63,17 +63,17 @@ def _own() -> Mapping[str, str]:
 
 @cache
 def _of_plugins() -> tuple[Mapping[str, Plugin], tuple[tuple[str, str], ...]]:
-    """The plug-ins by code, and (name, why) of those without a code that could be theirs."""
+    """The plug-ins by code, and (name, why) of those whose code cannot be used."""
     found: dict[str, Plugin] = {}
     refused = []
     for plugin in plugins(CHECKS):
         if not CODE.fullmatch(plugin.name) or _RESERVED.match(plugin.name):
             problem = (
-                f"the code {plugin.name!r} is not two to six capital letters, a prefix of its own, and three digits"
+                f"the code {plugin.name!r} is not two to six capital letters and three digits, with a prefix of its own"
                 " (CD and GB are taken)"
             )
         elif plugin.name in found:
-            problem = f"{found[plugin.name].distribution} has a check {plugin.name}, too: uninstall one of them"
+            problem = f"{found[plugin.name].distribution} has a check {plugin.name} too. Uninstall one of the two"
         else:
             found[plugin.name] = plugin
             continue
@@ -83,7 +83,7 @@ def _of_plugins() -> tuple[Mapping[str, Plugin], tuple[tuple[str, str], ...]]:
 
 @cache
 def _load(code: str) -> Check | str:
-    """The check, or why a plug-in's cannot be used."""
+    """The check, or the reason why a plug-in's check cannot be used."""
     if code in _own():
         check: Check = import_module(f"{__name__}.{_own()[code]}").CHECK
         return check
@@ -95,5 +95,5 @@ def _load(code: str) -> Check | str:
     if not isinstance(found, Check):
         return str(plugin.error(f"is of type {type(found).__name__}, not a Check"))
     if found.code != code:
-        return str(plugin.error(f"has the code {found.code}, and its entry point is named {code}"))
+        return str(plugin.error(f"has the code {found.code}, but its entry point is named {code}"))
     return found

@@ -1,4 +1,4 @@
-"""The program that the checks of flex_attention share: one attention layer with a window, whole, to be read in `explain`."""
+"""The program that the checks of flex_attention share: a complete attention layer with a window, shown by `explain`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def example_inputs():
 
 
 def attention_program(body: str = "", before: str = "", imports: str = "") -> str:
-    """The target file with `body` as the layer's forward (plain flex_attention unless given) and `before` above the class."""
+    """The target file with `body` as the layer's forward (default: plain flex_attention) and `before` above the class."""
     return _PROGRAM.format(
         body=(body or "return flex_attention(q, k, v, block_mask=self.mask)").replace("\n", "\n        "),
         before=f"\n{before}\n\n" if before else "",
@@ -39,7 +39,7 @@ def attention_program(body: str = "", before: str = "", imports: str = "") -> st
 
 
 PLAIN = attention_program()
-"""Nothing wrong with it."""
+"""A program without a problem."""
 ISOLATED = attention_program(
     "return isolated(q, k, v, self.mask)",
     before="""\
@@ -50,4 +50,4 @@ compiled_flex = torch.compile(flex_attention)
 def isolated(q, k, v, mask):
     return compiled_flex(q, k, v, block_mask=mask)""",
 )
-"""flex_attention kept out of the graph in the way that keeps it fused."""
+"""flex_attention kept out of the graph, in the way that keeps it fused."""

@@ -1,4 +1,4 @@
-"""What findings about attention share: the place, the owner, what was seen."""
+"""What findings about attention share: the location, the owner and the evidence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def at_frame(seen: AnalysisContext, frame: Frame | None) -> dict[str, Any]:
 
 
 def at_site(seen: AnalysisContext, verdict: Verdict) -> dict[str, Any]:
-    """Location, owner, and the user's own line where the call is in a package."""
+    """Location, owner, and the user's own line if the call is in a package."""
     site = verdict.site
     return {**at_frame(seen, site.frame), "via": seen.via(site.stack, site.frame)}
 
@@ -38,7 +38,7 @@ def dense_sites(seen: AnalysisContext) -> Iterator[tuple[Verdict, DenseCause]]:
 
 
 def seen_of(verdict: Verdict) -> tuple[str, ...]:
-    """The evidence behind a verdict, a line each."""
+    """The evidence behind a verdict, one line for each piece."""
     site = verdict.site
     lines = []
     calls = sum(call.count for call in site.dense)
@@ -58,7 +58,7 @@ def seen_of(verdict: Verdict) -> tuple[str, ...]:
 
 
 def refusal_values(seen: AnalysisContext, refusal: Refusal) -> dict[str, Any]:
-    """Place and evidence of a refusal."""
+    """Location and evidence of a refusal."""
     eager = seen.evidence.phases.get("eager")
     control = {"failed": "eager mode fails too", "done": "eager mode works"}.get(
         eager or "", "eager mode was not tried"
@@ -67,7 +67,7 @@ def refusal_values(seen: AnalysisContext, refusal: Refusal) -> dict[str, Any]:
 
 
 def origin(seen: AnalysisContext, refusal: Refusal, index: int) -> str:
-    """What computed query, key or value: from the graph, else from the source of the call; empty if neither tells."""
+    """What computed query, key or value: from the graph, else from the source of the call; empty if neither shows it."""
     tensor = refusal.inputs[index] if index < len(refusal.inputs) else None
     if tensor is not None and tensor.made_at is not None and tensor.made_by not in ("", "input"):
         module = f" (module {tensor.module})" if tensor.module else ""
@@ -75,12 +75,12 @@ def origin(seen: AnalysisContext, refusal: Refusal, index: int) -> str:
     if refusal.frame is not None:
         found = producer(seen.evidence.sources.get(refusal.frame.file, ""), refusal.frame.line, index)
         if found:
-            return f"by the source: {found[1]} at line {found[0]}"
+            return f"according to the source, {found[1]} at line {found[0]}"
     return ""
 
 
 def described(seen: AnalysisContext, refusal: Refusal, odd: Iterable[int]) -> str:
-    """`key is bfloat16, made by linear (module k_proj) at line 12; …` for the inputs that stand out."""
+    """`key is bfloat16, made by linear (module k_proj) at line 12; …` for the inputs with these indices."""
     parts = []
     for index in odd:
         tensor: Tensor | None = refusal.inputs[index] if index < len(refusal.inputs) else None

@@ -1,4 +1,4 @@
-"""What a check is: a code, facts about it, an explanation, a program that fires it, one that does not, and `detect`."""
+"""What a check is: a code, its facts, an explanation, a program for which it fires, one for which it does not, `detect`."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from compile_doctor.model.findings import CATEGORIES, SEVERITIES, CheckFacts, Co
 
 CODE = re.compile(r"[A-Z]{2,6}[0-9]{3}")
 Need = Callable[[Evidence], Iterator[str]]
-"""Why the evidence does not suffice, a reason each; none if it does. checks/needs.py has those that several checks share."""
+"""Yields each reason why the evidence is not enough; nothing if it is. checks/needs.py has those that checks share."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check(CheckFacts):
-    """`detect` yields a finding per cause and place; it reads the evidence and nothing else. All about a code is here."""
+    """All about one code. `detect` yields one finding per cause and location, and reads only the evidence."""
 
     code: str
     """Two to six capital letters and three digits; `CD` is compile-doctor's own."""
     name: str
     severity: str
-    """`error`, `warning`, `info`; empty for a code that stands for the outcome of the whole run."""
+    """`error`, `warning` or `info`; empty for a code that is the outcome of the whole run."""
     summary: str
     """One line: when it fires."""
     explanation: str
-    """What `compile-doctor explain` prints: why it matters, how to see it, how to mend it."""
+    """What `compile-doctor explain` prints: why it matters, how to see it, how to fix it."""
     detect: Callable[[AnalysisContext], Iterable[Finding]]
     needs: tuple[Need, ...] = ()
-    """What it cannot do without; the report says "not checked" with the reasons."""
+    """The evidence that it requires; if some is missing, the report shows "not checked" with the reasons."""
     fires: str = ""
     """A target file for which the check fires."""
     silent: str = ""
-    """The same, mended."""
+    """The same, fixed: the check does not fire."""
     versions: str = ""
-    """The versions of torch, as in PEP 440, on which `fires` fires; empty for all."""
+    """The versions of torch, as a PEP 440 specifier, on which `fires` fires; empty for all."""
     options: str = "--backend eager"
-    """What `diagnose` is to be run with on these two programs; eager is quick, kernels take Inductor."""
+    """The options of `diagnose` for these two programs; `eager` is quick, kernels need Inductor."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a fact that nothing could be made of, as a plug-in's may be."""
+        """Raises ValueError for a fact that is not valid, which may come from a plug-in."""
         for name, value, known in (
             ("severity", self.severity, ("", *SEVERITIES)),
             ("category", self.category, tuple(CATEGORIES)),
@@ -58,17 +58,17 @@ class Check(CheckFacts):
 
     @cached_property
     def facts(self) -> CheckFacts:
-        """Those that its findings carry."""
+        """The facts that its findings carry."""
         return CheckFacts(**{one.name: getattr(self, one.name) for one in fields(CheckFacts)})
 
     def finding(self, title: str, message: str, **values: Any) -> Finding:
-        """A finding of this check; `severity` is the check's unless given."""
+        """A finding of this check; `severity` is the check's by default. `values` are further fields of Finding."""
         values.setdefault("severity", self.severity or "error")
         return Finding(code=self.code, name=self.name, title=title, message=message, facts=self.facts, **values)
 
 
 def site_values(seen: AnalysisContext, site: BreakSite) -> dict[str, Any]:
-    """What every finding about a break site has: place, owner, cause, what was seen, what it costs."""
+    """What every finding about a break site has: location, owner, cause, evidence and cost."""
     frame = site.frame
     seen_in = [site.breaks[0].source]
     evidence = [f"torch: {headline(site.reason)}"]
@@ -77,7 +77,7 @@ def site_values(seen: AnalysisContext, site: BreakSite) -> dict[str, Any]:
     )
     if not site.told:
         evidence.append(
-            "torch names no line for it: the place is the function that was being traced, or where the break was noticed"
+            "torch names no line for it: the location is the function that was being traced, or where the break was noticed"
         )
     return {
         "location": seen.location(frame.file, frame.line, frame.function),
@@ -93,7 +93,7 @@ def site_values(seen: AnalysisContext, site: BreakSite) -> dict[str, Any]:
 
 
 def headline(reason: str) -> str:
-    """The line of torch's reason that says what happened, without the wrapping that newer versions put around it."""
+    """The line of torch's reason that states what happened, without the lines that newer versions put around it."""
     skipped = (
         "Encountered graph break when attempting",
         "Failed to handle graph break gracefully",

@@ -34,20 +34,20 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         if died and seen.evidence.phases.get(phase) == "begun":
             yield CHECK.finding(
                 f"The process died while {_WORDS[phase]}",
-                f"It was ended by {died.signal} before anything was compiled.",
+                f"{died.signal} ended it before anything was compiled.",
                 cause=f"{phase}:died",
-                fix="Run the file by itself: nothing of this comes from torch.compile.",
+                fix="Run the file by itself: torch.compile has no part in this.",
             )
             return
 
 
 def _fix(phase: str, target: str) -> str:
-    """A command that can be typed, where the import alone fails; what builds the model has no such line."""
+    """If the import itself fails, a command that shows it; there is no such command for building the model."""
     name = target if target.endswith(".py") else target.rpartition(":")[0]
     if phase != "import" or not name or target.startswith("example:"):
-        return "Mend it without the doctor: it fails before torch.compile has anything to do."
+        return "Fix it without compile-doctor: it fails before torch.compile does anything."
     command = shlex.join(["python", name] if name.endswith(".py") else ["python", "-c", f"import {name}"])
-    return f"Run `{command}` until it works: it fails without the doctor too."
+    return f"Run `{command}` until it works: it fails without compile-doctor too."
 
 
 CHECK = Check(
@@ -59,8 +59,8 @@ CHECK = Check(
     target_fails=True,
     summary="The target cannot be imported or built (exit code 2).",
     explanation="""\
-Nothing was compiled, because the target failed before: while it was imported, while `build_model()` ran, or while
-`example_inputs()` did. The traceback is your own, with the doctor's frames left out.
+Nothing was compiled, because the target failed before that: while it was imported, while `build_model()` ran, or while
+`example_inputs()` ran. The traceback is that of your code, without compile-doctor's frames.
 """,
     detect=detect,
     fires="""\

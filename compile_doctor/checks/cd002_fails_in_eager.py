@@ -24,7 +24,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         if _NO_GRAD.search(cause.message) and not seen.evidence.asked.settings.grad:
             yield CHECK.finding(
                 "The target needs gradients",
-                f"{cause.type}: {cause.message}. The doctor calls it under torch.no_grad() unless told otherwise.",
+                f"{cause.type}: {cause.message}. compile-doctor calls the model under torch.no_grad() by default.",
                 cause="eager:no-grad",
                 fix="Add --grad.",
                 evidence=tuple(failure.text.rstrip().splitlines()),
@@ -35,7 +35,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             f"{cause.type}: {cause.message}",
             location=seen.location(cause.frame.file, cause.frame.line, cause.frame.function) if cause.frame else None,
             cause=f"eager:{cause.type}",
-            fix="Mend this first: run the model on its inputs without torch.compile.",
+            fix="Fix this first: run the model on its inputs without torch.compile.",
             evidence=tuple(failure.text.rstrip().splitlines()),
         )
         return
@@ -43,7 +43,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         if child.mode == "control" and child.signal and seen.evidence.phases.get("eager") == "begun":
             yield CHECK.finding(
                 f"The target dies in eager mode ({child.signal})",
-                f"Without torch.compile, too, the process was ended by {child.signal}.",
+                f"{child.signal} ended the process without torch.compile too.",
                 cause="eager:died",
                 fix="Run the model on its inputs without torch.compile, under `python -X faulthandler`.",
                 evidence=("a second process ran the target in eager mode only, and died",),
@@ -51,7 +51,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
 
 
 def _size(seen: AnalysisContext) -> str:
-    """At which size of the ladder, where it works at smaller ones."""
+    """The size of the ladder at which it fails, if it works at smaller ones; else empty."""
     ran = [rung for rung in seen.evidence.rungs if rung.evidence is not None]
     last = ran[-1] if ran else None
     alone = last is not None and last.evidence is not None and last.evidence.failure("eager") is not None
@@ -68,8 +68,8 @@ CHECK = Check(
     needs=(needs.eager_run,),
     summary="The target raises, or dies, without torch.compile too (exit code 3).",
     explanation="""\
-Every diagnosis runs the target once more in eager mode. It failed there as well, so what was seen under
-torch.compile says nothing about torch.compile: shapes that do not fit, a missing key, a bug of the model.
+Every diagnosis runs the target once more in eager mode. It failed there as well, so torch.compile is not the cause.
+Common causes: shapes that do not fit, a missing key, a bug in the model.
 """,
     detect=detect,
     fires="""\

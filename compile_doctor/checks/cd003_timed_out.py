@@ -1,4 +1,4 @@
-"""CD003: the time that was given ran out."""
+"""CD003: the run timed out."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             evidence.append(f"{last.function} ({last.file}:{last.line}) was being compiled")
         yield CHECK.finding(
             f"Timed out while {_WORDS.get(phase, phase)}",
-            "The process was stopped. What had been seen until then is reported below.",
+            "The process was stopped. The findings below are from what it did until then.",
             location=seen.location(open_frames[-1].file, open_frames[-1].line, open_frames[-1].function)
             if open_frames and phase == "compiled"
             else None,
             cause=f"timeout:{phase}",
-            fix="Give it longer with --timeout SECONDS, or smaller inputs; --backend eager skips code generation.",
+            fix="Raise --timeout SECONDS, or use smaller inputs; --backend eager skips code generation.",
             evidence=tuple(evidence),
         )
         return
@@ -48,10 +48,10 @@ CHECK = Check(
     severity="",
     category="target",
     exit_code=3,
-    summary="--timeout passed (exit code 3); the evidence so far is kept and reported.",
+    summary="The run timed out after --timeout (exit code 3); the evidence so far is kept and reported.",
     explanation="""\
-The target did not come to an end within --timeout seconds and was stopped, with all its child processes. The report
-shows what was seen until then, and which frame was being compiled. It says nothing about what would have come after.
+The target did not finish within --timeout seconds and was stopped, with all its child processes. The report shows what
+was seen until then, and which frame was being compiled. What would have come after is unknown.
 """,
     detect=detect,
     fires="""\

@@ -35,12 +35,12 @@ CHECK = Check(
     summary="Dynamo broke the graph in user code; one finding per root-cause line.",
     explanation="""\
 Dynamo met something that it cannot put into a graph. It compiles what came before, runs the line in plain Python, and
-starts another graph behind it: fusion stops there, values are written to memory and read again, and every function
-that called this one is cut at the same point. The finding is at the innermost line; callers that broke only because
-of it are counted, not listed.
+starts another graph after it. Fusion stops there, values are written to memory and read again, and every function that
+called this one is split at the same point. The finding is at the innermost line. Callers that broke only because of it
+are counted, not listed.
 
-A break that was asked for (`torch._dynamo.graph_break()`, a function of yours under `torch.compiler.disable`) is
-reported as info.
+An intended break (`torch._dynamo.graph_break()`, a function of yours under `torch.compiler.disable`) is reported as
+info.
 """,
     detect=detect,
     fires="""\

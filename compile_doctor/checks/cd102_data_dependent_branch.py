@@ -13,7 +13,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for site in seen.sites:
         if site.cause.data_dependent_branch:
             folded = f" {site.callers} calling frame{'s' * (site.callers != 1)} broke with it." if site.callers else ""
-            loop = " It lies in a loop, so the whole frame was given up (CD104)." if site.loop else ""
+            loop = " It is in a loop, so Dynamo gave up the whole frame (CD104)." if site.loop else ""
             yield CHECK.finding("Data-dependent branch", site.cause.why + folded + loop, **site_values(seen, site))
 
 
@@ -25,10 +25,10 @@ CHECK = Check(
     bytecode=True,
     summary="The break is Python control flow (if, while, assert, bool()) on a tensor's value.",
     explanation="""\
-Python has to know which way to go, and the value is not there until the graph has run: so the graph ends at the
-branch, the tensor is read back (on a GPU: the queue is drained), and each way gets a graph of its own.
+Python has to know which branch to take, and the value does not exist until the graph has run. So the graph ends at the
+branch, the tensor is read back (a GPU first has to finish its queue), and each branch gets its own graph.
 
-These breaks do not restart the tracing, so counts built on restarts (tlparse's failures page) leave them out.
+These breaks do not restart the tracing, so counts of restarts (tlparse's failures page) do not include them.
 """,
     detect=detect,
     fires="""\

@@ -27,12 +27,12 @@ CHECK = Check(
     category="breaks",
     summary="A break inside a loop of the same frame, which makes Dynamo skip the whole frame.",
     explanation="""\
-After an ordinary break Dynamo goes on behind the line. Inside a `for` or `while` it cannot: it gives up the function
-that holds the loop and runs it in plain Python. Functions that the loop calls are still compiled, each into graphs of
-its own. So one print in the loop over the layers turns one graph into one per layer, and the loop body itself runs
+After an ordinary break Dynamo resumes after the line. Inside a `for` or `while` it cannot: it gives up the function
+that has the loop and runs it in plain Python. Functions that the loop calls are still compiled, each into its own
+graphs. So one print in the loop over the layers turns one graph into one per layer, and the loop body itself runs
 uncompiled.
 
-Mend the break. If it has to stay, move the loop's body into a function of its own: then only that function breaks.
+Fix the break. If it has to stay, move the body of the loop into a separate function: then only that function breaks.
 """,
     detect=detect,
     fires="""\

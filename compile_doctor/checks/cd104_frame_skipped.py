@@ -27,33 +27,31 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             cause=f"skipped:{skipped.site.cause.key if skipped.site else first.fail_type or 'unknown'}",
             baseline_cause="skipped",  # one finding, whichever of its breaks Dynamo met first; that break has its own
             fix=_fix(skipped),
-            evidence=(f"no code with guards came out of frame {first.label}", *_said(skipped)),
+            evidence=(f"frame {first.label} was not compiled to code with guards", *_torch_reason(skipped)),
         )
 
 
 def _why(seen: AnalysisContext, skipped: Skipped, qualified: str) -> str:
     site = skipped.site
     if site is None:
-        return f"Dynamo gave up on {qualified}: {headline(skipped.first.fail_reason or 'no reason given')}"
+        return f"Dynamo gave up on {qualified}: {headline(skipped.first.fail_reason or 'torch gives no reason')}"
     same = site.frame.file == skipped.first.file and site.frame.function == function_name(skipped.first.function)
     where = f"line {site.frame.line}" if same else f"{locations.short(site.frame.file)}:{site.frame.line}"
-    lies = "in a loop, where" if skipped.loop else "where"
+    place = f"{where}, in a loop" if skipped.loop else where
     resumed = skipped.first.function != function_name(skipped.first.function)
-    rest = "what is left of the function" if resumed else "the whole function"
-    return f"It breaks at {where} ({site.cause.title}), {lies} Dynamo cannot resume: {rest} runs in plain Python."
+    rest = "the rest of the function" if resumed else "the whole function"
+    return f"It breaks at {place} ({site.cause.title}). Dynamo cannot resume there, so {rest} runs in plain Python."
 
 
 def _fix(skipped: Skipped) -> str:
     if skipped.site is None and skipped.first.fail_type not in (None, "Unsupported"):
-        return "Set torch._dynamo.config.suppress_errors = False: the error is raised then, with its place. Mend that."
+        return "Set torch._dynamo.config.suppress_errors = False: torch then raises the error, with its line. Fix that line."
     if skipped.site is None:
-        return "Mend the cause that torch names."
-    return (
-        "Mend the break that causes it; or move the loop's body, or the `try`/`with` block, into a function of its own."
-    )
+        return "Fix the cause that torch names."
+    return "Fix the break that causes it; or move the body of the loop, or the `try`/`with` block, into a separate function."
 
 
-def _said(skipped: Skipped) -> tuple[str, ...]:
+def _torch_reason(skipped: Skipped) -> tuple[str, ...]:
     reason = skipped.site.reason if skipped.site else skipped.first.fail_reason
     return (f"torch: {headline(reason)}",) if reason else ()
 
@@ -67,9 +65,9 @@ CHECK = Check(
     effect=("runs in plain Python", "run in plain Python"),
     summary="A frame ran eagerly because Dynamo gave up on it.",
     explanation="""\
-A break in a loop, in a `try` or in some `with` blocks cannot be resumed from. Dynamo then compiles nothing of the
-function and runs it in plain Python. The functions that it calls are compiled on their own. The finding is at the
-function that was skipped; the break that caused it has a finding of its own.
+Dynamo cannot resume after a break in a loop, in a `try` or in some `with` blocks. It then compiles nothing of the
+function and runs it in plain Python. The functions that it calls are compiled separately. The finding is at the
+function that was skipped; the break that caused it has a separate finding.
 """,
     detect=detect,
     fires="""\

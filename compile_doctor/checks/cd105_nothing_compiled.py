@@ -14,30 +14,30 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     if any(compilation.graphs for compilation in evidence.compilations) or seen.failure:
         return
     command = any(child.mode == "command" and child.ended == "exited" for child in evidence.children)
-    bare = not evidence.children  # a trace without a capture: nothing else can say why it is empty
+    bare = not evidence.children  # a trace without a capture: nothing else can show why it is empty
     if evidence.phases.get("compiled") != "done" and not command and not bare:
-        return  # it did not get to the end: something else says why
+        return  # it did not finish: another finding has the reason
     counted = sum(counts.counters.get("stats", {}).get("unique_graphs", 0) for counts in evidence.counts)
     if counted:
         yield CHECK.finding(
             "The trace is missing",
-            f"Dynamo counted {counted} graphs, and the structured trace holds none of them: it was lost or cut off.",
+            f"Dynamo counted {counted} graph{'s' * (counted != 1)}, but the structured trace has none: it was lost or cut off.",
             cause="trace-missing",
-            fix="Make the capture again, and copy all of it.",
+            fix="Make the capture again, and copy the whole folder.",
         )
         return
     tried = len(evidence.compilations)
     message = (
-        f"Dynamo looked at {tried} frame{'s' * (tried != 1)} and put no operator of them into a graph."
+        f"Dynamo traced {tried} frame{'s' * (tried != 1)} and put no operator into a graph."
         if tried
-        else "The target ran, and Dynamo was never asked to compile a frame of it."
+        else "The target ran, but torch.compile was not called on any part of it."
     )
     yield CHECK.finding(
         "Nothing was compiled",
         message,
         cause="nothing-compiled",
         fix=_fix(seen),
-        evidence=(f"{tried} frames begun, 0 graphs in the structured trace",),
+        evidence=(f"{tried} frame{'s' * (tried != 1)} begun, 0 graphs in the structured trace",),
     )
 
 
@@ -48,9 +48,9 @@ def _fix(seen: AnalysisContext) -> str:
     if disabled:
         return f"Unset {disabled[0]}: it switches torch.compile off."
     if seen.skipped:
-        return "Mend the breaks below: every frame that holds tensor operators was given up."
+        return "Fix the breaks below: Dynamo gave up every frame that has tensor operators."
     return (
-        "Look whether the model is under torch.compiler.disable, whether its forward holds tensor operators at all, "
+        "Check whether the model is under torch.compiler.disable, whether its forward has tensor operators at all, "
         "and whether TORCHDYNAMO_DISABLE or a force_eager stance is set."
     )
 
@@ -63,9 +63,9 @@ CHECK = Check(
     exit_code=3,
     summary="No graph was compiled at all; the verdict is inconclusive (exit code 3).",
     explanation="""\
-The program ran, but not one graph was made: torch.compile did nothing. That is not a pass. Common causes: the model
-is under `torch.compiler.disable`, `TORCHDYNAMO_DISABLE=1` is set, the outermost frame was skipped and held all the
-operators, or the target computes nothing with tensors. `fullgraph=True` says nothing either up to torch 2.11.
+The program ran, but there is not one graph: torch.compile did nothing. That is not a pass. Common causes: the model is
+under `torch.compiler.disable`, `TORCHDYNAMO_DISABLE=1` is set, the outermost frame was skipped and had all the
+operators, or the target computes nothing with tensors. Up to torch 2.11 `fullgraph=True` does not report it either.
 """,
     detect=detect,
     fires="""\

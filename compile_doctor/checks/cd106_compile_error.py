@@ -18,7 +18,7 @@ from compile_doctor.recipes.errors import recipe_for_error
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
     failure = seen.failure
     if failure is None or is_missing_compiler(failure) or seen.refusal is not None:
-        return  # CD701; CD3xx and CD4xx say what attention refused
+        return  # CD701, or the CD3xx or CD4xx that reports what attention refused
     eager = seen.evidence.phases.get("eager")
     known = any(COMPILE_ERRORS.search(link.type) for link in failure.chain)
     if eager == "failed" or (eager != "done" and not known):
@@ -27,21 +27,21 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     control = (
         "the same inputs work in eager mode"
         if eager == "done"
-        else "eager mode was not tried: the type is a compiler's"
+        else "eager mode was not tried: only a compiler raises this type"
     )
     types = " > ".join(link.type for link in failure.chain)
     place = cause.frame
     if place is None and "target: flex_attention" in _everything(failure):
         place = seen.failing_attention()  # Inductor names the user's line only from torch 2.11 on
     message = f"{cause.type.rsplit('.', 1)[-1]}: {cause.message}"
-    fix = "Change this line, or keep it out of the graph: put it into a function under @torch.compiler.disable."
+    fix = "Change this line, or keep it out of the graph: move it into a function under @torch.compiler.disable."
     if cause.type.endswith("exc.Unsupported"):
         broke = find_cause(failure.chain[-1].message, None)
-        message = f"fullgraph=True makes an error of a graph break ({broke.title}). {broke.why}"
+        message = f"fullgraph=True turns a graph break into an error ({broke.title}). {broke.why}"
         fix = broke.fix
     title = "Fails under torch.compile only" if eager == "done" else "Raised while compiling; eager mode was not tried"
     recipe = None
-    # A C++ compiler's error says nothing of what was lowered: the graph does.
+    # A C++ compiler's error does not show what was lowered: the graph does.
     within = sorted({node.api for node in seen.failing_graph.attention}) if seen.failing_graph else []
     text = "\n".join([_everything(failure), *within])
     known_defect = recipe_for_error(cause.message, text, seen.evidence.environment)
@@ -64,7 +64,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
 
 
 def _everything(failure: Failure) -> str:
-    """All messages of the chain, and the functions of torch's that they passed."""
+    """All messages of the chain, and the functions in its stacks."""
     functions = (frame.function for link in failure.chain for frame in link.stack)
     return "\n".join([*(link.message for link in failure.chain), *functions])
 
@@ -84,11 +84,11 @@ CHECK = Check(
     summary="A compile-time exception (Dynamo, AOTAutograd, Inductor, C++ or Triton compiler), while eager works.",
     explanation="""\
 torch.compile raised, and the same model with the same inputs works in eager mode. torch wraps the exception several
-times; the finding shows the innermost one (for a C++ or Triton compiler its first error line) and the line of your
+times. The finding shows the innermost one (for a C++ or Triton compiler its first error line) and the line of your
 code that was being compiled.
 
 Usual causes: `fullgraph=True` with a graph break, an operator without a meta (fake tensor) implementation, a data
-type or layout that Inductor cannot lower, a defect of this torch version.
+type or layout that Inductor cannot lower, a defect of this version of torch.
 """,
     detect=detect,
     fires="""\

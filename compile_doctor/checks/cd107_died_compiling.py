@@ -21,7 +21,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     open_frames = [compilation for compilation in evidence.compilations if compilation.guarded is None]
     last = open_frames[-1] if open_frames else None
     how = f"ended by {died.signal}" if died.signal else f"ended with exit code {died.exit_code} without an exception"
-    out_of_memory = " That is what Linux does when memory runs out." if died.signal == "SIGKILL" else ""
+    out_of_memory = " Linux sends this signal when memory runs out." if died.signal == "SIGKILL" else ""
     doing = f"while {last.function} was being compiled" if last else "while compiled code was running"
     yield CHECK.finding(
         f"The process dies under torch.compile ({died.signal or died.exit_code})",
@@ -29,8 +29,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         location=seen.location(last.file, last.line, last.function) if last else None,
         owner=seen.owner(last.file) if last else "torch",
         cause=f"died:{died.signal or died.exit_code}",
-        fix="Try --backend aot_eager, then eager: the first that survives tells whether Inductor, AOTAutograd or Dynamo is to blame.",
-        evidence=(how, "a second process ran the target in eager mode to its end"),
+        fix="Try --backend aot_eager, then eager: the first that survives shows whether Inductor, AOTAutograd or Dynamo fails.",
+        evidence=(how, "a second process ran the target in eager mode without an error"),
     )
 
 
@@ -47,9 +47,9 @@ CHECK = Check(
     needs=(needs.eager_run,),
     summary="The process was killed by a signal or ran out of memory under torch.compile, while eager survives.",
     explanation="""\
-The target runs in a child process, so that its death is evidence and not the end of the diagnosis. It died under
-torch.compile; a second process ran the same inputs in eager mode to the end. The frame that was being compiled, if
-any, is named.
+The target runs in a child process, so its death is evidence and does not end the diagnosis. It died under
+torch.compile; a second process ran the same inputs in eager mode without an error. The finding names the frame that was
+being compiled, if any.
 """,
     detect=detect,
     fires="""\

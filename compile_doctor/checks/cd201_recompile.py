@@ -11,29 +11,29 @@ from compile_doctor.checks.base import Check, recompile_values
 from compile_doctor.model.findings import Finding
 
 _SHAPES = (
-    "Expected when shapes vary: torch makes the dimension dynamic at the second shape, and stops there. If it goes on, "
-    "torch._dynamo.mark_dynamic(tensor, dim), or pad to a few sizes."
+    "This is expected when shapes vary: torch makes the dimension dynamic at the second shape. If more recompilations "
+    "follow, use torch._dynamo.mark_dynamic(tensor, dim), or pad to a few sizes."
 )
 _STATIC_SHAPES = (
-    "It was compiled with dynamic=False, so each size is a graph of its own, until the recompile limit. Leave `dynamic` "
-    "out, or set dynamic=True, where sizes vary; or pad to a few sizes, and give a cache its full size at once."
+    "It was compiled with dynamic=False, so each size gets its own graph, until the recompile limit. If sizes vary, "
+    "leave `dynamic` out or set dynamic=True; or pad to a few sizes, and allocate a cache at its full size at once."
 )
 _FIXES = {
     "size": _SHAPES,
-    "shape-range": "A branch on this size makes a graph per way. Drop the branch, or accept one graph for each.",
-    "stride": "Make the layout the same for every call: .contiguous() before the call. Where that dimension has size 1, as in "
-    "a slice of one token, it changes no stride; .clone(memory_format=torch.contiguous_format) does.",
+    "shape-range": "Each side of a branch on this size gets its own graph. Remove the branch, or accept one graph for each side.",
+    "stride": "Make the layout the same for every call: .contiguous() before the call. If that dimension has size 1, as in a "
+    "slice of one token, .contiguous() changes no stride; .clone(memory_format=torch.contiguous_format) does.",
     "rank": "Give every call the same number of dimensions: x[None] or .reshape before the call.",
     "dtype": "Convert to one dtype before the call.",
-    "requires_grad": "Call it in one mode: detach the input, or always require gradients.",
-    "device": "Move inputs to one device before the call.",
-    "type": "Pass the same type each time: torch.tensor(value) instead of a Python number, or the other way round.",
-    "none": "Two graphs, one with and one without the argument, are all there will be. Split the function to make that explicit.",
-    "length": "A list is unrolled, so each length is a graph. Stack it into one tensor, or pad it to one length.",
+    "requires_grad": "Use one mode: always detach the input, or always require gradients.",
+    "device": "Move the inputs to one device before the call.",
+    "type": "Pass the same type each time: always torch.tensor(value), or always a Python number.",
+    "none": "There will be two graphs, one with and one without the argument, and no more. Split the function to make that explicit.",
+    "length": "A list is unrolled, so each length gets its own graph. Stack it into one tensor, or pad it to one length.",
     "keys": "Pass the same keys in the same order each time.",
-    "identity": "Pass the same object each time: make it once, outside of the loop.",
-    "value": "A Python value that is read inside is part of the graph. Pass it as a tensor: torch.tensor(value).",
-    "alias": "Pass distinct tensors, or the same one every time.",
+    "identity": "Pass the same object each time: create it once, outside the loop.",
+    "value": "A Python value that the compiled code reads is a constant of the graph. Pass it as a tensor: torch.tensor(value).",
+    "alias": "Pass different tensors each time, or the same tensor each time.",
 }
 
 
@@ -46,12 +46,14 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         ):
             continue
         if cd204_new_closure.shared_by_decorator(seen, group):
-            words = f"`{group.function}` is one piece of code for every function that its decorator wraps, and each gets an entry of its own"
-            fix = "Nothing, where the functions are few: all of them count towards one recompile_limit. Else do without the decorator."
+            words = f"`{group.function}` is one code object for every function that its decorator wraps, and each has its own cache entry"
+            fix = "If the functions are few, change nothing. All of them count towards one recompile_limit: else remove the decorator."
             yield CHECK.finding(f"Recompiled: {group.function}", words + ".", fix=fix, **recompile_values(seen, group))
             continue
         follows = (
-            " The value came out of a graph break: mend that, and this goes with it." if group.follows_break else ""
+            " The value comes from a graph break: fix the break, and this recompilation disappears."
+            if group.follows_break
+            else ""
         )
         yield CHECK.finding(
             f"Recompiled: {group.function}",
@@ -64,7 +66,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
 def _fix(group: Recompiled) -> str:
     if group.guard.kind == "size" and any(compilation.static for compilation in group.compilations):
         return _STATIC_SHAPES
-    return _FIXES.get(group.guard.kind, "Make what the guard reads the same for every call.")
+    return _FIXES.get(group.guard.kind, "Make the value that the guard reads the same for every call.")
 
 
 def _sentence(group: Recompiled) -> str:
@@ -80,10 +82,10 @@ CHECK = Check(
     summary="A frame was compiled again; names the failed guard, its cause and the source line.",
     explanation="""\
 A compiled frame is valid while its guards hold: shapes, dtypes, the Python values that it read. When one fails, the
-frame is compiled again, which takes as long as the first time; after `recompile_limit` (8) entries it runs in plain
-Python (CD202). The finding names the guard in words and the line that reads what varies.
+frame is compiled again, which takes as long as the first time. After `recompile_limit` (8) entries it runs in plain
+Python (CD202). The finding states the guard in words and the line that reads the value that varies.
 
-Guards on ints of modules, on functions, on growing shapes and on global state have codes of their own: CD203 to CD206.
+Guards on ints of modules, on functions, on growing shapes and on global state have their own codes: CD203 to CD206.
 """,
     detect=detect,
     fires="""\

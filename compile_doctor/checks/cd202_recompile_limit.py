@@ -1,4 +1,4 @@
-"""CD202: the recompile limit was hit and the frame runs eagerly from then on."""
+"""CD202: a frame hit the recompile limit and runs eagerly from then on."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from compile_doctor.source import locations
 _HIT = re.compile(r"hit config\.(\w+) \((\d+)\)\s+function: '([^'\n]+)' \(([^\n]+?):(\d+)\)(?:\s+last reason: (.*))?")
 
 MOST = 4
-"""Causes that are named; all of them have findings of their own."""
+"""The number of causes that are named; each cause has its own finding."""
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
-    told = set()
+    reported = set()
     groups: dict[tuple[str, str], list[Recompiled]] = defaultdict(list)
     for group in seen.recompiled:
         groups[_compiled(seen, group)].append(group)
     stacks = {compilation.file: compilation.stack for compilation in seen.evidence.compilations}
     for record in seen.evidence.logs:
         match = _HIT.search(record.message) if record.kind == "limit" else None
-        if match and (match[4], match[5]) not in told:
-            told.add((match[4], match[5]))
+        if match and (match[4], match[5]) not in reported:
+            reported.add((match[4], match[5]))
             yield _finding(seen, record, match, groups, stacks)
 
 
@@ -50,34 +50,34 @@ def _finding(
     causes = sorted(groups.get((file, qualified), ()), key=lambda group: -len(group.compilations))
     place, who = Location(file, line, qualified, seen.snippet(file, line)), "It"
     if locations.is_plumbing(file) and causes:
-        # torch's own function, which the user compiled: what they can act on is the line that calls it.
+        # The user compiled a function of torch's own: the line that they can change is the one that calls it.
         at = causes[0]
         place, who = Location(at.file, at.line, at.function, seen.snippet(at.file, at.line)), f"`{qualified}`"
     return CHECK.finding(
         f"Recompile limit hit: {qualified}",
-        f"{who} was compiled {limit} times and then given up: it runs in plain Python from then on.{_varied(causes)}",
+        f"{who} was compiled {limit} times. Then torch gave it up, and it runs in plain Python from then on.{_varied(causes)}",
         location=place,
         owner=seen.owner(place.file),
         cause=f"limit:{setting}",
-        fix="Mend the recompilations of this function (CD201 to CD206). Raising "
-        f"torch._dynamo.config.{setting} only helps where the number of variants is known and small.",
+        fix="Fix the recompilations of this function (CD201 to CD206). Raising "
+        f"torch._dynamo.config.{setting} helps only if the number of variants is known and small.",
         evidence=(f"torch: {record.message.splitlines()[0].strip()}",),
         via=seen.via(stacks.get(file, ()), Frame(place.file, place.line, place.function)),
     )
 
 
 def _compiled(seen: AnalysisContext, group: Recompiled) -> tuple[str, str]:
-    """The function that was compiled again, wherever the finding about it points to."""
+    """(file, qualified name) of the function that was compiled again, whatever location its finding has."""
     first = group.compilations[0]
     name = function_name(first.function)
     return first.file, locations.qualified(seen.evidence.sources, first.file, first.line, name)
 
 
 def _varied(causes: list[Recompiled]) -> str:
-    """All that varied: to mend the most frequent cause alone may leave enough for the limit."""
-    told = [f"{group.guard.words} ({len(group.compilations)}×)" for group in causes[:MOST]]
-    told += [f"{len(causes) - MOST} more"] * (len(causes) > MOST)
-    return f" What varied: {'; '.join(told)}." if told else ""
+    """Everything that varied: to fix only the most frequent cause may leave enough recompilations to hit the limit."""
+    parts = [f"{group.guard.words} ({len(group.compilations)}×)" for group in causes[:MOST]]
+    parts += [f"{len(causes) - MOST} more"] * (len(causes) > MOST)
+    return f" What varied: {'; '.join(parts)}." if parts else ""
 
 
 CHECK = Check(
@@ -90,11 +90,11 @@ CHECK = Check(
         "hit the recompile limit and are no longer compiled",
     ),
     needs=(needs.limit_log,),
-    summary="recompile_limit was hit, and the frame runs eagerly from then on.",
+    summary="A frame reached recompile_limit and runs eagerly from then on.",
     explanation="""\
 torch keeps at most `torch._dynamo.config.recompile_limit` (8) compiled versions of a frame. At the next one it stops
-compiling that frame for good and runs it in plain Python. The program goes on, slower, and with flex_attention in it
-also with the dense math. torch says so in one warning.
+compiling that frame permanently and runs it in plain Python. The program continues, slower; if the frame calls
+flex_attention, it also computes the dense math. torch reports this in one warning.
 """,
     detect=detect,
     fires="""\

@@ -15,10 +15,10 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             attribute = group.guard.source.rsplit(".", 1)[-1]
             yield CHECK.finding(
                 f"Recompiled for an int attribute: {attribute}",
-                f"torch treats ints of a module as constants: `{group.guard.source}` was {group.guard.was}, and each "
-                f"other value compiles {group.function} again.",
-                fix=f"Do not read self.{attribute} inside the compiled code; keep it as a buffer (torch.tensor), or set "
-                "torch._dynamo.config.allow_unspec_int_on_nn_module = True. A counter belongs outside of forward.",
+                f"torch treats the int attributes of a module as constants: `{group.guard.source}` was {group.guard.was}, and "
+                f"each other value compiles {group.function} again.",
+                fix=f"Do not read self.{attribute} inside the compiled code. Make it a buffer (torch.tensor), or set "
+                "torch._dynamo.config.allow_unspec_int_on_nn_module = True. Move a counter out of forward.",
                 **recompile_values(seen, group),
             )
 
@@ -30,9 +30,9 @@ CHECK = Check(
     category="recompiles",
     summary="The failed guard is an int attribute of a module (layer_idx, a step counter).",
     explanation="""\
-Dynamo takes int attributes of an nn.Module for constants and guards on their value. Layers that share code but differ
-in `layer_idx`, compiled one by one, are recompiled once per layer; a step counter that `forward` counts up is
-recompiled at every call. At `recompile_limit` (8) the frame falls back to plain Python (CD202).
+Dynamo treats the int attributes of an nn.Module as constants and guards on their values. Layers that share code but
+differ in `layer_idx`, compiled one by one, are recompiled once per layer. A step counter that `forward` increments
+recompiles at every call. At `recompile_limit` (8) the frame falls back to plain Python (CD202).
 See pytorch/pytorch issues 128319 and 142829.
 """,
     detect=detect,

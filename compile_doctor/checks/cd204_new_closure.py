@@ -20,7 +20,7 @@ _OWN = re.compile(r"\.(?:__code__|func)$")
 
 
 def fits(seen: AnalysisContext, group: Recompiled) -> bool:
-    """Whether what varied is a function: by the guard, or (torch 2.8 does not say) because the frame calls it."""
+    """Whether what varied is a function: from the guard, or (torch 2.8 does not name it) because the frame calls it."""
     if shared_by_decorator(seen, group):
         return False
     if group.guard.kind == "closure" or captures_shape(group):
@@ -37,17 +37,17 @@ def fits(seen: AnalysisContext, group: Recompiled) -> bool:
 
 @lru_cache(maxsize=64)
 def _called(text: str) -> frozenset[str]:
-    """The names that a file calls, or hands over as a mask_mod or score_mod."""
+    """The names that a file calls, or passes as a mask_mod or score_mod."""
     return frozenset(one for found in _CALLED.findall(text) for one in found if one)
 
 
 def captures_shape(group: Recompiled) -> bool:
-    """Whether the shape of a tensor varies that a function captures: torch guards on it as on any input of the graph."""
+    """Whether a function captures a tensor whose shape varies: torch guards on it as on any input of the graph."""
     return group.guard.kind in _SHAPE and carrier(group.guard.source) is not None
 
 
 def shared_by_decorator(seen: AnalysisContext, group: Recompiled) -> bool:
-    """The frame is a decorator's `wrapper`, one code object for all the functions it wraps, and the guard is on those."""
+    """Whether the frame is a decorator's `wrapper`, one code object for all that it wraps, and the guard is on those."""
     name = group.guard.source.split(".", 1)[0]
     carried = group.guard.kind in ("identity", "closure") or captures_shape(group)
     return carried and locations.is_outer_parameter(seen.evidence.sources, group.file, group.compilations[0].line, name)
@@ -67,8 +67,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         yield CHECK.finding(
             f"Recompiled for a new function: {name}",
             (words if words.startswith("`") else words[:1].upper() + words[1:])
-            + ": each one is compiled for by itself.",
-            fix="Make the function once, outside of the loop. Let it capture a tensor, and change that tensor in place "
+            + ": each new function compiles the frame again.",
+            fix="Create the function once, outside the loop. Let it capture a tensor, and change that tensor in place "
             "(value.fill_(…)), instead of a Python value or a default argument.",
             **{**values, "count": sum(len(group.compilations) for group in found), "cause": f"function:{name}"},
         )
@@ -82,8 +82,8 @@ def _captured_shape(seen: AnalysisContext, group: Recompiled) -> Finding:
         f"Recompiled for the shape of a captured tensor: {function}",
         f"`{function}` captures a tensor of another shape than before ({what}: {', '.join(values[:5])}"
         f"{', …' if len(values) > 5 else ''}), and each shape compiles {group.function} again.",
-        fix="Capture one tensor of the full size, made once, and index it with a position that is a tensor too; what "
-        "changes from step to step is then a value, updated in place (position.fill_(…)), and no shape.",
+        fix="Capture one tensor of the full size, created once, and index it with a position that is a tensor too. Then a "
+        "value changes from step to step, updated in place (position.fill_(…)), and not a shape.",
         **{**recompile_values(seen, group), "cause": f"captured-shape:{function}"},
     )
 
@@ -95,12 +95,12 @@ CHECK = Check(
     category="recompiles",
     summary="A mask_mod, score_mod or other callable argument is a new function, or carries a new value, on each call.",
     explanation="""\
-A function that is passed in is inlined, together with what it carries: closure cells, default values, the keywords of
-a functools.partial. A Python value among these is a constant of the graph, so a `mask_mod` made anew for each step
-(`lambda b, h, q, k: q + step >= k`) compiles anew for each step. A captured *tensor* is an input of the graph: its
-value may change, its shape may not. A table of biases that is made for the length so far is another shape at each
-step: make it once, for the longest length. (With dynamic=True numbers and shapes may vary, where the backend can take
-that inside flex_attention: on a CPU, Inductor of torch 2.13 can take neither a captured float nor a growing table.)
+Dynamo inlines a function that is passed in, together with what it carries: closure cells, default values, the keywords
+of a functools.partial. A Python value among these is a constant of the graph, so a new `mask_mod` for each step
+(`lambda b, h, q, k: q + step >= k`) compiles again for each step. A captured *tensor* is an input of the graph: its
+value may change, its shape may not. A table of biases for the length so far has another shape at each step: create it
+once, for the longest length. With dynamic=True numbers and shapes may vary, if the backend supports that inside
+flex_attention: on a CPU, Inductor of torch 2.13 supports neither a captured float nor a growing table.
 """,
     detect=detect,
     fires="""\

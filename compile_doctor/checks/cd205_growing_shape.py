@@ -1,4 +1,4 @@
-"""CD205: one dimension grows call by call under static shapes."""
+"""CD205: one dimension grows from call to call under static shapes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from compile_doctor.model.findings import Finding
 
 
 def fits(group: Recompiled) -> bool:
-    """At least two recompilations, each for a larger size of the same dimension (a captured tensor's is CD204)."""
+    """Whether there are two or more recompilations, each for a larger size of one dimension (a captured tensor's: CD204)."""
     sizes = [int(guard.now) for guard in group.guards if guard.kind == "size" and guard.now and guard.now.isdigit()]
     argument = carrier(group.guard.source) is None
     return argument and len(sizes) >= 2 and all(small < large for small, large in pairwise(sizes))
@@ -28,8 +28,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
                 f"Recompiled for a growing shape: {guard.source}",
                 f"Dimension {guard.dimension} of `{guard.source}` grows from call to call "
                 f"({', '.join(sizes[:5])}{', …' if len(sizes) > 5 else ''}), and each size compiles {group.function} again.",
-                fix="Compile decoding with dynamic=True, or leave `dynamic` out; or give the cache its full size at once "
-                "and mask what is not filled. (Prefill may stay dynamic=False, with a BlockMask.)",
+                fix="Compile decoding with dynamic=True, or leave `dynamic` out; or allocate the cache at its full size at once "
+                "and mask what is not filled. (Prefill may keep dynamic=False, with a BlockMask.)",
                 **recompile_values(seen, group),
             )
 
@@ -39,11 +39,11 @@ CHECK = Check(
     name="growing-shape-recompile",
     severity="warning",
     category="recompiles",
-    summary="One dimension grows call by call (a KV cache in decode) under static shapes.",
+    summary="One dimension grows from call to call (a KV cache in decode) under static shapes.",
     explanation="""\
-With `dynamic=False` every size is a graph of its own. A cache that is grown with torch.cat during decoding has a new
-size at every token: every token compiles, until the recompile limit (CD202). With dynamic shapes one graph serves
-all sizes; a cache that has its full size from the start needs no dynamic shapes at all.
+With `dynamic=False` every size gets its own graph. A cache that grows with torch.cat during decoding has a new size at
+every token, so every token compiles, until the recompile limit (CD202). With dynamic shapes one graph serves all sizes.
+A cache that has its full size from the start needs no dynamic shapes at all.
 """,
     detect=detect,
     fires="""\

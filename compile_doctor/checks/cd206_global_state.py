@@ -9,8 +9,8 @@ from compile_doctor.checks.base import Check, recompile_values
 from compile_doctor.model.findings import Finding
 
 _FIXES = {
-    "grad_mode": "Call it under torch.no_grad() always, or never: warm up in the mode that you run in.",
-    "autocast": "Enter autocast around every call, or inside of the compiled function.",
+    "grad_mode": "Call it always under torch.no_grad(), or never: warm up in the mode in which you run.",
+    "autocast": "Enter autocast around every call, or inside the compiled function.",
     "num_threads": "Set the number of threads once, before the first call.",
     "default_dtype": "Set the default dtype once, before the first call.",
 }
@@ -22,7 +22,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             words = group.guard.words
             yield CHECK.finding(
                 f"Recompiled for a global setting: {group.guard.source}",
-                f"Between two calls {words}; compiled code holds for one setting only.",
+                f"Between two calls {words}. Compiled code is valid for one setting only.",
                 fix=_FIXES.get(group.guard.source, "Set it once, before the first call."),
                 **recompile_values(seen, group),
             )
@@ -35,9 +35,9 @@ CHECK = Check(
     category="recompiles",
     summary="Grad mode, autocast, default dtype, thread count or similar changed between calls.",
     explanation="""\
-Every graph is guarded on torch's global settings, because they change what operators do. A model that is warmed up
-with gradients and then called under torch.no_grad() is compiled twice; a data loader that sets the number of threads
-compiles everything again.
+Every graph has guards on torch's global settings, because they change what operators do. A model that is warmed up with
+gradients and then called under torch.no_grad() is compiled twice. If a data loader sets the number of threads,
+everything is compiled again.
 """,
     detect=detect,
     fires="""\

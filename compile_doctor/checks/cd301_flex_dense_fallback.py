@@ -1,4 +1,4 @@
-"""CD301: flex_attention executed the dense math path."""
+"""CD301: flex_attention ran the dense math path."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         owner = find_check(cause.check)
         see = f" ({owner.code})" if owner else ""
         size = f" At {site.tokens:,} tokens that took {human(site.peak)}." if site.peak and site.tokens else ""
-        refused = " compile-doctor stopped it: it would not have fitted." if seen.evidence.attention.refused else ""
+        refused = (
+            " compile-doctor stopped it, because it would not have fitted in memory."
+            if seen.evidence.attention.refused
+            else ""
+        )
         yield CHECK.finding(
             "flex_attention ran dense",
             f"The dense math path computed and kept every score.{size}{refused}{sometimes} Why: {cause.why}{see}",
@@ -40,14 +44,15 @@ CHECK = Check(
     category="attention",
     consequence=True,
     needs=(needs.watched,),
-    summary="A flex_attention call executed the dense math path (observed, not inferred).",
+    summary="A flex_attention call ran the dense math path (observed, not inferred).",
     explanation="""\
-flex_attention has two ways to run. Compiled by Inductor it is one fused kernel, whose memory grows with the tokens.
-Anywhere else it is the *dense* path: it computes the whole score matrix, keeps it several times over (batch × heads ×
-queries × keys, in float32), and takes gigabytes at 16,384 tokens. torch says nothing, or one warning per process.
+flex_attention has two ways to run. Compiled by Inductor it is one fused kernel, whose memory grows linearly with the
+tokens. Everywhere else it takes the *dense* path: it computes the whole score matrix, keeps several copies of it (batch
+× heads × queries × keys, in float32), and takes gigabytes at 16,384 tokens. torch gives no warning, or one per process.
 
-The finding rests on the operator itself: every dense execution passes one entry (`CompositeExplicitAutograd` in
-`torch._higher_order_ops.flex_attention`), which the doctor watches. What took the fused kernel away is named with it.
+The evidence is the operator itself: every dense execution passes one entry (`CompositeExplicitAutograd` in
+`torch._higher_order_ops.flex_attention`), which compile-doctor watches. The finding names what prevented the fused
+kernel.
 """,
     detect=detect,
     fires=attention_program(

@@ -23,8 +23,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         call = verdict.site.frame
         yield CHECK.finding(
             "disable() unwraps the compiled flex_attention",
-            "torch.compiler.disable was applied to an already compiled flex_attention. It unwraps it and disables the "
-            f"original function, which runs dense at line {call.line}.",
+            "torch.compiler.disable was applied to an already compiled flex_attention. It unwraps the compiled function and "
+            f"disables the original one, which runs dense at line {call.line}.",
             cause="disable-unwraps",
             fix=cause.fix,
             evidence=cause.evidence,
@@ -39,12 +39,12 @@ CHECK = Check(
     category="attention",
     summary="The cause of CD301 is torch.compiler.disable applied to an already compiled flex_attention.",
     explanation="""\
-`torch.compiler.disable(torch.compile(flex_attention))` is meant to keep the fused kernel out of the outer graph. It does
-the opposite on every torch from 2.8 to 2.15, with `recursive=False` too: `disable` looks below all wrappers
-(`innermost_fn` in torch/_dynamo/eval_frame.py) and wraps the *original* function, so that the dense path runs.
+`torch.compiler.disable(torch.compile(flex_attention))` is meant to keep the fused kernel out of the outer graph. It
+does the opposite on every torch from 2.8 to 2.15, with `recursive=False` too: `disable` removes all wrappers
+(`innermost_fn` in torch/_dynamo/eval_frame.py) and wraps the *original* function, so the dense path runs.
 
-A plain function around the compiled one keeps it: `disable` then disables that function, and the compiled
-flex_attention within it compiles by itself. The price is one graph break.
+A plain function around the compiled one keeps the kernel: `disable` then disables that function, and the compiled
+flex_attention inside it is compiled separately. The cost is one graph break.
 """,
     detect=detect,
     fires=attention_program(

@@ -21,13 +21,13 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         eager = seen.evidence.phases.get("eager")
         control = {"failed": "eager mode fails in the same way"}.get(eager or "", "eager mode was not tried")
         yield CHECK.finding(
-            "torch.compiler.disable() is no context manager",
+            "torch.compiler.disable() is not a context manager",
             "`with torch.compiler.disable():` raises as soon as it is entered, compiled or not."
-            + ("" if ran else " This run did not reach the line; it was found in the source."),
+            + ("" if ran else " This run did not reach the line: compile-doctor found it in the source."),
             location=seen.location(file, line, function.rsplit(".", 1)[-1]),
             owner=seen.owner(file),
             cause="disable-context-manager",
-            fix="Put the body into a function, and disable that:\n"
+            fix="Move the body into a function, and disable that function:\n"
             "    @torch.compiler.disable\n"
             "    def isolated(q, k, v, **kwargs):\n"
             "        return compiled_flex(q, k, v, **kwargs)",
@@ -42,11 +42,11 @@ CHECK = Check(
     category="attention",
     summary="`with torch.compiler.disable():` raises on every supported torch; found in the source too.",
     explanation="""\
-`torch.compiler.disable()` without a function returns a decorator. Used in a `with` statement it raises
-`RuntimeError: torch._dynamo.optimize(...) is used with a context manager` on every torch from 2.8 to 2.15, in eager mode
-too. Put what should not be compiled into a function and decorate that.
+`torch.compiler.disable()` without a function returns a decorator. Used in a `with` statement it raises `RuntimeError:
+torch._dynamo.optimize(...) is used with a context manager` on every torch from 2.8 to 2.15, in eager mode too. Move
+what should not be compiled into a function and decorate that function.
 
-Lines that the run did not reach are found in the source of your own files.
+compile-doctor also finds lines that the run did not reach, in the source of your own files.
 """,
     detect=detect,
     fires=attention_program(

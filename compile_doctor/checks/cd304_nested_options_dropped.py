@@ -25,13 +25,13 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             named = ", ".join(f"{name}={value!r}" for name, value in lost.items())
             yield CHECK.finding(
                 f"Options of an inner torch.compile are dropped: {inner.function}",
-                f"{inner.function} has a torch.compile of its own with {named}, and was inlined into the graph of "
-                f"{function_name(compilation.function)}: the outer torch.compile's options hold, these are lost.",
+                f"{inner.function} has its own torch.compile with {named}, but was inlined into the graph of "
+                f"{function_name(compilation.function)}: the options of the outer torch.compile apply, these are lost.",
                 cause=f"nested:{inner.function}:{','.join(sorted(lost))}",
-                fix="Give the options to the outer torch.compile; or put a plain function around the compiled one and "
-                "disable that (torch.compiler.disable), for one graph break.",
+                fix="Give the options to the outer torch.compile; or call the compiled function from a plain function and "
+                "disable that one (torch.compiler.disable), at the cost of one graph break.",
                 evidence=(
-                    f"graph {compilation.label} holds operations of {inner.function}",
+                    f"graph {compilation.label} has operations of {inner.function}",
                     f"its torch.compile: {named}",
                 ),
                 **at_frame(seen, frame),
@@ -45,10 +45,10 @@ CHECK = Check(
     category="attention",
     summary="An inner torch.compile(fn, mode=/dynamic=/backend=/options=) is inlined by an outer one and its options are lost.",
     explanation="""\
-Dynamo inlines a function that is compiled itself when it meets it in another compiled function. Its graph then belongs
-to the outer torch.compile, with that one's mode, dynamic, backend and options; the inner ones are dropped without a word
+If a compiled function calls another compiled function, Dynamo inlines the inner one. Its graph then belongs to the
+outer torch.compile, with the outer mode, dynamic, backend and options; torch drops the inner ones without a warning
 (torch 2.8 to 2.15). For flex_attention the kernel stays fused, but a `mode="max-autotune-no-cudagraphs"` or
-`dynamic=True` that was meant for it does not happen.
+`dynamic=True` that was meant for it has no effect.
 """,
     detect=detect,
     fires="""\

@@ -31,10 +31,11 @@ CHECK = Check(
     category="attention",
     summary="flex_attention runs under a backend that does not lower it (eager, aot_eager, …).",
     explanation="""\
-Only Inductor turns flex_attention into a fused kernel. `eager`, `aot_eager`, `cudagraphs` and most backends of one's own
-run the operator as it is: dense. The finding is at the torch.compile that names the backend, where it was seen.
+Only Inductor turns flex_attention into a fused kernel. `eager`, `aot_eager`, `cudagraphs` and most custom backends run
+the dense math of the operator. The finding is at the torch.compile call that names the backend, if compile-doctor saw
+it.
 
-A backend that you gave to `diagnose --backend` is no finding: the verdict is then `unverified`.
+For a backend from `diagnose --backend` there is no finding: the verdict is then `unverified`.
 """,
     detect=detect,
     fires=ISOLATED.replace(

@@ -14,8 +14,8 @@ from compile_doctor.model.findings import Finding
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
     fix = (
-        "Leave the mode before attention is called. To count FLOPs, count attention by formula: 4 × B × H × Sq × Skv × D, "
-        "times the share of blocks that the mask keeps."
+        "Leave the mode before attention is called. To count its FLOPs, use the formula 4 × B × H × Sq × Skv × D, times the "
+        "share of blocks that the mask keeps."
     )
     refusal = seen.refusal
     if refusal and refusal.check == CHECK.name:
@@ -30,7 +30,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         if cause.check == CHECK.name:
             yield CHECK.finding(
                 "flex_attention under a dispatch mode",
-                f"{cause.why} Under a mode Dynamo skips the frame, and the dense path runs.",
+                f"{cause.why} Under a mode, Dynamo skips the frame, and the dense path runs.",
                 cause="dispatch-mode",
                 fix=fix,
                 evidence=cause.evidence,
@@ -50,12 +50,12 @@ CHECK = Check(
     name="flex-under-dispatch-mode",
     severity="error",
     category="attention",
-    summary="A TorchDispatchMode is active around flex_attention: no rule for the operator, or Dynamo skips the frame.",
+    summary="A TorchDispatchMode is active around flex_attention: it has no rule for the operator, or Dynamo skips the frame.",
     explanation="""\
 flex_attention is a higher-order operator. A TorchDispatchMode (FlopCounterMode, a memory tracker, a logger) sees every
 operator before it runs, and has no rule for this one: `NotImplementedError: There was no rule registered for …
-flex_attention and mode …`, compiled or not. A mode that lets it pass (`supports_higher_order_operators`) still keeps
-Dynamo from compiling the frame, so that the dense path runs.
+flex_attention and mode …`, compiled or not. A mode that accepts it (`supports_higher_order_operators`) still prevents
+Dynamo from compiling the frame, so the dense path runs.
 """,
     detect=detect,
     fires=attention_program(

@@ -9,7 +9,7 @@ from compile_doctor.checks.attention_values import at_site, dense_sites
 from compile_doctor.checks.base import Check, site_values
 from compile_doctor.model.findings import Finding
 
-FIX = "torch.compiler.allow_in_graph(torch._safe_softmax) once, before compiling; or torch.softmax where no row is masked whole."
+FIX = "Call torch.compiler.allow_in_graph(torch._safe_softmax) once, before compiling; or use torch.softmax if no row is masked completely."
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
@@ -18,7 +18,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             yield CHECK.finding(
                 "torch._safe_softmax cannot be traced",
                 "Dynamo has no rule for torch._safe_softmax, a function of torch's own dense attention, so the graph "
-                "ends here.",
+                "breaks here.",
                 **{**site_values(seen, site), "fix": FIX},
             )
     inside = [item for item in seen.interior_breaks if is_safe_softmax(item.reason)]
@@ -26,13 +26,13 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         if inside:
             yield CHECK.finding(
                 "_safe_softmax is only a symptom",
-                "Dynamo met torch._safe_softmax inside of flex_attention's dense path, which should not have run: CD301. "
+                "Dynamo met torch._safe_softmax inside flex_attention's dense path, which should not have run: CD301. "
                 f"{cause.why}",
                 severity="info",
                 count=len(inside),
                 cause="safe-softmax:symptom",
-                fix="Mend CD301; this goes with it.",
-                evidence=(f"{len(inside)} records of it within torch's own files",),
+                fix="Fix CD301: this then disappears.",
+                evidence=(f"{len(inside)} record{'s' * (len(inside) != 1)} of it in torch's own files",),
                 **at_site(seen, verdict),
             )
 
@@ -42,14 +42,14 @@ CHECK = Check(
     name="safe-softmax-untraceable",
     severity="error",
     category="attention",
-    summary="Dynamo met torch._safe_softmax: called by the user, or as the symptom of a dense fallback being traced.",
+    summary="Dynamo met torch._safe_softmax: called by you, or (then an info) as the symptom of a dense fallback.",
     explanation="""\
-`torch._safe_softmax` is what torch's dense attention calls: a softmax that gives zeros for a row that is masked as a
-whole. Dynamo cannot trace it (GB0007, torch 2.8 to 2.15). Two very different things lead there:
+torch's dense attention calls `torch._safe_softmax`: a softmax that gives zeros for a row that is masked completely.
+Dynamo cannot trace it (GB0007, torch 2.8 to 2.15). There are two very different causes:
 
-- your own code calls it: `torch.compiler.allow_in_graph(torch._safe_softmax)` mends that on all versions;
-- flex_attention runs dense and Dynamo traces that path from inside. Then CD301 is the disease, and this is reported
-  as information only.
+- Your own code calls it: `torch.compiler.allow_in_graph(torch._safe_softmax)` fixes that on all versions.
+- flex_attention runs dense and Dynamo traces that path from inside. Then CD301 is the cause, and this finding is only
+  an info.
 """,
     detect=detect,
     fires="""\

@@ -1,4 +1,4 @@
-"""CD308: create_block_mask writes out a mask of all pairs at each call."""
+"""CD308: create_block_mask materialises a mask of all pairs at each call."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from compile_doctor.model.sizes import human
 from compile_doctor.model.stacks import Frame
 
 _ONCE = (
-    "Make the mask once per shape and keep it (a dictionary by length, or functools.lru_cache); where it must change, "
+    "Create the mask once per shape and keep it (a dictionary by length, or functools.lru_cache). If it must change, "
     "compile it: torch.compile(create_block_mask)."
 )
 _DECODING = (
-    "Make the mask once and keep it. In a decode loop: one for the whole cache, by BlockMask.from_kv_blocks with all of its "
-    "blocks, whose mask_mod reads the position from a tensor that is updated in place (position.fill_(…)); "
+    "Create the mask once and keep it. In a decode loop, create one for the whole cache with BlockMask.from_kv_blocks and "
+    "all of its blocks. Its mask_mod reads the position from a tensor that is updated in place (position.fill_(…)), and "
     "mask.kv_num_blocks.fill_(position // 128 + 1) leaves out the blocks that are still empty."
 )
 
@@ -42,8 +42,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         grid = f", {largest / pairs:.1f} times the float32 scores of this model's attention" if pairs else ""
         decoding = all(made.queries and made.keys and made.queries < made.keys for made in found)
         yield CHECK.finding(
-            "A BlockMask is made anew, uncompiled, at each call",
-            "create_block_mask runs in Python at each call, and writes out a mask of "
+            "A new BlockMask is created at each call, uncompiled",
+            "create_block_mask runs in Python at each call, and materialises a mask of "
             + (
                 f"{found[0].queries:,} × {found[0].keys:,} pairs of queries and keys: {human(peak)} in this run, each time."
                 if decoding
@@ -63,13 +63,13 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for hint in seen.static.masks_in_forward:
         if (hint.file, hint.line) not in seen_lines and "forward" not in compiled:
             yield CHECK.finding(
-                "A BlockMask is made in forward",
-                "create_block_mask is called in forward, with a function that is made there too: by the source, at each call.",
+                "A BlockMask is created in forward",
+                "forward calls create_block_mask with a function that it also creates: according to the source, at each call.",
                 severity="info",
                 location=seen.location(hint.file, hint.line, hint.function.rsplit(".", 1)[-1]),
                 owner=seen.owner(hint.file),
                 cause="mask-in-forward",
-                fix="Make the mask once per shape and keep it.",
+                fix="Create the mask once per shape and keep it.",
                 evidence=("found in the source; this run did not show it",),
             )
 
@@ -82,9 +82,9 @@ CHECK = Check(
     needs=(needs.profiler,),
     summary="create_block_mask runs uncompiled on every call, and builds an O(S²) mask.",
     explanation="""\
-Outside of compiled code `create_block_mask` evaluates the mask for every pair of tokens and writes the result out
-before it folds it into blocks: 268 MB of booleans at 16,384 tokens, and several times that on the way. Once, that may
-do; at each call it costs more than the attention. The finding is made from a profiled call: which line called it, and
+Outside compiled code `create_block_mask` evaluates the mask for every pair of tokens and materialises the result before
+it reduces it to blocks: 268 MB of booleans at 16,384 tokens, and several times that in between. Once, that may be
+acceptable; at each call it costs more than the attention. The evidence is a profiled call: which line called it, and
 what it allocated.
 """,
     detect=detect,

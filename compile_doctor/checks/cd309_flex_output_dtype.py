@@ -1,4 +1,4 @@
-"""CD309: flex_attention returns another dtype than the query's."""
+"""CD309: flex_attention returns a dtype other than the query's."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
                 continue
             yield CHECK.finding(
                 "flex_attention changes the dtype",
-                f"The query is {query.dtype}, the result {node.output_dtype}, and nothing casts it back: what follows "
-                "computes in another precision than it did with scaled_dot_product_attention or eager mode.",
+                f"The query is {query.dtype}, the result {node.output_dtype}, and nothing casts it back: what follows computes "
+                "in a precision other than with scaled_dot_product_attention or in eager mode.",
                 cause=f"output-dtype:{query.dtype}:{node.output_dtype}",
-                fix="Cast where it is meant: flex_attention(q, k, v, …).to(q.dtype), or give it inputs of the dtype that "
-                "you want; under autocast it computes in autocast's dtype.",
+                fix="Cast the result: flex_attention(q, k, v, …).to(q.dtype), or pass inputs of the dtype that you want. Under "
+                "autocast it computes in autocast's dtype.",
                 evidence=(
                     f"node {node.node} of graph {lowering.compilation.label}: query {query.dtype}, result {node.output_dtype}",
                 ),
@@ -42,11 +42,11 @@ CHECK = Check(
     name="flex-output-dtype",
     severity="warning",
     category="attention",
-    summary="flex_attention returns another dtype than the query's, and the caller does not cast back.",
+    summary="flex_attention returns a dtype other than the query's, and nothing casts it back.",
     explanation="""\
-flex_attention is meant to answer in the dtype of its query. Under autocast it computes, and answers, in autocast's dtype,
-even if the query is float32 (seen on CPU; in compiled code from torch 2.11 on, up to 2.10 the result is float32 there). A residual addition or a float32
-norm behind it then sees another dtype than the author had in mind.
+flex_attention is meant to return the dtype of its query. Under autocast it computes, and returns, autocast's dtype,
+even if the query is float32 (seen on CPU, in compiled code from torch 2.11 on; up to 2.10 the result is float32 there).
+A residual addition or a float32 norm after it then has a dtype that the author did not expect.
 """,
     detect=detect,
     versions=">=2.11",

@@ -22,7 +22,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         f"A {name} reaches attention",
         f"{name} is a tensor subclass, and flex_attention has no rule for it."
         + (f" {which[:1].upper()}{which[1:]}." if which else "")
-        + " Float8 linear layers are no problem: what they return is a plain tensor.",
+        + " Float8 linear layers are not the cause: they return plain tensors.",
         cause=f"subclass:{name}",
         fix="Dequantise, or cast to the compute dtype, before attention: q = q.dequantize() or q.to_original_precision().",
         **refusal_values(seen, refusal),
@@ -36,13 +36,13 @@ CHECK = Check(
     category="float8",
     summary="A float8 tensor subclass reaches flex_attention or SDPA as q, k or v.",
     explanation="""\
-Float8 libraries keep data and scale together in a tensor subclass (torchao's Float8TrainingTensor, for one).
-flex_attention is a higher-order operator and needs a rule for each subclass; there is none: `NotImplementedError: There
-was no rule registered for HOP flex_attention and subclass …`, compiled and in eager mode. The same goes for any other
-subclass without a rule.
+Float8 libraries keep data and scale together in a tensor subclass (for example torchao's Float8TrainingTensor).
+flex_attention is a higher-order operator and needs a rule for each subclass; these have none: `NotImplementedError:
+There was no rule registered for HOP flex_attention and subclass …`, compiled and in eager mode. The same is true of any
+other subclass without a rule.
 
 Float8 *linear layers* around attention are fine: their outputs are plain bfloat16 or float32 tensors, and the kernel
-stays fused. The conflict needs a float8 tensor to reach attention itself.
+stays fused. The error occurs only if a float8 tensor reaches attention itself.
 """,
     detect=detect,
     fires="""\

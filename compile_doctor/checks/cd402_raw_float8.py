@@ -1,4 +1,4 @@
-"""CD402: a raw float8 tensor reaches attention where the device has no kernel for it."""
+"""CD402: a raw float8 tensor reaches attention, and the device has no kernel for it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         "Raw float8 reaches attention",
         f"There is no attention kernel for raw float8 on {device}."
         + (f" {which[:1].upper()}{which[1:]}." if which else "")
-        + " Float8 linear layers are no problem: what they return is a plain tensor.",
+        + " Float8 linear layers are not the cause: they return plain tensors.",
         cause="raw-float8",
-        fix="Cast to the compute dtype before attention: q.to(torch.bfloat16), with its scale where it has one.",
+        fix="Cast to the compute dtype before attention: q.to(torch.bfloat16), times its scale if it has one.",
         **refusal_values(seen, refusal),
     )
 
@@ -33,11 +33,11 @@ CHECK = Check(
     name="raw-float8-in-attention",
     severity="error",
     category="float8",
-    summary="A raw float8 tensor reaches flex_attention or SDPA where the device has no kernel for it.",
+    summary="A raw float8 tensor reaches flex_attention or SDPA, and the device has no kernel for it.",
     explanation="""\
-A `torch.float8_e4m3fn` or `float8_e5m2` tensor as query, key or value. On CPU eager mode says `"baddbmm_with_gemm" not
-implemented for 'Float8_e4m3fn'`, and Inductor raises a LoweringException. Cast to bfloat16 first; without its scale a raw
-float8 tensor seldom means what its author had in mind anyway.
+A `torch.float8_e4m3fn` or `float8_e5m2` tensor is the query, key or value. On CPU eager mode raises
+`"baddbmm_with_gemm" not implemented for 'Float8_e4m3fn'`, and Inductor a LoweringException. Cast to bfloat16 first, and
+multiply by the scale: without it the values of a raw float8 tensor are seldom the intended ones.
 """,
     detect=detect,
     fires="""\

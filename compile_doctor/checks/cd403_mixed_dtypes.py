@@ -9,7 +9,7 @@ from compile_doctor.checks.attention_values import at_site, described, refusal_v
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
 
-FIX = "Cast to the query's dtype before attention: k, v = k.to(q.dtype), v.to(q.dtype); or mend the projection that differs."
+FIX = "Cast to the query's dtype before attention: k, v = k.to(q.dtype), v.to(q.dtype); or fix the projection that differs."
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
@@ -18,7 +18,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         which = described(seen, refusal, range(3)) if refusal.inputs else ""
         yield CHECK.finding(
             "Query, key and value differ in dtype",
-            "Attention takes one dtype." + (f" {which[:1].upper()}{which[1:]}." if which else f" {refusal.message}"),
+            "Attention requires one dtype for all three."
+            + (f" {which[:1].upper()}{which[1:]}." if which else f" {refusal.message}"),
             cause="mixed-dtypes",
             fix=FIX,
             **refusal_values(seen, refusal),
@@ -29,7 +30,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         if len(found) > 1:
             yield CHECK.finding(
                 "Query, key and value differ in dtype",
-                f"They are {', '.join(found)}: it runs here, and is refused on other devices, backends and versions of torch.",
+                f"They are {', '.join(found)}. It runs here, but other devices, backends and versions of torch refuse it.",
                 cause="mixed-dtypes",
                 fix=FIX,
                 evidence=tuple(
@@ -48,9 +49,9 @@ CHECK = Check(
     category="float8",
     summary="q, k and v differ in dtype (float8 or autocast leaking through one projection).",
     explanation="""\
-Attention takes query, key and value of one dtype. One projection that is kept in another precision, a cache that is
-filled in float32, or an operation that autocast leaves in float32 is enough: a ValueError up to torch 2.10, a
-LoweringException from Inductor on CPU from 2.11 on, while eager flex_attention computes something.
+Attention requires query, key and value of one dtype. One projection in another precision, a cache that is filled in
+float32, or an operation that autocast leaves in float32 is enough. The result is a ValueError up to torch 2.10; from
+2.11 on, a LoweringException from Inductor on CPU, while eager flex_attention computes a result.
 """,
     detect=detect,
     fires="""\

@@ -1,4 +1,4 @@
-"""CD501: attention was found, and could not be proven to be what was asked for."""
+"""CD501: attention was found, but the evidence does not prove that it is fused, as requested."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         for verdict in seen.attention:
             yield CHECK.finding(
                 "The attention does not grow with --tokens",
-                f"It saw the same shapes at {' and '.join(f'{size:,}' for size in ran)} tokens, so that nothing is known of "
-                f"{tokens:,}.",
+                f"It had the same shapes at {' and '.join(f'{size:,}' for size in ran)} tokens, so its behaviour at "
+                f"{tokens:,} tokens is unknown.",
                 cause="does-not-grow",
-                fix="Let example_inputs(tokens=N) make inputs of that length.",
+                fix="Change example_inputs(tokens=N) so that it makes inputs of that length.",
                 evidence=seen_of(verdict),
                 **at_site(seen, verdict),
             )
@@ -36,10 +36,10 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         if verdict.bounded is False:
             continue  # CD502
         if verdict.verdict == "unverified" or (verdict.verdict == "fused" and below):
-            why = next(iter(verdict.reasons.values()), "the size that was asked for was not run")
+            why = next(iter(verdict.reasons.values()), "the requested size was not run")
             yield CHECK.finding(
                 "Not proven to be fused" + (f" at {tokens:,} tokens" if tokens else ""),
-                f"What was seen does not settle it: {why}.",
+                f"The evidence does not decide it: {why}.",
                 cause="unverified",
                 fix=_fix(verdict),
                 evidence=seen_of(verdict),
@@ -48,7 +48,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
 
 
 def _grows(seen: AnalysisContext) -> bool:
-    """Whether any attention call of the ladder's sizes saw another shape than at the smallest; True without a ladder."""
+    """Whether any attention call has other shapes at the largest size than at the smallest; True without a ladder."""
     ran = [rung.evidence for rung in seen.evidence.rungs if rung.evidence is not None]
     if len(ran) < 2 or not seen.attention:
         return True
@@ -60,10 +60,10 @@ def _grows(seen: AnalysisContext) -> bool:
 
 def _fix(verdict: Verdict) -> str:
     if verdict.lowered is None and "backend" in verdict.reasons.get("lowered", ""):
-        return "Diagnose without --backend: only Inductor generates the kernel."
+        return "Run diagnose without --backend: only Inductor generates the kernel."
     if verdict.bounded is None:
-        return "Give example_inputs a parameter `tokens` and diagnose with a larger --tokens, where the scores outgrow the rest."
-    return "Run it through `compile-doctor diagnose`, on the device and at the size that matter."
+        return "Give example_inputs a parameter `tokens` and diagnose with a larger --tokens: there the scores need more memory than the rest."
+    return "Run `compile-doctor diagnose` on the device and at the size that you need."
 
 
 CHECK = Check(
@@ -72,14 +72,14 @@ CHECK = Check(
     severity="warning",
     category="kernels",
     unproven=True,
-    summary="Attention was found, but the evidence does not reach what was asked (device, tokens); exit 3 under --require-fused.",
+    summary="Attention was found, but the evidence does not reach what was requested (--tokens, --require-fused); exit code 3 under --require-fused.",
     explanation="""\
-`fused` takes three pieces of evidence: the generated code holds the attention kernel (lowered), its graph ran and the
+`fused` requires three pieces of evidence: the generated code has the attention kernel (lowered), its graph ran and the
 dense entry did not (executed), and memory stays far below the score matrix and grows with the tokens, not with their
-square (bounded). Where one is missing the verdict is `unverified`, never a pass. It is a finding where you asked for a
-size (`--tokens`) or for proof (`--require-fused`, exit 3).
+square (bounded). If one is missing, the verdict is `unverified`, never a pass. It is a finding if you request a size
+(`--tokens`) or proof (`--require-fused`, exit code 3).
 
-At small sizes memory settles nothing: what surrounds attention needs more than the scores would.
+At small sizes memory decides nothing, because what surrounds attention needs more than the scores would.
 """,
     detect=detect,
     options="--tokens 512",

@@ -12,12 +12,12 @@ from compile_doctor.model.findings import Finding
 from compile_doctor.model.sizes import human
 
 _FLEX = (
-    "Compute the mask or bias from the indices in mask_mod or score_mod, in place of a tensor of all pairs; on CPU pass a "
-    "BlockMask, if only a full one: without one the template itself takes memory for all pairs."
+    "Compute the mask or bias from the indices in mask_mod or score_mod, instead of a tensor of all pairs. On CPU pass a "
+    "BlockMask, even a full one: without it the template itself takes memory for all pairs."
 )
 _SDPA = (
-    "SDPA needs a mask or bias as a tensor of all pairs: is_causal=True takes none, and flex_attention computes any from the "
-    "indices (mask_mod, score_mod)."
+    "SDPA needs a mask or bias as a tensor of all pairs. Use is_causal=True, which needs none, or flex_attention, which "
+    "computes any mask or bias from the indices (mask_mod, score_mod)."
 )
 
 
@@ -28,9 +28,9 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         if verdict.bounded is False and fused and site.peak and site.tokens:
             yield CHECK.finding(
                 "Memory grows with the square of the tokens",
-                f"The kernel is fused, and yet {human(site.peak)} are held at {site.tokens:,} tokens, growing with the "
-                f"{verdict.growth or 2:.1f}th power of the tokens: something in the same graph makes a tensor of all pairs "
-                "(a dense mask or bias, a score_mod that reads one, scores kept for a loss).",
+                f"The kernel is fused, but {human(site.peak)} are held at {site.tokens:,} tokens, growing with the "
+                f"{verdict.growth or 2:.1f}th power of the tokens. Something in the same graph creates a tensor of all "
+                "pairs (a dense mask or bias, a score_mod that reads one, scores kept for a loss).",
                 cause="quadratic-memory",
                 fix=_FLEX if site.api == "flex_attention" else _SDPA,
                 evidence=seen_of(verdict),
@@ -46,9 +46,9 @@ CHECK = Check(
     needs=(needs.memory, needs.profiler),
     summary="Peak memory grows like S² although the kernel looks fused.",
     explanation="""\
-A fused kernel is worth little if the graph around it makes a tensor of all pairs of tokens all the same: a relative
-position bias written out, an additive mask, attention weights that are kept for a loss. Memory then grows with the square
-of the tokens. The finding needs two sizes (`--tokens N`), since at one size it could be anything.
+A fused kernel saves little if the graph around it creates a tensor of all pairs of tokens anyway: a materialised
+relative position bias, an additive mask, attention weights that are kept for a loss. Memory then grows with the square
+of the tokens. The finding needs two sizes (`--tokens N`), because one size does not show the growth.
 """,
     detect=detect,
     options="--backend inductor --tokens 2048",

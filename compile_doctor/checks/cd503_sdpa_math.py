@@ -15,12 +15,12 @@ from compile_doctor.model.findings import Finding
 _FIXES = (
     (
         "4 dimensional",
-        "Give it (batch, heads, tokens, dim): q.unflatten(0, (batch, heads)), or q[:, None] for one head.",
+        "Pass (batch, heads, tokens, dim): q.unflatten(0, (batch, heads)), or q[:, None] for one head.",
     ),
     (
         "dropout",
-        "Pass dropout_p only while training: dropout_p=self.p if self.training else 0.0; and let build_model() return "
-        "model.eval() where inference is meant: the doctor runs the model as it gets it.",
+        "Pass dropout_p only while training: dropout_p=self.p if self.training else 0.0. For inference, let build_model() "
+        "return model.eval(): compile-doctor does not change the mode of the model.",
     ),
     ("same last dimension", "Pad value to the head size of query and key, and cut the result; or use flex_attention."),
     ("requires_grad", "Detach the mask, or use flex_attention with a score_mod that reads the bias."),
@@ -33,18 +33,18 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         if verdict.site.api != "sdpa" or verdict.verdict not in ("dense", "mixed"):
             continue
         refused = refusals(seen, verdict.site)
-        said = "; ".join(f"{name}: {' '.join(reasons)}" for name, reasons in refused.items() if reasons)
+        against = "; ".join(f"{name}: {' '.join(reasons)}" for name, reasons in refused.items() if reasons)
         yield CHECK.finding(
             "SDPA ran the math backend",
             "scaled_dot_product_attention computed and kept every score: the math backend ran. "
             + (
-                f"torch's reason against {said}"
-                if said
-                else "torch would take a fused backend for these inputs: sdpa_kernel() "
-                "or torch.backends keeps it away, or what reaches it at run time differs."
+                f"torch's reason against {against}"
+                if against
+                else "torch would choose a fused backend for these inputs: sdpa_kernel() "
+                "or torch.backends disables it, or the inputs at run time differ."
             ),
-            cause=f"math:{_normal(said)}",
-            fix=_fix(said),
+            cause=f"math:{_normal(against)}",
+            fix=_fix(against),
             evidence=(
                 *seen_of(verdict),
                 *(f"{name} refused: {' '.join(reasons)}" for name, reasons in refused.items()),
@@ -66,13 +66,11 @@ def _normal(text: str) -> str:
     return re.sub(r"\d+", "N", text)[:80]
 
 
-def _fix(said: str) -> str:
+def _fix(against: str) -> str:
     for word, fix in _FIXES:
-        if word in said:
+        if word in against:
             return fix
-    return (
-        "Mend what torch names; torch.nn.attention.sdpa_kernel([SDPBackend.FLASH_ATTENTION]) makes a refusal an error."
-    )
+    return "Fix what torch names; torch.nn.attention.sdpa_kernel([SDPBackend.FLASH_ATTENTION]) turns a refusal into an error."
 
 
 CHECK = Check(
@@ -81,12 +79,12 @@ CHECK = Check(
     severity="error",
     category="kernels",
     needs=(needs.profiler,),
-    summary="SDPA ran the math backend; says why each fused backend refused.",
+    summary="SDPA ran the math backend; reports why each fused backend refused.",
     explanation="""\
-`scaled_dot_product_attention` chooses a backend for each call: flash, memory-efficient, cuDNN, or *math*, which is the
-formula written out and keeps every score. torch does not say which one it took. The finding comes from what ran (the
-profiler's operators, the generated code), the reasons from torch's own selector, asked again with the same shapes,
-strides and dtypes.
+`scaled_dot_product_attention` chooses a backend for each call: flash, memory-efficient, cuDNN, or *math*, which
+computes the formula step by step and keeps every score. torch does not report its choice. The evidence is what ran (the
+profiler's operators, the generated code). The reasons come from torch's own selector, called again with the same
+shapes, strides and dtypes.
 """,
     detect=detect,
     fires="""\

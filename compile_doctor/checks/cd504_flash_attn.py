@@ -1,4 +1,4 @@
-"""CD504: the flash_attn package is used where torch has the same: what to write instead, for each call."""
+"""CD504: the flash_attn package is used, but torch can do the same: what to write instead of each call."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ flash_attn_func(q, k, v, softmax_scale=s, causal=c) is, with q of (B, S, H, D) a
                                    scale=s, is_causal=c, enable_gqa=True).transpose(1, 2)"""
 _BY = {
     "SDPA": "scaled_dot_product_attention computes the same, from (batch, heads, tokens, dim) and not "
-    "(batch, tokens, heads, dim). It takes a flash kernel where the device has one.",
-    "flex_attention": "flex_attention computes the same, from (batch, heads, tokens, dim). It is fused where it is "
-    "compiled, and only there.",
-    "varlen_attn": "This torch has the variable-length kernel itself.",
+    "(batch, tokens, heads, dim). It uses a flash kernel if the device has one.",
+    "flex_attention": "flex_attention computes the same, from (batch, heads, tokens, dim). It is fused only if it is "
+    "compiled.",
+    "varlen_attn": "This version of torch has the variable-length kernel.",
     "torch": "Plain torch computes the same.",
 }
 _ROTARY = """\
@@ -44,7 +44,7 @@ _OTHERS = {
     "cross_entropy": "torch.nn.functional.cross_entropy; torch.compile fuses it with what is around it.",
     "fused_dense": "torch.nn.Linear and an activation; torch.compile fuses the activation.",
 }
-_NOTHING = "The import can go, unless a program takes it from here."
+_NOTHING = "Remove the import, unless another program imports the name from this file."
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,17 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         if parameters(use.name) and not use.called:
             handed[use.file, use.function, use.name].append(use)
     yield from (_of_use(seen, found) for found in handed.values())
-    told = {call.name for call in calls} | {name for _, _, name in handed}
+    reported = {call.name for call in calls} | {name for _, _, name in handed}
     alike: dict[tuple[str, str, str], list[FlashImport]] = defaultdict(list)
     for place in seen.static.flash_attn_imports:
-        if not any(_reaches(place, name) for name in told):
-            said, fix = _about(place, uses)
-            alike[place.file, said, fix].append(place)
-    yield from (_of_imports(seen, places, said, fix) for (_, said, fix), places in alike.items())
+        if not any(_reaches(place, name) for name in reported):
+            text, fix = _about(place, uses)
+            alike[place.file, text, fix].append(place)
+    yield from (_of_imports(seen, places, text, fix) for (_, text, fix), places in alike.items())
 
 
 def _reaches(place: FlashImport, name: str) -> bool:
-    """Whether a function that is called comes from this import: of a module, or under another generation's name."""
+    """Whether a function that is called comes from this import: of a module, or under the name in another version."""
     bound = {dotted for _, dotted in place.binds}
     return any(name == one or name.startswith(f"{one}.") or _last(one) == _last(name) for one in bound)
 
@@ -101,18 +101,21 @@ def _version(text: object) -> tuple[int, int] | None:
 
 def _of_call(seen: AnalysisContext, site: _Site) -> Finding:
     call, instead = site.call, site.instead
-    said = [_BY.get(instead.by, "")]
+    texts = [_BY.get(instead.by, "")]
     if not instead.code:
-        said = [f"Its arguments cannot be read from the source: {', '.join(instead.left_out) or 'some are missing'}."]
+        texts = [f"Its arguments cannot be read from the source: {', '.join(instead.left_out) or 'some are missing'}."]
     elif instead.left_out:
-        said.append(f"Not in the lines below, and it may change the result: {', '.join(instead.left_out)}.")
+        texts.append(f"The lines below leave this out, which may change the result: {', '.join(instead.left_out)}.")
     if call.ambiguous:
-        said.append(f"Its positional arguments are read as those of {call.name}; {', '.join(call.ambiguous)} differs.")
+        differ = f"differ{'s' * (len(call.ambiguous) == 1)}"
+        texts.append(
+            f"Its positional arguments are read as those of {call.name}; {', '.join(call.ambiguous)} {differ}."
+        )
     if call.partial:
-        said.append("Arguments that come with the later call are not known here.")
+        texts.append("Arguments of the later call are not known here.")
     return CHECK.finding(
-        f"{call.api}: {instead.by or 'torch'} has it" if instead.code else f"{call.api} is called",
-        " ".join([*said, *instead.notes]),
+        f"{call.api}: {instead.by or 'torch'} can do it" if instead.code else f"{call.api} is called",
+        " ".join([*texts, *instead.notes]),
         location=seen.location(call.file, call.line, _last(call.function)),
         owner=seen.owner(call.file),
         count=len(site.lines),
@@ -126,7 +129,7 @@ def _of_use(seen: AnalysisContext, uses: list[FlashUse]) -> Finding:
     first, api = uses[0], _last(uses[0].name)
     return CHECK.finding(
         f"{api} is used without a call",
-        f"{api} is used otherwise than in a call, and was not followed: with which arguments it is called is not seen.",
+        f"{api} is used, but not in a call. compile-doctor does not follow it, so the arguments of its calls are unknown.",
         location=seen.location(first.file, first.line, _last(first.function)),
         owner=seen.owner(first.file),
         count=len(uses),
@@ -137,7 +140,7 @@ def _of_use(seen: AnalysisContext, uses: list[FlashUse]) -> Finding:
 
 
 def _about(place: FlashImport, uses: tuple[FlashUse, ...]) -> tuple[str, str]:
-    """(what is said, the fix) of an import of which no attention function is called."""
+    """(message, fix) for an import of which no attention function is called."""
     names = [dotted for _, dotted in place.binds]
     guarded = " The import is guarded: the program runs without the package." if place.guarded else ""
     lines = [use for use in uses if _reaches(place, use.name)]
@@ -149,18 +152,18 @@ def _about(place: FlashImport, uses: tuple[FlashUse, ...]) -> tuple[str, str]:
             )
         )
         fix = next((text for part, text in _OTHERS.items() if any(part in name for name in names)), "")
-        return f"What it brings is used at {where}.{guarded}", fix
+        return f"Names that it imports are used at {where}.{guarded}", fix
     if any(name.endswith(".*") for name in names):
-        return f"Which names its * brings is not known here.{guarded}", ""
+        return f"The names that its * imports are not known here.{guarded}", ""
     return f"Nothing in the target's own files calls it.{guarded}", _NOTHING
 
 
-def _of_imports(seen: AnalysisContext, places: list[FlashImport], said: str, fix: str) -> Finding:
-    """One finding for those of a file about which the same is said."""
+def _of_imports(seen: AnalysisContext, places: list[FlashImport], text: str, fix: str) -> Finding:
+    """One finding for the imports of a file that have the same message and fix."""
     first, names = places[0], ", ".join(place.name for place in places)
     return CHECK.finding(
         f"flash_attn is imported: {names}",
-        f"The package is built for one CUDA and one torch. {said}",
+        f"The package is built for one version of CUDA and one of torch. {text}",
         location=seen.location(first.file, first.line, _last(first.function)),
         owner=seen.owner(first.file),
         count=len(places),
@@ -218,26 +221,26 @@ CHECK = Check(
     name="flash-attn-package",
     severity="info",
     category="kernels",
-    summary="flash_attn is imported or called where SDPA, or flex_attention for windows, soft caps and varlen, would do.",
+    summary="flash_attn is imported or called, but SDPA could do the same, or flex_attention for windows, soft caps and varlen.",
     explanation="""\
-The `flash_attn` package is compiled for one CUDA and one torch, for hours. What it does is in torch:
+The `flash_attn` package has to be compiled, for hours, for one version of CUDA and one of torch. torch can do the same:
 `scaled_dot_product_attention` has the flash kernel, flex_attention has windows, soft caps, ALiBi and packed documents.
-The finding of a call is that call's replacement, with its own arguments. What to mind:
+The finding about a call shows the replacement of that call, with its own arguments. Note these differences:
 
 - Layout: flash_attn takes (batch, tokens, heads, dim), torch (batch, heads, tokens, dim).
 - `causal=True` with fewer queries than keys (decoding with a cache): flash_attn, from 2.1 on, aligns the mask bottom
   right, SDPA's `is_causal=True` top left. Then SDPA needs the mask. `torch.nn.attention.bias.causal_lower_right` is one
-  and keeps the flash kernel, but torch.compile cannot trace it (torch 2.8 to 2.15): the replacement writes it out.
+  and keeps the flash kernel, but torch.compile cannot trace it (torch 2.8 to 2.15), so the replacement creates a tensor.
 - `window_size`, `softcap`, `alibi_slopes`: flex_attention, compiled. It has no dropout; with dropout, SDPA with a mask.
 - `flash_attn_varlen_func`: flex_attention with a document mask, or on CUDA `torch.nn.attention.varlen.varlen_attn`
   (from torch 2.10; with a scale and a window from 2.11, grouped heads 2.12).
 - `flash_attn_with_kvcache` writes the new keys into the cache in place, and so does the replacement.
 
-It is read from the source, for files that are the target's own; whether the line runs is not asked, and where the
-package is missing and the target cannot be imported (CD001), the findings are the same. One finding for
-each call; calls with the same replacement in one function are one. A function that is put into a dict or handed to
-another is a finding too: what becomes of it there is not followed. An import is a finding of its own where nothing in
-the target's files calls an attention function that it brings, in a `try` too; imports stand behind the calls.
+The findings come from the source of the target's own files. They do not depend on whether the line runs, and are the
+same if the package is missing and the target cannot be imported (CD001). Each call has one finding; calls with the same
+replacement in one function share one. A function that is stored in a dict or passed to another function is a finding
+too, because compile-doctor does not follow it there. An import has a separate finding if nothing in the target's files
+calls an attention function that it imports, even in a `try`; these findings come after those of the calls.
 """,
     detect=detect,
     fires=_FIRES,

@@ -1,4 +1,4 @@
-"""CD601: the compiled output is another than eager's, beyond what precision explains."""
+"""CD601: the compiled output differs from eager's by more than precision explains."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from compile_doctor.model.findings import Finding
 from compile_doctor.model.tolerances import judge, status, worst
 
 TOLERATED = 0.1
-"""Share of the largest eager value: far beyond rounding in any dtype, bfloat16 included."""
+"""Share of the largest eager value: far larger than rounding errors in any dtype, bfloat16 included."""
 
 _CPU_FLEX = (
     "Inductor's CPU code for flex_attention reads a key or value that lies inside a larger tensor (chunk, split, a slice of "
     "a fused projection) from that tensor's start: try k, v = k.contiguous(), v.contiguous(). If it still differs, compile "
-    "one part after the other until the part that differs is left, and report that to PyTorch."
+    "one part of the model after another until you find the part that differs, and report it to PyTorch."
 )
 _HALVE = (
-    "Do not use the compiled model yet. Halve it: compile one part after the other (--as-is, with torch.compile around a "
-    "submodule) until the part that differs is left; then report that to PyTorch."
+    "Do not use the compiled model yet. Compile one part of it after another (--as-is, with torch.compile around a "
+    "submodule) until you find the part that differs, and report it to PyTorch."
 )
 _WHAT = {"compiled-vs-eager": "results", "state-after": "state"}
 _CAUSES = {
@@ -34,13 +34,13 @@ _CAUSES = {
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
-    """With --numerics the exact comparison; else a tenth of the largest value."""
+    """With --numerics the exact comparison; else a tolerance of a tenth of the largest value."""
     exact = [one for one in seen.evidence.comparisons if not decoded_eagerly(one)]
     yield from _exactly(seen, exact) if exact else _quickly(seen)
 
 
 def _exactly(seen: AnalysisContext, comparisons: list[Comparison]) -> Iterator[Finding]:
-    """One finding: gradients and decoded steps follow from what the forward run computes."""
+    """One finding about the first difference: gradients and decoded steps depend on what the forward run computes."""
     failed = [(one, row) for one in comparisons if (row := worst(one)) and judge(one) == "FAIL"]
     raised = [one for one in comparisons if not one.rows and judge(one) == "FAIL"]
     if raised:
@@ -70,7 +70,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     bad = _failing(comparison)
     more = "+" if len(bad) == len(comparison.rows) < comparison.compared else ""
     yield f"{comparison.case}, {comparison.direction}: {len(bad)}{more} of {comparison.compared} tensors differ"
-    first = {row.name.partition(" of call ")[0]: row for row in reversed(bad)}  # of several calls the worst
+    first = {row.name.partition(" of call ")[0]: row for row in reversed(bad)}  # of several calls, the worst
     for row in list(reversed(first.values()))[:3]:
         yield f"{row.name}: {described(row, comparison.depth)}"
     if comparison.direction == "backward":
@@ -89,21 +89,23 @@ def _quickly(seen: AnalysisContext) -> Iterator[Finding]:
     if facts.random:
         return
     if unlike:
-        said, measured = f"The outputs of the first call differ: {unlike}", unlike
+        text, measured = f"The outputs of the first call differ: {unlike}", unlike
     elif difference is None or not largest or difference <= TOLERATED * largest:
         return
     else:
-        said = f"The outputs of the first call differ by up to {difference:.2g}, where the largest eager value is {largest:.2g}"
+        text = (
+            f"The outputs of the first call differ by up to {difference:.2g}; the largest eager value is {largest:.2g}"
+        )
         measured = f"largest absolute difference {difference:.3g}, tolerated here {TOLERATED * largest:.3g}"
     at = facts.compared_at
     yield CHECK.finding(
         "Compiled and eager give different results",
-        said + (f" (at {at:,} tokens)." if at else "."),
+        text + (f" (at {at:,} tokens)." if at else "."),
         cause="numerics",
         fix=_fix(seen),
         evidence=(
             measured,
-            "the eager control run started from a freshly built model and the same seeds, and drew no random numbers",
+            "the eager control run started from a newly built model and the same seeds, and drew no random numbers",
         ),
     )
 
@@ -129,19 +131,20 @@ CHECK = Check(
     severity="error",
     category="numerics",
     needs=(needs.comparison(decoding=False),),
-    summary="The compiled output, gradient or state differs from eager's beyond what the dtype explains.",
+    summary="The compiled output, gradient or state differs from eager's by more than the dtype explains.",
     explanation="""\
-The doctor runs the target in eager mode too. Without `--numerics` it compares the tensors of the first call: rounding
-explains a small difference; a tenth of the largest value it does not, in any precision, nor another shape, dtype or
-NaN. Models that draw random numbers (dropout while training) are not judged then: compiled code draws others.
+compile-doctor runs the target in eager mode too. Without `--numerics` it compares the tensors of the first call.
+Rounding explains a small difference. In no precision does it explain a tenth of the largest value, another shape or
+dtype, or NaN. Models that draw random numbers (dropout while training) are not compared then, because compiled code
+draws other numbers.
 
-With `--numerics`, and in `parity`, every output of every call is compared, with `--grad` every parameter's gradient, and
-the buffers, parameters and inputs that the runs changed (batch norm's statistics). All runs start from the same tensors,
-inputs and seed, and compiled code draws eager's random numbers (Inductor's fallback_random). Both are held against a
-float64 run of the same model: a result is wrong only if it is clearly further from that than eager is. Where the model
-cannot be run in float64, or draws random numbers, the tolerance is that of the dtype and the depth of the model. Before
-a difference is called wrong, eager runs once more with parameters and inputs moved by one step of their dtype: what
-that explains is drift. Beyond that, the compiled code computes something else.
+With `--numerics`, and in `parity`, every output of every call is compared, with `--grad` every parameter's gradient,
+and the buffers, parameters and inputs that the runs changed (batch norm's statistics). All runs start from the same
+tensors, inputs and seed, and compiled code draws eager's random numbers (Inductor's fallback_random). Both are compared
+with a float64 run of the same model: a result is wrong only if it is clearly further from that than eager is. If the
+model cannot run in float64, or draws random numbers, the tolerance is that of the dtype and the depth of the model.
+Before a difference is reported as wrong, eager runs once more with parameters and inputs moved by one step of their
+dtype. What that explains is drift. Beyond that, the compiled code computes something else.
 """,
     detect=detect,
     fires="""\

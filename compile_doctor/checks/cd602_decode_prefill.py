@@ -1,4 +1,4 @@
-"""CD602: decoding with a cache is another than the full run; says which position, and why where that was tried out."""
+"""CD602: decoding with a cache differs from the full run; names the first position, and the cause if a trial found it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from compile_doctor.model.findings import Finding
 from compile_doctor.model.tolerances import judge, worst
 
 _OFFSET = (
-    "Position offset: positions begin at 0 in every chunk",
-    "Begin where the chunk does: torch.arange(start, start + T), table[start : start + T], with the number of positions "
-    "that are in the cache as start.",
+    "Position offset: positions start at 0 in every chunk",
+    "Start at the chunk's first position: torch.arange(start, start + T), table[start : start + T]. start is the number "
+    "of positions that are in the cache.",
 )
 _TRIANGLE = (
-    "Position offset in the mask: its triangle begins at the top left",
-    "Query i of a chunk stands at position start + i. In SDPA: attn_mask=torch.ones(T, S, dtype=torch.bool).tril(S - T) in place "
-    "of is_causal=True, or torch.nn.attention.bias.causal_lower_right(T, S); with one query no mask at all.",
+    "Position offset in the mask: its triangle is aligned at the top left",
+    "Query i of a chunk has position start + i. In SDPA, pass attn_mask=torch.ones(T, S, dtype=torch.bool).tril(S - T) "
+    "instead of is_causal=True, or torch.nn.attention.bias.causal_lower_right(T, S). With one query, pass no mask.",
 )
 _KINDS = {
     "arange": _OFFSET,
@@ -31,13 +31,13 @@ _KINDS = {
     "triangle": _TRIANGLE,
     "write": (
         "The cache is overwritten: every chunk is written at row 0",
-        "Write at the chunk's own rows: cache[:, :, start : start + T] = k.",
+        "Write to the chunk's own rows: cache[:, :, start : start + T] = k.",
     ),
 }
 _TRIED = {
-    "arange": "torch.arange at {} begun at the chunk's first position",
-    "slice": "the slice at {} begun at the chunk's first position",
-    "write": "the rows written at {} begun at the chunk's first position",
+    "arange": "torch.arange at {} started at the chunk's first position",
+    "slice": "the slice at {} started at the chunk's first position",
+    "write": "the rows written at {} started at the chunk's first position",
     "causal": "the causal mask at {} aligned at the bottom right",
     "triangle": "the triangle at {} aligned at the bottom right",
 }
@@ -45,9 +45,9 @@ _OFF_BY_ONE = {
     "arange": ("positions are counted", "the positions at {}"),
     "slice": ("a table is read", "the slice at {}"),
     "write": ("the cache is written", "the rows written at {}"),
-    "triangle": ("the mask's triangle begins", "the diagonal at {}"),
+    "triangle": ("the mask's triangle starts", "the diagonal at {}"),
 }
-"""Where, in the title; and what was moved."""
+"""The place, for the title; and what was moved."""
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
@@ -57,9 +57,9 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         yield CHECK.finding(
             f"{hook(raised[0])} raises without torch.compile",
             cause="decode:raises",
-            fix="Correct full() first: there is nothing that decoding could be compared with."
+            fix="Fix full() first: without it, decoding cannot be compared with anything."
             if raised[0].case == "full"
-            else "Correct the call at this line: full() computes the same positions without it.",
+            else "Fix the call at this line: full() computes the same positions without it.",
             **values_of(seen, raised),
         )
     wrong = [one for one in failed if one.rows]
@@ -71,8 +71,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     values: dict[str, Any] = {"cause": "decode"}
     title = "Decoding with the cache differs from the full run"
     fix = (
-        "Look at what a chunk takes from the ones before it: the positions that it is given, the rows of the cache that it "
-        "writes and reads, and the mask's row for its first query."
+        "Check what a chunk takes from the chunks before it: its positions, the rows of the cache that it writes and "
+        "reads, and the mask's row for its first query."
     )
     shifts = {one.positions.shift if one.positions else None for one in wrong}
     tried = []
@@ -84,28 +84,29 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             title, cause = f"Position offset: off by one where {where}", f"{cause}:off-by-one"
             what += f" moved by {explained.by:+d}"
             fix = (
-                "A chunk begins at the number of positions that are in the cache before it: take that number before "
-                "the chunk's own are added, and add nothing to it."
+                "A chunk starts at the number of positions that are in the cache before it. Read that number before the "
+                "chunk's own positions are added, and add nothing to it."
             )
         frame = explained.frame
-        place = f"{frame.file}:{frame.line}" + (f" and {explained.sites - 1} more lines" if explained.sites > 1 else "")
+        more = explained.sites - 1
+        place = f"{frame.file}:{frame.line}" + (f" and {more} more line{'s' * (more != 1)}" if more > 0 else "")
         values = {
             "cause": cause,
             "location": seen.location(frame.file, frame.line, frame.function),
         }
-        tried = [f"chunk {explained.chunk} was run once more with {what.format(place)}: equal to full()"]
+        tried = [f"chunk {explained.chunk} was run once more with {what.format(place)}: the result equals full()"]
     elif len(shifts) == 1 and (shift := shifts.pop()) is not None:
         title = f"Position offset: the decoded output is shifted by {abs(shift)} position{'s' * (abs(shift) != 1)}"
-        fix = "Return for each position the row that full() returns for it."
+        fix = "For each position, return the row that full() returns for it."
         values["cause"] = "decode:shift"
         tried = [
             f"row p of incremental() is row p {'+' if shift > 0 else '-'} {abs(shift)} of full(), at every p that differs"
         ]
     yield CHECK.finding(
         title,
-        _where(first) + (f" So do chunks of {_listed(wrong[1:])}." if len(wrong) > 1 else ""),
+        _where(first) + (f" Chunks of {_listed(wrong[1:])} differ too." if len(wrong) > 1 else ""),
         fix=fix,
-        evidence=(*tried, *map(_line, wrong), "all in eager mode: torch.compile has no part in it"),
+        evidence=(*tried, *map(_line, wrong), "all runs were in eager mode: torch.compile has no part in it"),
         **values,
     )
 
@@ -120,11 +121,11 @@ def _where(one: Comparison) -> str:
         named = (
             f"the first of chunk {chunk + 1}"
             if found.chunk > 1
-            else "the first with something in the cache" * (chunk == 1)
+            else "the first after something is in the cache" * (chunk == 1)
         )
     return (
         f"In chunks of {found.chunk}, position {found.first} is the first that differs from the full run"
-        f"{', ' + named if named else ''}; {found.differing} of {found.length} positions do."
+        f"{', ' + named if named else ''}; {found.differing} of {found.length} positions differ."
     )
 
 
@@ -145,22 +146,27 @@ CHECK = Check(
     severity="error",
     category="numerics",
     needs=(needs.comparison(decoding=True),),
-    summary="Decoding with a cache does not equal the full-sequence run; looked at with `--numerics`, where the target offers both.",
+    summary="Decoding with a cache does not equal the full-sequence run (`--numerics`, for a target that offers both).",
     explanation="""\
-A target file that has `full(model, inputs)` and `incremental(model, inputs, chunk)` is run both ways under `--numerics`, and
-in `parity`: the whole sequence at once, and with its cache, `chunk` positions at a time, for 1 and several larger chunks.
-Both return the same tensor, with positions in the last but one dimension (of token ids: the last). Each run begins with a
-fresh model, in eval mode, without torch.compile; where these agree, the compiled model is decoded too (then a difference is
-CD601).
+If a target file has `full(model, inputs)` and `incremental(model, inputs, chunk)`, `--numerics` and `parity` run both:
+the whole sequence at once, and with its cache, `chunk` positions per call, for chunks of 1 and several larger sizes.
+Both return the same tensor, with positions in the second to last dimension (of token ids: the last). Each run starts
+with a new model, in eval mode, without torch.compile. If these agree, the compiled model is decoded too (a difference
+is then CD601).
 
 A hook that raises is a finding with the exception and its line.
 
-The finding names the first position that differs. Why it does is tried out, not guessed: the run is repeated with one kind
-of call at one line changed. A `torch.arange(T)` or a slice `table[:T]` that begins where the chunk does in place of 0; a
-write `cache[..., :T] = k` at the chunk's own rows; a causal triangle aligned at the bottom right (torch's `is_causal=True`
-aligns it at the top left, where one query sees one key only). Or positions, slices and diagonals moved by one, where they
-follow the chunk already. Where the output then equals the full run's, that line is the
-cause. Where none of these does it, the finding says which position differs and no more.
+The finding names the first position that differs. compile-doctor tests the cause instead of guessing it: it repeats the
+run with one kind of call at one line changed:
+
+- a `torch.arange(T)` or a slice `table[:T]` that starts at the chunk's first position instead of 0
+- a write `cache[..., :T] = k` at the chunk's own rows
+- a causal triangle aligned at the bottom right (torch's `is_causal=True` aligns it at the top left: one query sees one
+  key only)
+- positions, slices and diagonals moved by one, if they follow the chunk already
+
+If the output then equals that of the full run, that line is the cause. If none of these changes it, the finding names
+only the position that differs.
 """,
     detect=detect,
     options="--backend eager --numerics",

@@ -15,7 +15,7 @@ _TRITON = re.compile(r"TritonMissing|Cannot find a working triton installation")
 
 
 def is_missing_compiler(failure: Failure) -> bool:
-    """Whether the failure is the environment's, not the model's."""
+    """Whether the cause of the failure is the environment, not the model."""
     return any(_CXX.search(_text(link)) or _TRITON.search(_text(link)) for link in failure.chain)
 
 
@@ -33,10 +33,10 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         if any(pattern.search(text) for text in texts):
             yield CHECK.finding(
                 f"No working {what}",
-                f"Inductor generates code that this machine cannot compile: it has no working {what}.",
+                f"This machine cannot compile the code that Inductor generates, because it has no working {what}.",
                 owner="torch",
                 cause=f"no-{what.lower()}",
-                fix=f"{fix} Until then, --backend eager sees breaks and recompiles, not kernels.",
+                fix=f"{fix} Until then, --backend eager reports breaks and recompilations, not kernels.",
                 evidence=(f"torch raised {pattern.pattern.split('|')[0]}",),
             )
 
@@ -50,7 +50,7 @@ CHECK = Check(
     summary="No working C++ compiler or Triton for the chosen device.",
     explanation="""\
 Inductor turns graphs into C++ (CPU) or Triton (GPU) source and compiles it on this machine. Without a compiler nothing
-can be compiled; `compile-doctor env` shows what is there. Nothing of this says anything about the model.
+can be compiled; `compile-doctor env` shows what is installed. The finding is about the machine, not about the model.
 """,
     detect=detect,
     fires="""\

@@ -1,4 +1,4 @@
-"""CD702: a known defect of this torch that would not show itself, where the model can run into it."""
+"""CD702: this torch has a known defect that raises no error, and the model may be affected."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for recipe in all_recipes():
         quiet = recipe.silent_wrong_result or recipe.action == "warn"
         if recipe.silent_wrong_result and (compared or not finished):
-            continue  # whether the result is wrong was looked at (CD601), or there was none
+            continue  # the result was compared (CD601), or there was none
         if not quiet or recipe.id in active or not about(recipe, seen.evidence.environment):
             continue
         if not {"uses", "source"} & recipe.conditions.keys():
-            continue  # nothing in a run says that it matters there; `patches list` has it
+            continue  # a run does not show whether it matters; `patches list` has it
         used, at = concerned(recipe, [one.site for one in seen.attention], seen.own_sources)
         if not used:
             continue
@@ -35,11 +35,11 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         fixed = ", ".join(f"{package} {version}" for package, version in recipe.fixed_in.items())
         yield CHECK.finding(
             recipe.title,
-            f"{' '.join(recipe.explanation.split())} Whether this model runs into it was not tried.",
+            f"{' '.join(recipe.explanation.split())} compile-doctor did not test whether this model is affected.",
             location=location,
             owner="mine" if location else "torch",
             cause=f"known:{recipe.id}",
-            fix=recipe.workaround or (f"Update: mended in {fixed}." if fixed else ""),
+            fix=recipe.workaround or (f"Update: fixed in {fixed}." if fixed else ""),
             recipe=None if recipe.action == "warn" else recipe.id,
             evidence=(
                 f"torch {seen.evidence.environment.get('torch')} is in {ranges(recipe.affects)}",
@@ -49,7 +49,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
 
 
 def _location(recipe: Recipe, seen: AnalysisContext, at: tuple[str, int] | None) -> Location | None:
-    """The line of the model that uses it: found by the recipe's pattern, else the first attention call."""
+    """The line of the model that uses the feature: by the recipe's pattern, else the first attention call."""
     if at is not None:
         return seen.location(*at, locations.enclosing(seen.own_sources, *at))
     frame = next((one.site.frame for one in seen.attention if used_by(recipe, one.site)), None)
@@ -62,19 +62,19 @@ CHECK = Check(
     severity="warning",
     category="machine",
     own_recipe=True,
-    summary="This torch has a known defect that gives no error, the model uses what it is about, and no recipe mends it.",
+    summary="This torch has a known defect that raises no error, the model uses the affected feature, and no recipe fixes it.",
     explanation="""\
-Some defects of a torch release are silent: a wrong result, a memory or time that nobody expects. They are known from
-upstream's issues, and most were reproduced for the recipes of compile-doctor. The finding says that this torch has the
-defect and that the model uses what it is about; it does not say that the model is hit. Defects that raise an error are
-not listed: where one strikes, the finding about the error names its recipe. Nor is a wrong result where the output was
-compared with eager mode: then CD601 tells.
+Some defects of a torch release are silent: a wrong result, or unexpected memory or time. They are known from upstream's
+issues, and most were reproduced for the recipes of compile-doctor. The finding states that this torch has the defect
+and that the model uses the affected feature; it does not state that the model is affected. Defects that raise an error
+are not listed: if one occurs, the finding about the error names its recipe. A wrong result is not listed either if the
+output was compared with eager mode: CD601 reports it.
 
-`compile-doctor patches list` has all that concern this torch; `--patches auto`, or `import compile_doctor.auto` in your
-program, applies those that are safe.
+`compile-doctor patches list` lists all recipes for this torch. `--patches auto`, or `import compile_doctor.auto` in
+your program, applies those that are safe.
 """,
     detect=detect,
-    # Dropout draws random numbers: compiled and eager output cannot be compared, and nothing else would tell.
+    # Dropout draws random numbers: compiled and eager output cannot be compared, and nothing else would show it.
     fires=attention_program(
         "return torch.nn.functional.dropout(flex_attention(q, k, v, block_mask=self.mask), 0.1, self.training)"
     ),

@@ -1,4 +1,4 @@
-"""CD901: a recipe was asked for and matches by version, but a guard of it refused."""
+"""CD901: a requested recipe matches by version, but one of its guards refused it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         late = one.state == "too-late"
         yield CHECK.finding(
             f"The recipe {one.id} was not applied",
-            f"It is about this version, but it was {'too late' if late else 'refused'}: {one.reason}. Nothing was changed.",
+            f"It is for this version, but it was {'too late' if late else 'refused'}: {one.reason}. Nothing was changed.",
             owner="mine" if late else "torch",
             cause=f"{one.state}:{one.id}",
             fix="Import compile_doctor.auto before those modules."
             if late
-            else "This build of torch, or a package that patches it too, differs from the sources that the recipe was "
-            f"written for. By hand: compile-doctor patches show {one.id}.",
+            else "The code in this torch differs from the sources that the recipe was written for: this build differs, or another "
+            f"package patches it too. To make the change by hand: compile-doctor patches show {one.id}.",
             evidence=(f"the engine, in the target's process: {one.state}",),
         )
 
@@ -32,11 +32,11 @@ CHECK = Check(
     name="patch-skipped",
     severity="warning",
     category="patches",
-    summary="A recipe matches by version, but its capability probe or the fingerprint of what it replaces does not.",
+    summary="A recipe matches by version, but its capability probe or the fingerprint of what it replaces does not match.",
     explanation="""\
-A recipe replaces code of torch only where that code is, to the letter, what the recipe was written for, where no other
-package has replaced it, and where nobody holds on to the original by `from … import …`. Else it is refused, and the run
-goes on without it. `compile-doctor patches status` shows the same without a model.
+A recipe replaces code of torch only if that code is exactly the code that the recipe was written for, if no other
+package has replaced it, and if no module has imported the original with `from … import …`. Else it is refused, and the
+run continues without it. `compile-doctor patches status` shows the same without a model.
 """,
     detect=detect,
 )

@@ -1,4 +1,4 @@
-"""CD902: a recipe raised while it was applied; all that it had changed was put back."""
+"""CD902: a recipe raised while it was applied; everything that it had changed was restored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
                 f"It could not be applied, or did not stay: {one.reason}.",
                 owner="torch",
                 cause=f"failed:{one.id}",
-                fix=f"Leave it out: COMPILE_DOCTOR_DISABLE={one.id}. A recipe that fails is a defect of the recipe: please report it.",
+                fix=f"Leave it out: COMPILE_DOCTOR_DISABLE={one.id}. A recipe that fails has a defect: report it to compile-doctor.",
                 evidence=("the engine, in the target's process: failed",),
             )
 
@@ -27,10 +27,10 @@ CHECK = Check(
     name="patch-failed",
     severity="error",
     category="patches",
-    summary="A recipe raised while it was applied; everything it had changed was put back.",
+    summary="A recipe raised while it was applied; everything that it had changed was restored.",
     explanation="""\
-All changes of a recipe are made, or none: where one raises, those before it are taken back, and the message says so if
-one of them could not be. A recipe that is replaced by somebody else later counts as failed too.
+Either all changes of a recipe are made, or none. If one raises, those before it are reverted; the message reports it if
+one of them could not be. A recipe that other code replaces later also counts as failed.
 """,
     detect=detect,
 )

@@ -1,4 +1,4 @@
-"""What checks cannot do without, and why it is not there: `Check.needs`, behind "not checked" in a report."""
+"""The evidence that checks require, and why it is missing: `Check.needs`, the reasons of "not checked" in a report."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from compile_doctor.model.evidence import Evidence
 def watched(evidence: Evidence) -> Iterator[str]:
     """A probe in the process that called attention."""
     if not evidence.attention.watched and evidence.has_attention:
-        yield "no probe watched this run: a trace tells what was compiled, not what was executed"
+        yield "no probe watched this run: a trace shows what was compiled, not what was executed"
 
 
 def memory(evidence: Evidence) -> Iterator[str]:
     """The memory that attention took."""
     if not evidence.attention.watched and evidence.has_attention:
-        yield "memory was not measured: that takes `diagnose`"
+        yield "memory was not measured: only `diagnose` measures it"
 
 
 def profiler(evidence: Evidence) -> Iterator[str]:
     """A second run under torch's profiler."""
     if evidence.asked.command and evidence.has_attention:
-        yield "a command is not run again under the profiler: that takes `diagnose`"
+        yield "a command is not run again under the profiler: only `diagnose` does that"
 
 
 def eager_run(evidence: Evidence) -> Iterator[str]:
@@ -36,11 +36,11 @@ def eager_run(evidence: Evidence) -> Iterator[str]:
 def limit_log(evidence: Evidence) -> Iterator[str]:
     """What torch logs when the recompile limit is hit."""
     if not evidence.logs and not evidence.children:
-        yield "a bare trace does not say that the recompile limit was hit"
+        yield "a trace alone does not show whether the recompile limit was hit"
 
 
 def comparison(decoding: bool) -> Need:
-    """Comparisons of `--numerics`: of decoding with the full run, or of compiled code with eager's."""
+    """Comparisons of `--numerics`: of decoding with the full run if `decoding`, else of compiled code with eager mode."""
 
     def missing(evidence: Evidence) -> Iterator[str]:
         for one in judged(evidence.comparisons):

@@ -1,4 +1,4 @@
-"""What findings about a comparison share if one of its runs raised: the exception, the chunks it comes with, the line."""
+"""What findings about a comparison share if one of its runs raised: the exception, the sizes of chunks, the line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from compile_doctor.model.evidence import Failure
 
 
 def values_of(seen: AnalysisContext, raised: Sequence[Comparison]) -> dict[str, Any]:
-    """Message, location and traceback of the first; at least one is given."""
+    """Message, location and traceback of the first; `raised` has at least one."""
     first = raised[0]
     failure = Failure("numerics", first.chain, first.text)
     chunks = [one.case.removeprefix("chunk-") for one in raised if one.case != "full"]

@@ -1,4 +1,4 @@
-"""The examples shipped in the package: small, real models, each a target file."""
+"""The examples in the package: small, real models, each a target file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def example_names() -> tuple[str, ...]:
 def example_path(name: str) -> Path:
     """The file of an example. Raises UsageError for an unknown name."""
     if name not in example_names():
-        raise UsageError(f"There is no example {name!r}.", hint=f"There are: {', '.join(example_names())}.")
+        raise UsageError(f"There is no example {name!r}.", hint=f"The examples are {', '.join(example_names())}.")
     return Path(str(resources.files(__name__).joinpath(name.replace("-", "_") + ".py")))
 
 
 def example_variants(name: str) -> tuple[str, ...]:
-    """Other models of the same file, by configuration or with the mistake that they teach: `example:NAME:VARIANT`."""
+    """Other models in the same file, with another configuration or with a mistake: `example:NAME:VARIANT`."""
     tree = ast.parse(example_path(name).read_text(encoding="utf-8"))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     return tuple(

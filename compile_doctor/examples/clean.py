@@ -1,4 +1,4 @@
-"""A two-layer transformer encoder that compiles into one graph: nothing to mend."""
+"""A two-layer transformer encoder that compiles into one graph: nothing to fix."""
 
 import torch
 import torch.nn.functional as F

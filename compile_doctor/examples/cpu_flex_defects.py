@@ -3,7 +3,7 @@
 `build_model()` avoids all three. Eager runs the others, but on a CPU
 `query_view()` cannot be compiled: q and k are plain views of a Linear's output (torch 2.13 to 2.15),
 `epilogue()` cannot be compiled: its output is flex_attention's, changed element by element (every version so far),
-`view_offset()` compiles and is wrong: v lies inside a larger tensor and is read at its start (every version so far).
+`view_offset()` compiles and is wrong: v is inside a larger tensor and is read at its start (every version so far).
 """
 
 from math import ceil
@@ -37,14 +37,14 @@ class Attention(nn.Module):
 
 
 class QueryView(Attention):
-    """The usual way to write it, without the copies. Mended by the recipe cpu-flex-query-view."""
+    """The usual way to write it, without the copies. The recipe cpu-flex-query-view fixes it."""
 
     def heads(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         return split_heads(self.query(x)), split_heads(self.key(x)), split_heads(self.value(x))
 
 
 class Epilogue(Attention):
-    """Hands on the weighted heads, not merged yet. Mended by the recipe cpu-flex-epilogue, or by weighing v instead."""
+    """Returns the weighted heads, not merged yet. The recipe cpu-flex-epilogue fixes it, and so does weighting v instead."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Epilogue(Attention):
 
 
 class ViewOffset(Attention):
-    """One projection for q, k and v; the copies leave out v, the last third of its output. `v.contiguous()` helps."""
+    """One projection for q, k and v; v, the last third of its output, is not copied. `v.contiguous()` fixes it."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,17 +1,17 @@
-"""A decode loop with a KV cache that compiles two graphs and no more, and the mistakes that compile one for every token.
+"""A decode loop with a KV cache that compiles only two graphs, and the mistakes that compile one for every token.
 
-`build_model()` is the right one. Prefill and decoding are compiled apart, both with static shapes: the cache has its full
-size from the start, what varies from step to step is the *value* of a tensor, and every function and mask is made once.
-`growing()` is right too: its cache grows by a token per step, so its decoding is compiled with dynamic=True.
+`build_model()` is correct. Prefill and decoding are compiled separately, with static shapes: the cache has its full
+size from the start, only the *value* of a tensor varies from step to step, and every function and mask is created once.
+`growing()` is correct too: its cache grows by a token per step, so its decoding is compiled with dynamic=True.
 `autocast()` runs in bfloat16 and casts what flex_attention returns back to the query's dtype.
 
-`growing_static()`: `growing()` with dynamic=False. Every length is a graph of its own.
+`growing_static()`: `growing()` with dynamic=False. Every length gets its own graph.
 `new_score_mod()`: a new score_mod per step around a Python number, which is a constant of the graph.
-`captured_shape()`: the score_mod captures a table that is as long as the text is so far; its shape is a guard.
+`captured_shape()`: the score_mod captures a table that is as long as the text so far; torch guards on its shape.
 `mask_each_step()`: create_block_mask at every step, uncompiled.
 `step_counter()`: the position is an int attribute of the layer, also a constant of the graph.
-`layer_index()`: so is `layer_idx`; all layers share their compiled code, and each gets a graph of its own.
-`output_dtype()`: `autocast()` without the cast. flex_attention answers in bfloat16.
+`layer_index()`: so is `layer_idx`; all layers share their compiled code, and each gets its own graph.
+`output_dtype()`: `autocast()` without the cast. flex_attention returns bfloat16.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ Mod = Callable[..., torch.Tensor]
 
 
 class Layer(nn.Module):
-    """Attention with a cache of its own, deeper layers with smaller scores (GPT-2's scale_attn_by_inverse_layer_idx)."""
+    """Attention with its own cache, deeper layers with smaller scores (GPT-2's scale_attn_by_inverse_layer_idx)."""
 
     keys: torch.Tensor
     values: torch.Tensor
@@ -98,11 +98,11 @@ class DecodeLoop(nn.Module):
         self.register_buffer("slopes", 0.5 ** torch.arange(1, HEADS + 1))
         self.register_buffer("position", torch.zeros(1, dtype=torch.long))
         self.register_buffer("blocks", torch.ones(1, 1, 1, dtype=torch.int32))
-        # A function for all layers: one graph serves them all.
+        # One function for all layers, so one graph for all of them.
         self.prefill = torch.compile(self.layer.prefill, backend=backend, dynamic=False)
         self.decode = torch.compile(self.layer.decode, backend=backend, dynamic=dynamic)
 
-    @torch.compiler.disable  # what is worth compiling, it compiles by itself
+    @torch.compiler.disable  # it compiles its own parts
     def forward(self, prompt: torch.Tensor, mask: BlockMask) -> torch.Tensor:
         logits = [self.start(prompt, mask)]
         for length in range(prompt.shape[1], prompt.shape[1] + STEPS):
@@ -110,7 +110,7 @@ class DecodeLoop(nn.Module):
         return torch.cat(logits, dim=1)
 
     def start(self, prompt: torch.Tensor, mask: BlockMask) -> torch.Tensor:
-        """Fills the cache, and makes what all steps share."""
+        """Fills the cache, and creates what all steps share."""
         self.capacity = ceil((prompt.shape[1] + STEPS) / BLOCK) * BLOCK
         self.score_mod, self.mask = self.alibi, self.filled_mask()
         self.position.zero_()
@@ -123,7 +123,7 @@ class DecodeLoop(nn.Module):
     def step(self, token: torch.Tensor, length: int) -> torch.Tensor:
         """The logits after `token`, which is number `length` of the text, counted from zero."""
         self.position.fill_(length)
-        self.blocks.fill_(length // BLOCK + 1)  # the mask's tensor: later blocks of the cache are not looked at
+        self.blocks.fill_(length // BLOCK + 1)  # the mask's tensor: later blocks of the cache are not read
         mask, score_mod = self.mask_at(length), self.score_mod_at(length)
         x = self.embed(token)
         for layer in self.layers:
@@ -157,7 +157,7 @@ class DecodeLoop(nn.Module):
 
 
 class GrowingLoop(DecodeLoop):
-    """The cache is concatenated to: one length per step."""
+    """The cache grows by concatenation: another length at each step."""
 
     def __init__(self, backend: str = "inductor", dynamic: bool | None = True) -> None:
         super().__init__(backend, dynamic)
@@ -215,7 +215,7 @@ class CapturedShape(DecodeLoop):
 class MaskEachStep(DecodeLoop):
     def mask_at(self, length: int) -> BlockMask:
         def filled(batch: torch.Tensor, head: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
-            return self.filled(batch, head, q, k)  # create_block_mask takes no bound method
+            return self.filled(batch, head, q, k)  # create_block_mask does not accept a bound method
 
         return create_block_mask(filled, None, None, 1, self.capacity, device=self.slopes.device)
 

@@ -1,7 +1,7 @@
-"""The layers of `sdpa-migrated` before the migration: flash-attn where it is installed and the tensors are on a GPU.
+"""The layers of `sdpa-migrated` before the migration: flash-attn if it is installed and the tensors are on a GPU.
 
-The import is guarded, as it has to be where there is no wheel for this CUDA and this torch: the layers then run on
-SDPA. That is what they could do everywhere, and the doctor says so (CD504), with the call to put there.
+The import is guarded, because there may be no wheel for this CUDA and this torch: the layers then run on
+SDPA. They could do that everywhere: compile-doctor reports it (CD504), with the call to write instead.
 """
 
 import torch

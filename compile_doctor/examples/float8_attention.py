@@ -1,9 +1,9 @@
 """Float8 linear layers around flex_attention: fused, as long as no float8 tensor reaches the attention itself.
 
-`build_model()` keeps weights in float8 and hands plain bfloat16 on, like torchao's
-`quantize_(model, Float8WeightOnlyConfig())`; its float8 training layers hand on plain tensors as well.
-In `float8_query()` a projection leaves its result as a float8 tensor, here a small stand-in for the tensor subclasses
-of torchao: flex_attention has no rule for one. Use `q.dequantize()` before the attention.
+`build_model()` keeps weights in float8 and passes on plain bfloat16 tensors, like torchao's
+`quantize_(model, Float8WeightOnlyConfig())`; its float8 training layers pass on plain tensors too.
+In `float8_query()` a projection returns a float8 tensor, here a small version of the tensor subclasses
+of torchao. flex_attention has no rule for it: use `q.dequantize()` before the attention.
 """
 
 from math import ceil
@@ -54,7 +54,7 @@ def quantize(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return (x / scale).to(FLOAT8), scale
 
 
-@torch._dynamo.allow_in_graph  # torchao does the same for its own: Dynamo cannot trace the making of a subclass
+@torch._dynamo.allow_in_graph  # torchao does the same for its own: Dynamo cannot trace the creation of a subclass
 class ToFloat8(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: torch.Tensor) -> Float8Tensor:
@@ -66,7 +66,7 @@ class ToFloat8(torch.autograd.Function):
 
 
 class Float8Linear(nn.Module):
-    """The weight takes one byte per number, and is made bfloat16 where it is used."""
+    """The weight takes one byte per number, and is converted to bfloat16 where it is used."""
 
     def __init__(self) -> None:
         super().__init__()

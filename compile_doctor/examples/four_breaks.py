@@ -1,4 +1,4 @@
-"""A small routed language model with four habits that break the graph, each at another line."""
+"""A small routed language model with four habits that break the graph, each at a different line."""
 
 import logging
 
@@ -25,7 +25,7 @@ class Router(nn.Module):
 
 
 class Head(nn.Module):
-    """Clamps runaway scores, and returns those of the tokens that are no padding."""
+    """Clamps runaway scores, and returns those of the tokens that are not padding."""
 
     def __init__(self) -> None:
         super().__init__()

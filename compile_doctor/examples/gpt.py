@@ -1,13 +1,13 @@
-"""A GPT as people serve it: rotary positions, MHA, GQA or MQA, on SDPA or flex_attention, with a KV cache.
+"""A typical GPT: rotary positions, MHA, GQA or MQA, on SDPA or flex_attention, with a KV cache.
 
 `attention_impl` chooses between `"sdpa"` and `"flex"`, `kv_heads` between MHA, GQA and MQA; `build_model()` is MHA on
-SDPA, each other combination has a name. `model(tokens)` is the full run, causal and without a cache. With a cache,
+SDPA, and each other combination has a name. `model(tokens)` is the full run, causal and without a cache. With a cache,
 `model(prompt, cache)` is prefill, and each further `model(chunk, cache)` decodes one token or several: two graphs.
-The place in the cache is a tensor that is updated in place, and flex_attention's mask_mod, made once, captures it: a step
-differs from the one before in values only, and nothing is compiled again. No mask is a table of tokens × tokens.
+The position in the cache is a tensor that is updated in place, and flex_attention's mask_mod, created once, captures it: a step
+differs from the one before only in values, and nothing is compiled again. No mask is a table of tokens × tokens.
 
-The cache is for inference: no gradient flows through what it keeps. On a CPU flex_attention has no backward at all: there
-`--grad` is for the variants on SDPA, or with `--patches cpu-flex-eager-backward`, which trains dense, behind a graph
+The cache is for inference: no gradient flows through what it keeps. On a CPU flex_attention has no backward at all: use
+`--grad` there with the variants on SDPA, or with `--patches cpu-flex-eager-backward`, which trains dense, after a graph
 break. Also on a CPU, torch 2.8 has no fused SDPA kernel for GQA and MQA, and needs the recipe cpu-flex-openmp for flex.
 """
 
@@ -44,7 +44,7 @@ class Config:
 class Cache:
     """Keys and values of each layer, (batch, kv_heads, size, head_dim) from the start, filled in place.
 
-    `position` says how many tokens are in it. It is a tensor: an int would be a constant of the graph.
+    `position` is the number of tokens in it. It is a tensor: an int would be a constant of the graph.
     """
 
     def __init__(self, config: Config, batch: int, size: int, like: torch.Tensor) -> None:
@@ -66,7 +66,7 @@ def causal(batch: torch.Tensor, head: torch.Tensor, q: torch.Tensor, k: torch.Te
 
 
 def causal_from(position: torch.Tensor) -> Callable[..., torch.Tensor]:
-    """The same where the first query stands at `position`. Made once: a new function at every step costs a compilation each."""
+    """The same if the first query is at `position`. Created once: a new function at every step is compiled again."""
 
     def mask_mod(batch: torch.Tensor, head: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
         return position + q >= k
@@ -75,9 +75,9 @@ def causal_from(position: torch.Tensor) -> Callable[..., torch.Tensor]:
 
 
 def causal_mask(place: torch.Tensor, keys: int, mask_mod: Callable[..., torch.Tensor]) -> BlockMask:
-    """The mask of the queries at `place`, which follow one another, over the places 0 to `keys`.
+    """The mask of the queries at `place`, which are consecutive, over the positions 0 to `keys`.
 
-    A block of 128 queries sees blocks of 128 keys as a whole (mask_mod is not asked there), then those up to its own last
+    A block of 128 queries sees whole blocks of 128 keys (mask_mod is not called there), then those up to its own last
     token in part. Without both kinds a CPU's kernel for a single query does not compile (`explain cpu-flex-decode-blocks`).
     """
     first = place[::BLOCK]
@@ -160,7 +160,7 @@ class GPT(nn.Module):
         self.config = config
         self.embed = nn.Embedding(config.vocabulary, config.width)
         self.blocks = nn.ModuleList([Block(config) for _ in range(config.layers)])
-        nn.init.normal_(self.embed.weight, std=config.width**-0.5)  # it is the output projection, too
+        nn.init.normal_(self.embed.weight, std=config.width**-0.5)  # it is also the output projection
         self.norm = nn.LayerNorm(config.width)
 
     def forward(self, tokens: torch.Tensor, cache: Cache | None = None) -> torch.Tensor:
@@ -218,7 +218,7 @@ def full(model: nn.Module, inputs: tuple[torch.Tensor]) -> torch.Tensor:
 
 
 def incremental(model: nn.Module, inputs: tuple[torch.Tensor], chunk: int) -> torch.Tensor:
-    """The same logits, `chunk` tokens at a time. The first chunk is prefill."""
+    """The same logits, `chunk` tokens per call. The first chunk is prefill."""
     (tokens,) = inputs
     cache = Cache(model.config, *tokens.shape, like=model.embed.weight)
     return torch.cat([model(piece, cache) for piece in tokens.split(chunk, dim=1)], dim=1)

@@ -1,7 +1,7 @@
 """Grouped-query attention: eight query heads share two key and value heads, with a causal flex_attention.
 
 `build_model()` is fused. In `mixed_dtypes()` keys and values are kept in bfloat16, as in a cache of half the size, and
-nobody casts them back: flex_attention wants one dtype for q, k and v.
+nothing casts them back: flex_attention requires one dtype for q, k and v.
 """
 
 from math import ceil

@@ -1,8 +1,8 @@
 """Three ways to keep flex_attention out of the surrounding graph; one keeps the fused kernel.
 
-`build_model()` disables a plain function that calls the compiled flex_attention: fused, for one deliberate graph break.
+`build_model()` disables a plain function that calls the compiled flex_attention: fused, for one intended graph break.
 `disabled()` disables the compiled flex_attention itself: torch unwraps it, and every score is computed in full.
-`context_manager()` writes `with torch.compiler.disable():`, which is no context manager and raises, in eager too.
+`context_manager()` writes `with torch.compiler.disable():`, which is not a context manager and raises, in eager mode too.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ compiled_flex = torch.compile(flex_attention)
 
 @torch.compiler.disable
 def isolated(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, block_mask: BlockMask) -> torch.Tensor:
-    """What is disabled is this function; the compiled one inside it stays compiled."""
+    """This function is disabled; the compiled one inside it stays compiled."""
     return compiled_flex(q, k, v, block_mask=block_mask)
 
 
@@ -30,7 +30,7 @@ def never(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, block_mask: BlockMa
 
 
 class LocalAttention(nn.Module):
-    """A token sees those at most WINDOW away. `attention` is one of the three ways."""
+    """A token sees the tokens that are at most WINDOW away. `attention` is one of the three ways."""
 
     def __init__(self, attention: Callable[..., torch.Tensor]) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def near(batch: torch.Tensor, head: torch.Tensor, q: torch.Tensor, k: torch.Tens
 
 
 def local_mask(tokens: int) -> BlockMask:
-    """Made of blocks of 128 tokens, so that no table of tokens × tokens is needed."""
+    """Built from blocks of 128 tokens, so that no table of tokens × tokens is needed."""
     block = torch.arange(ceil(tokens / BLOCK))
     meets = (block[:, None] - block).abs() <= ceil(WINDOW / BLOCK)
     count = meets.sum(-1, dtype=torch.int32)

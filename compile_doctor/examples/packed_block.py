@@ -1,9 +1,9 @@
-"""A transformer block on SDPA, and its drop-in that packs documents and slides a window where the configuration says so.
+"""A transformer block on SDPA, and its drop-in with packed documents and a sliding window if the configuration sets them.
 
-`Block` is what people have. `PackedBlock` adds no parameters, so that state dicts fit both ways, and with the default
-`Config()` it makes the very same SDPA call: `build_model()` changes nothing. `Config(packed=True)` keeps documents apart
-that lie in one row, `Config(window=256)` shows a token the last 256 only; the variants have one of these, or both. Then
-attention is flex_attention, and the model makes one mask for all its blocks, block by block in the compiled graph: no
+`Block` is the usual block. `PackedBlock` adds no parameters, so state dicts fit both ways, and with the default
+`Config()` it makes the same SDPA call: `build_model()` changes nothing. `Config(packed=True)` separates the documents
+in one row, and `Config(window=256)` lets a token see only the last 256; the variants have one of these, or both. Then
+attention is flex_attention, and the model creates one mask for all its blocks, block by block in the compiled graph: no
 table of tokens × tokens. On a CPU flex_attention has no backward: train there with the default, or see `explain
 cpu-flex-eager-backward`.
 """
@@ -50,7 +50,7 @@ class Block(nn.Module):
 
 
 class PackedBlock(Block):
-    """The same, and with a mask flex_attention in place of SDPA."""
+    """The same; with a mask, flex_attention instead of SDPA."""
 
     def attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: BlockMask | None) -> torch.Tensor:
         if mask is None:
@@ -68,7 +68,7 @@ class Model(nn.Module):
         self.blocks = nn.ModuleList([PackedBlock() for _ in range(LAYERS)])
 
     def forward(self, x: torch.Tensor, document: torch.Tensor) -> torch.Tensor:
-        """`x` is (batch, tokens, width); `document`, (batch, tokens), the number of each token's document, only rising."""
+        """`x` is (batch, tokens, width); `document`, (batch, tokens), the number of each token's document, which never decreases."""
         mask = None if self.config == Config() else block_mask(document, self.config)
         for block in self.blocks:
             x = block(x, mask)
@@ -86,7 +86,7 @@ def block_mask(document: torch.Tensor, config: Config) -> BlockMask:
 
     start = torch.arange(0, tokens, BLOCK, device=document.device).expand(batch, -1)
     earliest = (start - window + 1).clamp(min=0)
-    if config.packed:  # the documents' numbers rise: a document begins where its number would be put in
+    if config.packed:  # the numbers are sorted: a document starts where its number would be inserted
         earliest = torch.maximum(earliest, torch.searchsorted(document, document[:, ::BLOCK].contiguous()))
     first, last = earliest // BLOCK, start // BLOCK
     order = (first[..., None] + torch.arange(start.shape[1], device=document.device)) % start.shape[1]

@@ -1,8 +1,8 @@
 """Documents packed into one sequence: a token sees the earlier tokens of its own document, and no other document.
 
-`build_model()` is fused, and its mask is made once per batch, outside the model. In `rebuilt()` the model asks an
+`build_model()` is fused, and its mask is created once per batch, outside the model. In `rebuilt()` the model calls an
 uncompiled helper for the mask at every call: create_block_mask then fills a table of tokens × tokens each time, and
-the memory that flex_attention saves is gone.
+the memory that flex_attention saves is lost.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ WIDTH = HEADS * DIM
 
 
 class PackedAttention(nn.Module):
-    """`document` holds the number of each token's document; the numbers only rise."""
+    """`document` holds the number of each token's document; the numbers never decrease."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class PackedAttention(nn.Module):
 
 
 class RebuildingAttention(PackedAttention):
-    """Makes its own mask, at every call and in every layer of such a model."""
+    """Creates its own mask, at every call and in every layer of such a model."""
 
     def forward(self, x: torch.Tensor, document: torch.Tensor, mask: BlockMask) -> torch.Tensor:
         return super().forward(x, document, full_table_mask(document))
@@ -42,7 +42,7 @@ class RebuildingAttention(PackedAttention):
 
 @torch.compiler.disable
 def full_table_mask(document: torch.Tensor) -> BlockMask:
-    """The easy way. Without the decorator it would be compiled with the model, and hold no table either."""
+    """The easy way. Without the decorator it would be compiled with the model, and would not need a table either."""
     tokens = document.shape[0]
     return create_block_mask(same_document(document), None, None, tokens, tokens, device=document.device)
 

@@ -1,4 +1,4 @@
-"""A decoding step that is compiled again at every call: it counts in an int, and takes a new function each time."""
+"""A decoding step that is compiled again at every call: it counts in an int, and gets a new function each time."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ ScoreMod = Callable[[torch.Tensor], torch.Tensor]
 
 
 class DecoderStep(nn.Module):
-    """One query against a cache that has its full size from the start; `position` says how much of it is filled."""
+    """One query against a cache that has its full size from the start; `position` is the length that is filled."""
 
     def __init__(self) -> None:
         super().__init__()

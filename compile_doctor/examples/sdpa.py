@@ -1,8 +1,8 @@
 """Causal scaled_dot_product_attention: the flash kernel, on a CPU too, unless the inputs rule it out.
 
 `build_model()` runs flash. `math_backend()` keeps its keys as (dim, tokens), ready for the `q @ k` of hand-written
-attention: no fused kernel takes a tensor whose last dimension does not lie side by side in memory, so torch falls back
-to the math backend without a word, and holds every score. `k.contiguous()` before the call is enough.
+attention: no fused kernel accepts a tensor whose last dimension is not contiguous in memory, so torch falls back
+to the math backend without a warning, and holds every score. `k.contiguous()` before the call fixes it.
 Under `with torch.nn.attention.sdpa_kernel(SDPBackend.FLASH_ATTENTION):` an eager call warns with the reason and raises.
 """
 
@@ -27,7 +27,7 @@ class CausalAttention(nn.Module):
         return x + self.out(attended.transpose(1, 2).flatten(2))
 
     def cached(self, k: torch.Tensor) -> torch.Tensor:
-        """As the keys come back from where they are kept for later tokens."""
+        """The keys as a cache for later tokens returns them."""
         return k
 
 

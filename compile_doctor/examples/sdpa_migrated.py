@@ -9,10 +9,10 @@ and calls now, as (batch, heads, tokens, dim) and back,
     q, k, v = (part.transpose(1, 2) for part in (q, k, v))
     F.scaled_dot_product_attention(q, k, v, dropout_p=0.1 if self.training else 0.0, is_causal=True, enable_gqa=True)
 
-The scale is 1/sqrt(dim) in both. flash-attn takes fewer key than query heads as they are, SDPA if `enable_gqa` says so.
+The scale is 1/sqrt(dim) in both. flash-attn accepts fewer key than query heads; SDPA does with `enable_gqa`.
 With fewer queries than keys flash-attn's `causal` lets the *last* query see all keys, SDPA's `is_causal` lets the first
 query see the first key only: in decoding pass a mask. On a CPU, torch 2.8 has no fused kernel for `enable_gqa`, later
-ones do. What it was before: `compile-doctor examples flash-attn-layers`.
+ones do. The layers before the migration: `compile-doctor examples flash-attn-layers`.
 """
 
 import torch
@@ -24,7 +24,7 @@ WIDTH = HEADS * DIM
 
 
 def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, dropout: float = 0.0) -> torch.Tensor:
-    """What flash_attn_func(q, k, v, dropout, causal=causal) gives for as many queries as keys: (batch, tokens, heads, dim)."""
+    """What flash_attn_func(q, k, v, dropout, causal=causal) returns for as many queries as keys: (batch, tokens, heads, dim)."""
     q, k, v = (part.transpose(1, 2) for part in (q, k, v))
     attended = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=causal, enable_gqa=True)
     return attended.transpose(1, 2)
@@ -44,7 +44,7 @@ class Attention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         q = self.query(x).unflatten(-1, (HEADS, DIM))
         k, v = (project(x).unflatten(-1, (GROUPS, DIM)) for project in (self.key, self.value))
-        # Neither SDPA nor flash-attn looks at self.training.
+        # Neither SDPA nor flash-attn reads self.training.
         attended = self.attend(q, k, v, causal=True, dropout=self.dropout if self.training else 0.0)
         return self.out(attended.flatten(2))
 
@@ -52,8 +52,8 @@ class Attention(nn.Module):
 class ExpertSelection(nn.Module):
     """A mixture of experts whose router is attention: each query head looks at the experts' keys, one set per group.
 
-    Neither SDPA nor flash-attn returns its weights. Unit vectors as values make the output the weights, as long as there
-    are no more experts than a head is wide; heads vote with equal voice, and the two best experts share a token.
+    Neither SDPA nor flash-attn returns its weights. With unit vectors as values the output is the weights, if there are
+    no more experts than a head is wide. All heads have equal weight, and the two best experts share a token.
     """
 
     attend = staticmethod(attend)

@@ -17,7 +17,7 @@ WIDTH = HEADS * DIM
 
 
 class WindowBlock(nn.Module):
-    """Pre-norm attention and feed-forward. `attention` is flex_attention, or something meant to be the same."""
+    """Pre-norm attention and feed-forward. `attention` is flex_attention, or a function that is meant to be the same."""
 
     def __init__(self, attention: Callable[..., torch.Tensor]) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ def split_heads(x: torch.Tensor) -> torch.Tensor:
 
 
 def window_mask(tokens: int) -> BlockMask:
-    """The window over a square grid of tokens. No table of tokens × tokens is made, as create_block_mask would."""
+    """The window over a square grid of tokens. Unlike create_block_mask, it creates no table of tokens × tokens."""
     side = isqrt(tokens)
     if side * side != tokens:
         raise ValueError(f"{tokens} tokens are no square grid; 1024, 4096 and 16384 are.")

@@ -1,6 +1,6 @@
-"""Attention whose scores are soft-capped with a tanh, as in Gemma 2: no SDPA backend has that, flex_attention does.
+"""Attention whose scores are soft-capped with a tanh, as in Gemma 2: no SDPA backend supports that, flex_attention does.
 
-`build_model()` is fused. In `recompiling()` the cap falls by one at every call and is a Python number inside a new
+`build_model()` is fused. In `recompiling()` the cap decreases by one at every call and is a Python number in a new
 score_mod: each call is compiled again until the recompile limit, and from then on every score is computed in full.
 A cap held in a tensor (`self.register_buffer("cap", ...)`) can change without that.
 """
@@ -49,7 +49,7 @@ class SoftCapAttention(nn.Module):
 
 
 class AnnealedAttention(SoftCapAttention):
-    """The cap falls at every call, until it is 20."""
+    """The cap decreases at every call, until it is 20."""
 
     def __init__(self) -> None:
         super().__init__()

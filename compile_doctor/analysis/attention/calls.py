@@ -1,4 +1,4 @@
-"""Gathers the evidence on attention by call site: what was lowered there, what ran, and what it took."""
+"""Collects the evidence about attention by call site: what was lowered there, what ran, and how much memory it took."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Lowering:
     node: AttentionNode
     kernel: Kernel | None
     lowered: bool | None
-    """Whether the generated code holds a kernel for it; None where that cannot be told."""
+    """Whether the generated code has a kernel for it; None if that is unknown."""
     runs: int
     dense: int
     """Dense executions while this graph ran."""
@@ -36,7 +36,7 @@ class Lowering:
 
 @dataclass(frozen=True)
 class AttentionCall:
-    """One line that calls attention, with all that was seen of it; the verdict is derived in `judge`."""
+    """One line that calls attention, with everything that was seen of it; `verdicts.judge` derives the verdict."""
 
     frame: Frame
     api: str
@@ -46,15 +46,15 @@ class AttentionCall:
     inputs: tuple[Tensor | None, ...] = ()
     stack: tuple[Frame, ...] = ()
     peak: int | None = None
-    """Bytes, of the graph or the dense call that holds it, in the profiled call."""
+    """Peak bytes of the graph or the dense call that contains it, in the profiled call."""
     largest: int | None = None
-    """Bytes of the largest single allocation in it."""
+    """Bytes of the largest single allocation there."""
     empty: bool = False
-    """A window was open and saw no allocation, though the call makes its output at least: it measured nothing."""
+    """A window of the profiler had no allocation, although the call allocates at least its output: nothing was measured."""
     beside_dense: bool = False
-    """Another call in one of its graphs runs dense: the graph's memory is not this call's."""
+    """Another call in one of its graphs runs dense: the memory of the graph is not that of this call."""
     kernels_ran: tuple[str, ...] = ()
-    """CUDA kernels in the profiler's events."""
+    """Names of the CUDA kernels in the profiler's events."""
 
     @property
     def key(self) -> Key:
@@ -62,20 +62,20 @@ class AttentionCall:
 
     @property
     def ran_dense(self) -> bool:
-        """Whether scores were computed and kept, by whatever path."""
+        """Whether any path computed and kept the scores."""
         by_math = any(one.backend == "math" for one in self.eager)
         decomposed = self.api == "sdpa" and any(one.lowered is False and one.runs for one in self.lowerings)
         return bool(self.dense) or by_math or decomposed
 
     @property
     def graphs(self) -> set[tuple[str, int]]:
-        """(process, number) of the graphs that hold it."""
+        """(process, number) of the graphs that contain it."""
         held = ((one.compilation.process, one.compilation.graph) for one in self.lowerings)
         return {(process, graph.number) for process, graph in held if graph is not None}
 
     @property
     def memory_tells(self) -> bool:
-        """False where the scores are no larger than the inputs (a decoding step, a short context): both paths are linear."""
+        """False if the scores are no larger than the inputs (a decoding step, a short context): both paths are linear."""
         query, scores = self.query, self.dense_bytes
         if query is None or scores is None or len(query.shape) < 2 or query.shape[-2] == self.tokens:
             return True
@@ -87,13 +87,13 @@ class AttentionCall:
 
     @property
     def tokens(self) -> int | None:
-        """Length of the keys: what the score matrix grows with in decoding too."""
+        """The number of keys, with which the score matrix grows, also in decoding. None if the shape is unknown."""
         shape = self.inputs[1].shape if len(self.inputs) > 1 and self.inputs[1] else ()
         return shape[-2] if len(shape) >= 2 else None
 
     @property
     def dense_bytes(self) -> int | None:
-        """The score matrix in float32, which every dense path holds at least once: B × H × Sq × Skv × 4."""
+        """Bytes of the float32 score matrix, which every dense path holds at least once: B × H × Sq × Skv × 4."""
         query, tokens = self.query, self.tokens
         if query is None or tokens is None or len(query.shape) < 2:
             return None
@@ -147,18 +147,18 @@ def sites(evidence: Evidence) -> tuple[AttentionCall, ...]:
 
 
 def place(stack: Iterable[Frame], torch_root: str | None) -> Frame | None:
-    """The innermost line that is not torch's: the call as somebody wrote it."""
+    """The innermost line outside torch and the standard library: the call in the source."""
     own = [f for f in stack if locations.owner(f.file, torch_root) != "torch" and not locations.is_stdlib(f.file)]
     return Frame(own[-1].file, own[-1].line, function_name(own[-1].function), own[-1].code) if own else None
 
 
 def is_inner(compilation: Compilation) -> bool:
-    """flex_attention compiles a wrapper of its own, with a backend that lowers nothing, when it is called in eager mode."""
+    """Whether it is flex_attention's own wrapper, compiled in eager mode with a backend that lowers nothing."""
     return bool(_INNER.search(compilation.file)) and compilation.function == "_flex_attention_hop_wrapper"
 
 
 class _Gathered:
-    """A site while it is put together."""
+    """A call site whose evidence is still being collected."""
 
     def __init__(self, frame: Frame, api: str, stack: tuple[Frame, ...]) -> None:
         self.frame, self.api, self.stack = frame, api, stack
@@ -196,7 +196,7 @@ class _Gathered:
             peak=max(peaks, default=None),
             empty=bool(seen) and not peaks,
             largest=max([*(window.largest for window in held), *(one.largest for one in self.eager)], default=None),
-            # The profiler's list is of the whole call: which kernels are this site's is told by their names.
+            # The profiler lists the kernels of the whole call: their names show which ones are this site's.
             kernels_ran=windows["call"].kernels if "call" in windows else (),
         )
 
@@ -207,7 +207,7 @@ def _scores(inputs: tuple[Tensor | None, ...]) -> int:
 
 
 def asked_backend(evidence: Evidence) -> str | None:
-    """The backend of `diagnose --backend`, where it is none that lowers: then nothing dense is the model's fault."""
+    """The backend of `diagnose --backend` if it does not lower attention: then the model is not the cause of a dense run."""
     backend = None if evidence.facts.as_is else evidence.asked.settings.backend
     return backend if backend and backend != "inductor" else None
 
@@ -247,7 +247,7 @@ def _match(
         return False, None
     if len(kernels) >= len(nodes):
         return True, kernels[index]
-    # Fewer kernels than calls: which call has none is known only where all kernels name their nodes.
+    # Fewer kernels than calls: which call has none is known only if all kernels name their nodes.
     return (False, None) if all(kernel.nodes for kernel in kernels) else (None, None)
 
 

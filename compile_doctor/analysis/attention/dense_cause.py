@@ -1,4 +1,4 @@
-"""Why a flex_attention call ran dense: from what the probe saw around the call, the first of these that holds."""
+"""Why a flex_attention call ran dense: the first cause that fits what the probe saw around the call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations
 
 ISOLATED = """\
-put a plain function around the compiled one, and disable that:
+call the compiled function from a plain one, and disable the plain one:
     compiled_flex = torch.compile(flex_attention)
 
     @torch.compiler.disable
@@ -23,27 +23,25 @@ _COMPILE = "Call a compiled flex_attention here: compiled_flex = torch.compile(f
 
 @dataclass(frozen=True)
 class DenseCause:
-    """One cause; `check` is the name of the check that reports it by itself, empty if `flex-dense-fallback` is all there is."""
+    """One cause; `check` is the name of the check that reports it, empty if only `flex-dense-fallback` does."""
 
     check: str
     key: str
     why: str
     fix: str
     frame: Frame | None = None
-    """The line to change, where it is another one than the call."""
+    """The line to change, if it is not that of the call."""
     evidence: tuple[str, ...] = ()
 
 
 def dense_cause(seen: AnalysisContext, site: AttentionCall) -> DenseCause:
-    """The cause of the site's dense executions. Every site has one; the last says only what was seen."""
+    """The cause of the site's dense executions. Every site has one; the last one has the key `unknown`."""
     causes = [next(_causes(seen, site, call), None) for call in site.dense]
     known = [cause for cause in causes if cause is not None]
     return (
         known[0]
         if known
-        else DenseCause(
-            "", "unknown", "It ran outside of compiled code, and what took it there was not seen.", _COMPILE
-        )
+        else DenseCause("", "unknown", "It ran outside compiled code; the cause is unknown.", _COMPILE)
     )
 
 
@@ -63,16 +61,16 @@ def _causes(seen: AnalysisContext, site: AttentionCall, call: DenseCall) -> Iter
         )  # fmt: skip
     if state.get("stance") not in (None, "default"):
         yield DenseCause(
-            "", "stance", f'torch.compiler.set_stance("{state["stance"]}") was in force, so compiled code ran eagerly.',
-            "Leave the stance at \"default\" around attention.",
+            "", "stance", f'torch.compiler.set_stance("{state["stance"]}") was set, so compiled code ran eagerly.',
+            "Use the stance \"default\" around attention.",
         )  # fmt: skip
     limit = next((log for log in seen.evidence.logs if log.kind == "limit" and _concerns(log.message, site)), None)
     if limit:
         yield DenseCause(
             "recompile-limit", "recompile-limit",
             "Its frame hit torch's recompile limit, and runs in plain Python, dense, from then on.",
-            "Make what changes from call to call the same object: a mask_mod or score_mod is a new function each time "
-            "(see the recompile findings).",
+            "Pass the same object at each call: a new mask_mod or score_mod function each time recompiles (see the "
+            "recompilation findings).",
             evidence=(limit.message.splitlines()[0][:200],),
         )  # fmt: skip
     failed = next(
@@ -81,8 +79,8 @@ def _causes(seen: AnalysisContext, site: AttentionCall, call: DenseCall) -> Iter
     if state.get("suppress_errors") and failed:
         reason = (failed.fail_reason or "").strip().split("\n", 1)[0][:200]
         yield DenseCause(
-            "", "suppressed-error", f"Compiling it failed, and torch._dynamo.config.suppress_errors hides that: {reason}",
-            "Set suppress_errors to False to see the error, and mend that.",
+            "", "suppressed-error", f"Compiling it failed, and torch._dynamo.config.suppress_errors hides the error: {reason}",
+            "Set suppress_errors to False to see the error, and fix it.",
             evidence=(f"{failed.fail_type}: {reason}",),
         )  # fmt: skip
     if call.wrappers:
@@ -90,19 +88,19 @@ def _causes(seen: AnalysisContext, site: AttentionCall, call: DenseCall) -> Iter
         at = locations.find_definition(seen.evidence.sources, name)
         yield DenseCause(
             "", "in-disabled-function",
-            f"It is called within {name}, which is under torch.compiler.disable, and is not compiled by itself.",
+            f"It is called in {name}, which is under torch.compiler.disable, and it is not compiled itself.",
             _COMPILE, Frame(at[0], at[1], name) if at else None,
         )  # fmt: skip
     yield from _given_up(seen, site)
     if not seen.evidence.compilations or not any(c.guarded for c in seen.evidence.compilations):
         yield DenseCause("", "nothing-compiled", "Nothing was compiled in this run.", _COMPILE)
-    yield DenseCause("", "never-compiled", "It was called outside of any compiled function.", _COMPILE)
+    yield DenseCause("", "never-compiled", "It was called outside any compiled function.", _COMPILE)
 
 
 def _mode(mode: str) -> DenseCause:
     return DenseCause(
         "flex-under-dispatch-mode", "dispatch-mode", f"{mode.rsplit('.', 1)[-1]}, a TorchDispatchMode, was active around it.",
-        "Leave the mode before attention is called; count its FLOPs by formula (4 × B × H × Sq × Skv × D).",
+        "Leave the mode before attention is called; count its FLOPs with the formula 4 × B × H × Sq × Skv × D.",
         evidence=(f"active dispatch mode: {mode}",),
     )  # fmt: skip
 
@@ -120,8 +118,8 @@ def _disabled(seen: AnalysisContext, call: DenseCall) -> DenseCause:
     where = f" ({locations.short(at.file)}:{at.line})" if at else ""
     return DenseCause(
         "flex-compile-disabled", "disable-unwraps",
-        f"torch.compiler.disable was applied to an already compiled flex_attention{where}. It unwraps it, so that the "
-        "plain function runs.",
+        f"torch.compiler.disable was applied to an already compiled flex_attention{where}. It unwraps the compiled "
+        "function, so the original one runs.",
         ISOLATED, at,
         ("a torch.compiler.disable wrapper around flex_attention itself was on the stack",
          "when it was made, its argument was a compiled function"),
@@ -141,9 +139,9 @@ def _backend(seen: AnalysisContext, graph: Graph) -> DenseCause:
     at = place(made.stack, seen.torch_root) if made else None
     return DenseCause(
         "flex-backend-not-lowering", f"backend:{graph.backend}",
-        f"It was compiled with backend {graph.backend}, which runs the operator as it is.",
+        f"It was compiled with backend {graph.backend}, which does not lower the operator.",
         "Compile it with the default backend: torch.compile(flex_attention).", at,
-        (f"its graph was handed to backend {graph.backend}",),
+        (f"its graph was passed to backend {graph.backend}",),
     )  # fmt: skip
 
 
@@ -166,7 +164,7 @@ def _given_up(seen: AnalysisContext, site: AttentionCall) -> Iterator[DenseCause
             at = skipped.site.frame if skipped.site else None
             yield DenseCause(
                 "frame-skipped", "frame-given-up",
-                f"Dynamo gave up on {first.function}{why}; all of it runs in plain Python, flex_attention too.",
-                "Mend the graph break, or call a compiled flex_attention: compiled_flex = torch.compile(flex_attention).",
+                f"Dynamo gave up on {first.function}{why}; the whole function runs in plain Python, flex_attention too.",
+                "Fix the graph break, or call a compiled flex_attention: compiled_flex = torch.compile(flex_attention).",
                 at,
             )  # fmt: skip

@@ -13,7 +13,7 @@ from compile_doctor.model.findings import Location
 
 @dataclass(frozen=True)
 class AttentionEntry:
-    """As in the JSON schema; `None` in the three pieces of evidence means that it could not be checked."""
+    """The fields of the JSON schema; `None` in `lowered`, `executed` or `bounded` means that it could not be checked."""
 
     location: Location
     owner: str
@@ -32,9 +32,9 @@ class AttentionEntry:
     executed: bool | None
     bounded: bool | None
     reason: str
-    """Why not fused, or why unverified; empty for `fused`."""
+    """Why it is not fused, or why it is unverified; empty for `fused`."""
     reasons: dict[str, str]
-    """For each piece that is not true, why."""
+    """For each of `lowered`, `executed` and `bounded` that is not True, the reason."""
     ladder: tuple[Step, ...]
 
 

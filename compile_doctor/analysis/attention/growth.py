@@ -1,4 +1,4 @@
-"""How attention grows with the sizes of `--tokens N`: the verdicts, the table of each call, and what decides about the next size."""
+"""How attention grows with the sizes of `--tokens N`: verdicts, each call's table, and what decides the next size."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from compile_doctor.model.sizes import dense_need
 
 @dataclass(frozen=True)
 class Step:
-    """One line of the table: a size, and what is known of a site there."""
+    """One line of the table: a size, and what is known about a site at this size."""
 
     tokens: int
     ran: bool
     peak: int | None
-    """Bytes, measured; None where it was not."""
+    """Bytes, measured; None if it was not measured."""
     dense: int | None
-    """Bytes that the dense path needs: measured where it ran dense, else predicted from its scores."""
+    """Bytes that the dense path needs: measured if it ran dense, else predicted from its scores."""
     fused: int | None
     """Bytes that a fused kernel would need: the smallest size's peak, grown linearly; None without one."""
     verdict: str
@@ -29,7 +29,7 @@ class Step:
 
 
 def verdicts(rungs: Sequence[Rung], evidence: Evidence) -> tuple[Verdict, ...]:
-    """One per site of the largest size that was run, with the growth from the smaller ones."""
+    """One for each site of the largest size that ran, with the growth from the smaller ones."""
     lower = [sites(rung.evidence) for rung in rungs if rung.evidence is not None and rung.evidence is not evidence]
     return tuple(
         judge(site, evidence, [one for found in lower for one in found if one.key == site.key])
@@ -38,7 +38,7 @@ def verdicts(rungs: Sequence[Rung], evidence: Evidence) -> tuple[Verdict, ...]:
 
 
 def size_outcome(tokens: int, evidence: Evidence, rungs: Sequence[Rung]) -> SizeOutcome:
-    """What a size came to, in short, with the growth from the smaller ones in `rungs`."""
+    """The outcome of a size in short, with the growth from the smaller ones in `rungs`."""
     finished = not evidence.failure("compiled") and evidence.phases.get("compiled") == "done"
     fails_eagerly = evidence.phases.get("eager") == "failed"
     found = verdicts(rungs, evidence) if finished and not fails_eagerly else ()
@@ -58,7 +58,7 @@ def dense_path(site: AttentionCall, tokens: int) -> DensePath | None:
     """What the dense path needs at `tokens`, at which the site was seen.
 
     From what was measured if it ran dense, else from its scores. Queries of another length than the keys (a decoding
-    step, a fixed set of latents) are taken to stay as they are.
+    step, a fixed set of latents) are assumed not to grow.
     """
     if site.dense_bytes is None or site.query is None or site.tokens is None or not tokens:
         return None

@@ -1,4 +1,4 @@
-"""Recognises the exceptions with which attention refuses its inputs or its surroundings: each is a finding of its own."""
+"""Recognises the exceptions with which attention refuses its inputs or its context: each has its own check."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UNNAMED_MODE = re.compile(
 
 @dataclass(frozen=True)
 class Refusal:
-    """One exception that attention, or what is around it, raised."""
+    """One exception that attention, or the code around it, raised."""
 
     check: str
     """The name of the check that reports it."""
@@ -42,11 +42,11 @@ class Refusal:
     """The dispatch mode or the tensor class that torch names."""
     inputs: tuple[Tensor | None, ...] = ()
     node: AttentionNode | None = None
-    """The call in the graph that failed to compile, where it got that far."""
+    """The call in the graph that failed to compile, if there is a graph."""
 
 
 def explain(evidence: Evidence, failure: Failure | None, torch_root: str | None) -> Refusal | None:
-    """The refusal behind a failure of the compiled run, or of the eager control run."""
+    """The refusal that caused a failure of the compiled run, or of the eager control run; None for another cause."""
     if failure is None:
         return None
     node = _node(evidence) if failure.phase == "compiled" else None
@@ -95,7 +95,7 @@ def is_plain(tensor: Tensor) -> bool:
 
 
 def _node(evidence: Evidence) -> AttentionNode | None:
-    """The attention call of the graph that the backend did not bring to an end, the one that stands out first."""
+    """The attention call of the graph that failed to compile: the first with mixed dtypes or raw float8, else the first."""
     for compilation in reversed(evidence.compilations):
         if compilation.graph and compilation.guarded is not True and compilation.graph.attention:
             nodes = compilation.graph.attention

@@ -13,7 +13,7 @@ from compile_doctor.model.kernels import Kernel
 FAR_BELOW = 0.5
 """A peak up to this share of the score matrix is far below it: the dense path needs more than three of them."""
 NO_SCORES = 0.25
-"""Without an allocation of this share of the float32 score matrix there is none in bfloat16 either, nor a written-out mask."""
+"""If no allocation reaches this share of the float32 score matrix, there is no bfloat16 one and no full mask either."""
 LINEAR, QUADRATIC = 1.5, 1.7
 """Exponents of the growth of memory with tokens: 1 for a fused kernel, 2 for the dense path."""
 _GPU_NAMES = {"flash": ("flash",), "efficient": ("fmha", "efficient"), "cudnn": ("cudnn", "sdpa")}
@@ -22,7 +22,7 @@ _GPU_NAMES = {"flash": ("flash",), "efficient": ("fmha", "efficient"), "cudnn": 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known of a site: `reasons` says for each piece that is not True why."""
+    """What is known about a site; `reasons` has the reason for each piece of evidence that is not True."""
 
     site: AttentionCall
     verdict: str
@@ -69,7 +69,7 @@ def judge(site: AttentionCall, evidence: Evidence, smaller: Iterable[AttentionCa
 
 
 def _only_eager(site: AttentionCall) -> bool:
-    """SDPA outside of graphs: torch's own fused operator ran, and there is no generated code to look at."""
+    """Whether it is SDPA outside graphs: torch's own fused operator ran, and there is no generated code."""
     return bool(site.eager) and not site.lowerings
 
 
@@ -79,7 +79,7 @@ def _lowered(site: AttentionCall, evidence: Evidence, reasons: dict[str, str]) -
         if site.dense:
             reasons["lowered"] = "it is in no compiled graph"
             return False
-        reasons["lowered"] = "it ran outside of a graph: there is no generated code"
+        reasons["lowered"] = "it ran outside a graph: there is no generated code"
         return None
     if any(one.compilation.guarded is not True for one in site.lowerings):
         reasons["lowered"] = "its graph could not be compiled"
@@ -87,13 +87,13 @@ def _lowered(site: AttentionCall, evidence: Evidence, reasons: dict[str, str]) -
     if any(one is None for one in known):
         asked = asked_backend(evidence)
         reasons["lowered"] = (
-            f"backend {asked} generates no code: diagnose without --backend"
+            f"backend {asked} generates no code: run diagnose without --backend"
             if asked
-            else "the trace holds no generated code for its graph, or not a kernel for each call"
+            else "the trace has no generated code for its graph, or not a kernel for each call"
         )
         return None
     if not all(known):
-        reasons["lowered"] = "the generated code of its graph holds no fused kernel for this call"
+        reasons["lowered"] = "the generated code of its graph has no fused kernel for this call"
         return False
     return True
 
@@ -109,25 +109,25 @@ def _executed(site: AttentionCall, evidence: Evidence, reasons: dict[str, str]) 
         reasons["executed"] = "its graph ran, and computes the scores itself"
         return False
     if not evidence.attention.watched and not evidence.attention.ran:
-        reasons["executed"] = "no probe watched this run: a trace tells what was compiled, not what ran"
+        reasons["executed"] = "no probe watched this run: a trace shows what was compiled, not what ran"
         return None
     asked = asked_backend(evidence)
     if asked and any(one.lowered is None for one in site.lowerings):
-        reasons["executed"] = f"backend {asked} runs the operator as it is"
+        reasons["executed"] = f"backend {asked} does not lower the operator"
         return None
     if any(one.runs for one in site.lowerings) or any(one.backend for one in site.eager):
         device = site.query.device if site.query else "cpu"
         if device == "cuda" and evidence.attention.measured and not _on_gpu(site):
-            reasons["executed"] = "its graph ran, but the profiler's events hold no kernel of its name"
+            reasons["executed"] = "its graph ran, but the profiler's events have no kernel with its name"
             return None
         return True
     if not any(one.compilation.guarded is not True for one in site.lowerings):
-        reasons["executed"] = "its graph was compiled, and was not seen to run"
+        reasons["executed"] = "its graph was compiled, but did not run under the probe"
     return None
 
 
 def _on_gpu(site: AttentionCall) -> bool:
-    """Whether the profiler saw the site's own kernel: by the generated name, for SDPA by its backend's."""
+    """Whether the profiler saw the site's own kernel: by its generated name, or for SDPA by the name of its backend."""
     wanted = {one.kernel.name for one in site.lowerings if one.kernel and one.kernel.api == "flex_attention"}
     if site.api == "sdpa":
         backends = {one.kernel.backend for one in site.lowerings if one.kernel} | {one.backend for one in site.eager}
@@ -140,21 +140,23 @@ def _bounded(
     site: AttentionCall, evidence: Evidence, smaller: list[AttentionCall], reasons: dict[str, str]
 ) -> tuple[bool | None, float | None]:
     if site.peak is None:
-        why = "its window is empty, 0 bytes" if site.empty else evidence.attention.not_measured
+        why = "the profiler recorded 0 bytes for it" if site.empty else evidence.attention.not_measured
         if not why and ("executed" in reasons or "lowered" in reasons):
-            return None, None  # it did not come to that
+            return None, None  # there is a reason already
         reasons["bounded"] = f"memory could not be measured: {why}" if why else "memory was not measured in this run"
         return None, None
     scores = site.dense_bytes
     if scores is None:
-        reasons["bounded"] = "the shapes are not known"
+        reasons["bounded"] = "the shapes are unknown"
         return None, None
     growth = _growth(site, smaller)
     if site.ran_dense:
         reasons["bounded"] = "the dense path ran"
         return False, growth
     if site.beside_dense:
-        reasons["bounded"] = "another attention call of the same graph runs dense: memory cannot be told apart"
+        reasons["bounded"] = (
+            "another attention call of the same graph runs dense: the memory of the two cannot be distinguished"
+        )
         return None, growth
     if not site.memory_tells:
         return True, growth  # nothing to bound: the scores themselves are as small as the inputs
@@ -163,8 +165,8 @@ def _bounded(
         if far_below or (site.peak < scores and site.largest is not None and site.largest < NO_SCORES * scores):
             return True, None
         reasons["bounded"] = (
-            f"at {site.tokens:,} tokens what is around the attention needs as much as the scores would: "
-            "diagnose with --tokens N, where the target has a parameter `tokens`"
+            f"at {site.tokens:,} tokens what surrounds the attention needs as much memory as the scores would: "
+            "run diagnose with --tokens N, if the target has a parameter `tokens`"
         )
         return None, None
     if far_below and growth < LINEAR:
@@ -172,7 +174,7 @@ def _bounded(
     if growth >= QUADRATIC and not far_below:
         reasons["bounded"] = f"memory grows with the {growth:.1f}th power of the tokens"
         return False, growth
-    reasons["bounded"] = f"memory grows with the {growth:.1f}th power of the tokens, which settles nothing at this size"
+    reasons["bounded"] = f"memory grows with the {growth:.1f}th power of the tokens, which decides nothing at this size"
     return None, growth
 
 

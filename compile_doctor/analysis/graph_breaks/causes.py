@@ -1,6 +1,6 @@
-"""Say why the graph broke and what to type instead, from torch's reason text, without torch.
+"""Finds why the graph broke and what to write instead, from the text of torch's reason, without torch.
 
-The knowledge lies in two data files: `causes.yaml`, written by hand, and `graph_breaks.json`, merged from the registries
+The knowledge is in two data files: `causes.yaml`, written by hand, and `graph_breaks.json`, merged from the registries
 of many torch versions by tools/graph_break_registry.py.
 """
 
@@ -37,7 +37,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class RegistryEntry:
-    """What torch itself says about one graph break id."""
+    """What torch's registry has about one graph break id."""
 
     gb_id: str
     names: Mapping[str, tuple[str, ...]]
@@ -48,7 +48,7 @@ class RegistryEntry:
     first: str
     last: str
     gone: bool
-    """The newest torch in the map does not have it any more."""
+    """Whether the newest torch in the map no longer has it."""
 
     @property
     def name(self) -> str:
@@ -58,7 +58,7 @@ class RegistryEntry:
 
 @lru_cache(maxsize=1024)
 def find_cause(reason: str, gb_id: str | None) -> Cause:
-    """The cause of a break. Where nothing known matches, one made from the reason, with torch's own hints as its fix."""
+    """The cause of a break. If no known cause matches, one made from the reason, with torch's own hints as its fix."""
     text = root_reason(reason)
     # An id in the first part is the root cause's. The caller's may stem from a break that followed from it.
     found = _id_in(text) or gb_id or _id_by_name(text)
@@ -66,18 +66,18 @@ def find_cause(reason: str, gb_id: str | None) -> Cause:
     for rule in _rules():
         match = next(filter(None, (pattern.search(evidence) for pattern in rule.cause.patterns)), None)
         if match or found in rule.cause.gb_ids:
-            return rule.told(match.groupdict() if match else {})
+            return rule.filled(match.groupdict() if match else {})
     return _other(text, found)
 
 
 def causes() -> tuple[Cause, ...]:
-    """All the causes that were written down, in the order in which they are tried."""
-    return tuple(rule.told({}) for rule in _rules())
+    """All causes in causes.yaml, in the order in which they are tried."""
+    return tuple(rule.filled({}) for rule in _rules())
 
 
 @cache
 def registry() -> dict[str, RegistryEntry]:
-    """Torch's graph break ids, of every version that was merged."""
+    """Torch's graph break ids, from every version that was merged."""
     data = json.loads(_data("graph_breaks.json"))
     return {
         gb_id: RegistryEntry(
@@ -106,7 +106,7 @@ def explain_upstream(gb_id: str) -> str:
         old = (f"  {name} ({versions[0]} to {versions[-1]})" for name, versions in entry.names.items())
         parts.append("\n".join(["Names over time:", *old]))
     if entry.explanation:
-        parts.append(f"Torch says: {entry.explanation}")
+        parts.append(f"Torch's explanation: {entry.explanation}")
     known = [cause for cause in causes() if entry.gb_id in cause.gb_ids]
     # Ids such as GB0007 have many causes; the one that names the id is the general one.
     parts += [f"Why: {cause.why}\n\nFix ({cause.key}):\n\n{_indent(cause.fix)}" for cause in known]
@@ -116,7 +116,7 @@ def explain_upstream(gb_id: str) -> str:
     return "\n\n".join(parts)
 
 
-# What comes before the reason proper: "Encountered graph break when attempting to trace CALL: ...:" and its like.
+# What comes before the reason itself, such as "Encountered graph break when attempting to trace CALL: ...:".
 _PREFIX = re.compile(r"\A(?:Encountered graph break|Failed to handle graph break)[^\n]*:\s*\n\s*")
 # What comes after it, from the trace, from an exception, or from a break that this one caused.
 _SUFFIX = re.compile(
@@ -128,7 +128,7 @@ _SUFFIX = re.compile(
 def root_reason(reason: str) -> str:
     """The part of a reason that names the root cause: no preamble, no stacks, no breaks that followed from it."""
     text = reason.split("Graph Break Reason: ", 1)[-1].strip()
-    # An exception's text begins with its type, and `[0/1]`-style prefixes were stripped by whoever read the log.
+    # An exception's text begins with its type. The reader of the log has removed prefixes such as `[0/1]`.
     text = re.sub(r"\A(?:torch\.\S+\.)?(?:Unsupported|UserError|UncapturedHigherOrderOpError): ", "", text)
     text = _PREFIX.sub("", text)
     end = _SUFFIX.search(text)
@@ -148,8 +148,8 @@ class _Rule:
     cause: Cause
     unknown: Mapping[str, str]
 
-    def told(self, groups: Mapping[str, str | None]) -> Cause:
-        """The cause with its `{name}` filled in from what the pattern found."""
+    def filled(self, groups: Mapping[str, str | None]) -> Cause:
+        """The cause with each `{name}` replaced by what the pattern found."""
         words = {**self.unknown, **{name: word for name, word in groups.items() if word}}
         if not words:
             return self.cause
@@ -158,7 +158,7 @@ class _Rule:
 
 
 def _fill(text: str, words: Mapping[str, str]) -> str:
-    # Not str.format: a fix is code, and may hold braces of its own.
+    # Not str.format: a fix is code, and may have braces.
     return re.sub(r"\{(\w+)\}", lambda found: words.get(found[1], found[0]), text)
 
 
@@ -186,7 +186,7 @@ def _rule(entry: Mapping[str, Any]) -> _Rule:
 
 
 def _other(text: str, gb_id: str | None) -> Cause:
-    """A cause for a reason that nobody wrote one for: torch's own words."""
+    """A cause in torch's own words, for a reason without an entry in causes.yaml."""
     entry = registry().get(gb_id or "")
     # Names change between torch versions and ids do not: the same break has the same key on all of them.
     title = entry.name if entry else normalise(text.split("\n", 1)[0]) or "unknown reason"
@@ -206,7 +206,7 @@ def _other(text: str, gb_id: str | None) -> Cause:
     )
 
 
-# What differs between two runs of the same program, in the order in which it has to go.
+# What differs between two runs of the same program, in the order in which it has to be removed.
 _VOLATILE = (
     re.compile(r"\b0x[0-9a-fA-F]+\b"),
     re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`"),

@@ -14,12 +14,12 @@ from compile_doctor.model.findings import Cost
 from compile_doctor.model.stacks import Frame
 
 _Key = tuple[str, str, str, int]
-"""How a frame may be in another, its file and function, and the line of a resume function."""
+"""How a frame is part of another one, its file and function, and the line of a resume function."""
 _known: WeakKeyDictionary[AnalysisContext, Mapping[int, Cost]] = WeakKeyDictionary()
 
 
 def site_cost(seen: AnalysisContext, site: BreakSite) -> Cost:
-    """Extra graphs and compile time of one site; each compilation is counted for one site at most."""
+    """Extra graphs and seconds of compile time of one site; each compilation counts for at most one site."""
     if seen not in _known:
         _known[seen] = _costs(seen)
     return _known[seen].get(id(site), Cost())
@@ -68,7 +68,7 @@ class _Stopped:
     gave_up: bool
 
     def holds(self) -> Iterator[_Key]:
-        """What this frame held when it stopped, or would have gone on to hold."""
+        """What this frame contained when tracing stopped, or would have contained later."""
         for frame in self.stack:
             yield "resumed", frame.file, frame.function, frame.line
         own = (i for i, f in enumerate(self.stack) if f.file == self.file and f.function == self.function)
@@ -79,9 +79,9 @@ class _Stopped:
 
 
 def _would_be_in(later: Compilation) -> Iterator[_Key]:
-    """A frame is part of another that holds one of these."""
+    """The keys of frames that would have contained this one."""
     name = function_name(later.function)
-    if later.function != name:  # a resume function: it goes on where one of the stack's frames stopped
+    if later.function != name:  # a resume function: it continues where one of the stack's frames stopped
         yield "resumed", later.file, name, int(later.function.rsplit("_", 1)[-1])
         return
     yield "called", later.file, name, 0

@@ -1,1 +1,1 @@
-"""How far a compiled result may lie from eager's, and what a comparison comes to."""
+"""How far a compiled result may differ from eager's, and the status of a comparison."""

@@ -9,7 +9,7 @@ from compile_doctor.model.comparisons import Compared, Comparison
 from compile_doctor.model.tolerances import judge, status, tolerance, worst
 
 EAGER = "eager"
-"""The implementation without torch.compile; its backend of that name is `eager-backend`."""
+"""The implementation without torch.compile; the backend named `eager` is the implementation `eager-backend`."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Judged:
     tolerance: float | None
     reason: str | None
     notes: tuple[str, ...] = ()
-    """How it was compared, where that is not as usual."""
+    """How it was compared, if that differs from the usual way."""
 
 
 def judged(comparisons: Iterable[Comparison]) -> Iterator[Judged]:
-    """In the order of the runs, decoding by the size of its chunks."""
+    """The comparisons with their status, in the order of the runs, decoding by the size of its chunks."""
     for one in sorted(comparisons, key=lambda one: (_order(one), _chunk(one.case))):
         row = worst(one)
         found = judge(one)
@@ -50,7 +50,7 @@ def decoded_eagerly(comparison: Comparison) -> bool:
 
 
 def described(row: Compared, depth: int) -> str:
-    """How far it is off, and what is allowed."""
+    """The difference, and the tolerance."""
     if row.error is None:
         return row.note
     allowed = tolerance(row, depth)
@@ -72,6 +72,6 @@ def _order(one: Comparison) -> int:
 
 
 def _chunk(case: str) -> int:
-    """0 for what is not decoding in chunks."""
+    """The size of the chunks; 0 for a case that does not decode in chunks."""
     size = case.removeprefix("chunk-")
     return int(size) if size.isdigit() else 0

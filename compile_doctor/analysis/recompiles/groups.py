@@ -1,4 +1,4 @@
-"""Groups recompilations by frame and cause, and finds the line that reads what varies."""
+"""Groups recompilations by frame and cause, and finds the line that reads the value that varies."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ STATE_KINDS = frozenset(
 UNREAD_KINDS = frozenset(
     {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "shape-range", "alias"}
 )
-"""Guards on a whole argument or setting: no single line reads them, so the place is the function."""
+"""Guards on a whole argument or setting: no single line reads them, so the location is the function."""
 
 _Known = defaultdict[tuple[str, str | None], dict[str, str]]
-"""By process and entry, what the entry was compiled for: the value that each guard wants, by the guard's key."""
+"""By process and entry, what the entry was compiled for: the value that each guard requires, by the guard's key."""
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,20 @@ class Recompiled:
     file: str
     function: str
     line: int
-    """Where the thing that varies is read, or the function's first line."""
+    """The line that reads the value that varies, or the function's first line."""
     compilations: tuple[Compilation, ...]
     guards: tuple[Guard, ...]
     """The failed guard of each recompilation, in order."""
     reason: str
-    """The first of them, in torch's words."""
+    """Torch's text of the first of them."""
     caller: Frame | None
-    """The line of the user's that called the frame."""
+    """The user's line that called the frame."""
     follows_break: bool
-    """The value that varies came out of a graph break."""
+    """Whether the value that varies comes from a graph break."""
 
 
 def group_recompilations(evidence: Evidence, torch_root: str | None, broken: Sequence[Frame]) -> tuple[Recompiled, ...]:
-    """One entry per frame and cause; `broken` are the places of break sites, out of which values may come."""
+    """One entry per frame and cause; `broken` are the lines of break sites, because a value may come from a break."""
     assigned = _assigned(evidence, broken)
     groups: dict[tuple[str, str, str], list[tuple[Compilation, Guard]]] = defaultdict(list)
     known: _Known = defaultdict(dict)
@@ -69,18 +69,18 @@ def decisive(guards: list[Guard], met: Sequence[Guard] = ()) -> Guard:
     """The guard that explains a recompilation: there is one per cached entry, the newest first.
 
     Those in `met` do not: some other entry has that value. Of the rest, an entry that failed only because it belongs to
-    another layer (an int attribute, another function) says nothing about why the entry of *this* layer failed; where
-    any entry failed by shape, dtype or global state, that is why.
+    another layer (an int attribute, another function) does not explain why the entry of *this* layer failed. If any entry
+    failed because of a shape, dtype or global state, that is the explanation.
     """
     left = [guard for guard in guards if guard not in met] or guards
     return next((guard for guard in left if guard.kind in STATE_KINDS), left[0])
 
 
 def _met(known: _Known, compilation: Compilation, guards: list[Guard]) -> list[Guard]:
-    """The guards whose new value a cached entry was compiled for: a nearer entry, which failed for something else.
+    """The guards whose new value a cached entry was compiled for: that entry is closer, and failed for another reason.
 
-    torch names the first guard of each entry that failed, and tries first what has failed most often. So the reason
-    against one entry says little of how far it is off; what it was compiled for, `known` gathers over the whole run.
+    torch names the first guard of each entry that failed, and tries first what has failed most often. So the reason of
+    one entry does not show how much else differs; `known` collects over the whole run what each entry was compiled for.
     """
     cached = [known[compilation.process, entry(reason)] for reason in compilation.recompile_reasons]
     for values, guard in zip(cached, guards):
@@ -101,7 +101,7 @@ def _group(
     compilation, guard = members[0]
     name = _base_name(guard.source)
     line = _line(evidence, guard, compilation, function, name)
-    # torch 2.13 leaves the line out that called a compiled function; where the graph holds attention, the probe saw it.
+    # torch 2.13 leaves out the line that called a compiled function; if the graph contains attention, the probe saw it.
     callers = compilation.graph.callers if compilation.graph else ()
     around = (frame for frame in compilation.stack if frame.file != file or frame.function != function)
     caller = locations.innermost_mine((*around, *callers), torch_root)
@@ -124,7 +124,7 @@ def _group(
 
 
 def _reader(evidence: Evidence, torch_root: str | None, guard: Guard) -> Frame | None:
-    """The user's line that torch names as the reader of the value: inside of the function that was handed over."""
+    """The user's line that torch names as the reader of the value: inside the function that was passed in."""
     tail, line = guard.read_at or ("", 0)
     found = [name for name in evidence.sources if tail and name.endswith(tail)]
     if len(found) != 1 or locations.owner(found[0], torch_root) != "mine":
@@ -143,7 +143,7 @@ def _line(evidence: Evidence, guard: Guard, compilation: Compilation, function: 
     definition = locations.definition_line(sources, file, first, function)
     if guard.kind in UNREAD_KINDS and not carrier(guard.source):
         return definition
-    # For a closure torch names a line inside of the function that was passed in, which may be anywhere.
+    # For a closure torch names a line inside the function that was passed in, which may be anywhere.
     if guard.kind != "closure" and guard.read_at and file.endswith(guard.read_at[0]):
         return guard.read_at[1]
     names = (name, guard.source.split(".", 1)[0])  # `block_mask.mask_mod` is read where block_mask is

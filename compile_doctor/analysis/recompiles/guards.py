@@ -1,4 +1,4 @@
-"""Reads a failed guard, as torch 2.8 to 2.15 print it, into its kind, the thing that varied, and plain words."""
+"""Parses a failed guard, as torch 2.8 to 2.15 print it, into its kind, what varied, and plain words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 LONGEST = 1_000
-"""Characters of a guard that are looked at: one that compares a long string holds all of it."""
+"""Characters of a guard that are parsed: a guard that compares a long string contains all of it."""
 MODULE_INT_HINT = "integer attributes of the nn.Module"
 _ENTRY = re.compile(r"^\s*(?:- )?(\d+/\d+): ")
 _MODULE = re.compile(r"\._(?:modules|parameters|buffers)\['(\w+)'\]")
@@ -16,7 +16,7 @@ _GLOBAL = re.compile(r"\bG\['(\w+)'\]")
 _COMMENT = re.compile(r"(?<!\s)\s+# (?P<code>.*?)(?<!\s)\s+# (?P<file>[^#\n]*?):(?P<line>\d+) in (?P<function>\S+)")
 _STACK = re.compile(r'File "([^"\n]+)", line (\d+), in (\S+)')
 _CARRIED = re.compile(r"(.+?)\.((?:__closure__|__defaults__|__kwdefaults__|keywords)\[.*)")
-"""What a function object brings along: closure cells, default values, the keywords of a functools.partial."""
+"""What a function object carries: closure cells, default values, the keywords of a functools.partial."""
 _STATE_WORDS = {
     "grad_mode": "gradients were switched on or off",
     "autocast": "autocast was switched on or off",
@@ -29,7 +29,7 @@ _STATE_WORDS = {
 
 @dataclass(frozen=True)
 class Guard:
-    """One failed guard. `key` is what stays the same when values do not: the identity of a finding."""
+    """One failed guard. `key` stays the same when values change: it identifies the finding."""
 
     kind: str
     """size, stride, rank, dtype, requires_grad, device, type, state, module-int, closure, identity, value, length, keys, …"""
@@ -41,11 +41,11 @@ class Guard:
     was: str | None = None
     now: str | None = None
     read_at: tuple[str, int] | None = None
-    """File (on some versions only its tail) and line that torch names as the first reader of the value."""
+    """File (in some versions only its tail) and line that torch names as the first reader of the value."""
 
 
 def parse(reason: str) -> Guard:
-    """Reads one reason, with or without its `4/1: ` prefix. Never raises: what is not known becomes kind `other`."""
+    """Parses one reason, with or without its `4/1: ` prefix. Never raises: an unknown guard gets the kind `other`."""
     text = _GLOBAL.sub(r"\1", _MODULE.sub(r".\1", _ENTRY.sub("", reason.strip())))
     first = text.split("\n", 1)[0]
     expression = re.split(r"(?<!\s)\s+(?:# |\(HINT: )", first[:LONGEST], maxsplit=1)[0].strip()
@@ -66,13 +66,13 @@ def entry(reason: str) -> str | None:
 
 
 def carrier(source: str) -> str | None:
-    """The function that carries what is guarded: `score_mod` for `score_mod.__closure__[0].cell_contents`, else None."""
+    """The function that carries the guarded value: `score_mod` for `score_mod.__closure__[0].cell_contents`, else None."""
     carried = _CARRIED.match(source)
     return carried[1] if carried else None
 
 
 def _named(source: str) -> str:
-    """A tensor as the user knows it: torch does not say what the variable in a closure's cell is called."""
+    """A tensor as the user knows it: torch does not name the variable in a cell of a closure."""
     function = carrier(source)
     return f"a tensor that `{function}` captures" if function else f"`{source}`"
 
@@ -149,12 +149,12 @@ def _equal(match: re.Match[str], text: str) -> Guard:
         function, cell = carried[1], carried[2]
         hint = re.search(r'HINT: guard on "(\w+)"', text)
         held = f"`{hint[1]}`" if hint else "a value"
-        words = f"{held} that `{function}` carries was {value}, now another"
+        words = f"{held} that `{function}` carries was {value}, now it has another value"
         return Guard("closure", function, words, f"closure:{function}.{cell}", None, value)
     if MODULE_INT_HINT in text and attribute:
-        words = f"the int attribute `{name}` was {value}, now another"
+        words = f"the int attribute `{name}` was {value}, now it has another value"
         return Guard("module-int", name, words, f"module-int:{attribute[2]}", None, value)
-    return Guard("value", name, f"`{name}` was {value}, now something else", f"value:{name}", None, value)
+    return Guard("value", name, f"`{name}` was {value}, now it has another value", f"value:{name}", None, value)
 
 
 def _length(match: re.Match[str], _text: str) -> Guard:
@@ -174,18 +174,18 @@ def _none(match: re.Match[str], _text: str) -> Guard:
 
 
 def _alias(match: re.Match[str], _text: str) -> Guard:
-    return Guard("alias", match[0], "two arguments were, or became, the same tensor", "alias")
+    return Guard("alias", match[0], "two arguments were the same tensor, or became the same", "alias")
 
 
 def _shape(match: re.Match[str], _text: str) -> Guard:
     name, number = match["name"], int(match["index"])
-    words = f"dimension {number} of `{name}` left the range it was compiled for ({match[0]})"
+    words = f"dimension {number} of `{name}` is outside the range for which the code was compiled ({match[0]})"
     return Guard("shape-range", name, words, f"shape-range:{name}:{number}", number)
 
 
 def _gone(match: re.Match[str], _text: str) -> Guard:
     return Guard(
-        "identity", match["name"], f"`{match['name']}` was freed since it was compiled for", f"identity:{match['name']}"
+        "identity", match["name"], f"`{match['name']}` was freed after the compilation", f"identity:{match['name']}"
     )
 
 
