@@ -38,6 +38,9 @@ def _counts(evidence: Evidence) -> Iterator[Count]:
     compilations = [c for c in evidence.compilations if c.process in ended]
     graphs = sum(c.graphs for c in compilations if c.guarded)
     counted = sum(counts.counters.get("stats", {}).get("unique_graphs", 0) for counts in evidence.counts)
+    # A graph whose guards could not be made is counted, and so is one whose backend raised on some versions.
+    failed = sum(c.graphs for c in compilations if not c.guarded and c.fail_type)
+    graphs = max(graphs, min(counted, graphs + failed))
     yield Count("graphs", graphs, counted, "by Dynamo's counter unique_graphs")
     traced = sum(1 for b in evidence.breaks if b.source == "dynamo_graph_break_reason")
     logged = sum(

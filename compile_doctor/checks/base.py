@@ -13,6 +13,7 @@ from compile_doctor.analysis.graph_breaks.cost import site_cost
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import CATEGORIES, SEVERITIES, CheckFacts, Cost, Finding, Location
+from compile_doctor.source.arguments import as_constant
 
 CODE = re.compile(r"[A-Z]{2,6}[0-9]{3}")
 Need = Callable[[Evidence], Iterator[str]]
@@ -85,7 +86,7 @@ def site_values(seen: AnalysisContext, site: BreakSite) -> dict[str, Any]:
         "count": len(site.breaks),
         "upstream": site.upstream,
         "cause": site.cause.key,
-        "fix": site.cause.fix,
+        "fix": as_constant(seen.evidence.sources, frame, site.reason) or site.cause.fix,
         "evidence": tuple(evidence),
         "via": seen.via(site.breaks[0].stack, frame),
         "cost": site_cost(seen, site),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from compile_doctor.analysis.compile_errors import described, is_limit, stance_that_raised
 from compile_doctor.analysis.context import AnalysisContext
-from compile_doctor.analysis.graph_breaks.causes import find_cause
 from compile_doctor.analysis.root_cause import COMPILE_ERRORS, root_cause
+from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.cd701_no_compiler import is_missing_compiler
 from compile_doctor.model.evidence import Failure
 from compile_doctor.model.findings import Finding
+from compile_doctor.model.stacks import Frame
 from compile_doctor.recipes.errors import recipe_for_error
 
 
@@ -19,27 +21,21 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     failure = seen.failure
     if failure is None or is_missing_compiler(failure) or seen.refusal is not None:
         return  # CD701, or the CD3xx or CD4xx that reports what attention refused
-    eager = seen.evidence.phases.get("eager")
-    known = any(COMPILE_ERRORS.search(link.type) for link in failure.chain)
-    if eager == "failed" or (eager != "done" and not known):
+    if is_limit(failure) and any(record.kind == "limit" for record in seen.evidence.logs):
+        return  # CD202: the limit that raised is one finding
+    eager = seen.evidence.failure("eager")
+    done = seen.evidence.phases.get("eager") == "done"
+    known = any(COMPILE_ERRORS.search(link.type) for link in failure.chain) or stance_that_raised(failure) is not None
+    if (eager is not None and stance_that_raised(eager) is None) or not (done or known):
         return
     cause = root_cause(failure, seen.torch_root)
-    control = (
-        "the same inputs work in eager mode"
-        if eager == "done"
-        else "eager mode was not tried: only a compiler raises this type"
-    )
+    error = described(failure, cause, seen.evidence.sources, seen.torch_root)
     types = " > ".join(link.type for link in failure.chain)
     place = cause.frame
     if place is None and "target: flex_attention" in _everything(failure):
         place = seen.failing_attention()  # Inductor names the user's line only from torch 2.11 on
-    message = f"{cause.type.rsplit('.', 1)[-1]}: {cause.message}"
-    fix = "Change this line, or keep it out of the graph: move it into a function under @torch.compiler.disable."
-    if cause.type.endswith("exc.Unsupported"):
-        broke = find_cause(failure.chain[-1].message, None)
-        message = f"fullgraph=True turns a graph break into an error ({broke.title}). {broke.why}"
-        fix = broke.fix
-    title = "Fails under torch.compile only" if eager == "done" else "Raised while compiling; eager mode was not tried"
+    message, fix = error.message, error.fix
+    title = "Fails under torch.compile only" if done else "Raised while compiling; eager mode was not tried"
     recipe = None
     # A C++ compiler's error does not show what was lowered: the graph does.
     within = sorted({node.api for node in seen.failing_graph.attention}) if seen.failing_graph else []
@@ -47,20 +43,46 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     known_defect = recipe_for_error(cause.message, text, seen.evidence.environment)
     if known_defect:
         title, recipe, fix = known_defect.title, known_defect.id, known_defect.workaround
-        message = f"{' '.join(known_defect.explanation.split())} torch: {message}"
+        message = f"{' '.join(known_defect.explanation.split())} torch: {_kind(cause.type)}: {cause.message}"
         if known_defect.conditions.get("uses") == "flex_attention":
             place = seen.failing_attention() or place  # what is running is often an outer line
-    place = place or seen.failing_attention()
+    place = place or seen.failing_attention() or _failed_at(seen)
+    key = f"defect:{recipe}" if recipe else error.key or f"error:{_kind(cause.type)}:{_normal(cause.message)}"
     yield CHECK.finding(
         title,
         message,
         recipe=recipe,
         location=seen.location(place.file, place.line, place.function) if place else None,
         owner=seen.owner(place.file) if place else "torch",
-        cause=f"defect:{recipe}" if recipe else f"error:{cause.type.rsplit('.', 1)[-1]}:{_normal(cause.message)}",
+        upstream=error.upstream,
+        cause=key,
+        baseline_cause=key,
         fix=fix,
-        evidence=(control, f"exceptions, outermost first: {types}"),
+        evidence=(_control(seen), f"exceptions, outermost first: {types}"),
     )
+
+
+def _control(seen: AnalysisContext) -> str:
+    """What the eager control run shows, and under which stance it ran if that is not the compiled run's."""
+    if seen.evidence.phases.get("eager") != "done":
+        return "eager mode was not tried: only a compiler raises this type"
+    stance = stance_that_raised(seen.failure)
+    other = f'torch.compiler.set_stance("{stance}")' if stance else seen.evidence.facts.restrained
+    return (
+        f"the eager control run passed under the stance force_eager; the compiled run was another: {other}"
+        if other
+        else "the same inputs work in eager mode"
+    )
+
+
+def _failed_at(seen: AnalysisContext) -> Frame | None:
+    """The user's line in the metrics of the compilation that raised."""
+    raised = seen.raised
+    return Frame(*raised.fail_at, function_name(raised.function)) if raised and raised.fail_at else None
+
+
+def _kind(type_name: str) -> str:
+    return type_name.rsplit(".", 1)[-1]
 
 
 def _everything(failure: Failure) -> str:

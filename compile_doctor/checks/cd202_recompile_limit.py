@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from compile_doctor.analysis.compile_errors import is_limit
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.capture.trace.read import function_name
@@ -18,6 +19,9 @@ from compile_doctor.source import locations
 
 _HIT = re.compile(r"hit config\.(\w+) \((\d+)\)\s+function: '([^'\n]+)' \(([^\n]+?):(\d+)\)(?:\s+last reason: (.*))?")
 
+_MADE = re.compile(r"check_type_id\(.*type=<class '(?:[\w.]+\.)?(\w+)\.<locals>\.\w+'>")
+"""The class of a value, if a function made that class."""
+
 MOST = 4
 """The number of causes that are named; each cause has its own finding."""
 
@@ -28,11 +32,16 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for group in seen.recompiled:
         groups[_compiled(seen, group)].append(group)
     stacks = {compilation.file: compilation.stack for compilation in seen.evidence.compilations}
-    for record in seen.evidence.logs:
-        match = _HIT.search(record.message) if record.kind == "limit" else None
-        if match and (match[4], match[5]) not in reported:
+    hits = [(record, match) for record in seen.evidence.logs if record.kind == "limit" if (match := _match(record))]
+    raised = hits[-1][0] if hits and is_limit(seen.failure) else None
+    for record, match in hits:
+        if (match[4], match[5]) not in reported:
             reported.add((match[4], match[5]))
-            yield _finding(seen, record, match, groups, stacks)
+            yield _finding(seen, record, match, groups, stacks, record is raised)
+
+
+def _match(record: LogRecord) -> re.Match[str] | None:
+    return _HIT.search(record.message)
 
 
 def _finding(
@@ -41,6 +50,7 @@ def _finding(
     match: re.Match[str],
     groups: Mapping[tuple[str, str], list[Recompiled]],
     stacks: Mapping[str, tuple[Frame, ...]],
+    raised: bool,
 ) -> Finding:
     setting, limit, file = match[1], match[2], match[4]
     function = function_name(match[3])
@@ -55,11 +65,12 @@ def _finding(
         place, who = Location(at.file, at.line, at.function, seen.snippet(at.file, at.line)), f"`{qualified}`"
     return CHECK.finding(
         f"Recompile limit hit: {qualified}",
-        f"{who} was compiled {limit} times. Then torch gave it up, and it runs in plain Python from then on.{_varied(causes)}",
+        f"{who} was compiled {limit} times. {_then(seen, raised)}{_varied(causes)}",
         location=place,
         owner=seen.owner(place.file),
         cause=f"limit:{setting}",
-        fix="Fix the recompilations of this function (CD201 to CD206). Raising "
+        fix=_classes(causes, setting)
+        or "Fix the recompilations of this function (CD201 to CD206). Raising "
         f"torch._dynamo.config.{setting} helps only if the number of variants is known and small.",
         evidence=(f"torch: {record.message.splitlines()[0].strip()}",),
         via=seen.via(stacks.get(file, ()), Frame(place.file, place.line, place.function)),
@@ -71,6 +82,31 @@ def _compiled(seen: AnalysisContext, group: Recompiled) -> tuple[str, str]:
     first = group.compilations[0]
     name = function_name(first.function)
     return first.file, locations.qualified(seen.evidence.sources, first.file, first.line, name)
+
+
+def _then(seen: AnalysisContext, raised: bool) -> str:
+    """What torch did at the next one: it raises if it may not run the function in plain Python."""
+    if not raised:
+        return "Then torch gave it up, and it runs in plain Python from then on."
+    types = " ".join(f"{link.type} {link.message}" for link in (seen.failure.chain if seen.failure else ()))
+    why = (
+        "fail_on_recompile_limit_hit is set"
+        if "fail_on_recompile_limit_hit" in types
+        else "fullgraph=True forbids plain Python"
+    )
+    return f"The next compilation raised an error and ended the run, because {why}."
+
+
+def _classes(causes: list[Recompiled], setting: str) -> str:
+    """The fix if only the class of `self` varied: the classes that one function makes share its code, and so the limit."""
+    made = [_MADE.search(group.reason) for group in causes]
+    if not made or not made[0] or not all(made):
+        return ""
+    return (
+        f"Each call of {made[0][1]}() makes another class, and all of them share this code and its limit. Make the class once, "
+        f"and pass what varies to __init__. If only one model is in use at a time: call torch._dynamo.reset() before the "
+        f"next one. If all stay in use: set torch._dynamo.config.{setting} to their number."
+    )
 
 
 def _varied(causes: list[Recompiled]) -> str:

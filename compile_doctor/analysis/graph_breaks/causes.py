@@ -70,6 +70,12 @@ def find_cause(reason: str, gb_id: str | None) -> Cause:
     return _other(text, found)
 
 
+def upstream_id(reason: str) -> str | None:
+    """torch's id of a reason, from the page that it names, or from its name."""
+    text = root_reason(reason)
+    return _id_in(text) or _id_by_name(text)
+
+
 def causes() -> tuple[Cause, ...]:
     """All causes in causes.yaml, in the order in which they are tried."""
     return tuple(rule.filled({}) for rule in _rules())
