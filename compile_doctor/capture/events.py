@@ -158,6 +158,8 @@ class EventReader:
             self.facts,
             not_compared=event.reason,
             unlike=event.unlike,
+            doubt=event.doubt or "",
+            looked_twice=event.doubt is not None,
             largest_output=event.scale,
             random=event.random,
         )

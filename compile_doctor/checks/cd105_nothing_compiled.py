@@ -49,6 +49,10 @@ def _fix(seen: AnalysisContext) -> str:
         return f"Unset {disabled[0]}: it switches torch.compile off."
     if seen.skipped:
         return "Fix the breaks below: Dynamo gave up every frame that has tensor operators."
+    if seen.sites:
+        return "Fix the breaks below: there is no tensor operator before the first of them, or between them."
+    if any(child.mode == "command" for child in seen.evidence.children):
+        return "Call torch.compile in this program; or diagnose the model: compile-doctor diagnose FILE compiles it."
     return (
         "Check whether the model is under torch.compiler.disable, whether its forward has tensor operators at all, "
         "and whether TORCHDYNAMO_DISABLE or a force_eager stance is set."

@@ -28,11 +28,14 @@ _FIXES = (
 )
 
 
+_ASK = "To see the reason: torch.nn.attention.sdpa_kernel([SDPBackend.FLASH_ATTENTION]) turns a refusal into an error."
+
+
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for verdict in seen.attention:
         if verdict.site.api != "sdpa" or verdict.verdict not in ("dense", "mixed"):
             continue
-        refused = refusals(seen, verdict.site)
+        refused, asked = refusals(seen, verdict.site), _was_asked(seen, verdict.site)
         against = "; ".join(f"{name}: {' '.join(reasons)}" for name, reasons in refused.items() if reasons)
         yield CHECK.finding(
             "SDPA ran the math backend",
@@ -40,17 +43,27 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             + (
                 f"torch's reason against {against}"
                 if against
+                else "torch's selector could not be asked for the reason, because the shapes of these inputs are not known "
+                "(nested tensors have none)."
+                if not asked
                 else "torch would choose a fused backend for these inputs: sdpa_kernel() "
                 "or torch.backends disables it, or the inputs at run time differ."
             ),
             cause=f"math:{_normal(against)}",
-            fix=_fix(against),
+            fix=_fix(against) if asked else _ASK,
             evidence=(
                 *seen_of(verdict),
                 *(f"{name} refused: {' '.join(reasons)}" for name, reasons in refused.items()),
             ),
             **at_site(seen, verdict),
         )
+
+
+def _was_asked(seen: AnalysisContext, site: AttentionCall) -> bool:
+    """Whether torch's selector was asked about these inputs; it needs their shapes."""
+    return bool(refusals(seen, site)) or any(
+        all(tensor is not None for tensor in one.inputs) for one in (*(low.node for low in site.lowerings), *site.eager)
+    )
 
 
 def refusals(seen: AnalysisContext, site: AttentionCall) -> Mapping[str, tuple[str, ...]]:

@@ -11,10 +11,7 @@ from compile_doctor.checks.base import Check
 from compile_doctor.checks.raised_values import hook, values_of
 from compile_doctor.model.comparisons import Compared, Comparison
 from compile_doctor.model.findings import Finding
-from compile_doctor.model.tolerances import judge, status, worst
-
-TOLERATED = 0.1
-"""Share of the largest eager value: far larger than rounding errors in any dtype, bfloat16 included."""
+from compile_doctor.model.tolerances import TOLERATED, judge, status, worst
 
 _CPU_FLEX = (
     "Inductor's CPU code for flex_attention reads a key or value that lies inside a larger tensor (chunk, split, a slice of "
@@ -24,6 +21,10 @@ _CPU_FLEX = (
 _HALVE = (
     "Do not use the compiled model yet. Compile one part of it after another (--as-is, with torch.compile around a "
     "submodule) until you find the part that differs, and report it to PyTorch."
+)
+_SECOND_LOOK = (
+    "eager gives the same result again, and nearly the same with parameters and inputs moved by one step of their dtype: no discrete "
+    "choice of the model explains the difference",
 )
 _WHAT = {"compiled-vs-eager": "results", "state-after": "state"}
 _CAUSES = {
@@ -86,7 +87,7 @@ def _failing(comparison: Comparison) -> list[Compared]:
 def _quickly(seen: AnalysisContext) -> Iterator[Finding]:
     difference, facts = seen.evidence.max_difference, seen.evidence.facts
     largest, unlike = facts.largest_output, facts.unlike
-    if facts.random:
+    if facts.random or facts.doubt:
         return
     if unlike:
         text, measured = f"The outputs of the first call differ: {unlike}", unlike
@@ -106,6 +107,7 @@ def _quickly(seen: AnalysisContext) -> Iterator[Finding]:
         evidence=(
             measured,
             "the eager control run started from a newly built model and the same seeds, and drew no random numbers",
+            *_SECOND_LOOK[: facts.looked_twice],
         ),
     )
 

@@ -88,6 +88,10 @@ class Facts:
     """Why there is no difference between compiled and eager output."""
     unlike: str | None = None
     """How the two differ in what no number says."""
+    doubt: str = ""
+    """Why a large difference between the two does not show that the compiled result is wrong."""
+    looked_twice: bool = False
+    """Eager ran again, changed in small ways, to find that out."""
     largest_output: float | None = None
     random: bool = False
     """The target draws random numbers."""

@@ -24,6 +24,8 @@ STEPS = {
     "float8_e5m2fnuz": 2.0**-2,
 }
 """Distance from 1 to the next number (torch.finfo(dtype).eps); the dtypes of numbers that are rounded."""
+TOLERATED = 0.1
+"""Without --numerics: share of the largest eager value, far larger than rounding errors in any dtype, bfloat16 included."""
 WIDE, NARROW = 8, 2
 """Steps of the dtype, at the largest value, that any two ways to compute a thing may differ by. What is narrower than
 float32 is added up in float32, so that the rounding of the result is most of it."""

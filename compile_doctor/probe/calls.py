@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import sys
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_flatten
+from torch.utils._pytree import tree_flatten, tree_leaves
 
 from compile_doctor.probe import devices
 from compile_doctor.probe.load import Inputs
@@ -24,6 +25,13 @@ def seed() -> None:
 def random_state() -> list[bytes]:
     """torch's generators: compiled code draws other numbers than eager code, so that outputs may differ then."""
     return [state.numpy().tobytes() for state in devices.random_states()]
+
+
+def other_random_state() -> list[bytes]:
+    """numpy's and Python's generators. Dynamo replaces numpy's by torch's, and keeps Python's numbers as they are."""
+    numpy = sys.modules.get("numpy")
+    states = [random.getstate(), numpy.random.get_state() if numpy is not None else None]
+    return [pickle.dumps(state) for state in states]
 
 
 def has_device(leaf: Any) -> bool:
@@ -43,9 +51,17 @@ def device_of(model: Any, inputs: list[Inputs]) -> str | None:
     return leaves[0].device.type if leaves else None
 
 
+def opened(value: Any) -> list[Any]:
+    """The leaves, and for a nested tensor its components: the symbol in a jagged shape (`j1`) is only a name."""
+    found: list[Any] = []
+    for leaf in tree_leaves(value):
+        found += leaf.unbind() if isinstance(leaf, torch.Tensor) and leaf.is_nested else [leaf]
+    return found
+
+
 def unlike(compiled: list[Any], eager: list[Any]) -> str | None:
     """How the first call's outputs differ in what no number says: structure, shape, dtype, NaN, infinity. None: they do not."""
-    mine, other = tree_flatten(compiled)[0], tree_flatten(eager)[0]
+    mine, other = opened(compiled), opened(eager)
     if len(mine) != len(other):
         return f"compiled returns {len(mine)} values, eager {len(other)}"
     for a, b in zip(mine, other):
@@ -75,7 +91,7 @@ def compare(compiled: list[Any], eager: list[Any]) -> tuple[float | None, float 
     """
     worst: float | None = None
     scale = 0.0
-    for a, b in zip(tree_flatten(compiled)[0], tree_flatten(eager)[0]):
+    for a, b in zip(opened(compiled), opened(eager)):
         if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and _has_numbers(a) and _has_numbers(b):
             left, right = _widened(a), _widened(b)
             worst = max(worst or 0.0, _gap(left, right).max().item())

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import ModuleType
@@ -16,13 +17,24 @@ import torch
 from torch.utils._pytree import tree_map
 
 from compile_doctor.capture import schema
+from compile_doctor.model.tolerances import TOLERATED
 from compile_doctor.probe import compat
-from compile_doctor.probe.calls import backward, compare, device_of, has_device, random_state, seed, unlike
+from compile_doctor.probe.calls import (
+    backward,
+    compare,
+    device_of,
+    has_device,
+    other_random_state,
+    random_state,
+    seed,
+    unlike,
+)
 from compile_doctor.probe.environment import describe_environment
 from compile_doctor.probe.load import Inputs, NotATargetError, Program, find_program, import_file, own_files
 from compile_doctor.probe.memory.attention import measure_attention
 from compile_doctor.probe.numerics.compare import Numerics
 from compile_doctor.probe.numerics.decoding import Decode
+from compile_doctor.probe.numerics.second_look import second_look
 from compile_doctor.probe.numerics.state import Start
 from compile_doctor.probe.observe.attention import DenseRefusedError, Observer
 from compile_doctor.probe.observe.events import EventLog
@@ -40,7 +52,9 @@ class Session:
         self.log = log
         self.observer = Observer(log)
         self.random = False
-        """Whether the last calls drew random numbers."""
+        """Whether the last calls drew random numbers, from torch's generators."""
+        self.other_random = False
+        """The same for numpy's and Python's."""
         self.numerics: Numerics | None = None
 
     def run(self) -> None:
@@ -193,16 +207,34 @@ class Session:
             return
         if outputs is None:
             return
-        difference, scale, reason, odd = None, None, None, None
+        difference, scale, reason, odd, doubt = None, None, None, None, None
+        random = self.random
         if program.rebuildable or self.numerics:
             odd = unlike(outputs, expected)
             if odd is None:
                 difference, scale, reason = compare(outputs, expected)
+            random = random or (self.other_random and difference != 0)
+            if not (random or self.numerics) and (odd or (difference and scale and difference > TOLERATED * scale)):
+                doubt = self._second_look(program, outputs, expected)
         else:
             reason = "the target cannot be built anew, so that its state may have changed"
         self.log.write(
-            schema.Difference(value=difference, scale=scale, random=self.random, reason=reason or odd, unlike=odd)
+            schema.Difference(
+                value=difference, scale=scale, random=random, reason=reason or odd, unlike=odd, doubt=doubt
+            )
         )
+
+    def _second_look(self, program: Program, outputs: list[Any], expected: list[Any]) -> str:
+        """Why a large difference proves nothing; empty if it does."""
+
+        def eagerly(change: Callable[[Any], Any]) -> list[Any]:
+            with compat.force_eager():
+                model = change(self._build(program))
+                args, kwargs = change(self._inputs(program)[0])
+                seed()
+                return [self._call(model, args, kwargs)]
+
+        return second_look(eagerly, outputs, expected)
 
     def _numerics(self, program: Program, compiles: bool) -> None:
         """The exact comparison; decoding has no part of `torch.compile`, and is looked at where that fails too."""
@@ -212,7 +244,7 @@ class Session:
 
         def calls(model: Any, inputs: list[Inputs], phase: str) -> bool:
             self._calls(model, inputs, phase)
-            return self.random
+            return self.random or self.other_random
 
         def compiled(model: Any) -> Any:
             as_is = self.settings.get("as_is") or compat.is_compiled(model)
@@ -220,7 +252,7 @@ class Session:
 
         with _Marked(self.log, "numerics"):
             if compiles and "eager" in numerics.runs:
-                numerics.random = self.random
+                numerics.random = self.random or self.other_random
                 numerics.compare(calls, compiled)
             if program.decoding:
                 decode = Decode(program.decoding, numerics, seed, self._place)
@@ -229,7 +261,7 @@ class Session:
     def _calls(self, model: Any, inputs: list[Inputs], phase: str) -> list[Any]:
         """Calls the model on each input set; keeps the first result, to compare."""
         seed()
-        drawn = random_state()
+        drawn, others = random_state(), other_random_state()
         kept: list[Any] = []
         for number, (args, kwargs) in enumerate(inputs):
             self.log.write(schema.Run(phase=phase, index=number))
@@ -242,6 +274,7 @@ class Session:
                     tree_map(lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf, output)
                 )
         self.random = drawn != random_state()
+        self.other_random = others != other_random_state()
         return kept
 
     def _call(self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

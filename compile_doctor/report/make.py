@@ -103,9 +103,11 @@ def make_report(evidence: Evidence) -> Report:
         damaged=bool(evidence.damage),
         require_fused=evidence.asked.settings.require_fused,
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
-        max_difference=None if evidence.facts.random else evidence.max_difference,
+        max_difference=None if evidence.facts.random or evidence.facts.doubt else evidence.max_difference,
         numerics=tuple(judged(evidence.comparisons)),
-        not_compared=evidence.facts.not_compared or (None if evidence.comparisons else _random(evidence)),
+        not_compared=_doubted(evidence)
+        or evidence.facts.not_compared
+        or (None if evidence.comparisons else _random(evidence)),
         bytecode=evidence.bytecode,
         sources=evidence.sources,
         cwd=evidence.asked.cwd,
@@ -184,6 +186,13 @@ def _settings(evidence: Evidence) -> dict[str, Any]:
     """The options as they were meant: a target that is compiled already needs no --as-is."""
     as_is = {"as_is": True} if evidence.facts.as_is else {}
     return {**(asdict(evidence.asked.options) if evidence.asked.options else {}), **as_is}
+
+
+def _doubted(evidence: Evidence) -> str | None:
+    """A difference that is not reported as an error, and why."""
+    facts = evidence.facts
+    what = facts.unlike or f"it differs by up to {evidence.max_difference or 0.0:.2g}"
+    return f"{what}, but {facts.doubt}; --numerics compares more" if facts.doubt else None
 
 
 def _random(evidence: Evidence) -> str | None:

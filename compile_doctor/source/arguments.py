@@ -58,7 +58,8 @@ def _assigned(tree: ast.AST, line: int, name: str) -> ast.expr | None:
     ]
     found: ast.expr | None = None
     for node in ast.walk(functions[-1]) if functions else ():
-        earlier = isinstance(node, ast.Assign) and node.lineno <= line
-        if earlier and any(isinstance(target, ast.Name) and target.id == name for target in node.targets):
+        if not isinstance(node, ast.Assign) or node.lineno > line:
+            continue
+        if any(isinstance(target, ast.Name) and target.id == name for target in node.targets):
             found = node.value
     return found

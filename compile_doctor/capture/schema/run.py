@@ -142,6 +142,8 @@ class Difference:
     random: bool = False
     reason: str | None = None
     unlike: str | None = None
+    doubt: str | None = None
+    """Why a large difference proves nothing; empty if a second look confirms it, None if there was none."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):
             for field in dataclasses.fields(leaf):
                 yield from leaves(getattr(leaf, field.name), f"{full}.{field.name}")
+        elif isinstance(leaf, torch.Tensor) and leaf.is_nested:  # the symbol in a jagged shape is only a name
+            yield from ((f"{full}[{number}]", part) for number, part in enumerate(leaf.unbind()))
         else:
             yield full, leaf
 
