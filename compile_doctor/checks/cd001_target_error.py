@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.root_cause import root_cause
+from compile_doctor.analysis.target_errors import advice, syntax_error_at
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
 
@@ -19,14 +20,14 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         failure = seen.evidence.failure(phase)
         if failure:
             cause = root_cause(failure, seen.torch_root)
+            place = cause.frame or syntax_error_at(failure)
+            message, fix = advice(phase, failure, cause, seen.evidence.target)
             yield CHECK.finding(
                 f"The target fails while {_WORDS[phase]}",
-                f"{cause.type}: {cause.message}",
-                location=seen.location(cause.frame.file, cause.frame.line, cause.frame.function)
-                if cause.frame
-                else None,
+                message,
+                location=seen.location(place.file, place.line, place.function) if place else None,
                 cause=f"{phase}:{cause.type}",
-                fix=_fix(phase, seen.evidence.target),
+                fix=fix or _fix(phase, seen.evidence.target),
                 evidence=tuple(failure.text.rstrip().splitlines()),
             )
             return

@@ -13,7 +13,10 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     evidence = seen.evidence
     if any(compilation.graphs for compilation in evidence.compilations) or seen.failure:
         return
-    command = any(child.mode == "command" and child.ended == "exited" for child in evidence.children)
+    # A command that failed has not compiled anything because of that: the verdict reports how it failed.
+    command = any(
+        child.mode == "command" and child.ended == "exited" and not child.exit_code for child in evidence.children
+    )
     bare = not evidence.children  # a trace without a capture: nothing else can show why it is empty
     if evidence.phases.get("compiled") != "done" and not command and not bare:
         return  # it did not finish: another finding has the reason
@@ -30,7 +33,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     message = (
         f"Dynamo traced {tried} frame{'s' * (tried != 1)} and put no operator into a graph."
         if tried
-        else "The target ran, but torch.compile was not called on any part of it."
+        else f"The {'command' if command else 'target'} ran, but torch.compile was not called on any part of it."
     )
     yield CHECK.finding(
         "Nothing was compiled",

@@ -61,9 +61,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
 
 def _was_asked(seen: AnalysisContext, site: AttentionCall) -> bool:
     """Whether torch's selector was asked about these inputs; it needs their shapes."""
-    return bool(refusals(seen, site)) or any(
-        all(tensor is not None for tensor in one.inputs) for one in (*(low.node for low in site.lowerings), *site.eager)
-    )
+    given = [*(lowering.node.inputs for lowering in site.lowerings), *(one.inputs for one in site.eager)]
+    return bool(refusals(seen, site)) or any(None not in inputs for inputs in given)
 
 
 def refusals(seen: AnalysisContext, site: AttentionCall) -> Mapping[str, tuple[str, ...]]:

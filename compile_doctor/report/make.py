@@ -10,6 +10,7 @@ from compile_doctor.analysis.attention.entries import AttentionEntry, attention_
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.numerics.statuses import Judged, judged
 from compile_doctor.analysis.reconcile import disagreements
+from compile_doctor.analysis.root_cause import root_cause
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks import all_checks, unusable
 from compile_doctor.model.evidence import Child, Evidence, Patch
@@ -153,7 +154,7 @@ def _verdict(evidence: Evidence, findings: tuple[Finding, ...], missing: tuple[s
     if any(finding.severity == "error" for finding in findings):
         return "unhealthy", ""
     if failed:
-        return "inconclusive", f"The command failed ({_how(failed)}): what follows is what was seen until then."
+        return "inconclusive", _command_failed(evidence, failed)
     if evidence.facts.probe_error:
         return "inconclusive", _sentence(f"compile-doctor's own probe failed: {_last_line(evidence.facts.probe_error)}")
     if any(child.mode != "command" and child.exit_code not in (0, None) for child in evidence.children):
@@ -161,6 +162,17 @@ def _verdict(evidence: Evidence, findings: tuple[Finding, ...], missing: tuple[s
         allowed = f" It was allowed {limit:,} bytes (--memory-limit)." if limit else ""
         return "inconclusive", "The process ended early." + allowed
     return ("inconclusive", _sentence(missing[0])) if missing else ("healthy", "")
+
+
+def _command_failed(evidence: Evidence, child: Child) -> str:
+    """What is known of a command that failed by itself: how, with which exception, and whether it compiled anything."""
+    raised = evidence.failure("compiled")
+    cause = root_cause(raised, evidence.environment.get("torch_root")) if raised else None
+    at = f" ({cause.frame.file}:{cause.frame.line})" if cause and cause.frame else ""
+    why = f": {cause.type}: {cause.words}{at}" if cause else ""
+    if not any(one.graphs for one in evidence.compilations):
+        return _sentence(f"The command failed ({_how(child)}) before anything was compiled{why}")
+    return _sentence(f"The command failed ({_how(child)}){why}") + " What follows is what was seen until then."
 
 
 def _sentence(text: str) -> str:

@@ -36,6 +36,8 @@ def observe(directory: str) -> None:
             from compile_doctor.probe.observe.failures import describe
 
             log.write(schema.Raised(phase="compiled", **describe(error)))
+            if DYNAMO not in sys.modules:  # nothing was compiled, and no other record comes
+                log.end()
         previous(kind, error, traceback)
 
     sys.excepthook = hook
