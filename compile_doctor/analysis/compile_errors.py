@@ -26,6 +26,14 @@ _RAN = re.compile(r"with fake tensors: call_function ([A-Za-z_]\w*(?:\.\w+)+)\("
 _OP = re.compile(r"in op: (?:torch\.ops\.)?([\w.:]+)")
 _EAGER_HINT = "may result in an error when running in eager"
 _RECOMPILED = re.compile(r"Recompiling function (\S+) in (.+?):(\d+)\s+triggered by")
+_UNLOADABLE = re.compile(
+    r"(?P<file>/\S+\.(?:so|[gp]ch))\b.{0,80}(?:file too short|invalid ELF header|not a valid|truncated|undefined symbol|wrong ELF)|"
+    r"(?:not a valid|malformed|corrupt)\S* (?:PCH|precompiled header)|malformed or corrupted (?:AST|PCH|precompiled)|"
+    r"file too short|invalid ELF header",
+    re.IGNORECASE,
+)
+DAMAGED = "damaged-cache"
+"""The cause's name if a file of Inductor's cache cannot be read."""
 KNOWN_BACKENDS = ("inductor", "aot_eager", "eager", "aot_eager_decomp_partition", "cudagraphs")
 
 
@@ -106,6 +114,11 @@ def _fix_of(broke: Cause, cause: RootCause, sources: Mapping[str, str]) -> str:
     if not broke.key.startswith("other-"):
         return broke.fix
     return _as_torchs(line for line in broke.fix.splitlines() if _EAGER_HINT not in line)
+
+
+def _damaged(failure: Failure, cause: RootCause, sources: Mapping[str, str], _: str | None) -> Iterator[CompileError]:
+    if any(_UNLOADABLE.search(link.message) for link in failure.chain):
+        yield CompileError(_sentence(cause), key=DAMAGED)
 
 
 def _marked(failure: Failure, cause: RootCause, sources: Mapping[str, str], _: str | None) -> Iterator[CompileError]:
@@ -243,4 +256,4 @@ def _kept_out(failure: Failure) -> str:
 
 
 Rule = Callable[[Failure, RootCause, Mapping[str, str], "str | None"], Iterator[CompileError]]
-_RULES: tuple[Rule, ...] = (_limit, _stance, _recompiled, _unsupported, _marked, _fakes, _backend)
+_RULES: tuple[Rule, ...] = (_limit, _damaged, _stance, _recompiled, _unsupported, _marked, _fakes, _backend)

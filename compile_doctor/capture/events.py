@@ -135,6 +135,9 @@ class EventReader:
         alone = event.graphs_after == event.graphs_before
         self.facts = replace(self.facts, nothing_new=alone, restrained=switched)
 
+    def _clean_cache(self, process: str, event: schema.CleanCache) -> None:
+        self.facts = replace(self.facts, damaged_cache=event.folders)
+
     def _phase(self, process: str, event: schema.Phase) -> None:
         self.phases[event.name] = event.state
         if event.seconds is not None:

@@ -41,6 +41,10 @@ class CaptureDirectory:
         """What was seen until these children had ended; it is read once for them."""
         return self._read(children)[0]
 
+    def forget(self) -> None:
+        """What was read is read again: something was added that is not the work of one of the children."""
+        self._seen = None
+
     def close(self, children: tuple[Child, ...]) -> Evidence:
         """Reads what was seen, writes how it ended and the sources that findings may point to, and seals the capture."""
         evidence, members = self._read(children)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from compile_doctor.analysis.attention.input_errors import explain
+from compile_doctor.analysis.compile_errors import stance_that_raised
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.root_cause import root_cause
 from compile_doctor.checks import needs
@@ -19,6 +20,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     failure = seen.evidence.failure("eager")
     if failure and seen.refusal and explain(seen.evidence, failure, seen.torch_root):
         return  # CD3xx and CD4xx name the cause, which is the same in both modes
+    if failure and stance_that_raised(failure):
+        return  # the target sets a stance by itself, and that is what raised: CD106
     if failure:
         cause = root_cause(failure, seen.torch_root)
         if _NO_GRAD.search(cause.message) and not seen.evidence.asked.settings.grad:

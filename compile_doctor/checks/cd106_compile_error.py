@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compile_doctor.analysis.compile_errors import described, is_limit, stance_that_raised
+from compile_doctor.analysis.compile_errors import DAMAGED, described, is_limit, stance_that_raised
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.root_cause import COMPILE_ERRORS, root_cause
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.cd701_no_compiler import is_missing_compiler
+from compile_doctor.checks.damaged_cache import damaged_cache
 from compile_doctor.model.evidence import Failure
 from compile_doctor.model.findings import Finding
 from compile_doctor.model.stacks import Frame
@@ -37,6 +38,11 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     message, fix = error.message, error.fix
     title = "Fails under torch.compile only" if done else "Raised while compiling; eager mode was not tried"
     recipe = None
+    if seen.evidence.facts.damaged_cache or error.key == DAMAGED:
+        yield CHECK.finding(
+            **damaged_cache(seen, error.message), evidence=(_control(seen), f"exceptions, outermost first: {types}")
+        )
+        return
     # A C++ compiler's error does not show what was lowered: the graph does.
     within = sorted({node.api for node in seen.failing_graph.attention}) if seen.failing_graph else []
     text = "\n".join([_everything(failure), *within])

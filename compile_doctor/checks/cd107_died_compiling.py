@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks import needs
 from compile_doctor.checks.base import Check
+from compile_doctor.checks.damaged_cache import damaged_cache
 from compile_doctor.model.findings import Finding
 
 
@@ -17,6 +18,11 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         None,
     )
     if died is None or evidence.phases.get("compiled") != "begun" or evidence.phases.get("eager") != "done":
+        return
+    if evidence.facts.damaged_cache:
+        how = f"The process was ended by {died.signal or died.exit_code}."
+        seen_again = "a second process compiled the target with an empty cache, and passed"
+        yield CHECK.finding(**damaged_cache(seen, how), evidence=(seen_again,))
         return
     open_frames = [compilation for compilation in evidence.compilations if compilation.guarded is None]
     last = open_frames[-1] if open_frames else None

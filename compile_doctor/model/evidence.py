@@ -71,6 +71,8 @@ class Facts:
     """No graph was compiled in the compiled run: what was compiled belongs to the import or the building of the target."""
     restrained: str = ""
     """What kept torch.compile from compiling, or from compiling again, at the end of the compiled run."""
+    damaged_cache: tuple[str, ...] = ()
+    """Inductor's folders, if the target fails with what lies there and passes with empty ones."""
     runs: int = 0
     """Calls of the target in one phase."""
     search_path: tuple[str, ...] = ()

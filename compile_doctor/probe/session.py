@@ -78,6 +78,9 @@ class Session:
 
     def _run(self) -> None:
         log = self.log
+        if self.settings["run"] == "clean-cache":
+            self._clean_cache()
+            return
         if self.settings["run"] == "diagnose":
             # Before the target: torch's loggers must exist, and the import is not the target's time.
             importlib.import_module("torch._dynamo.convert_frame")
@@ -111,6 +114,18 @@ class Session:
             self._eager(program, outputs)
             self._numerics(program, outputs is not None)
         log.write(schema.Modules(files=own_files()))
+
+    def _clean_cache(self) -> None:
+        """The compiled run once more, with an empty Inductor cache; leaves a record only if it passes."""
+        with suppress(Exception):
+            program = self._program(self._import())
+            if program is not None:
+                model, inputs = self._build(program), self._inputs(program)
+                as_is = self.settings.get("as_is") or compat.is_compiled(model) or compat.keeps_out(model)
+                model = model if as_is else torch.compile(model, **self._options())
+                for args, kwargs in inputs:
+                    self._call(model, args, kwargs)
+                self.log.write(schema.CleanCache(folders=tuple(self.settings["cache"])))
 
     def _import(self) -> ModuleType:
         if self.settings.get("path"):

@@ -53,7 +53,8 @@ def _lost(evidence: Evidence) -> Iterator[str]:
     yield from shortfalls(evidence)
     if evidence.facts.restrained:
         yield f"torch.compile was held back: {evidence.facts.restrained}, and what ran eagerly for it leaves no trace"
-    if evidence.facts.nothing_new and not evidence.facts.as_is and any(one.graphs for one in evidence.compilations):
+    alone = evidence.facts.nothing_new and not evidence.facts.as_is and evidence.phases.get("compiled") != "failed"
+    if alone and any(one.graphs for one in evidence.compilations):
         yield "no graph was compiled in the compiled run: the graphs that were seen were made while the target was imported or built"
 
 

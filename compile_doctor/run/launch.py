@@ -18,7 +18,10 @@ from compile_doctor.model.asked import Asked, Settings
 from compile_doctor.model.evidence import Child, Evidence, Rung
 from compile_doctor.model.size_outcome import SizeOutcome
 from compile_doctor.processes.children import Start, child_environment, require_torch, watch
+from compile_doctor.processes.scratch import scratch
+from compile_doctor.run import clean_cache
 from compile_doctor.run import size_ladder as ladder
+from compile_doctor.run.clean_cache import is_worth_a_try
 from compile_doctor.run.progress import Progress
 from compile_doctor.targets.target import Target
 
@@ -52,6 +55,13 @@ def one_size(
         _child("diagnose", target, settings, directory.path, keep, progress, control, start),
     )
     seen = directory.read(children)
+    if is_worth_a_try(settings, children[0], seen):
+        progress.say(
+            "compiling failed; compiling again with an empty Inductor cache, to see whether the cache is damaged"
+        )
+        with scratch("cache") as empty:
+            _child("clean-cache", target, settings, directory.path, False, progress, control, start, empty)
+        directory.forget()
     unfinished = seen.phases.get("compiled") in ("begun", "failed") and seen.phases.get("eager") is None
     # A size of the ladder that fails is run in eager mode too: it may be beyond what the model takes at all.
     failed = seen.phases.get("compiled") == "failed" and not seen.attention.refused
@@ -104,6 +114,7 @@ def _child(
     progress: Progress,
     control: bool,
     start: Start,
+    empty: Path | None = None,
 ) -> Child:
     """One run of compile_doctor.probe; returns how it ended."""
     wanted = {
@@ -116,14 +127,17 @@ def _child(
         "attr": target.attr,
         "directory": str(directory),
         "bytecode": keep,
+        "cache": [str(one) for one in clean_cache.folders()],
     }
     file = directory / f".settings-{mode}.json"
     file.write_text(json.dumps(wanted), encoding="utf-8")
     environment = child_environment(os.environ, str(directory / "trace") if mode == "diagnose" else None)
+    if empty is not None:
+        environment = clean_cache.environment(environment, empty)
     try:
         with progress.task(f"running {target.text}" if mode == "diagnose" else "eager control run"):
             command = [sys.executable, "-m", "compile_doctor.probe", str(file)]
-            return Child(**start(mode, command, environment, settings.timeout))
+            return Child(**start("diagnose" if empty else mode, command, environment, settings.timeout))
     finally:
         file.unlink(missing_ok=True)
 

@@ -29,6 +29,7 @@ from compile_doctor.capture.schema.bench import Begun, Outcome, Plan, Timed
 from compile_doctor.capture.schema.files import CAPTURE, SEAL, Manifest, Member, RungListed, Seal
 from compile_doctor.capture.schema.run import (
     Bytecode,
+    CleanCache,
     Compile,
     CompiledRun,
     Counters,
@@ -65,6 +66,7 @@ __all__ = [
     "AttentionWatched",
     "Begun",
     "Bytecode",
+    "CleanCache",
     "Compile",
     "CompiledFunction",
     "CompiledRun",
@@ -121,6 +123,7 @@ EVENTS: dict[str, type] = {
     "not-a-target": NotATarget,
     "usage": Usage,
     "compile": Compile,
+    "clean-cache": CleanCache,
     "compiled-run": CompiledRun,
     "phase": Phase,
     "run": Run,

@@ -80,6 +80,13 @@ class CompiledRun:
 
 
 @dataclass(frozen=True)
+class CleanCache:
+    """The target failed under Inductor, and passes with an empty cache instead of these folders."""
+
+    folders: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Phase:
     """A phase has begun or ended; `refused`: the doctor did not run it, because it would not fit into memory."""
 
