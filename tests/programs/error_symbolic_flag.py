@@ -4,7 +4,7 @@ Truth: from the second size on `descending` is symbolic, and sort takes only a b
 """
 # summary verdict=unhealthy exit=1
 # option --as-is
-# says CD106: must be bool
+# says CD106: descending=SymBool
 # says CD106: descending=True if rows.shape[0] > 5 else False
 import torch
 from torch import nn
