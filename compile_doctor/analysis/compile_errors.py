@@ -82,7 +82,7 @@ def _unsupported(
         name = f"`{(named[1] or named[2]).lower()}`" if named else "This operator"
         yield CompileError(
             f"{name} takes only functions that Dynamo can trace from end to end: here it cannot ({broke.title}). {_why(broke, reason)}",
-            _fix_of(broke, cause, sources),
+            _inside(_fix_of(broke, cause, sources), name),
             upstream_id(reason),
         )
     elif link is not None:
@@ -98,6 +98,15 @@ def _unsupported(
             _fix_of(broke, cause, sources),
             upstream_id(reason),
         )
+
+
+def _inside(fix: str, operator: str) -> str:
+    """The fix within a function that such an operator takes: plain Python is not possible there."""
+    if fix and "torch.compiler.disable" not in fix:
+        return fix
+    return (
+        f"Take this line out of the function that {operator} is given: compute it before the call, and pass the result."
+    )
 
 
 def _why(broke: Cause, reason: str) -> str:

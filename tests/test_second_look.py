@@ -1,0 +1,79 @@
+"""The comparison without --numerics: nested tensors, other random numbers, and differences that prove nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from compile_doctor.probe.calls import compare, other_random_state, seed, unlike
+from compile_doctor.probe.numerics.second_look import MOVES, UNSTEADY, second_look
+from compile_doctor.probe.numerics.trees import leaves
+
+
+def test_a_nested_tensor_is_compared_by_its_components():
+    parts = [torch.randn(n, 4) for n in (3, 5)]
+    one, other = (torch.nested.nested_tensor(parts, layout=torch.jagged) for _ in range(2))
+    assert one.shape != other.shape  # j1 and j2: two names for the same ragged size
+    assert unlike([one], [other]) is None
+    assert compare([one], [other])[0] == 0.0
+    shorter = torch.nested.nested_tensor([parts[0], parts[1][:4]], layout=torch.jagged)
+    assert unlike([one], [shorter]) == "compiled returns shape [5, 4], eager [4, 4]"
+    assert [name for name, _ in leaves((one,), "output")] == ["output[0][0]", "output[0][1]"]
+
+
+def test_numpys_and_pythons_generators_are_watched():
+    import random
+
+    numpy = pytest.importorskip("numpy")
+    seed()
+    before = other_random_state()
+    assert other_random_state() == before
+    random.random()
+    drawn = other_random_state()
+    assert drawn != before
+    numpy.random.rand()
+    assert other_random_state() != drawn
+
+
+class Choice(nn.Module):
+    """Takes the row with the larger sum; `tie` makes the two sums differ only in how they are added up."""
+
+    def __init__(self, tie):
+        super().__init__()
+        self.tie = tie
+
+    def forward(self, x):
+        scores = torch.stack([x.sum(-1), x.flip(-1).cumsum(-1)[..., -1] + (0.0 if self.tie else 9.0)], dim=-1)
+        return torch.where(scores.argmax(-1)[..., None] == 0, x, -x)
+
+
+def looked_at(tie, wrong):
+    torch.manual_seed(0)
+    inputs = ((torch.randn(256, 64),), {})
+    model = Choice(tie)
+
+    def eagerly(change):
+        (args, kwargs) = change(inputs)
+        return [model(*args, **kwargs)]
+
+    expected = eagerly(lambda value: value)
+    return second_look(eagerly, [wrong(expected[0])], expected)
+
+
+def test_a_discrete_choice_explains_a_large_difference():
+    assert looked_at(True, lambda output: -output) == MOVES
+
+
+def test_a_wrong_result_stays_wrong():
+    assert looked_at(False, lambda output: output * 1.5) == ""
+
+
+def test_eager_that_is_not_steady_explains_it():
+    calls = []
+
+    def eagerly(change):
+        calls.append(0)
+        return [torch.full((2,), float(len(calls)))]
+
+    assert second_look(eagerly, [torch.zeros(2)], [torch.full((2,), 5.0)]) == UNSTEADY
