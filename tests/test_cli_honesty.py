@@ -80,7 +80,7 @@ def test_an_unknown_backend_is_a_usage_error(tmp_path):
 def test_a_failed_command_is_said_to_have_failed(tmp_path):
     done = run_doctor(tmp_path, "run", "--", sys.executable, "-c", "raise SystemExit(7)")
     assert done.returncode == 7
-    assert "the command failed (exit status 7)" in done.stdout
+    assert "The command failed (exit status 7) before anything was compiled." in done.stdout
 
 
 def test_nothing_outlives_a_terminated_doctor(tmp_path):

@@ -62,11 +62,25 @@ def looked_at(tie, wrong):
 
 
 def test_a_discrete_choice_explains_a_large_difference():
-    assert looked_at(True, lambda output: -output) == MOVES
+    def other_choice(output):
+        return torch.cat([-output[:8], output[8:]])
+
+    assert looked_at(True, other_choice) == MOVES
 
 
 def test_a_wrong_result_stays_wrong():
     assert looked_at(False, lambda output: output * 1.5) == ""
+
+
+def test_whole_numbers_are_not_moved():
+    """`long()` of a 1 that is given is 1: no rounding explains another result."""
+    ones = ((torch.ones(8),), {})
+
+    def eagerly(change):
+        (args, _) = change(ones)
+        return [args[0].long()]
+
+    assert second_look(eagerly, [torch.full((8,), 2)], eagerly(lambda value: value)) == ""
 
 
 def test_eager_that_is_not_steady_explains_it():

@@ -14,7 +14,7 @@ import torch
 from torch.utils._pytree import tree_map
 
 from compile_doctor.model.tolerances import TOLERATED
-from compile_doctor.probe.calls import compare, unlike
+from compile_doctor.probe.calls import compare, opened, unlike
 from compile_doctor.probe.numerics.state import doubled, moved
 
 Run = Callable[[Callable[[Any], Any]], list[Any]]
@@ -25,14 +25,17 @@ MOVES = (
     "moving parameters and inputs by one step of their dtype changes eager's result as much: a discrete choice in the model "
     "(routing, top-k, argmax, rounding) decides"
 )
+MORE = 10
+"""Compiled may differ in so many times the places in which eager changes: which of the near ties flip is chance."""
 EXACT = "a float64 run agrees with the compiled result, and eager is the one that is far from it"
 
 
 def second_look(eagerly: Run, outputs: list[Any], expected: list[Any]) -> str:
     """Why the difference does not show that the compiled result is wrong; empty if it does, or nothing can be tried."""
-    for change, why in ((_same, UNSTEADY), (moved, MOVES)):
+    places = _places(outputs, expected)
+    for change, why in ((_same, UNSTEADY), (_nudged, MOVES)):
         again = _tried(eagerly, change)
-        if again is not None and _far(again, expected):
+        if again is not None and _explains(_places(again, expected), places):
             return why
     default = torch.get_default_dtype()
     try:
@@ -40,15 +43,24 @@ def second_look(eagerly: Run, outputs: list[Any], expected: list[Any]) -> str:
         exact = _tried(eagerly, doubled)
     finally:
         torch.set_default_dtype(default)
-    if exact is not None:
-        mine, eager = (_near(one, exact) for one in (outputs, expected))
-        if mine and not eager:
-            return EXACT
+    if exact is not None and not _places(_wide(outputs), exact) and _places(_wide(expected), exact):
+        return EXACT
     return ""
+
+
+def _explains(eagers: int | None, places: int | None) -> bool:
+    """Whether eager changes in so many places that a discrete choice may be behind those in which compiled differs."""
+    if eagers is None or places is None:
+        return eagers is None and places is None
+    return 0 < places <= MORE * eagers
 
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _nudged(value: Any) -> Any:
+    return moved(value, whole=False)
 
 
 def _tried(eagerly: Run, change: Callable[[Any], Any]) -> list[Any] | None:
@@ -59,18 +71,26 @@ def _tried(eagerly: Run, change: Callable[[Any], Any]) -> list[Any] | None:
         return None
 
 
-def _far(outputs: list[Any], expected: list[Any]) -> bool:
-    """Whether two runs differ by more than rounding explains, in a number or in what no number shows."""
+def _places(outputs: list[Any], expected: list[Any]) -> int | None:
+    """In how many places two runs differ by more than rounding explains; None if they differ in what no number shows."""
     if unlike(outputs, expected):
-        return True
-    difference, scale, _ = compare(outputs, expected)
-    return difference is not None and bool(scale) and difference > TOLERATED * (scale or 0.0)
+        return None
+    return sum(_apart(a, b) for a, b in zip(opened(outputs), opened(expected)))
 
 
-def _near(outputs: list[Any], exact: list[Any]) -> bool:
-    """Whether a run agrees with the float64 run, of which the dtypes are another matter."""
-    wide = tree_map(
+def _apart(one: Any, other: Any) -> int:
+    difference, scale, _ = compare([one], [other])
+    if difference is None or not scale or difference <= TOLERATED * scale:
+        return 0
+    wide = torch.complex128 if other.is_complex() else torch.float64
+    gap = (one.detach().to(wide) - other.detach().to(wide)).abs()
+    return int((gap > TOLERATED * scale).sum())
+
+
+def _wide(outputs: list[Any]) -> list[Any]:
+    """As a float64 run gives them: the dtype is not what is compared."""
+    found: list[Any] = tree_map(
         lambda leaf: leaf.to(torch.float64) if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf,
         outputs,
     )
-    return not _far(wide, exact)
+    return found

@@ -90,16 +90,19 @@ def _double(leaf: torch.Tensor) -> torch.Tensor:
     return wide.requires_grad_(leaf.requires_grad)
 
 
-def moved(value: Any) -> Any:
-    """A module (in place) or nested inputs with each floating number moved by one step of its dtype, up or down at random."""
+def moved(value: Any, whole: bool = True) -> Any:
+    """A module (in place) or nested inputs with each floating number moved by one step of its dtype, up or down at random.
+
+    Without `whole`, whole numbers stay: no rounding changes a 1 that is given as it is, and `long()` of it depends on that.
+    """
     draw = torch.Generator().manual_seed(1)
     if isinstance(value, torch.nn.Module):
         with torch.no_grad():
             for parameter in value.parameters():
                 if not torch.nn.parameter.is_lazy(parameter):
-                    parameter.copy_(_move(parameter, draw))
+                    parameter.copy_(_move(parameter, draw, whole))
         return value
-    return _each(lambda tensor: _move(tensor, draw), value)
+    return _each(lambda tensor: _move(tensor, draw, whole), value)
 
 
 def _each(change: Callable[[torch.Tensor], torch.Tensor], value: Any) -> Any:
@@ -116,10 +119,11 @@ def _each(change: Callable[[torch.Tensor], torch.Tensor], value: Any) -> Any:
     return tree_map(one, value)
 
 
-def _move(tensor: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+def _move(tensor: torch.Tensor, draw: torch.Generator, whole: bool) -> torch.Tensor:
     if not tensor.is_floating_point() or tensor.layout is not torch.strided or tensor.itemsize < 2:
         return tensor
     plain = tensor.detach()
     up = torch.randint(0, 2, tensor.shape, generator=draw).to(tensor.device, tensor.dtype) * 2 - 1
-    step = torch.where(plain.isfinite(), plain.abs() * torch.finfo(tensor.dtype).eps * up, 0.0)
+    moves = plain.isfinite() if whole else plain.isfinite() & (plain != plain.round())
+    step = torch.where(moves, plain.abs() * torch.finfo(tensor.dtype).eps * up, 0.0)
     return (plain + step.to(tensor.dtype)).requires_grad_(tensor.requires_grad)
