@@ -19,8 +19,8 @@ from compile_doctor.source import locations
 
 _HIT = re.compile(r"hit config\.(\w+) \((\d+)\)\s+function: '([^'\n]+)' \(([^\n]+?):(\d+)\)(?:\s+last reason: (.*))?")
 
-_MADE = re.compile(r"check_type_id\(.*type=<class '(?:[\w.]+\.)?(\w+)\.<locals>\.\w+'>")
-"""The class of a value, if a function made that class."""
+_SELF = re.compile(r"check_type_id\((?:L\['self'\]|self),")
+"""`self` is of another class."""
 
 MOST = 4
 """The number of causes that are named; each cause has its own finding."""
@@ -69,7 +69,7 @@ def _finding(
         location=place,
         owner=seen.owner(place.file),
         cause=f"limit:{setting}",
-        fix=_classes(causes, setting)
+        fix=_classes(seen, causes, setting, file, qualified)
         or "Fix the recompilations of this function (CD201 to CD206). Raising "
         f"torch._dynamo.config.{setting} helps only if the number of variants is known and small.",
         evidence=(f"torch: {record.message.splitlines()[0].strip()}",),
@@ -97,14 +97,15 @@ def _then(seen: AnalysisContext, raised: bool) -> str:
     return f"The next compilation raised an error and ended the run, because {why}."
 
 
-def _classes(causes: list[Recompiled], setting: str) -> str:
+def _classes(seen: AnalysisContext, causes: list[Recompiled], setting: str, file: str, qualified: str) -> str:
     """The fix if only the class of `self` varied: the classes that one function makes share its code, and so the limit."""
-    made = [_MADE.search(group.reason) for group in causes]
-    if not made or not made[0] or not all(made):
+    maker = qualified.rpartition(".")[0].rpartition(".")[0]
+    made = bool(maker) and locations.defines(seen.evidence.sources, file, maker)
+    if not made or not causes or not all(_SELF.search(group.reason) for group in causes):
         return ""
     return (
-        f"Each call of {made[0][1]}() makes another class, and all of them share this code and its limit. Make the class once, "
-        f"and pass what varies to __init__. If only one model is in use at a time: call torch._dynamo.reset() before the "
+        f"Each call of {maker.rpartition('.')[2]}() makes another class, and all of them share this code and its limit. Make the class "
+        "once, and pass what varies to __init__. If only one model is in use at a time: call torch._dynamo.reset() before the "
         f"next one. If all stay in use: set torch._dynamo.config.{setting} to their number."
     )
 

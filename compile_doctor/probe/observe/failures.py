@@ -9,6 +9,8 @@ from typing import Any
 
 LONGEST = 20_000
 """Characters of one message: a C++ compiler prints its whole command and file."""
+LAST = 4_000
+"""Characters of its end, where torch names the user's lines: torch 2.8 prints a stack of C++ before that."""
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -45,7 +47,8 @@ def _attention(error: BaseException) -> dict[str, Any] | None:
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)[:LONGEST]
+        text = str(error)
+        return text if len(text) <= LONGEST else f"{text[: LONGEST - LAST]}\n…\n{text[-LAST:]}"
     except Exception as broken:  # the target's own __str__ may fail
         return f"(no message: {type(broken).__name__} in __str__)"
 
