@@ -76,7 +76,7 @@ def test_what_somebody_else_replaced_is_another_source(lab):
 
     theirs.__wrapped__ = original  # functools.wraps would hide it from inspect.getsource
     lab.module.greet = theirs
-    with pytest.raises(PatchError, match="the source of .* is not one"):
+    with pytest.raises(PatchError, match=r"the source of .* is not one"):
         lab.engine.apply(recipe)
     assert lab.module.greet is theirs
 
