@@ -192,8 +192,8 @@ def main() -> None:
     rows: list[list[object]] = [
         [name, f"{times['median'][name]:.2f} s", f"{times['ratio'][name]:.2f}"] for name in times["median"]
     ]
-    said = "; ".join(f"{count} × {key}" for key, count in sorted(same["outputs"].items()))
-    rows.append([f"{same['runs']} runs of check -j 2, half of them with a busy core", said, ""])
+    counts = "; ".join(f"{count} × {key}" for key, count in sorted(same["outputs"].items()))
+    rows.append([f"{same['runs']} runs of check -j 2, half of them with a busy core", counts, ""])
     header = ["ten targets, --backend eager", f"median of {times['rounds']}", "against the plain script"]
     tables.publish("check", tables.table(header, rows), options.write)
 

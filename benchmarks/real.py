@@ -93,10 +93,10 @@ def value(result: dict[str, Any], tool: str, key: str) -> object:
     return "error" if "error" in answer else answer.get(key)
 
 
-def placed(truth: list[dict[str, Any]], said: set[str], breaks: set[str]) -> list[object]:
+def placed(truth: list[dict[str, Any]], named: set[str], breaks: set[str]) -> list[object]:
     """True sites that were named (the line of a helper or of its caller), then breaks that are not true sites."""
     places = [{site["at"], *site.get("or", [])} for site in truth]
-    return [f"{sum(bool(place & said) for place in places)}/{len(places)}", len(breaks - set().union(*places))]
+    return [f"{sum(bool(place & named) for place in places)}/{len(places)}", len(breaks - set().union(*places))]
 
 
 def reported(ours: dict[str, Any], codes: frozenset[str]) -> set[str]:

@@ -173,9 +173,9 @@ def processes(number: int) -> dict[str, Any]:
             running.append(subprocess.Popen([sys.executable, "-c", CHILD], env=env, stderr=subprocess.PIPE, text=True))
             waiting -= 1
         child = running.pop(0)
-        _, said = child.communicate()
+        _, errors = child.communicate()
         if child.returncode:
-            failed.append(said.strip().rsplit("\n", 1)[-1][:200])
+            failed.append(errors.strip().rsplit("\n", 1)[-1][:200])
     return {"processes": number, "failed": failed[:5], "failures": len(failed)}
 
 

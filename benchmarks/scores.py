@@ -107,8 +107,8 @@ def placed(results: dict[str, Any], sites: Callable[[dict[str, Any]], set[str]])
     right = missed = false = 0
     for result in results.values():
         truth = {place(file, line) for code, file, line in result["expected"] if code in BREAK_CODES}
-        said = sites(result)
-        right, missed, false = right + len(truth & said), missed + len(truth - said), false + len(said - truth)
+        named = sites(result)
+        right, missed, false = right + len(truth & named), missed + len(truth - named), false + len(named - truth)
     return right, missed, false
 
 
@@ -130,7 +130,7 @@ def mistakes(results: dict[str, Any]) -> Iterator[str]:
         missing, spurious = differences(result)
         yield from (f"{name}: missed {one}" for one in sorted(missing, key=str))
         yield from (f"{name}: not labelled {one}" for one in sorted(spurious, key=str))
-        said = {**report["summary"], "verdict": report.get("verdict"), "exit": report.get("exit")}
+        shown = {**report["summary"], "verdict": report.get("verdict"), "exit": report.get("exit")}
         for key, value in result["summary"].items():
-            if key in said and str(said[key]) != value:
-                yield f"{name}: {key} is {said[key]}, labelled {value}"
+            if key in shown and str(shown[key]) != value:
+                yield f"{name}: {key} is {shown[key]}, labelled {value}"

@@ -118,11 +118,11 @@ def summary_line(result: dict[str, Any]) -> str:
     if "summary" not in result["doctor"]:
         return str(result["doctor"].get("error", "no report"))
     missing, spurious = scores.differences(result)
-    said = Counter(code for code, _, _ in spurious)
+    extra = Counter(code for code, _, _ in spurious)
     return (
         "as labelled"
         if not missing and not spurious
-        else f"missing {sorted(missing, key=str)}, not labelled {dict(said)}"
+        else f"missing {sorted(missing, key=str)}, not labelled {dict(extra)}"
     )
 
 
