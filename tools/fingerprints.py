@@ -2,7 +2,7 @@
 
     /path/to/venv/bin/python tools/fingerprints.py cpu-flex-query-view
 
-They go into the `known` lists of recipes/*.yaml, once you have checked that the patch fits the source (`--source` prints it).
+They go into the `known` lists of recipes/*.yaml, once you have checked that the patch fits (`--source` prints the source).
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from compile_doctor.checks import all_checks
 ROOT = Path(__file__).resolve().parent.parent
 STYLE = "assets/site.css"
 CHECKS = {f"checks/{check.code.lower()}.md" for check in all_checks()}
-# Codes here do not become links: fences, `code`, headings, directives of mkdocstrings, and links, which `_link` rewrites.
+# Codes here do not become links: fences, `code`, headings, directives of mkdocstrings, and links (see `_link`).
 _SKIPPED = re.compile(
     r"^```.*?^```|^#+ .*?$|^::: .*?$|``.+?``|`[^`\n]+`|!?\[(?:`[^`\n]*`|[^\]\n])*\]\([^)\n]*\)|<https?:[^>\n]*>",
     re.DOTALL | re.MULTILINE,
@@ -78,7 +78,7 @@ def description(markdown: str) -> str:
 
 
 def rewritten(markdown: str, path: str, known: set[str], repository: str) -> str:
-    """The Markdown of the page `path`, with links to the repository for files outside the site, and with codes as links."""
+    """The Markdown of the page `path`, with codes as links, and links to the repository for files outside the site."""
     done, at = [], 0
     for skipped in _SKIPPED.finditer(markdown):
         text = skipped[0]

@@ -1,1 +1,1 @@
-"""The part of `bench` that does not import torch: a child process for each case and size, and the rows of the result."""
+"""The part of `bench` that does not import torch: a child for each case and size, and the rows of the result."""

@@ -25,7 +25,7 @@ class Row:
     status: str
     """One of STATUSES."""
     median: float | None = None
-    """Median seconds of the calls after warm-up and compilation. Like the other figures, None if nothing was measured."""
+    """Median seconds of calls after warm-up and compilation. Like the other figures, None if nothing was measured."""
     p25: float | None = None
     p75: float | None = None
     calls: int = 0

@@ -1,4 +1,4 @@
-"""Runs a benchmark: a first child process plans it, then one measures each case and size, never two at the same time."""
+"""Runs a benchmark: one child plans it, then one measures each case and size, never two at the same time."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def bench(
 ) -> Bench:
     """Measures the target, or attention itself if it is None. The children write their events into `folder`.
 
-    `given` names the settings that the user chose. Raises UsageError if the target is not valid or cannot be imported, and
-    for options that do not fit it; NothingToMeasureError if the process that plans the benchmark dies or times out.
+    `given` names the settings that the user chose. Raises UsageError if the target is not valid or cannot be imported,
+    and for options that do not fit it; NothingToMeasureError if the process that plans the benchmark dies or times out.
     """
     if settings.kv_heads and settings.heads % settings.kv_heads:
         raise UsageError(
@@ -116,7 +116,7 @@ class _Runner:
     def contest(
         self, group: dict[str, Any], tokens: int | None, where: str, events: Events
     ) -> tuple[list[Row], Events]:
-        """One case at one size. If an implementation ends the process, only its own row fails: a new process does the rest."""
+        """One case at one size. If an implementation ends the process, only its row fails: a new process does the rest."""
         names: list[str] = group["implementations"]
         rows: dict[str, Row] = {}
         dead: list[str] = []
@@ -131,7 +131,7 @@ class _Runner:
         return [rows[name] for name in names], events
 
     def child(self, run: str, doing: str, **more: Any) -> Events:
-        """Runs one process, and returns its events. Raises UsageError if it reports one, KeyboardInterrupt for Ctrl-C."""
+        """Runs one process. Returns its events. Raises UsageError if it reports one, KeyboardInterrupt for Ctrl-C."""
         self._count += 1
         directory = self.folder / f"{self._count:03}-{run}"
         directory.mkdir(parents=True)
@@ -162,7 +162,7 @@ class _Runner:
 
 
 def _chosen(groups: list[dict[str, Any]], only: Sequence[str]) -> list[dict[str, Any]]:
-    """The cases and implementations that `--only` selects. As in `parity`, a pattern selects among the names that it matches.
+    """The cases and implementations that `--only` selects. As in `parity`, a pattern selects what it matches.
 
     Raises UsageError for a pattern that matches nothing.
     """
@@ -195,7 +195,7 @@ def _check_options(kind: str, given: Collection[str]) -> None:
 
 
 def _load() -> dict[str, Any]:
-    """The load of the machine before anything is measured: over the last minute, which includes our planning process."""
+    """The load of the machine before anything is measured: over the last minute, with our planning process."""
     try:
         return {"load_average": round(os.getloadavg()[0], 2), "cores": os.cpu_count()}
     except (AttributeError, OSError):

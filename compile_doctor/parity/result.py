@@ -9,7 +9,7 @@ from typing import Any
 from compile_doctor.model.findings import Finding
 
 STATUSES = ("FAIL", "DRIFT", "PASS", "UNSUPPORTED", "N/A")
-"""Worst first. DRIFT: above the tolerance, but the dtype explains it. UNSUPPORTED: torch, or the function, refuses it."""
+"""Worst first. DRIFT: above the tolerance, but the dtype explains it. UNSUPPORTED: torch or the function refuses it."""
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def find_recipe(name: str) -> Recipe:
 
 
 def installed(package: str) -> str | None:
-    """The version of a package; None if it is not installed. If it is already imported, the version of the loaded module."""
+    """The version of a package; None if it is not installed. If it is imported, that of the loaded module."""
     loaded = getattr(sys.modules.get(package), "__version__", None)
     if isinstance(loaded, str):
         return str(loaded)
@@ -103,7 +103,7 @@ def installed(package: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def within(spec: str, version: str) -> bool:
-    """Whether a version is in a PEP 440 range. A nightly of 2.10 is neither `<2.10` nor `>=2.10`; local labels are ignored."""
+    """Whether a version is in a PEP 440 range. A nightly of 2.10 is not `<2.10` or `>=2.10`; local labels do not count."""
     try:
         return SpecifierSet(spec).contains(Version(version), prereleases=True)
     except InvalidVersion:

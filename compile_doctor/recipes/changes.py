@@ -13,14 +13,14 @@ from compile_doctor.recipes.recipe import Replacement, Setting
 
 
 class Change(Protocol):
-    """One change. The engine calls refusal, late and apply in this order, and applies all changes of a recipe or none."""
+    """One change. The engine calls refusal, late and apply in this order, and applies all of a recipe or none."""
 
     def refusal(self) -> str:
         """Why it may not be applied; empty if it may."""
 
     @property
     def place(self) -> str:
-        """What is changed. If two recipes change the same place, the later one replaces the result of the earlier one."""
+        """What is changed. If two recipes change one place, the later one replaces the result of the earlier one."""
 
     def late(self) -> list[str]:
         """Modules that imported the original already, so that the change would not reach them."""
@@ -46,7 +46,7 @@ class Replace:
         self.ours: Any = None
 
     def _holder(self) -> tuple[Any, str]:
-        """The object that has the attribute, and its name. Raises AttributeError or KeyError if a part of the path is missing."""
+        """The object with the attribute, and the name. Raises AttributeError or KeyError if part of the path is missing."""
         module, _, path = self.what.attribute.partition(":")
         *parents, name = path.split(".")
         holder: Any = sys.modules[module]

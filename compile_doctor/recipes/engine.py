@@ -1,4 +1,4 @@
-"""Applies and reverts recipes, and has their state: with `changes`, the only code that changes other packages' attributes.
+"""Applies and reverts recipes, and has their state. Only this and `changes` change attributes of other packages.
 
 One lock guards what is applied. While it is held, nothing is imported and the compiler is not reset: if another thread
 takes an import lock or Dynamo's compile lock in another order, that is a deadlock.
@@ -28,7 +28,7 @@ DISABLE = "COMPILE_DOCTOR_DISABLE"
 
 COMPILER = "torch._dynamo"
 _INDUCTOR = "torch._inductor."
-"""Its modules import each other in circles: one that is imported first may fail. torch itself begins with compile_fx."""
+"""Its modules import each other in circles: one that is imported first may fail. torch begins with compile_fx."""
 
 
 class PatchError(DoctorError):
@@ -74,8 +74,8 @@ class Engine:
     def apply(self, recipe: Recipe, load: bool = True) -> bool:
         """Applies all changes of a recipe, or none. `load` imports the modules that it changes.
 
-        Returns True if it was applied now, False if it was applied already. Raises PatchError if a guard refuses it, or if
-        the recipe itself fails.
+        Returns True if it was applied now, False if it was applied already. Raises PatchError if a guard refuses it, or
+        if the recipe itself fails.
         """
         try:
             changes = self._prepared(recipe, load)
@@ -95,7 +95,7 @@ class Engine:
     def revert(self, names: Iterable[str] | None = None) -> dict[str, str]:
         """Restores what these recipes changed, or all recipes if `names` is None, and resets the compiler.
 
-        Returns {id: what could not be restored, and why}; the key COMPILER has the reason if the compiler was not reset.
+        Returns {id: what could not be restored, and why}; the key COMPILER has the reason if it was not reset.
         """
         left: dict[str, str] = {}
         with self._lock:
@@ -145,7 +145,7 @@ class Engine:
         return found
 
     def _stands(self, name: str) -> bool:
-        """Whether all its changes are in effect. If a reloaded module lost some, the rest is reverted, to be applied again."""
+        """Whether all its changes are in effect. If a reload lost some, the rest is reverted, to be applied again."""
         changes = self._applied.get(name)
         if changes is None:
             return False
@@ -259,8 +259,8 @@ def modules_here(recipe: Recipe) -> list[str]:
 
 
 _loaded: dict[str, ModuleType] = {}
-"""Patches that were executed completely. `sys.modules` may have one that another thread still executes: then each thread
-executes its own, because waiting could be a deadlock."""
+"""Patches that were executed completely. `sys.modules` may have one that another thread still executes: then each
+thread executes its own, because waiting could be a deadlock."""
 
 
 def load_code(recipe: Recipe) -> ModuleType:
@@ -292,14 +292,14 @@ def _brief(error: BaseException) -> str:
 
 
 def apply(*names: str) -> None:
-    """Applies recipes by name, opt-in ones too. Raises PatchError if a guard refuses, UsageError for an unknown name."""
+    """Applies recipes by name, also opt-in ones. Raises PatchError if a guard refuses, UsageError for unknown names."""
     changed = [ENGINE.apply(find_recipe(name)) for name in names]
     if any(changed):
         reset_compiler()  # what was compiled before still has the defect
 
 
 def revert(*names: str) -> dict[str, str]:
-    """Reverts these recipes, or all if none is named, and resets the compiler. Returns {id: what could not be restored}."""
+    """Reverts these recipes, by default all, and resets the compiler. Returns {id: what could not be restored}."""
     return ENGINE.revert(names or None)
 
 

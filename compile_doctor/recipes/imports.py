@@ -46,7 +46,7 @@ class ImportWatcher:
         self._prefixes, self._before = tuple(prefixes), hook
 
     def after(self, name: str, hook: Hook) -> None:
-        """Calls the hook with the module's name each time it has been executed; also at once if it is imported already."""
+        """Calls the hook with the module's name each time it is executed; at once if it is imported already."""
         self._after.setdefault(name, []).append(hook)
         module = sys.modules.get(name)
         if module is not None and not getattr(module.__spec__, "_initializing", False):

@@ -1,4 +1,4 @@
-"""Applies the chosen recipes in this process, as `import compile_doctor.auto` does in a program, and prints their states.
+"""Applies the chosen recipes in this process, as `import compile_doctor.auto` does, and prints their states.
 
     python -m compile_doctor.recipes.inspect_process
 

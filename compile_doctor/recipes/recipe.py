@@ -56,7 +56,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Signature:
-    """How a diagnosis recognises the defect: a finding with one of the codes and a matching text, or a matching error."""
+    """How a diagnosis recognises the defect: a finding with one of the codes and a matching text, or an error."""
 
     codes: tuple[str, ...] = ()
     message: re.Pattern[str] | None = None
@@ -79,8 +79,8 @@ class Recipe:
     """What to change by hand instead."""
     fixed_in: dict[str, str] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
-    """What else must match for the defect to occur: `platform`, `machine` and `device`, one value each or several separated
-    by |; `uses` (flex_attention or sdpa); `head_dim` of its queries; `source`, a pattern for the target's own files."""
+    """What else must match for the defect to occur: `platform`, `machine` and `device`, one value each or several
+    separated by |; `uses` (flex_attention or sdpa); `head_dim` of its queries; `source`, a pattern for the target's own files."""
     upstream: tuple[str, ...] = ()
     default: bool = False
     """Whether `auto` applies it: it is safe and changes no documented behaviour. Others are applied by name only."""
@@ -98,7 +98,7 @@ class Recipe:
 
     @property
     def code(self) -> Path | None:
-        """The file of the patch, in `patches/` beside the folder of the recipes, or in that folder. None if it is missing."""
+        """The file of the patch, in `patches/` beside the recipes' folder, or in that folder. None if it is missing."""
         if self.patch is None:
             return None
         folders = (self.file.parent.parent / "patches", self.file.parent / "patches")

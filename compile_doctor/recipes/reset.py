@@ -1,7 +1,7 @@
 """Makes torch discard the code that it compiled with or without a recipe, but only when that is safe.
 
-`torch._dynamo.reset()` frees the C++ data of each code object. If another thread is about to run compiled code, or waits
-to compile, it still uses that data, and the process dies (torch 2.13.0: SIGFPE in the lookup of compiled code). So no
+`torch._dynamo.reset()` frees the C++ data of each code object. If another thread is about to run compiled code, or
+waits to compile, it still uses that data, and the process dies (torch 2.13.0: SIGFPE in the lookup of compiled code). So no
 other thread may be in compiled code, and none may enter it during the reset.
 """
 
@@ -36,7 +36,7 @@ def reset_compiler(patience: float = PATIENCE) -> str:
             sys.setswitchinterval(interval)
         if time.monotonic() > until:
             return (
-                f"the compiler was not reset, because thread {busy} runs compiled code: code that is already compiled stays. "
+                f"the compiler was not reset, because thread {busy} runs compiled code: what is compiled already stays. "
                 "Call torch._dynamo.reset() when the thread is done"
             )
         time.sleep(0)

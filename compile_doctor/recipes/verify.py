@@ -1,4 +1,4 @@
-"""Verifies recipes in this environment: the program of each has to fail without it, pass with it, and fail once reverted."""
+"""Verifies recipes here: the program of each has to fail without it, pass with it, and fail once it is reverted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TIMEOUT = 600.0
 
 @dataclass(frozen=True)
 class Proof:
-    """The results of one recipe's program; `with_` and `reverted` are empty if the recipe does not affect this torch."""
+    """The results of one recipe's program; `with_` and `reverted` are empty if this torch is not affected."""
 
     id: str
     torch: str
@@ -36,7 +36,7 @@ class Proof:
 
     @property
     def ok(self) -> bool:
-        """Whether it fails without, passes with, and fails again; for a torch outside the range, whether it passes without."""
+        """Whether it fails without, passes with, and fails again; outside the range, whether it passes without."""
         if not self.affected:
             return self.without == "passes"
         if not self.patched:

@@ -1,6 +1,6 @@
 """Applies the chosen recipes when torch's modules are imported; imports nothing before.
 
-The recipes, and PyYAML, are not read before either: a program that never compiles pays for one entry in `sys.meta_path`.
+The recipes, and PyYAML, are not read before either: a program that never compiles pays for an entry in `sys.meta_path`.
 """
 
 from __future__ import annotations

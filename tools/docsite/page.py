@@ -13,7 +13,7 @@ _CODE = re.compile(r"(```.*?^```|`[^`\n]+`)", re.DOTALL | re.MULTILINE)
 
 @dataclass(frozen=True)
 class Page:
-    """`path` is its Markdown file on the site, such as `checks/cd101.md`; `source` is the file in the repository, to edit."""
+    """`path` is its Markdown file on the site, such as `checks/cd101.md`; `source` is the file to edit."""
 
     path: str
     title: str
@@ -28,7 +28,7 @@ class Page:
 
     @property
     def markdown(self) -> str:
-        """The whole page, with its front matter, whose values are JSON: JSON is valid YAML, and quotes what needs quotes."""
+        """The whole page, with its front matter. Its values are JSON, which is valid YAML with all quotes."""
         facts = {"title": self.title, "description": plain(self.description), "hide": list(self.hide)}
         front = "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in facts.items() if value)
         return f"---\n{front}\n---\n\n# {self.heading or escape(self.title)}\n\n{self.body.strip()}\n"
@@ -41,7 +41,7 @@ def plain(text: str, limit: int = 160) -> str:
 
 
 def escape(text: str) -> str:
-    """Text in which `code` and *emphasis* are markup, and everything else, such as brackets and underscores, is escaped."""
+    """Text in which `code` and *emphasis* are markup, and the rest, such as brackets and underscores, is escaped."""
     parts = _CODE.split(text)
     parts[::2] = [_escape(part) for part in parts[::2]]
     return "".join(parts)

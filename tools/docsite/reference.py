@@ -1,4 +1,4 @@
-"""The pages of the Python API: mkdocstrings makes them from signatures and docstrings, without importing the package."""
+"""The pages of the Python API: mkdocstrings makes them from signatures and docstrings, without importing anything."""
 
 from __future__ import annotations
 
