@@ -83,14 +83,18 @@ def _attend(
     ordinary = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
     for name, one in zip(("query", "key", "value"), inputs):
         if not one.dtype.is_floating_point:
-            raise TypeError(f"isolated: the {name} is of {one.dtype}; attention needs a floating dtype")
+            raise TypeError(f"isolated: the {name} has dtype {one.dtype}; attention needs a floating dtype")
     if compute_dtype is None:
         compute_dtype = next((one.dtype for one in inputs if one.dtype in ordinary), torch.bfloat16)
     elif compute_dtype not in ordinary:
-        raise TypeError(f"isolated: compute_dtype is {compute_dtype}; flex_attention computes in {ordinary}")
+        choice = ", ".join(map(str, ordinary))
+        raise TypeError(f"isolated: compute_dtype is {compute_dtype}; choose one of {choice}")
     if inputs[0].device.type == "cpu":
         if return_lse:
-            raise NotImplementedError("isolated: return_lse: the CPU kernel of flex_attention has no logsumexp")
+            raise NotImplementedError(
+                "isolated: return_lse=True needs a GPU, because the CPU kernel of flex_attention has no logsumexp; "
+                "call torch's flex_attention uncompiled"
+            )
         if torch.is_grad_enabled() and any(one.requires_grad for one in inputs):
             raise NotImplementedError(
                 "isolated: an input requires a gradient, and flex_attention has no compiled backward on CPU; "
@@ -171,7 +175,7 @@ def _keep_out(_: str) -> None:
 
 
 def _failed(name: str, error: Exception) -> None:
-    logging.getLogger("compile_doctor").warning("isolated will be inlined: %s: %s", type(error).__name__, error)
+    logging.getLogger("compile_doctor").warning("torch.compile will inline isolated, which may then run dense: %s: %s", type(error).__name__, error)
 
 
 _watcher = ImportWatcher(_failed)

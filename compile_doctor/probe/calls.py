@@ -62,9 +62,9 @@ def unlike(compiled: list[Any], eager: list[Any]) -> str | None:
         if _has_numbers(a) and _has_numbers(b):
             left, right = _widened(a), _widened(b)
             if not torch.equal(left.isnan(), right.isnan()):
-                return "NaN in one of compiled and eager only"
+                return "NaN in only one of compiled and eager"
             if _gap(left, right).max().item() == float("inf"):
-                return "infinite in one of compiled and eager only"
+                return "infinity in only one of compiled and eager"
     return None
 
 

@@ -64,7 +64,7 @@ def import_file(path: Path) -> ModuleType:
         name = "target_" + "".join(letter if letter.isalnum() else "_" for letter in path.stem)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"cannot import {path}")
+        raise ImportError(f"{path} cannot be imported: Python has no loader for this kind of file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
@@ -96,13 +96,13 @@ def _find(module: ModuleType, attr: str | None, tokens: int | None) -> Program:
             "Model, get_inputs()", lambda: _kernelbench(module.Model, arguments()), _inputs_of(module, tokens), True
         )
     missing = _missing(module)
-    raise NotATargetError(f"{Path(str(module.__file__)).name} is no target: it has no {missing}.")
+    raise NotATargetError(f"{Path(str(module.__file__)).name} is not a valid target: {missing} missing.")
 
 
 def _missing(module: ModuleType) -> str:
     if hasattr(module, "build_model") or hasattr(module, "Model"):
-        return "example_inputs() (or get_inputs())"
-    return "build_model() (or class Model)" if _has_inputs(module) else "build_model() and no example_inputs()"
+        return "example_inputs() (or get_inputs()) is"
+    return "build_model() (or class Model) is" if _has_inputs(module) else "build_model() and example_inputs() are"
 
 
 def _kernelbench(model: Any, arguments: Any) -> Any:
@@ -125,7 +125,7 @@ def _from_attribute(module: ModuleType, attr: str, tokens: int | None) -> Progra
     if isinstance(value, torch.nn.Module):
         return Program(f"module {attr}, its inputs", lambda: value, inputs, False)
     if not callable(value):
-        raise NotATargetError(f"{attr!r} is a {type(value).__name__}: not a module, a callable or a factory.")
+        raise NotATargetError(f"{attr!r} is a {type(value).__name__}. Name a module, a callable or a factory.")
     if _needs_no_arguments(value):
         return Program(f"{attr}(), its inputs", value, inputs, True)
     return Program(f"callable {attr}, its inputs", lambda: value, inputs, False)
@@ -156,7 +156,7 @@ def _inputs_of(module: ModuleType, tokens: int | None) -> Callable[[], list[Inpu
         for name in ("example_input_sets", "example_inputs", "get_inputs")
         if hasattr(module, name)
     ):
-        raise NotATargetError("--tokens was given, but example_inputs() has no parameter named `tokens`.")
+        raise NotATargetError("example_inputs() has no parameter named `tokens`. Add it, or leave out --tokens.")
     return make
 
 
@@ -169,7 +169,7 @@ def _given(module: ModuleType, tokens: int | None) -> Iterable[Any]:
         takes = "tokens" in inspect.signature(function).parameters
         made = function(tokens=tokens) if takes and tokens is not None else function()
         return made if several else [made]
-    raise NotATargetError("the target has no inputs")
+    raise NotATargetError("the target has no inputs: define example_inputs()")
 
 
 def normalise(inputs: Any) -> Inputs:

@@ -44,9 +44,9 @@ def facts() -> dict[str, Any]:
     gpu_ready = found["GPU"] is not None and found["Triton"] is not None
     found["can compile"] = not disabled and (found["C++ compiler"] is not None or gpu_ready)
     if disabled:
-        found["problem"] = "TORCHDYNAMO_DISABLE or TORCH_COMPILE_DISABLE switches torch.compile off"
+        found["problem"] = "TORCHDYNAMO_DISABLE or TORCH_COMPILE_DISABLE switches torch.compile off: unset it"
     elif not found["can compile"]:
-        found["problem"] = "Inductor needs a C++ compiler (Debian: apt-get install g++); --backend eager works without"
+        found["problem"] = "Inductor needs a C++ compiler (Debian: apt-get install g++); --backend eager works without one"
     return found
 
 

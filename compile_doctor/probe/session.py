@@ -115,7 +115,7 @@ class Session:
         seed()
         model = program.build()
         if not callable(model):
-            raise TypeError(f"the target gave a {type(model).__name__}, which cannot be called")
+            raise TypeError(f"the target returned a {type(model).__name__}, which cannot be called")
         device = self.settings.get("device")
         if device and isinstance(model, torch.nn.Module):
             model = model.to(device)
@@ -125,7 +125,7 @@ class Session:
         seed()
         sets = program.input_sets()
         if not sets:
-            raise ValueError("the target gave no inputs")
+            raise ValueError("the target returned no inputs")
         sets = [self._place(one) for one in sets]
         # One set runs twice: a counter, or a function made anew per call, shows only at the second call.
         return sets * int(self.settings.get("repeat") or 2) if len(sets) == 1 else sets
@@ -189,7 +189,7 @@ class Session:
             expected = self._calls(model, inputs, "eager")
         if expected is None:
             self.log.write(schema.Phase(name="eager", state="refused"))
-            self.log.write(schema.Difference(value=None, reason="eager attention would need more memory than there is"))
+            self.log.write(schema.Difference(value=None, reason="eager attention would need more memory than is free"))
             return
         if outputs is None:
             return
@@ -199,7 +199,7 @@ class Session:
             if odd is None:
                 difference, scale, reason = compare(outputs, expected)
         else:
-            reason = "the target cannot be built anew, so that its state may have changed"
+            reason = "the target cannot be built again, so its state may have changed"
         self.log.write(
             schema.Difference(value=difference, scale=scale, random=self.random, reason=reason or odd, unlike=odd)
         )

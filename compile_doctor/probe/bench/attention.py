@@ -57,7 +57,7 @@ def _window(tokens: int) -> Case:
 
 
 def _decode(tokens: int) -> Case:
-    return Case("decode", "one query behind a full cache", 1, tokens, decodes=True)
+    return Case("decode", "one query after a full cache", 1, tokens, decodes=True)
 
 
 _SHAPES = {
@@ -179,10 +179,10 @@ class _Contest:
             return Judged(reason=unproven, status="failed")
         first = output[0] if self.backward else output
         if first.shape != self.problem.q.shape:
-            return Judged(reason=f"shape {list(first.shape)}, not {list(self.problem.q.shape)}")
+            return Judged(reason=f"its output has shape {list(first.shape)}, not {list(self.problem.q.shape)}")
         far, allowed = self.sample.compare(first)
         if not far <= allowed:
-            return Judged(far, allowed, f"differs from the float64 reference by {far:.2g}")
+            return Judged(far, allowed, f"its output differs from the float64 reference by {far:.2g}")
         tensors = output if self.backward else (output,)
         if self._right is None:
             self._right = [tensor.detach().clone() for tensor in tensors]
@@ -193,7 +193,7 @@ class _Contest:
             # Two outputs that are both right may lie on either side of it. Gradients have no reference here.
             bound = 2 * allowed if what == "output" else TOLERATED * float(other.abs().max())
             if not apart <= bound:
-                return Judged(apart, bound, f"its {what} differs from the others' by {apart:.2g}")
+                return Judged(apart, bound, f"its {what} differs from the first correct one by {apart:.2g}")
         return Judged(far, allowed, positions=self.problem.case.queries)
 
     def _unproven(self, name: str) -> str | None:

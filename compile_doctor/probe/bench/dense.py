@@ -26,7 +26,7 @@ class DenseGuard:
                 needed, left = dense_bytes(query, key), devices.of(query.device.type).free()
                 if left is not None and needed > left:
                     raise DenseRefusedError(
-                        f"ran dense, and writes its scores out: {human(needed)} needed, {human(left)} free"
+                        f"it ran dense, and stores all scores: {human(needed)} needed, {human(left)} free"
                     )
                 self._fits.add(size)
             return entry(query, key, *args, **kwargs)

@@ -73,13 +73,14 @@ class ModelSubject:
         seed()
         model = self.program.build()
         if not callable(model):
-            raise TypeError(f"the target gave a {type(model).__name__}, which cannot be called")
+            raise TypeError(f"the target returned a {type(model).__name__}, which cannot be called")
         if self._where and isinstance(model, torch.nn.Module):
             model = model.to(self._where)
         inputs = self._inputs(case)
         self._describe(model, inputs)
         own = compat.is_compiled(model)
-        self._notes = ["the target compiles itself: measured as it is"] if own and not self.settings["as_is"] else []
+        already = own and not self.settings["as_is"]
+        self._notes = ["the target is already compiled: it is measured without another torch.compile"] if already else []
         if compiled and not own and not self.settings["as_is"]:
             model = self._compile(model)
         seed()
@@ -111,7 +112,7 @@ class ModelSubject:
         decoding = self.program.decoding
         made = decoding.inputs() if decoding and case in HOOKED else next(iter(self.program.input_sets()), None)
         if made is None:
-            raise ValueError("the target gave no inputs")
+            raise ValueError("the target returned no inputs")
         return tree_map(lambda leaf: leaf.to(self._where) if self._where and has_device(leaf) else leaf, made)
 
     def _describe(self, model: Any, inputs: Any) -> None:
@@ -129,20 +130,20 @@ class ModelSubject:
         drawn = self._state != random_state()
         if name == "eager":
             self._expected = None if drawn else tree_map(_kept, output)
-            return Judged(note="draws random numbers: outputs not compared" if drawn else "")
+            return Judged(note="it draws random numbers: its outputs are not compared" if drawn else "")
         if self._expected is None or drawn:
-            why = "it draws random numbers" if drawn else "eager gave nothing to compare with"
+            why = "it draws random numbers" if drawn else "there is no eager output to compare with"
             return Judged(note="; ".join([*self._notes, f"not compared: {why}"]))
         odd = unlike([output], [self._expected])
         if odd:
-            return Judged(reason=f"not eager's output: {odd}")
+            return Judged(reason=f"its output is not that of eager: {odd}")
         difference, scale, reason = compare([output], [self._expected])
         if difference is None:
             return Judged(note="; ".join([*self._notes, f"not compared: {reason}"]))
         tolerance = TOLERATED * (scale or 0.0)
         if difference <= tolerance:
             return Judged(difference, tolerance, note="; ".join(self._notes))
-        return Judged(difference, tolerance, f"differs from eager by {difference:.2g}, largest value {scale:.2g}")
+        return Judged(difference, tolerance, f"differs from eager by {difference:.2g}; the largest value is {scale:.2g}")
 
 
 def _forward(model: Any, inputs: Any) -> Any:

@@ -97,7 +97,7 @@ class Timing:
         name = contender.name
         left = devices.of(self.device()).free()
         if left is not None and contender.need > left:
-            text = f"writes its scores or mask out: {human(contender.need)} needed, {human(left)} free"
+            text = f"it stores all scores or the full mask: {human(contender.need)} needed, {human(left)} free"
             self.log.write(schema.Outcome(implementation=name, status="not-run", reason=text))
             return None
         compiled, hits = compat.graphs_compiled(), compat.cache_hits()

@@ -59,7 +59,7 @@ def watch(directory: Path) -> Iterator[None]:
     """Writes events and torch's trace of the block into a capture directory. Raises RuntimeError where a block is open."""
     global _watcher
     if not _lock.acquire(blocking=False):
-        raise RuntimeError("what is compiled is being watched already: blocks cannot be nested, nor run in two threads")
+        raise RuntimeError("another block is already watched: blocks cannot be nested or run in two threads")
     try:
         if _watcher is None:
             _watcher = _Watcher()
@@ -109,7 +109,7 @@ def compile_and_call(
         else ((inputs,), {})
     )
     torch._dynamo.reset()
-    assert _watcher is not None, "there is no block"
+    assert _watcher is not None, "compile_and_call() needs an open block of watch()"
     compiled = torch.compile(function, **given)
     try:
         for _ in range(2):

@@ -56,7 +56,7 @@ def table(described: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for name, backend in {**FUSED, "math": SDPBackend.MATH}.items():
         if name in ("efficient", "cudnn") and name not in devices.of(kind).fused_sdpa:
-            found[name] = {"available": False, "reasons": [f"there is none for {kind}: it needs CUDA"]}
+            found[name] = {"available": False, "reasons": [f"it needs CUDA, not {kind}"]}
             continue
         reasons, available = _reasons(backend, tensors, options), _takes(backend, tensors, options)
         found[name] = {"available": available, "reasons": [] if available else reasons or ["torch gives no reason"]}

@@ -22,8 +22,11 @@ from compile_doctor.probe.observe.logs import muted
 KEPT = 40
 """Rows that are written for one comparison."""
 FORWARD = ("compiled-vs-eager", "forward")
-SAME_NUMBERS = "the model draws random numbers: the same seed and random functions in both runs, and no float64 run, which would draw others"
-OTHER_NUMBERS = "compiled code draws other random numbers than eager, in another order: no comparison can tell"
+SAME_NUMBERS = (
+    "the model draws random numbers: both runs use the same seed and random functions, and there is no float64 run, "
+    "because it would draw other numbers"
+)
+OTHER_NUMBERS = "compiled code draws other random numbers than eager, or in another order: the results cannot be compared"
 Calls = Callable[[Any, list[Inputs], str], bool]
 Found = dict[tuple[str, str], list[dict[str, Any]]]
 """Rows by case and direction."""
@@ -76,9 +79,10 @@ class Numerics:
         if unread:
             notes.append(f"outputs of type {', '.join(sorted(unread))} were not compared")
         if self.left_out:
-            few = ", ".join(sorted(self.left_out)[:3])
+            few, count = ", ".join(sorted(self.left_out)[:3]), len(self.left_out)
             notes.append(
-                f"{len(self.left_out)} tensors were not compared ({few}): sparse, quantised, or NaN where a step decides"
+                f"{count} {'tensor was' if count == 1 else 'tensors were'} not compared ({few}): sparse, quantised, or "
+                "with NaN in places that depend on rounding"
             )
         for (case, direction), rows in found.items():
             if rows or case == "compiled-vs-eager":
@@ -93,7 +97,7 @@ class Numerics:
             notes.append(SAME_NUMBERS)
         else:
             exact, why = self._run(calls, "float64", lambda value: doubled(change(value)))
-            notes += [f"no float64 run, so that the tolerance is that of the dtype and depth: {why}"] if why else []
+            notes += [f"there is no float64 run ({why}): the tolerance is that of the dtype and the model's depth"] if why else []
         self.left_out.clear()
         found = self._rows(mine, eager, exact, None)
         if self._fails(found):
@@ -119,7 +123,7 @@ class Numerics:
             return []
         self.dtype = coarse
         return [
-            f"the model computes in {coarse} inside, and the tolerance is that of {coarse}: Inductor keeps such results in "
+            f"the model computes in {coarse} internally, so the tolerance is that of {coarse}: Inductor keeps such results in "
             "float32 within a kernel (torch._inductor.config.emulate_precision_casts = True rounds them as eager does)"
         ]
 
@@ -136,7 +140,7 @@ class Numerics:
             notes += [f"the compiled run without dropout failed: {why}"] if why else []
             return None
         notes[:] = [note for note in notes if note != SAME_NUMBERS]
-        notes.append("compared with dropout set to 0: with it, compiled code drew other random numbers than eager")
+        notes.append("compared with dropout set to 0: with dropout, compiled code drew other random numbers than eager")
         return self._found(calls, "compiled without dropout", "eager without dropout", False, notes)
 
     def _run(
@@ -199,7 +203,7 @@ class Numerics:
         for name in {**eager, **mine}:
             if name not in mine or name not in eager:
                 only = "eager" if name in eager else "compiled"
-                found.append({"name": name, "dtype": "float32", "error": None, "note": f"in the {only} run only"})
+                found.append({"name": name, "dtype": "float32", "error": None, "note": f"only in the {only} run"})
                 continue
             if mine[name] is None and eager[name] is None:
                 continue

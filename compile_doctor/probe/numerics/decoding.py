@@ -26,7 +26,7 @@ COMPILED = 2
 """So many of them are run compiled too, unless they were asked for: each may be compiled anew."""
 FURTHEST = 16
 """Rows by which an output is tried to be shifted."""
-IN_EVAL = "the model was put into eval mode to decode"
+IN_EVAL = "the model was set to eval mode for decoding"
 TRIALS = 12
 """Lines whose calls are tried to be shifted, of each way to do it."""
 
@@ -95,7 +95,7 @@ class Decode:
             given = self.hooks.full(model, inputs) if chunk is None else self.hooks.incremental(model, inputs, chunk)
         if not isinstance(given, torch.Tensor):
             raise TypeError(
-                f"{'full' if chunk is None else 'incremental'}() gave a {type(given).__name__}, and no tensor"
+                f"{'full' if chunk is None else 'incremental'}() returned a {type(given).__name__}, not a tensor"
             )
         return at_rest(given)
 
@@ -147,7 +147,7 @@ class Decode:
                 implementation,
                 [],
                 state="N/A",
-                reason="the hook does not call the model itself: nothing ran compiled",
+                reason="the hook does not call the model itself: no compiled code ran",
             )
             return
         rows = self._rows(found)

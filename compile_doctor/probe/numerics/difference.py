@@ -27,11 +27,11 @@ def compare(
         mine = torch.zeros_like(eager) if mine is None else mine
         eager = torch.zeros_like(mine) if eager is None else eager
     if mine.shape != eager.shape:
-        return {**row, "note": f"shape {list(mine.shape)}, where eager has {list(eager.shape)}"}
+        return {**row, "note": f"shape {list(mine.shape)}, but eager has {list(eager.shape)}"}
     if any(one.layout is not torch.strided or one.is_quantized or one.is_meta for one in (mine, eager)):
         return None
     if mine.dtype != eager.dtype:
-        return {**row, "note": f"dtype {dtype_name(mine)}, where eager has {dtype_name(eager)}"}
+        return {**row, "note": f"dtype {dtype_name(mine)}, but eager has {dtype_name(eager)}"}
     if not (eager.is_floating_point() or eager.is_complex()):
         return {**row, **_whole(mine, eager, _like(exact, eager), _like(noisy, eager))}
     if exact is not None and _no_reference(eager, exact):
@@ -52,7 +52,7 @@ def compare(
         if _like(noisy, eager) is not None and not torch.equal(_wide(noisy).isfinite(), right.isfinite()):
             return None
         what = "NaN" if bool((left.isnan() != right.isnan())[wrong].any()) else "an infinity"
-        return {**row, "note": f"{what} in {int(wrong.sum()):,} of {wrong.numel():,} places in one of the two only"}
+        return {**row, "note": f"{what} in {int(wrong.sum()):,} of {wrong.numel():,} places, in only one of the two runs"}
     used = ~blind | saved
     against = right if reference is None else reference
     row["scale"] = max(_largest(against[used]), scale)

@@ -160,5 +160,5 @@ def _moved(function: Any, args: Any, index: tuple[Any, ...], at: int, by: int) -
     """The slice at `at` of the index, moved."""
     start, stop = (index[at].start or 0) + by, index[at].stop + by
     if start < 0:
-        raise IndexError("there is nothing before the first position")
+        raise IndexError("a slice cannot begin before the first position")
     return function(args[0], (*index[:at], slice(start, stop), *index[at + 1 :]), *args[2:])

@@ -42,7 +42,7 @@ class Start:
             return copy.deepcopy(value)
         except Exception as error:  # a lock, a handle, tensors with a history: what remains is named, or made anew
             if what:
-                self.notes.append(f"{what} cannot be copied ({type(error).__name__}): only its tensors are put back")
+                self.notes.append(f"{what} cannot be copied ({type(error).__name__}): only its tensors are restored")
             return None
 
     def model(self) -> Any:

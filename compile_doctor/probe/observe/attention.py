@@ -195,7 +195,7 @@ class Observer:
         if self.guard and left is not None and needed > left:
             self.log.write(DenseRefused(phase=str(self.phase), needed=needed, left=left))
             raise DenseRefusedError(
-                f"compile-doctor stopped dense attention that needs about {needed:,} bytes: {left:,} are left"
+                f"compile-doctor stopped dense attention: it needs about {needed:,} bytes, and {left:,} are free"
             )
 
     # -- torch.compiler.disable and torch.compile ---------------------------------------------------------------------
@@ -208,7 +208,7 @@ class Observer:
                     stack, _ = python_stack(sys._getframe(1))
                     self.log.write(schema.DisabledCompiled(stack=stack, function=_name(inner), module=_module(inner)))
             except Exception as error:  # an observer must never break the program
-                self.log.write(schema.Lost(text=f"a disable could not be read: {type(error).__name__}: {error}"))
+                self.log.write(schema.Lost(text=f"a call of torch.compiler.disable could not be read: {type(error).__name__}: {error}"))
             return inner
 
         return innermost_fn
@@ -218,7 +218,7 @@ class Observer:
             try:
                 self._compile(function)
             except Exception as error:  # an observer must never break the program
-                self.log.write(schema.Lost(text=f"a torch.compile could not be read: {type(error).__name__}: {error}"))
+                self.log.write(schema.Lost(text=f"a call of torch.compile could not be read: {type(error).__name__}: {error}"))
             return method(context, function)
 
         return compile_

@@ -65,5 +65,5 @@ def decompile(code: CodeType) -> tuple[str | None, str | None]:
         first = str(error).strip().split("\n", 1)[0][:120]
         return None, f"depyf could not decompile it: {type(error).__name__}{': ' + first if first else ''}"
     if not isinstance(result, str) or not result.strip():
-        return None, "depyf gave no source"
+        return None, "depyf returned no source"
     return result, None

@@ -76,7 +76,7 @@ class Files:
         try:
             self._seen(event, arguments)
         except Exception as error:  # whatever a path may be: the run goes on, and is not kept
-            self.unseen.add(f"one could not be looked at ({type(error).__name__})")
+            self.unseen.add(f"a path could not be checked ({type(error).__name__})")
         finally:
             self._inside.busy = False
 
@@ -163,7 +163,7 @@ class Files:
                 self.unseen.add(f"{package} may read files by itself")
         for source, compiled in self._compiled.items():
             if not _same_code(source, compiled, self.looks[source]):
-                self.unseen.add(f"{compiled} may not be compiled from {source} as it is: delete it")
+                self.unseen.add(f"{compiled} may not be compiled from the current {source}: delete it")
         # By its type: isinstance asks an object for its __class__, and what a user's object answers is the user's code.
         script = getattr(getattr(sys.modules.get("torch"), "jit", None), "RecursiveScriptModule", None)
         if script is not None and any(issubclass(type(one), script) for one in gc.get_objects()):

@@ -137,7 +137,7 @@ def sdpa_options(problem: Problem) -> dict[str, Any]:
     if case.score is not None:
         bias = case.score.bias(problem.q.shape[1], case.queries, case.keys)
         if bias is None:
-            raise Unsupported("SDPA has no score_mod, and a soft-cap is no sum that a mask could hold")
+            raise Unsupported("SDPA has no score_mod, and a mask cannot express a soft cap: it only adds to the scores")
         added = bias[None] if mask is None else torch.where(mask, bias, torch.tensor(float("-inf"), dtype=bias.dtype))
         return {**options, "attn_mask": added.to(problem.q.dtype).to(problem.device)}
     if case.is_causal:
@@ -166,7 +166,7 @@ class Sdpa:
 
     def unproven(self, seen: Seen) -> str | None:
         if self.operator is None:
-            return f"{seen.operators[0]} ran in its place" if seen.operators else None
+            return f"{seen.operators[0]} ran instead" if seen.operators else None
         if any(name.startswith(self.operator) for name in seen.operators):
             return None
         return f"{self.operator} was not dispatched"

@@ -115,7 +115,7 @@ class Judge:
             return Verdict("FAIL", reason=f"{what} has shape {tuple(found.shape)}, not {tuple(wanted.shape)}")
         if found.dtype != self.problem.q.dtype:
             kind = str(found.dtype).removeprefix("torch.")
-            return Verdict("FAIL", reason=f"{what} is {kind}, the query {str(self.problem.q.dtype)[6:]}")
+            return Verdict("FAIL", reason=f"{what} is {kind}, but the query is {str(self.problem.q.dtype)[6:]}")
         error = (found.detach().cpu().double() - wanted).abs()
         if name == "output":
             error = error.masked_fill(self.problem.empty[..., None], 0.0)
@@ -127,7 +127,7 @@ class Judge:
         explained = DRIFT_FACTOR * float((other.double() - wanted).abs().max())
         if worst <= explained:
             return Verdict(
-                "DRIFT", worst, allowed, f"{what}: within {explained:.1e}, what a plain program in this dtype does"
+                "DRIFT", worst, allowed, f"{what}: within {explained:.1e}, which rounding in this dtype explains"
             )
         wrong = ~(error <= max(allowed, explained))
         first = [int(one) for one in torch.nonzero(wrong)[0]]
@@ -187,7 +187,7 @@ class Judge:
         with torch.no_grad():
             one, other = (call(*(x.clone() for x in inputs)).double() for _ in "ab")
         if float((one - other).abs().max()) > LARGE:
-            return "two calls with the same inputs differ: dropout, something else that is random, or memory that nobody wrote"
+            return "two calls with the same inputs differ: dropout, another source of randomness, or uninitialised memory"
         return familiar(self.problem, self.reference.weights, found)
 
 

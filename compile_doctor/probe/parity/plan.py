@@ -45,7 +45,7 @@ class Plan:
         if reason is None:
             return None
         if implementation.proof not in COMPILED and all(self._asked(implementation, one, "forward") for one in DTYPES):
-            return Verdict("N/A", reason=f"torch has none on {self.device}: {reason}")
+            return Verdict("N/A", reason=f"not available on {self.device}: {reason}")
         return Verdict("UNSUPPORTED", reason=reason)
 
     def _asked(self, implementation: Implementation, dtype: str, direction: str) -> str | None:

@@ -107,7 +107,7 @@ def _packed_rows(writer: Writer, wanted: Asked, flex: bool) -> Inputs:
     positions.keep = [f"({document_q}[i] == {document_k}[j])"]
     if cu_q != cu_k and (wanted.causal or wanted.window or wanted.slopes):
         at_q, at_k = writer.fresh("at_q"), writer.fresh("at_k")
-        writer.lines.append("# counted from each sequence's end: that is where flash_attn aligns queries and keys")
+        writer.lines.append("# positions from each sequence's end: flash_attn aligns queries and keys there")
         writer.lines.append(f"{at_q} = {token_q} - {cu_q}[{document_q} + 1]")
         writer.lines.append(f"{at_k} = {token_k} - {cu_k}[{document_k} + 1]")
         same = writer.fresh("same")
@@ -174,7 +174,7 @@ def _cache(writer: Writer, wanted: Asked, flex: bool) -> Inputs:
         gathered = f"[{row}].flatten(1, 2)" if table else f"[{row}]"
         keys = writer.bind("keys", f"{k}{gathered}")
         values = writer.bind("values", f"{v}{gathered}")
-        notes.append("The sequences' rows or pages are copied out of the cache on every call.")
+        notes.append("Every call copies the rows or pages of its sequences out of the cache.")
     else:
         keys, values = k, v
     if not given["cache_seqlens"] and not positions.shift and (flex or wanted.window or given["cache_leftpad"]):

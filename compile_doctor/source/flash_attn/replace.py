@@ -83,12 +83,12 @@ def _written(writer: Writer, torch: tuple[int, int] | None, device: str) -> tupl
         expression, by = _sdpa(writer, wanted, inputs), "SDPA"
         if wanted.window or wanted.slopes or inputs.packed:
             notes.append(
-                "flex_attention, which would keep the mask sparse, has no dropout: the mask is written out, "
-                "queries × keys. Where dropout_p is always 0 leave it out, and ask again."
+                "flex_attention would keep the mask sparse, but has no dropout: this code makes the full mask, "
+                "queries × keys. If dropout_p is always 0, remove it and diagnose again."
             )
     left_out = _left_out(writer)
     if lse:
-        notes.append("AuxRequest is there from torch 2.9; before, it is return_lse=True and returns the tensor itself.")
+        notes.append("AuxRequest needs torch 2.9. Before 2.9, pass return_lse=True, which returns the logsumexp itself.")
     if flex and wanted.dropout:
         left_out = (*left_out, f"dropout_p={wanted.dropout}")
     varlen = _varlen(call, wanted, lse) if call.api in _VARLEN else ""
@@ -129,7 +129,7 @@ def _sdpa(writer: Writer, wanted: Asked, inputs: Inputs) -> str:
         asks = "" if wanted.causal == "True" else f"{wanted.causal} and "
         writer.lines += [
             f"{mask} = None",
-            f"if {asks}{inputs.queries} != {inputs.keys}:  # there is_causal is aligned top left, flash_attn bottom right",
+            f"if {asks}{inputs.queries} != {inputs.keys}:  # is_causal is aligned top left, flash_attn bottom right",
             f"    {mask} = torch.ones({inputs.queries}, {inputs.keys}, dtype=torch.bool, device={inputs.like}.device)",
             f"    {mask} = {mask}.tril({inputs.keys} - {inputs.queries})",
         ]

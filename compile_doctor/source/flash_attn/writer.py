@@ -110,7 +110,7 @@ class Writer:
         else:
             before += self.lines
         if not self.call.shown and before:
-            before += ["", "# in the place of the call:"]
+            before += ["", "# instead of the call:"]
         whole = self.call.before + expression + self.call.after
         return "\n".join(_squeezed([*before, *whole.splitlines()]))
 
