@@ -175,7 +175,9 @@ def _keep_out(_: str) -> None:
 
 
 def _failed(name: str, error: Exception) -> None:
-    logging.getLogger("compile_doctor").warning("torch.compile will inline isolated, which may then run dense: %s: %s", type(error).__name__, error)
+    logging.getLogger("compile_doctor").warning(
+        "torch.compile will inline isolated, which may then run dense: %s: %s", type(error).__name__, error
+    )
 
 
 _watcher = ImportWatcher(_failed)

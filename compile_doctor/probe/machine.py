@@ -46,7 +46,9 @@ def facts() -> dict[str, Any]:
     if disabled:
         found["problem"] = "TORCHDYNAMO_DISABLE or TORCH_COMPILE_DISABLE switches torch.compile off: unset it"
     elif not found["can compile"]:
-        found["problem"] = "Inductor needs a C++ compiler (Debian: apt-get install g++); --backend eager works without one"
+        found["problem"] = (
+            "Inductor needs a C++ compiler (Debian: apt-get install g++); --backend eager works without one"
+        )
     return found
 
 

@@ -80,7 +80,9 @@ class ModelSubject:
         self._describe(model, inputs)
         own = compat.is_compiled(model)
         already = own and not self.settings["as_is"]
-        self._notes = ["the target is already compiled: it is measured without another torch.compile"] if already else []
+        self._notes = (
+            ["the target is already compiled: it is measured without another torch.compile"] if already else []
+        )
         if compiled and not own and not self.settings["as_is"]:
             model = self._compile(model)
         seed()
@@ -143,7 +145,9 @@ class ModelSubject:
         tolerance = TOLERATED * (scale or 0.0)
         if difference <= tolerance:
             return Judged(difference, tolerance, note="; ".join(self._notes))
-        return Judged(difference, tolerance, f"differs from eager by {difference:.2g}; the largest value is {scale:.2g}")
+        return Judged(
+            difference, tolerance, f"differs from eager by {difference:.2g}; the largest value is {scale:.2g}"
+        )
 
 
 def _forward(model: Any, inputs: Any) -> Any:

@@ -26,7 +26,9 @@ SAME_NUMBERS = (
     "the model draws random numbers: both runs use the same seed and random functions, and there is no float64 run, "
     "because it would draw other numbers"
 )
-OTHER_NUMBERS = "compiled code draws other random numbers than eager, or in another order: the results cannot be compared"
+OTHER_NUMBERS = (
+    "compiled code draws other random numbers than eager, or in another order: the results cannot be compared"
+)
 Calls = Callable[[Any, list[Inputs], str], bool]
 Found = dict[tuple[str, str], list[dict[str, Any]]]
 """Rows by case and direction."""
@@ -97,7 +99,11 @@ class Numerics:
             notes.append(SAME_NUMBERS)
         else:
             exact, why = self._run(calls, "float64", lambda value: doubled(change(value)))
-            notes += [f"there is no float64 run ({why}): the tolerance is that of the dtype and the model's depth"] if why else []
+            notes += (
+                [f"there is no float64 run ({why}): the tolerance is that of the dtype and the model's depth"]
+                if why
+                else []
+            )
         self.left_out.clear()
         found = self._rows(mine, eager, exact, None)
         if self._fails(found):

@@ -52,7 +52,10 @@ def compare(
         if _like(noisy, eager) is not None and not torch.equal(_wide(noisy).isfinite(), right.isfinite()):
             return None
         what = "NaN" if bool((left.isnan() != right.isnan())[wrong].any()) else "an infinity"
-        return {**row, "note": f"{what} in {int(wrong.sum()):,} of {wrong.numel():,} places, in only one of the two runs"}
+        return {
+            **row,
+            "note": f"{what} in {int(wrong.sum()):,} of {wrong.numel():,} places, in only one of the two runs",
+        }
     used = ~blind | saved
     against = right if reference is None else reference
     row["scale"] = max(_largest(against[used]), scale)

@@ -208,7 +208,11 @@ class Observer:
                     stack, _ = python_stack(sys._getframe(1))
                     self.log.write(schema.DisabledCompiled(stack=stack, function=_name(inner), module=_module(inner)))
             except Exception as error:  # an observer must never break the program
-                self.log.write(schema.Lost(text=f"a call of torch.compiler.disable could not be read: {type(error).__name__}: {error}"))
+                self.log.write(
+                    schema.Lost(
+                        text=f"a call of torch.compiler.disable could not be read: {type(error).__name__}: {error}"
+                    )
+                )
             return inner
 
         return innermost_fn
@@ -218,7 +222,9 @@ class Observer:
             try:
                 self._compile(function)
             except Exception as error:  # an observer must never break the program
-                self.log.write(schema.Lost(text=f"a call of torch.compile could not be read: {type(error).__name__}: {error}"))
+                self.log.write(
+                    schema.Lost(text=f"a call of torch.compile could not be read: {type(error).__name__}: {error}")
+                )
             return method(context, function)
 
         return compile_

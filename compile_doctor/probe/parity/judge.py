@@ -187,7 +187,9 @@ class Judge:
         with torch.no_grad():
             one, other = (call(*(x.clone() for x in inputs)).double() for _ in "ab")
         if float((one - other).abs().max()) > LARGE:
-            return "two calls with the same inputs differ: dropout, another source of randomness, or uninitialised memory"
+            return (
+                "two calls with the same inputs differ: dropout, another source of randomness, or uninitialised memory"
+            )
         return familiar(self.problem, self.reference.weights, found)
 
 

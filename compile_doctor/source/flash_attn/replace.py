@@ -88,7 +88,9 @@ def _written(writer: Writer, torch: tuple[int, int] | None, device: str) -> tupl
             )
     left_out = _left_out(writer)
     if lse:
-        notes.append("AuxRequest needs torch 2.9. Before 2.9, pass return_lse=True, which returns the logsumexp itself.")
+        notes.append(
+            "AuxRequest needs torch 2.9. Before 2.9, pass return_lse=True, which returns the logsumexp itself."
+        )
     if flex and wanted.dropout:
         left_out = (*left_out, f"dropout_p={wanted.dropout}")
     varlen = _varlen(call, wanted, lse) if call.api in _VARLEN else ""
