@@ -1,4 +1,4 @@
-"""Imports a target as a real module and finds in it what to run, in the order of the contract."""
+"""Imports a target as a real module and finds what to run in it, in the order of the contract."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from compile_doctor.probe.observe.installed import file_of, installed
 
 
 class NotATargetError(Exception):
-    """The module holds nothing that can be run; the message says what was looked for."""
+    """The module has nothing that can be run; the message names what is missing."""
 
 
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
@@ -27,7 +27,7 @@ Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Decoding:
-    """`full(model, inputs)` and `incremental(model, inputs, chunk)`, and the inputs as the target gives them."""
+    """The hooks `full(model, inputs)` and `incremental(model, inputs, chunk)`, and the inputs as the target returns them."""
 
     full: Callable[[Any, Any], Any]
     incremental: Callable[[Any, Any, int], Any]
@@ -36,20 +36,23 @@ class Decoding:
 
 @dataclass(frozen=True)
 class Program:
-    """What to run: `build` makes the model, `input_sets` the inputs, each anew at every call."""
+    """What to run: `build` makes the model, `input_sets` the inputs; each call makes new ones."""
 
     convention: str
-    """How the target was understood, for the report's first line."""
+    """How the target is interpreted, for the first line of the report."""
     build: Callable[[], Any]
     input_sets: Callable[[], list[Inputs]]
     rebuildable: bool
-    """Whether `build` makes a fresh model, so that the eager run starts from the same state."""
+    """Whether `build` makes a new model, so that the eager run starts from the same state."""
     decoding: Decoding | None = None
-    """The target's hooks for parity, where it has both."""
+    """The target's hooks for parity, if it has both."""
 
 
 def import_file(path: Path) -> ModuleType:
-    """Imports a file under its own name, inside its package where it has one, registered in sys.modules."""
+    """Imports a file under its own name, inside its package if it has one, registered in sys.modules.
+
+    Raises ImportError for a file that Python has no loader for, and whatever the file raises.
+    """
     parts = [path.stem]
     root = path.parent
     while (root / "__init__.py").exists() and root.name.isidentifier():
@@ -72,12 +75,12 @@ def import_file(path: Path) -> ModuleType:
 
 
 def find_program(module: ModuleType, attr: str | None, tokens: int | None) -> Program:
-    """Raises NotATargetError where nothing fits."""
+    """What to run of a module, or of its attribute. Raises NotATargetError if it has nothing that can be run."""
     return replace(_find(module, attr, tokens), decoding=_decoding(module, tokens))
 
 
 def _decoding(module: ModuleType, tokens: int | None) -> Decoding | None:
-    """The hooks, where the module itself defines both."""
+    """The hooks, if the module itself defines both."""
     full, incremental = (getattr(module, name, None) for name in ("full", "incremental"))
     if any(getattr(hook, "__module__", None) != module.__name__ for hook in (full, incremental)):
         return None
@@ -161,7 +164,7 @@ def _inputs_of(module: ModuleType, tokens: int | None) -> Callable[[], list[Inpu
 
 
 def _given(module: ModuleType, tokens: int | None) -> Iterable[Any]:
-    """The sets of inputs as the target writes them."""
+    """The sets of inputs as the target returns them."""
     for name, several in (("example_input_sets", True), ("example_inputs", False), ("get_inputs", False)):
         function = getattr(module, name, None)
         if function is None:
@@ -173,7 +176,7 @@ def _given(module: ModuleType, tokens: int | None) -> Iterable[Any]:
 
 
 def normalise(inputs: Any) -> Inputs:
-    """A tuple or list (args), a dict (kwargs), (args, kwargs), or one value."""
+    """(args, kwargs) from a tuple or list (args), a dict (kwargs), (args, kwargs), or one value."""
     if isinstance(inputs, dict):
         return (), inputs
     if isinstance(inputs, (tuple, list)):
@@ -188,13 +191,13 @@ _before: set[str] = set()
 
 
 def loaded_before() -> None:
-    """For a server: what is loaded by now is no target's, but for files that something made Python import at start-up."""
+    """For a server: what is loaded now does not belong to a target, except files that Python imported at start-up."""
     own = {name for name, file in _files() if not installed(file)}
     _before.update(set(sys.modules) - own)
 
 
 def loaded_files() -> list[str]:
-    """The Python files of the loaded modules; but for those that a server had loaded."""
+    """The Python files of the loaded modules, except those that a server had loaded."""
     return [file for _, file in _files()]
 
 
@@ -205,5 +208,5 @@ def _files() -> list[tuple[str, str]]:
 
 
 def own_files() -> list[str]:
-    """The files of loaded modules that are neither a package's nor Python's: what static checks may read."""
+    """The files of loaded modules that belong neither to a package nor to Python: what static checks may read."""
     return sorted(file for file in loaded_files() if os.path.isabs(file) and not installed(file))[:200]
