@@ -1,4 +1,4 @@
-"""Three tensors (a run's, eager's, float64's) to the numbers that the tolerances judge."""
+"""Turns three tensors (of a run, of eager, of the float64 run) into the numbers that are compared with tolerances."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from compile_doctor.model.tolerances import coarsest
 from compile_doctor.probe.numerics.trees import dtype_name
 
 FAR = 0.1
-"""Share of eager's largest value: a float64 run that is further away than that is no reference."""
+"""A float64 run that differs from eager by more than this share of eager's largest value is not used as reference."""
 
 
 def compare(
     name: str, mine: Any, eager: Any, exact: Any = None, noisy: Any = None, dtype: str = "float32", scale: float = 0.0
 ) -> dict[str, Any] | None:
-    """A row as `evidence.Compared`; None for what cannot be compared (sparse, quantised, meta; NaN in places that a step moves).
+    """A row as `evidence.Compared`; None for what cannot be compared (sparse, quantised, meta, NaN in places that a step moves).
 
-    `mine` is held against `exact`, the float64 run, or where that is None or no reference against `eager`. `noisy` is eager's result with
-    everything moved by one step. `scale`: at least so much is the scale of rounding.
+    `mine` is compared with `exact`, the float64 run; with `eager` if `exact` is None or not usable as reference. `noisy` is
+    eager's result with all values moved by one step. `scale` is the least scale of rounding.
     """
     row: dict[str, Any] = {"name": name, "dtype": dtype, "error": None}
-    if mine is None or eager is None:  # a gradient that is None is one of zero
+    if mine is None or eager is None:  # a gradient of None is one of zero
         mine = torch.zeros_like(eager) if mine is None else mine
         eager = torch.zeros_like(mine) if eager is None else eager
     if mine.shape != eager.shape:
@@ -70,7 +70,7 @@ def compare(
 
 
 def _no_reference(eager: torch.Tensor, exact: Any) -> bool:
-    """Whether eager is so far from its float64 run that this says nothing: not the same computation, or hardly one at all."""
+    """Whether eager is too far from its float64 run for a comparison: another computation, or an ill-conditioned one."""
     if _like(exact, eager) is None:
         return True
     right, reference = _wide(eager), _wide(exact)
@@ -79,7 +79,7 @@ def _no_reference(eager: torch.Tensor, exact: Any) -> bool:
 
 
 def _whole(mine: torch.Tensor, eager: torch.Tensor, exact: Any, noisy: Any) -> dict[str, Any]:
-    """Integers and truth values: how many differ."""
+    """The row for integers and truth values: how many differ."""
     against = eager if exact is None else exact
     return {
         "exact": True,
@@ -92,12 +92,12 @@ def _whole(mine: torch.Tensor, eager: torch.Tensor, exact: Any, noisy: Any) -> d
 
 
 def _like(other: Any, eager: torch.Tensor) -> Any:
-    """`other` where it is a tensor of eager's shape."""
+    """`other` if it is a tensor of eager's shape, else None."""
     return other if isinstance(other, torch.Tensor) and other.shape == eager.shape else None
 
 
 def _wide(tensor: torch.Tensor) -> torch.Tensor:
-    """float64; a complex number as two."""
+    """The tensor in float64; a complex number as two."""
     if tensor.is_complex():
         return torch.view_as_real(tensor.resolve_conj().to(torch.complex128))
     return tensor.to(torch.float64)
