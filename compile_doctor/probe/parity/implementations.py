@@ -25,7 +25,7 @@ Call = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 PROOFS = ("dense", "kernel", "graph", "operator", "none")
-"""What ran: flex_attention's dense entry; a compiled graph with a fused kernel; a compiled graph; an operator of SDPA; any."""
+"""What ran: flex_attention's dense entry; a compiled graph with a fused kernel; a compiled graph; an operator of SDPA; nothing."""
 COMPILED = ("kernel", "graph")
 
 

@@ -1,4 +1,4 @@
-"""Finds flash_attn's imports and calls in source files: which function, and each argument as it is written."""
+"""Finds flash_attn's imports and calls in source files: which function, and each argument as written."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from compile_doctor.source.names import Names, dotted, parsed
 
 _HOISTABLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Expr, ast.If, ast.For)
 _HEADS = (ast.If, ast.While, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)
-"""Statements that hold others, of which the head can be shown by itself."""
+"""Statements that contain others, whose head can be shown alone."""
 _TO_COLON = re.compile(r"(?:[^:#]|#[^\n]*\n)*:")
 _OWN_SCOPE = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.IfExp, ast.BoolOp)
 _MOST_LINES = 8
-"""Of a statement, or a head, that is printed again, the call's own lines left out."""
+"""The most lines of a statement or a head that is printed again, without the lines of the call itself."""
 _CATCHES = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
@@ -31,14 +31,14 @@ class FlashImport:
     function: str
     name: str
     guarded: bool = False
-    """It stands in a `try` that catches its failure."""
+    """Whether it is in a `try` that catches its failure."""
     binds: tuple[tuple[str, str], ...] = ()
     """(local name, dotted name)."""
 
 
 @dataclass(frozen=True)
 class FlashUse:
-    """Where something of the package is read: not where only its being there is asked, nor where it gets another name."""
+    """A place that uses a name of the package. Tests whether the name exists, and plain renamings, do not count."""
 
     file: str
     line: int
@@ -55,32 +55,32 @@ class FlashCall:
     file: str
     line: int
     function: str
-    """Where it stands: `Block.forward`."""
+    """The qualified name of the function around it: `Block.forward`."""
     name: str
     """Dotted: `flash_attn.flash_attn_func`."""
     arguments: Mapping[str, str]
-    """Parameter to source text, of those that are given."""
+    """Parameter to source text, for the given arguments."""
     before: str = ""
-    """The statement around the call, as far as the call; of one that holds others, its head."""
+    """The text of the statement before the call; only the head of a statement that contains others."""
     after: str = ""
     shown: bool = False
-    """Whether `before` and `after` are there: not for a long statement, or an `elif`."""
+    """Whether `before` and `after` are set; not for a long statement or an `elif`."""
     hoist: bool = False
-    """Whether a line in front of the statement runs exactly when the call does."""
+    """Whether a line before the statement would run exactly when the call does."""
     partial: bool = False
     """`functools.partial(flash_attn_func, …)`: the other arguments come later."""
     unread: tuple[str, ...] = ()
     """`*args` and `**kwargs`, as written, and keywords that the function does not have."""
     ambiguous: tuple[str, ...] = ()
-    """Other functions that the name may stand for, with another order of parameters."""
+    """Other functions that the name may refer to, with another order of parameters."""
     same_length: bool = False
-    """Queries and keys are parts of one tensor: they are as many."""
+    """Whether queries and keys are parts of one tensor, and so have the same length."""
     unpacked: int = 0
     """How many names the result is unpacked into."""
     ordinal: int = 1
-    """Which call of its statement it is."""
+    """Which call in its statement it is, from 1."""
     taken: frozenset[str] = frozenset()
-    """Names that are in use around the call."""
+    """Names that the function around the call uses."""
     imported: Mapping[str, str] = field(default_factory=dict)
     """Local name to dotted name."""
 
@@ -91,16 +91,16 @@ class FlashCall:
 
 @dataclass(frozen=True)
 class FlashAttn:
-    """All of it, in the order of file and line."""
+    """Everything that was found, in the order of file and line."""
 
     imports: tuple[FlashImport, ...] = ()
     calls: tuple[FlashCall, ...] = ()
     uses: tuple[FlashUse, ...] = ()
-    """Calls too, and of all that the package has."""
+    """Uses of any name of the package, including calls."""
 
 
 def find_flash_attn(sources: Mapping[str, str]) -> FlashAttn:
-    """Names are followed through imports, plain assignments, and from one of these files to another."""
+    """Reads the files (path to source). Names are followed through imports, plain assignments, and from file to file."""
     trees = {file: tree for file, text in sorted(sources.items()) if (tree := parsed(text)) is not None}
     files = {file: _File(file, tree) for file, tree in trees.items()}
     exported = {PurePath(file).stem: found.functions for file, found in files.items() if found.functions}
@@ -117,7 +117,7 @@ class _File:
         self.file, self.tree, self.names = file, tree, Names(tree)
         self.parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
         self.functions: dict[str, list[str]] = {}
-        """Local name, or `self.attend`, to what it may stand for: functions and modules of flash_attn."""
+        """Local name, or `self.attend`, to the functions and modules of flash_attn that it may refer to."""
         for one in self.imports():
             for local, name in one.binds:
                 self.functions.setdefault(local, []).append(name)
@@ -139,7 +139,7 @@ class _File:
                 yield FlashImport(self.file, node.lineno, self.where(node), name, self._guarded(node), tuple(binds))
 
     def take_from(self, exported: Mapping[str, Mapping[str, list[str]]]) -> None:
-        """`from .attention import flash_attn_func`, of another of these files."""
+        """Follows `from .attention import flash_attn_func` to another of these files."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ImportFrom):
                 theirs = exported.get((node.module or "").rpartition(".")[2], {})
@@ -149,7 +149,7 @@ class _File:
         self._assigned()
 
     def _assigned(self) -> None:
-        """`attend = flash_attn_func` and `self.attend = flash_attn_func`."""
+        """Follows `attend = flash_attn_func` and `self.attend = flash_attn_func`."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Assign) and (found := self.stands_for(node.value)):
                 for target in node.targets:
@@ -158,7 +158,7 @@ class _File:
                         self.functions[name] = found
 
     def stands_for(self, node: ast.AST) -> list[str]:
-        """Dotted names of flash_attn's that an expression may be."""
+        """The dotted names in flash_attn that an expression may refer to."""
         name = dotted(node)
         if name in self.functions:
             return self.functions[name]
@@ -166,7 +166,7 @@ class _File:
         return [f"{one}.{rest}" for one in self.functions.get(first, ()) if rest]
 
     def _same_length(self, call: ast.Call, scope: ast.AST, arguments: Mapping[str, str]) -> bool:
-        """Whether q and k are both made by one `q, k, v = qkv.unbind(2)` and nothing else before it, or are one name."""
+        """Whether q and k are one name, or one `q, k, v = qkv.unbind(2)` is the only code before the call that makes them."""
         q, k = arguments.get("q", ""), arguments.get("k", "")
         if q == k or not (q.isidentifier() and k.isidentifier()):
             return q == k and q.isidentifier()
@@ -180,7 +180,7 @@ class _File:
         return len(makers[q]) == 1 and makers[q] == makers[k] and _splits(makers[q][0])
 
     def _not_before(self, call: ast.Call, scope: ast.AST) -> set[ast.AST]:
-        """What cannot have run when the call does: the other arm of an `if` around it, and, without a loop, what follows."""
+        """What cannot have run before the call: the other arm of an `if` around it, and, without a loop, what follows."""
         found: set[ast.AST] = set()
         inside: ast.AST = call
         loop = False
@@ -228,7 +228,7 @@ class _File:
         return isinstance(parent, ast.Assign) and all(dotted(target) in self.functions for target in parent.targets)
 
     def _tested(self, node: ast.AST) -> bool:
-        """`if flash_attn_func is not None and …`."""
+        """Whether the name is only tested: `if flash_attn_func is not None and …`."""
         while isinstance(parent := self.parents[node], (ast.BoolOp, ast.UnaryOp)):
             node = parent
         return isinstance(parent, ast.Compare) or getattr(parent, "test", None) is node
@@ -256,7 +256,7 @@ class _File:
     def _call(
         self, node: ast.Call, statement: ast.AST, earlier: list[ast.AST], found: list[str], partial: bool, text: str
     ) -> FlashCall:
-        # Of several generations the one that most people have: its calls are understood by the others, but for the order.
+        # Of several generations the most common one: the others accept its calls, except for the order.
         name = min(found, key=generation)
         given = node.args[1:] if partial else node.args
         arguments, unread = _bound(parameters(name), given, node.keywords, text)
@@ -269,7 +269,7 @@ class _File:
         hoist = isinstance(statement, _HOISTABLE) and not any(isinstance(one, _OWN_SCOPE) for one in between)
         around = _around(statement, node, text)
         if isinstance(statement, ast.If) and statement.col_offset == getattr(self.parents[statement], "col_offset", -1):
-            hoist, around = False, None  # an `elif` begins where its `if` does, and nothing can stand in front of it
+            hoist, around = False, None  # an `elif` begins where its `if` does, and no line can come before it
         return FlashCall(
             self.file,
             node.lineno,
@@ -293,7 +293,7 @@ class _File:
 def _bound(
     order: tuple[str, ...], given: list[ast.expr], keywords: list[ast.keyword], text: str
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """(parameter to source, what could not be read)."""
+    """(parameter to source, arguments that could not be read)."""
     arguments: dict[str, str] = {}
     unread: list[str] = []
     for position, value in enumerate(given):
@@ -313,13 +313,13 @@ def _bound(
 
 
 def _source(node: ast.expr, text: str) -> str:
-    """As it is written, where that is one line; else as Python writes it."""
+    """The text as written if it is one line, else as `ast.unparse` writes it."""
     source = ast.get_source_segment(text.lstrip("\ufeff"), node) or ""
     return ast.unparse(node) if "\n" in source or not source else source
 
 
 def _around(statement: ast.AST, node: ast.Call, text: str) -> tuple[str, str] | None:
-    """The text before and behind the call, dedented: of its statement, or of its head; None where neither can stand alone."""
+    """(text before, text after) the call, dedented, in its statement or its head; None if neither can be shown alone."""
     holds = hasattr(statement, "body") or hasattr(statement, "cases")
     if not isinstance(statement, ast.stmt) or (holds and not isinstance(statement, _HEADS)):
         return None
@@ -348,7 +348,7 @@ def _around(statement: ast.AST, node: ast.Call, text: str) -> tuple[str, str] | 
 
 
 def _head(statement: ast.stmt) -> list[ast.expr]:
-    """What stands between the keyword and the colon."""
+    """The expressions between the keyword and the colon."""
     items = getattr(statement, "items", ())
     found = [getattr(statement, name, None) for name in ("test", "iter")]
     found += [part for item in items for part in (item.context_expr, item.optional_vars)]
@@ -356,13 +356,13 @@ def _head(statement: ast.stmt) -> list[ast.expr]:
 
 
 def _names_in(scope: ast.AST) -> frozenset[str]:
-    """What an added local name must not be."""
+    """The names that a new local name must differ from."""
     named = {node.id for node in ast.walk(scope) if isinstance(node, ast.Name)}
     return frozenset(named | {node.arg for node in ast.walk(scope) if isinstance(node, ast.arg)})
 
 
 def _splits(node: ast.AST) -> bool:
-    """`….unbind(…)`, or a `chunk` or `split` that is not along the tokens."""
+    """Whether it assigns `….unbind(…)`, or a `chunk` or `split` that is not along the tokens."""
     value = node.value if isinstance(node, ast.Assign) else None
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)):
         return False
