@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
 from pathlib import PurePath
 
+from compile_doctor.source.flash_attn.call_text import arguments_of, text_around, unpacked_into
 from compile_doctor.source.flash_attn.signatures import ROOTS, functions, generation, parameters
 from compile_doctor.source.names import Names, dotted, parsed
 
 _HOISTABLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Expr, ast.If, ast.For)
-_HEADS = (ast.If, ast.While, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)
-"""Statements that contain others, whose head can be shown alone."""
-_TO_COLON = re.compile(r"(?:[^:#]|#[^\n]*\n)*:")
 _OWN_SCOPE = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.IfExp, ast.BoolOp)
-_MOST_LINES = 8
-"""The most lines of a statement or a head that is printed again, without the lines of the call itself."""
 _CATCHES = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
@@ -259,7 +253,7 @@ class _File:
         # Of several generations the most common one: the others accept its calls, except for the order.
         name = min(found, key=generation)
         given = node.args[1:] if partial else node.args
-        arguments, unread = _bound(parameters(name), given, node.keywords, text)
+        arguments, unread = arguments_of(parameters(name), given, node.keywords, text)
         orders = {one: parameters(one)[: len(given)] for one in found}
         outside = {statement, *self.above(statement)}
         between = [one for one in self.above(node) if one not in outside]
@@ -267,7 +261,7 @@ class _File:
             (one for one in self.above(node) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))), self.tree
         )
         hoist = isinstance(statement, _HOISTABLE) and not any(isinstance(one, _OWN_SCOPE) for one in between)
-        around = _around(statement, node, text)
+        around = text_around(statement, node, text)
         if isinstance(statement, ast.If) and statement.col_offset == getattr(self.parents[statement], "col_offset", -1):
             hoist, around = False, None  # an `elif` begins where its `if` does, and no line can come before it
         return FlashCall(
@@ -283,76 +277,11 @@ class _File:
             unread,
             tuple(sorted({one for one in found if orders[one] != orders[name]})),
             self._same_length(node, scope, arguments),
-            _unpacked(statement, node),
+            unpacked_into(statement, node),
             1 + sum(one is statement for one in earlier),
             _names_in(scope),
             self.names.bound,
         )
-
-
-def _bound(
-    order: tuple[str, ...], given: list[ast.expr], keywords: list[ast.keyword], text: str
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """(parameter to source, arguments that could not be read)."""
-    arguments: dict[str, str] = {}
-    unread: list[str] = []
-    for position, value in enumerate(given):
-        if isinstance(value, ast.Starred) or unread or position >= len(order):
-            unread.append(_source(value, text))
-        else:
-            arguments[order[position]] = _source(value, text)
-    for keyword in keywords:
-        source = _source(keyword.value, text)
-        if keyword.arg is None:
-            unread.append(f"**{source}")
-        elif keyword.arg in order:
-            arguments[keyword.arg] = source
-        else:
-            unread.append(f"{keyword.arg}={source}")
-    return arguments, tuple(unread)
-
-
-def _source(node: ast.expr, text: str) -> str:
-    """The text as written if it is one line, else as `ast.unparse` writes it."""
-    source = ast.get_source_segment(text.lstrip("\ufeff"), node) or ""
-    return ast.unparse(node) if "\n" in source or not source else source
-
-
-def _around(statement: ast.AST, node: ast.Call, text: str) -> tuple[str, str] | None:
-    """(text before, text after) the call, dedented, in its statement or its head; None if neither can be shown alone."""
-    holds = hasattr(statement, "body") or hasattr(statement, "cases")
-    if not isinstance(statement, ast.stmt) or (holds and not isinstance(statement, _HEADS)):
-        return None
-    whole = text.lstrip("\ufeff").splitlines(keepends=True)[statement.lineno - 1 : statement.end_lineno]
-    starts = list(accumulate(map(len, whole), initial=0))
-    lines = "".join(whole)
-
-    def at(line: int | None, column: int | None) -> int:
-        return starts[(line or 0) - statement.lineno] + (column or 0)
-
-    begin, end, body = (
-        at(statement.lineno, statement.col_offset),
-        at(statement.end_lineno, statement.end_col_offset),
-        "",
-    )
-    if isinstance(statement, _HEADS):
-        last = max((one.end_lineno or 0, one.end_col_offset or 0) for one in _head(statement))
-        colon = _TO_COLON.match(lines, at(*last))
-        end, body = colon.end() if colon else end, "\n    ..."
-    before = lines[begin : at(node.lineno, node.col_offset)]
-    after = lines[at(node.end_lineno, node.end_col_offset) : end]
-    if (before + after).count("\n") >= _MOST_LINES or not lines[:end].isascii():  # columns count bytes
-        return None
-    margin = "\n" + " " * statement.col_offset
-    return before.replace(margin, "\n"), after.replace(margin, "\n") + body
-
-
-def _head(statement: ast.stmt) -> list[ast.expr]:
-    """The expressions between the keyword and the colon."""
-    items = getattr(statement, "items", ())
-    found = [getattr(statement, name, None) for name in ("test", "iter")]
-    found += [part for item in items for part in (item.context_expr, item.optional_vars)]
-    return [one for one in found if one is not None]
 
 
 def _names_in(scope: ast.AST) -> frozenset[str]:
@@ -371,9 +300,3 @@ def _splits(node: ast.AST) -> bool:
     dims = [*value.args[1:], *(one.value for one in value.keywords if one.arg == "dim")]
     along = ast.unparse(dims[0]) if dims else "0"
     return value.func.attr in ("chunk", "split") and along in ("2", "3", "-1", "-2")
-
-
-def _unpacked(statement: ast.AST, node: ast.Call) -> int:
-    if isinstance(statement, ast.Assign) and statement.value is node and isinstance(statement.targets[0], ast.Tuple):
-        return len(statement.targets[0].elts)
-    return 0
