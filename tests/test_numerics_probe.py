@@ -243,7 +243,7 @@ def test_a_cast_inside_the_model_widens_the_tolerance():
     row = Compared(**event["rows"][0])
     assert (row.dtype, status(row, event["depth"])) == ("bfloat16", "PASS")
     assert row.error > 1e-4
-    assert any("bfloat16 inside" in note for note in event["notes"])
+    assert any("bfloat16 internally" in note for note in event["notes"])
 
     def wrong(model):
         model.last.register_forward_hook(lambda module, args, output: output + 0.2)
