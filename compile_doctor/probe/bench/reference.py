@@ -32,7 +32,7 @@ class Sample:
 
 
 def _attend(problem: Problem, rows: torch.Tensor, dtype: torch.dtype, absolute: bool = False) -> torch.Tensor:
-    """(B, H, R, D) for the queries at `rows`, on the CPU, from the masks' plain definition; with |v| where `absolute`."""
+    """(B, H, R, D) for the queries at `rows`, on the CPU, from the masks' plain definition; with |v| if `absolute`."""
     case = problem.case
     q, k, v = (tensor.detach().to("cpu", dtype) for tensor in (problem.q, problem.k, problem.v))
     shared = q.shape[1] // k.shape[1]

@@ -44,7 +44,7 @@ def compare(
     saved = torch.zeros_like(blind)
     if (
         reference is not None
-    ):  # eager overflowed where the exact value is a number: that is no fault of the compiled run
+    ):  # eager overflowed, but the exact value is a number: the compiled run is not wrong there
         saved = blind & torch.isfinite(reference) & torch.isfinite(left)
         blind = blind | ~torch.isfinite(reference)
     wrong = ~saved & ~same & (~torch.isfinite(left) | ~torch.isfinite(right))
