@@ -42,9 +42,7 @@ def compare(
     blind = ~torch.isfinite(right)
     same = (left == right) | (left.isnan() & right.isnan())
     saved = torch.zeros_like(blind)
-    if (
-        reference is not None
-    ):  # eager overflowed, but the exact value is a number: the compiled run is not wrong there
+    if reference is not None:  # eager overflowed, but the exact value is a number: the compiled run is not wrong there
         saved = blind & torch.isfinite(reference) & torch.isfinite(left)
         blind = blind | ~torch.isfinite(reference)
     wrong = ~saved & ~same & (~torch.isfinite(left) | ~torch.isfinite(right))
