@@ -8,6 +8,9 @@
     # summary graph_breaks=2 recompiles=0 verdict=unhealthy exit=1
     # backend inductor
     # option --no-dynamic
+    # command run                (recorded by `compile-doctor run -- python PROGRAM`, not by `diagnose`)
+    # says CD201: a dict that gains keys      (the message or the fix of each CD201 contains these words)
+    # never CD201: torch.tensor(value)        (no message or fix of a CD201 contains them)
     # labels-in lib_metrics.py (expectations in another file)
 
 A PEP 440 specifier in brackets limits an expectation, or a summary line, to some versions of torch.
@@ -25,7 +28,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-COMMENT = re.compile(r"#\s*(expect|attention|summary|backend|option|labels-in)\b\s*(.*)")
+COMMENT = re.compile(r"#\s*(expect|attention|summary|backend|option|labels-in|command|says|never)\b\s*(.*)")
 SCOPE = re.compile(r"\[([^\]]*)\]")
 BREAK_CODES = frozenset({"CD101", "CD102", "CD103"})
 
@@ -55,6 +58,16 @@ class AttentionLabel:
 
 
 @dataclass(frozen=True)
+class Words:
+    """What the message and fix of each finding with this code contain, or never contain."""
+
+    code: str
+    text: str
+    wanted: bool
+    scope: SpecifierSet = field(default_factory=SpecifierSet)
+
+
+@dataclass(frozen=True)
 class Labels:
     """All labels of one program."""
 
@@ -64,6 +77,9 @@ class Labels:
     backend: str | None = None
     options: tuple[str, ...] = ()
     attention: tuple[AttentionLabel, ...] = ()
+    command: str = "diagnose"
+    """`diagnose` or `run`: how the program is started."""
+    words: tuple[Words, ...] = ()
 
     def verdicts(self, torch_version: str) -> dict[tuple[str, int], str]:
         """{(file name, line): the expected verdict}."""
@@ -95,6 +111,8 @@ def read(program: Path) -> Labels:
     options: list[str] = []
     backend: str | None = None
     attention: list[AttentionLabel] = []
+    command = "diagnose"
+    words: list[Words] = []
     for line, alone, keyword, text in comments(program):
         if keyword in ("expect", "attention"):
             whole = text if keyword == "expect" else f"attention {text}"
@@ -107,11 +125,26 @@ def read(program: Path) -> Labels:
             summaries.append((scope, dict(word.split("=", 1) for word in rest.split() if "=" in word)))
         elif keyword == "backend":
             backend = text.split()[0]
+        elif keyword == "command":
+            command = text.split()[0]
+        elif keyword in ("says", "never"):
+            scope, rest = split_scope(text)
+            code, _, said = rest.partition(":")
+            words.append(Words(code.strip(), said.strip(), keyword == "says", scope))
         elif keyword == "option":
             options += text.split()
         else:
             expectations += read(program.parent / text.split()[0]).expectations
-    return Labels(program, tuple(expectations), tuple(summaries), backend, tuple(options), tuple(attention))
+    return Labels(
+        program,
+        tuple(expectations),
+        tuple(summaries),
+        backend,
+        tuple(options),
+        tuple(attention),
+        command,
+        tuple(words),
+    )
 
 
 def attention_of(part: str, program: Path, line: int) -> AttentionLabel:

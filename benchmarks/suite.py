@@ -82,6 +82,8 @@ def patience(label: labels.Labels, timeout: float) -> float:
 
 
 def diagnose(path: Path, label: labels.Labels, timeout: float) -> dict[str, Any]:
+    if label.command == "run":
+        return {"error": "it is a script: score its recording with --captures"}
     return doctor.diagnose(path, ["--backend", label.backend or "eager", *label.options], timeout)
 
 
