@@ -264,3 +264,18 @@ def test_an_empty_cache_is_tried_if_inductor_may_have_read_a_damaged_file(tmp_pa
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "none"))
     monkeypatch.setattr(clean_cache.tempfile, "gettempdir", lambda: str(tmp_path / "none"))
     assert not worth(exited, (broken,), "failed")
+
+
+@pytest.mark.parametrize(("name", "code"), [("error-inductor-fake-strides", "CD106"), ("died-backend-aborts", "CD107")])
+def test_a_damaged_cache_is_not_the_users_line(name, code):
+    from dataclasses import replace
+    from pathlib import Path
+
+    from compile_doctor.capture import load_capture
+    from compile_doctor.report.make import make_report
+
+    seen = load_capture(Path(__file__).parent / "evidence" / "2.13.0" / f"{name}.zip")
+    seen = replace(seen, facts=replace(seen.facts, damaged_cache=("/tmp/torchinductor_me",)))
+    found = next(one for one in make_report(seen).findings if one.code == code)
+    assert (found.location, found.cause) == (None, DAMAGED)
+    assert found.fix.endswith("rm -r /tmp/torchinductor_me")

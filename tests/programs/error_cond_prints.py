@@ -17,13 +17,13 @@ class Gate(nn.Module):
 
     def forward(self, x):
         def hot(v):
-            print("hot")  # expect CD106 cond-print
+            print("hot")  # expect CD106 cond-print [>=2.9]
             return v.relu()
 
         def cold(v):
             return v.sigmoid()
 
-        return torch.cond(x.sum() > 0, hot, cold, (self.proj(x),))
+        return torch.cond(x.sum() > 0, hot, cold, (self.proj(x),))  # expect CD106 cond-print [<2.9]
 
 
 def build_model():
