@@ -8,33 +8,8 @@ from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.checks import cd204_new_closure, cd205_growing_shape
 from compile_doctor.checks.base import Check, recompile_values
+from compile_doctor.checks.recompile_advice import advice, expected, explained
 from compile_doctor.model.findings import Finding
-
-_SHAPES = (
-    "This is expected when shapes vary: torch makes the dimension dynamic at the second shape. If more recompilations "
-    "follow, use torch._dynamo.mark_dynamic(tensor, dim), or pad to a few sizes."
-)
-_STATIC_SHAPES = (
-    "It was compiled with dynamic=False, so each size gets its own graph, until the recompile limit. If sizes vary, "
-    "leave `dynamic` out or set dynamic=True; or pad to a few sizes, and allocate a cache at its full size at once."
-)
-_FIXES = {
-    "size": _SHAPES,
-    "shape-range": "Each side of a branch on this size gets its own graph. Remove the branch, or accept one graph for each side.",
-    "stride": "Make the layout the same for every call: .contiguous() before the call. If that dimension has size 1, as in a "
-    "slice of one token, .contiguous() changes no stride; .clone(memory_format=torch.contiguous_format) does.",
-    "rank": "Give every call the same number of dimensions: x[None] or .reshape before the call.",
-    "dtype": "Convert to one dtype before the call.",
-    "requires_grad": "Use one mode: always detach the input, or always require gradients.",
-    "device": "Move the inputs to one device before the call.",
-    "type": "Pass the same type each time: always torch.tensor(value), or always a Python number.",
-    "none": "There will be two graphs, one with and one without the argument, and no more. Split the function to make that explicit.",
-    "length": "A list is unrolled, so each length gets its own graph. Stack it into one tensor, or pad it to one length.",
-    "keys": "Pass the same keys in the same order each time.",
-    "identity": "Pass the same object each time: create it once, outside the loop.",
-    "value": "A Python value that the compiled code reads is a constant of the graph. Pass it as a tensor: torch.tensor(value).",
-    "alias": "Pass different tensors each time, or the same tensor each time.",
-}
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
@@ -42,7 +17,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         if (
             group.guard.kind in ("state", "module-int")
             or cd204_new_closure.fits(seen, group)
-            or cd205_growing_shape.fits(group)
+            or cd205_growing_shape.fits(seen, group)
         ):
             continue
         if cd204_new_closure.shared_by_decorator(seen, group):
@@ -57,16 +32,11 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         )
         yield CHECK.finding(
             f"Recompiled: {group.function}",
-            f"{_sentence(group)}.{follows}",
-            fix=_fix(group),
+            f"{_sentence(group)}.{explained(seen, group)}{follows}",
+            fix=advice(seen, group),
+            severity="info" if expected(group) else "warning",
             **recompile_values(seen, group),
         )
-
-
-def _fix(group: Recompiled) -> str:
-    if group.guard.kind == "size" and any(compilation.static for compilation in group.compilations):
-        return _STATIC_SHAPES
-    return _FIXES.get(group.guard.kind, "Make the value that the guard reads the same for every call.")
 
 
 def _sentence(group: Recompiled) -> str:

@@ -168,6 +168,12 @@ def enclosing(sources: Mapping[str, str], file: str, line: int) -> str:
     return next((path for _, _, (path, _) in _spans(sources.get(file, "")).around(line)), "<module>")
 
 
+def body(sources: Mapping[str, str], file: str, line: int) -> str:
+    """The text of the innermost function around a line; empty if the source is unknown."""
+    text = sources.get(file, "")
+    return next(("\n".join(lines_of(text)[first - 1 : last]) for first, last, _ in _spans(text).around(line)), "")
+
+
 def definition_line(sources: Mapping[str, str], file: str, line: int, function: str) -> int:
     """The line of `def` for a frame that starts at `line` (a decorator's line on some Python versions)."""
     text = sources.get(file, "")

@@ -16,7 +16,7 @@ from compile_doctor.capture.trace import records as trace_records
 from compile_doctor.capture.trace.kinds import IGNORED, IGNORED_PATTERN, WANTED
 from compile_doctor.capture.trace.records import Ids
 from compile_doctor.capture.trace.stream import Record, records
-from compile_doctor.model.compilations import Break, Compilation
+from compile_doctor.model.compilations import Break, Compilation, Specialization
 from compile_doctor.model.kernels import MARKERS, find_kernels
 from compile_doctor.model.stacks import Frame
 
@@ -185,6 +185,20 @@ class _Reader:
             fail_reason=metrics.fail_reason[:4000] if metrics.fail_reason else None,
             fail_at=(file, line) if file and line else None,
         )
+
+    def _symbolic_shape_specialization(self, record: Record, header: trace_records.Specialized) -> None:
+        fixed = header.symbolic_shape_specialization
+        index = self.current.get(self._key(record, header), -1)
+        entries = fixed.user_stack or ()
+        if index < 0 or not entries:
+            return
+        stack = self._stack(
+            Frame(self._name(record.pid, one.filename), one.line, function_name(one.name), one.loc or "")
+            for one in entries
+        )
+        before = self.trace.compilations[index].specialized
+        found = tuple(Specialization(source, fixed.value, stack) for source in fixed.sources)
+        self._change(self._key(record, header), specialized=(*before, *(one for one in found if one not in before)))
 
     def _recompile_reasons(self, record: Record, header: Ids) -> None:
         # A bare string if there is one reason, from torch 2.11 on.
