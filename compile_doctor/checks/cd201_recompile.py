@@ -8,7 +8,7 @@ from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.checks import cd204_new_closure, cd205_growing_shape
 from compile_doctor.checks.base import Check, recompile_values
-from compile_doctor.checks.recompile_advice import advice, expected, explained
+from compile_doctor.checks.recompile_advice import advice, consequence, expected, explained
 from compile_doctor.model.findings import Finding
 
 
@@ -25,6 +25,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             fix = "If the functions are few, change nothing. All of them count towards one recompile_limit: else remove the decorator."
             yield CHECK.finding(f"Recompiled: {group.function}", words + ".", fix=fix, **recompile_values(seen, group))
             continue
+        why = consequence(seen, group)
         follows = (
             " The value comes from a graph break: fix the break, and this recompilation disappears."
             if group.follows_break
@@ -32,9 +33,9 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         )
         yield CHECK.finding(
             f"Recompiled: {group.function}",
-            f"{_sentence(group)}.{explained(seen, group)}{follows}",
+            f"{_sentence(group)}.{explained(seen, group)}{follows or why}",
             fix=advice(seen, group),
-            severity="info" if expected(group) else "warning",
+            severity="info" if expected(group) or why else "warning",
             **recompile_values(seen, group),
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.base import Check, recompile_values
-from compile_doctor.checks.recompile_advice import advice, explained
+from compile_doctor.checks.recompile_advice import advice, consequence, explained
 from compile_doctor.model.findings import Finding
 
 
@@ -17,7 +17,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             yield CHECK.finding(
                 f"Recompiled for an int attribute: {attribute}",
                 f"torch treats the int attributes of a module as constants: `{group.guard.source}` was {group.guard.was}, and "
-                f"each other value compiles {group.function} again.{explained(seen, group)}",
+                f"each other value compiles {group.function} again.{explained(seen, group)}{consequence(seen, group)}",
+                severity="info" if consequence(seen, group) else "warning",
                 fix=advice(seen, group)
                 if group.written
                 else f"Do not read self.{attribute} inside the compiled code. Make it a buffer (torch.tensor), or set "

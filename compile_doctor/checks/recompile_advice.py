@@ -7,6 +7,7 @@ import re
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recompiles.groups import Recompiled
+from compile_doctor.capture.trace.read import RESUMED, function_name
 from compile_doctor.source import locations, uses
 from compile_doctor.source.writes import last_name
 
@@ -47,7 +48,7 @@ def advice(seen: AnalysisContext, group: Recompiled) -> str:
     if is_mode(group):
         return "Train and eval mode need one graph each: nothing to do. Before you measure, call the model once in each mode."
     if guard.kind == "size":
-        return _size(group)
+        return _size(seen, group)
     if guard.kind == "type":
         return _type(group)
     if group.written:
@@ -57,7 +58,7 @@ def advice(seen: AnalysisContext, group: Recompiled) -> str:
     if guard.kind in ("value", "module-int"):
         return _value(seen, group)
     if guard.kind in ("empty", "attribute"):
-        return f"Set `{guard.source}` before the first call, in `__init__`, as it is in later calls: then there is one graph."
+        return f"Fill `{_identifier(group)}` before the first call (in `__init__`), as it is in later calls: then there is one graph."
     return _FIXES.get(guard.kind, f"Make `{guard.source}` the same for every call.")
 
 
@@ -67,16 +68,52 @@ def explained(seen: AnalysisContext, group: Recompiled) -> str:
         at = group.written
         what = f"`{at.function}` writes `{at.name}` at {_place(group, at.file, at.line)}, while the model runs."
         return f" {what}"
-    if group.fixed:
-        frame = group.fixed.stack[0] if group.fixed.stack else None
-        own = locations.innermost_mine(group.fixed.stack, seen.torch_root) or frame
-        if own:
-            code = f" (`{own.code}`)" if own.code else ""
+    own = group.fixed and (locations.innermost_mine(group.fixed.stack, seen.torch_root) or group.fixed.stack[0])
+    if not own:
+        return ""
+    what, tried = ("size", "; mark_dynamic does not change that") if group.guard.kind == "size" else ("number", "")
+    code = f" (`{own.code}`)" if own.code else ""
+    return f" torch makes such a {what} dynamic, but line {own.line}{code} needs one fixed {what}: each {what} compiles again{tried}."
+
+
+def consequence(seen: AnalysisContext, group: Recompiled) -> str:
+    """The sentence for a frame that is compiled by itself only because of a graph break; empty if it is not one.
+
+    Without the break it would be part of its caller's graph, once for each layer, with its attributes as constants.
+    """
+    guard = group.guard
+    varies_by_instance = (
+        guard.kind in ("module-int", "type")
+        or (guard.kind == "value" and not group.written)
+        or (guard.kind == "size" and group.fixed is not None and _is_method(seen, group))
+    )
+    if not varies_by_instance:
+        return ""
+    first = group.compilations[0]
+    resumed = RESUMED.match(first.function)
+    if resumed:
+        return (
+            f" The frame begins after the graph break at line {first.line}; without the break it is part of its caller's "
+            "graph, and this recompilation disappears."
+        )
+    sources = seen.evidence.sources
+    around = {
+        (frame.file, locations.qualified(sources, frame.file, frame.line, function_name(frame.function)))
+        for frame in first.stack[:-1]
+    }
+    for skipped in seen.skipped:
+        frame = skipped.first
+        name = locations.qualified(sources, frame.file, frame.line, function_name(frame.function))
+        if (frame.file, name) in around:
             return (
-                f" torch makes such a size dynamic, but line {own.line}{code} needs one fixed size, so that each size "
-                "compiles again; mark_dynamic does not change that."
+                f" {name} runs in plain Python because of line {skipped.at}, so each call of {group.function} in it is "
+                "compiled by itself: fix that break first."
             )
     return ""
+
+
+def _is_method(seen: AnalysisContext, group: Recompiled) -> bool:
+    return locations.takes(seen.evidence.sources, group.file, group.compilations[0].line, "self")
 
 
 def is_mode(group: Recompiled) -> bool:
@@ -107,12 +144,17 @@ def _place(group: Recompiled, file: str, line: int) -> str:
     return f"line {line}" if file == group.file else f"{locations.short(file)}:{line}"
 
 
-def _size(group: Recompiled) -> str:
-    if group.fixed and group.guard.source != "self" and not group.guard.source.startswith("self."):
+def _size(seen: AnalysisContext, group: Recompiled) -> str:
+    if group.fixed and _is_method(seen, group):
         return (
-            "The other operand at that line has a size that torch keeps static. If it is a parameter that is passed in "
-            "(an optimizer's update): torch._dynamo.config.force_parameter_static_shapes = False. If each layer has weights "
-            "of its own size, one graph for each size is expected: set torch._dynamo.config.recompile_limit to their number."
+            "Each layer has weights of its own size, so one graph for each size is expected. If there are more than 8, set "
+            "torch._dynamo.config.recompile_limit to their number; or compile the model that calls the layers, not each layer."
+        )
+    if group.fixed:
+        return (
+            "That line combines it with a size that torch keeps static. If that is the shape of a parameter which is passed "
+            "in (an optimizer's update), set torch._dynamo.config.force_parameter_static_shapes = False. If it is a constant "
+            "of the code, one graph for each size is expected."
         )
     return STATIC_SHAPES if any(one.static for one in group.compilations) else SHAPES
 

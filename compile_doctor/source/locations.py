@@ -53,6 +53,11 @@ def is_outer_parameter(sources: Mapping[str, str], file: str, line: int, name: s
     return len(takes) >= 2 and name not in takes[0] and any(name in outer for outer in takes[1:])
 
 
+def takes(sources: Mapping[str, str], file: str, line: int, name: str) -> bool:
+    """Whether the function at `line` has a parameter of this name."""
+    return any(name in parameters for _, _, parameters in _parameters(sources.get(file, "")).around(line))
+
+
 @lru_cache(maxsize=SOURCES)
 def _parameters(source: str) -> Spans[frozenset[str]]:
     functions = (node for node in _nodes(source) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))

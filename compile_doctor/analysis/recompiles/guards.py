@@ -13,6 +13,7 @@ _ENTRY = re.compile(r"^\s*(?:- )?(\d+/\d+): ")
 _MODULE = re.compile(r"\._(?:modules|parameters|buffers)\['(\w+)'\]")
 _GLOBAL = re.compile(r"\bG\['(\w+)'\]")
 _LOCAL = re.compile(r"\bL\['(\w+)'\]")
+_FIRST_KEY = re.compile(r"\[list\(dict\.keys\([^()]{0,200}\)\)\[\d+\]\]")
 _IMPORTED = re.compile(r"\b__import_(\w+)")
 """How torch writes `self.layer`, a module that was imported (`__import_einops_dot__backends`), a global `NAME` and a local `name`."""
 _COMMENT = re.compile(r"(?<!\s)\s+# (?P<code>.*?)(?<!\s)\s+# (?P<file>[^#\n]*?):(?P<line>\d+) in (?P<function>\S+)")
@@ -60,7 +61,8 @@ def parse(reason: str) -> Guard:
             break
     else:
         guard = Guard("other", expression, f"the guard `{expression}` failed", _other_key(expression))
-    return replace(guard, read_at=_place(text, first), of_module="__import_" in reason)
+    words = _FIRST_KEY.sub("[…]", guard.words)
+    return replace(guard, words=words, read_at=_place(text, first), of_module="__import_" in reason)
 
 
 def plain(source: str) -> str:

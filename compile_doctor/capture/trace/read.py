@@ -28,7 +28,7 @@ _GAVE_UP = re.compile(
 _USER_STACK = re.compile(r"\nUser code traceback:\n")
 _UPSTREAM = re.compile(r"/gb/gb(\d{4})\.html")
 _FRAME = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
-_RESUMED = re.compile(r"^torch_dynamo_resume_in_(.+)_at_\d+$")
+RESUMED = re.compile(r"^torch_dynamo_resume_in_(.+)_at_\d+$")
 _LOOP = re.compile(r"graph break in (?:a )?(?:for/while )?loop")
 _SECTIONS = ("\n\nUser code traceback:\n", "\n\nStack variable source attribution:\n", "\n\nfrom user code:\n")
 _NOBODYS = re.compile(
@@ -45,7 +45,7 @@ Key = tuple[str, Any, Any, Any]
 
 def function_name(name: str) -> str:
     """The user's name of a function: a resume function is the function that it continues."""
-    match = _RESUMED.match(name)
+    match = RESUMED.match(name)
     return match[1] if match else name
 
 
