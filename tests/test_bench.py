@@ -210,7 +210,7 @@ def test_the_table_is_sorted_and_tells_ratios_memory_and_compile_time_apart():
 
 def test_what_was_not_run_says_why_in_the_table():
     text = render_bench(attention_bench(("causal",)))
-    assert "not run: writes its scores or mask out: 7.0 GB needed, 3.2 GB free" in text
+    assert "not run: it stores all scores or the full mask: 7.0 GB needed, 3.2 GB free" in text
 
 
 def test_what_no_size_supports_is_said_once_for_the_case():

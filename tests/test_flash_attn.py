@@ -378,4 +378,4 @@ def test_the_head_of_a_statement_that_holds_others_is_printed(head, shown):
 )
 def test_a_statement_that_is_not_shown_is_said_to_be_left_alone(statement):
     (call,) = calls(f"{HEAD}{statement}\n")
-    assert "# in the place of the call:\nattend(q, k, v)" in replacement(call).code
+    assert "# instead of the call:\nattend(q, k, v)" in replacement(call).code
