@@ -92,7 +92,7 @@ def test_no_recording_names_a_machine():
         assert all(file.startswith(("/repo/", "/venv/", "/usr/lib/", "<")) for file in files), (path, files)
 
 
-MACHINE = re.compile(rb"/work/|/tmp/wt|/root/")
+MACHINE = re.compile(rb"/work/main|/tmp/wt|/root/")
 
 
 def test_no_byte_of_a_recording_names_a_machine():

@@ -35,7 +35,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             f"Recompiled: {group.function}",
             f"{_sentence(group)}.{explained(seen, group)}{follows or why}",
             fix=advice(seen, group),
-            severity="info" if expected(group) or why else "warning",
+            severity="info" if expected(group) else "warning",
             **recompile_values(seen, group),
         )
 

@@ -18,7 +18,6 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
                 f"Recompiled for an int attribute: {attribute}",
                 f"torch treats the int attributes of a module as constants: `{group.guard.source}` was {group.guard.was}, and "
                 f"each other value compiles {group.function} again.{explained(seen, group)}{consequence(seen, group)}",
-                severity="info" if consequence(seen, group) else "warning",
                 fix=advice(seen, group)
                 if group.written
                 else f"Do not read self.{attribute} inside the compiled code. Make it a buffer (torch.tensor), or set "

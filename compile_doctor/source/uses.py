@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from compile_doctor.source.names import parsed
+from compile_doctor.source.names import dotted, parsed
 
 _DIMENSIONAL = frozenset(
     {
@@ -71,6 +71,25 @@ def role(sources: Mapping[str, str], file: str, line: int, name: str) -> str:
     found = [kind for kind in (_role(path) for path in _paths(sources.get(file, ""), line, name)) if kind]
     order = ("dimension", "loop", "index", "condition", "text", "number")
     return next((kind for kind in order if kind in found), "")
+
+
+def attribute_reader(sources: Mapping[str, str], file: str, name: str, first: int) -> int | None:
+    """The line that reads `self.NAME`: in the function that begins at `first`, else the first one elsewhere in the file."""
+    tree = _tree(sources.get(file, ""))
+    lines = sorted(line for line, attribute in _reads(tree) if attribute == name) if tree else []
+    last = getattr(_function(tree, first), "end_lineno", 0) if tree else 0
+    inside = [line for line in lines if first <= line <= last]
+    return next(iter(inside or lines), None)
+
+
+def _reads(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """Not those in a constructor: they run before anything is compiled."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef) and child.name == "__init__":
+            continue
+        if isinstance(child, ast.Attribute) and dotted(child) == f"self.{child.attr}" and isinstance(child.ctx, ast.Load):
+            yield child.lineno, child.attr
+        yield from _reads(child)
 
 
 def is_dict(sources: Mapping[str, str], file: str, line: int, name: str) -> bool:

@@ -1,6 +1,6 @@
 """Temperature kept on the class, and lowered between calls.
 
-Truth: a class attribute is a constant of the graph; `anneal` writes it.
+Truth: a class attribute is a constant of the graph, which `anneal` writes; up to 2.11 torch has no guard on it.
 """
 # command run
 # summary graph_breaks=0 recompiles=1 graphs=2 exit=0
@@ -16,7 +16,7 @@ class Sharpen(nn.Module):
         self.lin = nn.Linear(8, 8)
 
     def forward(self, x):
-        return self.lin(x).softmax(-1) / type(self).temperature  # expect CD201 class-attribute
+        return self.lin(x).softmax(-1) / type(self).temperature  # expect CD201 class-attribute [>=2.12]
 
 
 def anneal():
@@ -34,3 +34,4 @@ def main():
 
 if __name__ == "__main__":
     main()
+# summary [<2.12] recompiles=0 graphs=1

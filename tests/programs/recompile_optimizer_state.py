@@ -21,11 +21,11 @@ class Lion(torch.optim.Optimizer):
                 self.update(parameter, group)
 
     def update(self, parameter, group):
-        state = self.state[parameter]  # expect CD201 empty-state
-        if "step" not in state:
+        state = self.state[parameter]  # expect CD201 empty-state [>=2.9]
+        if "step" not in state:  # expect CD201 int-in-state [>=2.9,<2.13]
             state["step"] = 0
             state["momentum"] = torch.zeros_like(parameter)
-        correction = 1 - 0.9 ** (state["step"] + 1)  # expect CD201 int-in-state
+        correction = 1 - 0.9 ** (state["step"] + 1)  # expect CD201 int-in-state [>=2.13]
         state["momentum"].mul_(0.9).add_(parameter.grad, alpha=0.1)
         parameter.add_((state["momentum"] / correction).sign(), alpha=-group["lr"])
         state["step"] += 1
@@ -38,7 +38,7 @@ def main():
     for _ in range(12):
         optimizer.zero_grad()
         net(torch.randn(2, 4)).pow(2).mean().backward()
-        step()
+        step()  # expect CD201 empty-state [<2.9]; expect CD201 int-in-state [<2.9]
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Compilation, Specialization
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.stacks import Frame
-from compile_doctor.source import locations
+from compile_doctor.source import locations, uses
 from compile_doctor.source.writes import Write, last_name, writes
 
 STATE_KINDS = frozenset(
@@ -161,7 +161,7 @@ def _group(
     if locations.is_plumbing(file):
         own = caller or _reader(evidence, torch_root, guard)
     elif locations.owner(file, torch_root) == "torch":
-        own = _reader(evidence, torch_root, guard)  # torch.optim's wrapper of a step that the user wrote
+        own = _reader(evidence, torch_root, guard) or caller  # torch.optim's wrapper of a step that the user wrote
     if own:
         file, line, function, caller = own.file, own.line, own.function, None
     return Recompiled(
@@ -219,6 +219,10 @@ def _line(evidence: Evidence, guard: Guard, compilation: Compilation, function: 
     # For a closure torch names a line inside the function that was passed in, which may be anywhere.
     if guard.kind != "closure" and guard.read_at and file.endswith(guard.read_at[0]):
         return guard.read_at[1]
+    attribute = last_name(re.sub(r"(?:\[\d+\])+$", "", guard.source)) if guard.source.startswith("self.") else None
+    found = uses.attribute_reader(sources, file, attribute, definition) if attribute else None
+    if found:
+        return found
     names = (name, guard.source.split(".", 1)[0])  # `block_mask.mask_mod` is read where block_mask is
     return next(filter(None, (locations.reader_line(sources, file, first, function, one) for one in names)), definition)
 

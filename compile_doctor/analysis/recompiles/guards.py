@@ -14,6 +14,7 @@ _MODULE = re.compile(r"\._(?:modules|parameters|buffers)\['(\w+)'\]")
 _GLOBAL = re.compile(r"\bG\['(\w+)'\]")
 _LOCAL = re.compile(r"\bL\['(\w+)'\]")
 _FIRST_KEY = re.compile(r"\[list\(dict\.keys\([^()]{0,200}\)\)\[\d+\]\]")
+_AS_TENSOR = re.compile(r"___as_tensor\(([\w.\[\]']+)\)\.item\(\)")
 _IMPORTED = re.compile(r"\b__import_(\w+)")
 """How torch writes `self.layer`, a module that was imported (`__import_einops_dot__backends`), a global `NAME` and a local `name`."""
 _COMMENT = re.compile(r"(?<!\s)\s+# (?P<code>.*?)(?<!\s)\s+# (?P<file>[^#\n]*?):(?P<line>\d+) in (?P<function>\S+)")
@@ -68,6 +69,7 @@ def parse(reason: str) -> Guard:
 def plain(source: str) -> str:
     """torch's name of a value as the user wrote it: `L['x']`, `G['SCALE']`, `self._modules['net']` are x, SCALE, self.net."""
     text = _LOCAL.sub(r"\1", _GLOBAL.sub(r"\1", _MODULE.sub(r".\1", source)))
+    text = _AS_TENSOR.sub(r"\1", text)
     return _IMPORTED.sub(lambda found: found[1].replace("_dot_", "."), text)
 
 
