@@ -195,3 +195,12 @@ def test_a_size_that_a_line_fixes_is_not_advised_to_be_dynamic():
     )  # fmt: skip
     assert "line 2 (`return m - g`) needs one fixed size" in finding.message
     assert "force_parameter_static_shapes" in finding.fix and "mark_dynamic" not in finding.fix
+
+
+def test_many_recompilations_after_one_break_share_a_finding():
+    """A frame that resumes after a break takes numbers that would be constants of its caller's graph."""
+    reasons = [(f"0/0: value{number} == 0",) for number in range(6)]
+    findings = found("CD201", *reasons, function="torch_dynamo_resume_in_forward_at_9", line=9)
+    assert [one.count for one in findings] == [1, 1, 1, 3]
+    assert "3 more recompilations have the same cause" in findings[-1].message
+    assert all("after the graph break at line 9" in one.message for one in findings)

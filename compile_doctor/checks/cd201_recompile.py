@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
@@ -9,10 +10,14 @@ from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.checks import cd204_new_closure, cd205_growing_shape
 from compile_doctor.checks.base import Check, recompile_values
 from compile_doctor.checks.recompile_advice import advice, consequence, expected, explained
-from compile_doctor.model.findings import Finding
+from compile_doctor.model.findings import Cost, Finding
+
+MOST = 3
+"""Recompilations with a finding of their own that follow from one break; if there are more, they share one."""
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
+    following: dict[str, list[Recompiled]] = defaultdict(list)
     for group in seen.recompiled:
         if (
             group.guard.kind in ("state", "module-int")
@@ -26,18 +31,41 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             yield CHECK.finding(f"Recompiled: {group.function}", words + ".", fix=fix, **recompile_values(seen, group))
             continue
         why = consequence(seen, group)
-        follows = (
-            " The value comes from a graph break: fix the break, and this recompilation disappears."
-            if group.follows_break
-            else ""
-        )
-        yield CHECK.finding(
-            f"Recompiled: {group.function}",
-            f"{_sentence(group)}.{explained(seen, group)}{follows or why}",
-            fix=advice(seen, group),
-            severity="info" if expected(group) else "warning",
-            **recompile_values(seen, group),
-        )
+        following[why].append(group)
+        if not why or len(following[why]) <= MOST:
+            yield _finding(seen, group, why)
+    for why, groups in following.items():
+        if why and len(groups) > MOST:
+            yield _rest(seen, groups[MOST:], why)
+
+
+def _finding(seen: AnalysisContext, group: Recompiled, why: str) -> Finding:
+    follows = " The value comes from a graph break: fix the break, and this recompilation disappears."
+    return CHECK.finding(
+        f"Recompiled: {group.function}",
+        f"{_sentence(group)}.{explained(seen, group)}{follows if group.follows_break else why}",
+        fix=advice(seen, group),
+        severity="info" if expected(group) else "warning",
+        **recompile_values(seen, group),
+    )
+
+
+def _rest(seen: AnalysisContext, groups: list[Recompiled], why: str) -> Finding:
+    """One finding for the rest of those that the same break causes."""
+    values = recompile_values(seen, groups[0])
+    functions = ", ".join(dict.fromkeys(group.function for group in groups))
+    costs = [recompile_values(seen, group)["cost"] for group in groups]
+    values |= {
+        "count": sum(len(group.compilations) for group in groups),
+        "cause": "follows-break",
+        "cost": Cost(sum(cost.graphs for cost in costs), sum(cost.seconds for cost in costs)),
+    }
+    return CHECK.finding(
+        f"Recompiled: {functions}",
+        f"{len(groups)} more recompilations have the same cause: {functions}.{why}",
+        fix="Fix the graph break that is named here, then look at what is left.",
+        **values,
+    )
 
 
 def _sentence(group: Recompiled) -> str:

@@ -106,8 +106,8 @@ def consequence(seen: AnalysisContext, group: Recompiled) -> str:
         name = locations.qualified(sources, frame.file, frame.line, function_name(frame.function))
         if (frame.file, name) in around:
             return (
-                f" {name} runs in plain Python because of line {skipped.at}, so each call of {group.function} in it is "
-                "compiled by itself: fix that break first."
+                f" {name} runs in plain Python because of line {skipped.at}, so what it calls is compiled by itself: fix "
+                "that break first."
             )
     return ""
 

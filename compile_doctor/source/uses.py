@@ -87,7 +87,11 @@ def _reads(node: ast.AST) -> Iterator[tuple[int, str]]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef) and child.name == "__init__":
             continue
-        if isinstance(child, ast.Attribute) and dotted(child) == f"self.{child.attr}" and isinstance(child.ctx, ast.Load):
+        if (
+            isinstance(child, ast.Attribute)
+            and dotted(child) == f"self.{child.attr}"
+            and isinstance(child.ctx, ast.Load)
+        ):
             yield child.lineno, child.attr
         yield from _reads(child)
 
