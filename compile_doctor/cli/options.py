@@ -179,7 +179,9 @@ report_options = gathered(
         show_default=True,
         help="Exit 1 if there is a finding of at least this severity.",
     ),
-    click.option("-v", "--verbose", count=True, help="Show all findings, their evidence, and what could not be checked."),
+    click.option(
+        "-v", "--verbose", count=True, help="Show all findings, their evidence, and what could not be checked."
+    ),
     click.option(
         "-q", "--quiet", is_flag=True, help="No progress on stderr; print the report only if something fails."
     ),
