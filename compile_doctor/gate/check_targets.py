@@ -23,7 +23,7 @@ from compile_doctor.processes.scratch import scratch
 from compile_doctor.run.fork_server import ForkServer
 from compile_doctor.run.launch import diagnose
 from compile_doctor.run.progress import Progress
-from compile_doctor.run.target_output import Said
+from compile_doctor.run.target_output import TargetOutput
 from compile_doctor.targets.target import parse_target
 
 ROOM = 4 << 30
@@ -59,15 +59,15 @@ def run_targets(
     Shows what the targets print: of those that fail or are inconclusive, or of all of them (`verbose`).
     """
     with scratch() as folder:
-        said = Said(folder, [target.name for target in targets])
+        output = TargetOutput(folder, [target.name for target in targets])
         try:
-            outcomes = _run(targets, Children(jobs), backend, forks, cache, done, said, Progress(quiet))
+            outcomes = _run(targets, Children(jobs), backend, forks, cache, done, output, Progress(quiet))
         except BaseException:
-            said.show_all()  # the children have ended by now, so their output is complete
+            output.show_all()  # the children have ended by now, so their output is complete
             raise
         for outcome in outcomes:
             if verbose or outcome.status in ("regression", "inconclusive"):
-                said.show(outcome.name)
+                output.show(outcome.name)
     return outcomes
 
 
@@ -78,7 +78,7 @@ def _run(
     forks: ForkServer | None,
     cache: Cache | None,
     done: Callable[[GateTarget, Evidence | DoctorError], Outcome],
-    said: Said,
+    output: TargetOutput,
     progress: Progress,
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
@@ -87,7 +87,7 @@ def _run(
         # Recipes are applied while torch is imported: the fork server has imported it already.
         start = watch if target.patches or forks is None else forks.start
         try:
-            return _evidence(target, backend, said.hearing(target.name, start), children, cache)
+            return _evidence(target, backend, output.keeping(target.name, start), children, cache)
         except DoctorError as error:
             return error
 
