@@ -9,7 +9,7 @@ import sys
 from compile_doctor.run.target_output import MOST, OUTPUT, TargetOutput
 
 
-def started(said, name, text):
+def started(output, name, text):
     def start(mode, command, environment, timeout):
         assert environment["OTHER"] == "kept"
         with open(environment[OUTPUT], "a", encoding="utf-8") as file:
@@ -21,7 +21,7 @@ def started(said, name, text):
 def test_each_target_s_own_and_once(tmp_path, capsys):
     output = TargetOutput(tmp_path, ["a/b", "c", "silent"])
     for name, text in (("a/b", "one\n"), ("c", "two\n"), ("a/b", "three\n"), ("silent", "\n")):
-        started(said, name, text)
+        started(output, name, text)
     output.show("a/b")
     assert capsys.readouterr().err == "--- what a/b printed ---\none\nthree\n--- end of a/b ---\n"
     output.show_all()
@@ -31,7 +31,7 @@ def test_each_target_s_own_and_once(tmp_path, capsys):
 
 def test_of_much_the_end(tmp_path, capsys):
     output = TargetOutput(tmp_path, ["a"])
-    started(said, "a", "x" * MOST + "the end")
+    started(output, "a", "x" * MOST + "the end")
     output.show("a")
     found = capsys.readouterr().err
     assert "the last 200,000 bytes" in found and "the end\n---" in found and len(found) < MOST + 200
