@@ -325,11 +325,11 @@ def test_without_a_verdict_nothing_is_as_good_and_nothing_is_written(
             summary={**reports[0].summary, "graphs": graphs},
         )  # fmt: skip
         outcome = judged(report)
-        assert outcome.status == "inconclusive" and outcome.reason == "It could not be judged."
+        assert outcome.status == "inconclusive" and outcome.reason == "The run was inconclusive."
         assert Gate((outcome,), "2.13.0", "cpu").exit_code == 3
         assert update(monkeypatch, tmp_path, {"vit": report}) == 3
         assert place(tmp_path, entry).read_bytes() == before
-    assert "vit: not written: It could not be judged." in capsys.readouterr().out
+    assert "vit: not written: The run was inconclusive." in capsys.readouterr().out
 
 
 def test_nor_is_one_that_lost_evidence_whatever_its_verdict(tmp_path, judged, monkeypatch, capsys, reports):
@@ -413,7 +413,7 @@ def test_update_replaces_what_cannot_be_read_and_says_so(tmp_path, monkeypatch, 
     if kind == "folder":  # not ours to delete
         assert code == 3 and first.startswith("vit: not written: ") and "cannot be written" in first
     else:
-        assert code == 0 and "written: " in first and "in place of one that could not be used" in first
+        assert code == 0 and "written: " in first and "replaces one that could not be used" in first
         assert path.is_file() and not path.is_symlink() and judged(reports[0]).status == "pass"
     assert not list(path.parent.glob(".*")), "no temporary file is left"
 
@@ -431,13 +431,13 @@ def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch, capsys, repor
 def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch, capsys, reports):
     report = replace(reports[0], environment={**reports[0].environment, "torch": ""})
     assert update(monkeypatch, tmp_path, {"vit": report}) == 3
-    assert "does not make a baseline: torch: " in capsys.readouterr().out and not (tmp_path / "baselines").exists()
+    assert "cannot be stored as a baseline: torch: " in capsys.readouterr().out and not (tmp_path / "baselines").exists()
 
 
 def test_one_that_is_too_large_to_be_read_is_not_written(tmp_path, monkeypatch, reports):
     entry = snapshot("vit", reports[0])
     monkeypatch.setattr(baseline_files, "LARGEST", 100)
-    with pytest.raises(InconclusiveError, match="it would hold more than 100 bytes"):
+    with pytest.raises(InconclusiveError, match="it would have more than 100 bytes"):
         write(place(tmp_path, entry), entry)
 
 
@@ -489,5 +489,5 @@ def test_diff_compares_the_others(tmp_path, monkeypatch, capsys, reports):
     said = capsys.readouterr()
     assert "new: " in said.out and "not compared: baselines/bad.torch-2.13.cpu.json" in said.err
     place(tmp_path, old).write_text("[]")
-    with pytest.raises(InconclusiveError, match=r"there are some for 2\.13"):
+    with pytest.raises(InconclusiveError, match=r"There are baselines for torch 2\.13"):
         diff_baselines("2.12", "2.13")

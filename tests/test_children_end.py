@@ -126,7 +126,7 @@ def test_a_signal_ends_everything_and_is_the_exit_code(place, number):
     out, err = doctor.communicate(timeout=60)
     # What was seen is reported after Ctrl-C; whoever sends another signal asks for nothing but the end.
     assert doctor.returncode == (3 if number == signal.SIGINT else 128 + number), err
-    assert "Interrupted before it was done" in out and "Traceback" not in err
+    assert "The run was interrupted before it finished" in out and "Traceback" not in err
     assert all(map(ended, pids(place)))
     assert not list((place / "tmp").iterdir()) and (place / "kept" / "capture.json").exists()
 

@@ -45,7 +45,7 @@ def test_what_is_no_target(call, tmp_path):
         "missing.py:Model": "missing.py does not exist",
         "folder": "folder is a directory, not a target",
         "folder.py": "folder.py is not a file",
-        "notes.txt": "notes.txt is no Python file",
+        "notes.txt": "notes.txt is not a Python file",
         "gibberish": "'gibberish' is no target",
         "": "'' is no target",
         "a/b:c": "'a/b:c' is no target",
@@ -69,7 +69,7 @@ def test_unknown_examples_name_the_known_ones(call):
 def test_examples_that_cannot_be_copied(call, tmp_path):
     assert call("examples", "clean", "--copy", tmp_path)[0] == 0
     code, _, err = call("examples", "clean", "--copy", tmp_path)
-    assert code == 2 and "exists already" in err
+    assert code == 2 and "already exists" in err
     code, _, err = call("examples", "clean", "--copy", tmp_path / "nowhere")
     assert code == 2 and "cannot be written" in err
 
@@ -89,7 +89,7 @@ def test_bad_outputs_are_refused_before_anything_runs(call, tmp_path):
         "report.txt": "give FORMAT:PATH",
         "text:": "give FORMAT:PATH",
         "xml:a.xml": "one of text, json",
-        "text:no/where.txt": "is no directory",
+        "text:no/where.txt": "is not a directory",
         ":": "FORMAT",
     }
     for output, message in cases.items():
@@ -134,7 +134,7 @@ def test_reports_on_what_is_no_capture(call, tmp_path):
         "nothing": "does not exist",
         "empty": "holds no capture",
         "damaged.zip": "nor a readable .zip",
-        "newer": "recorded by a newer compile-doctor (compile-doctor/capture/9",
+        "newer": "recorded by a newer version of compile-doctor (compile-doctor/capture/9",
     }
     for name, message in cases.items():
         for kind in ("text", "json"):

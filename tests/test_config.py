@@ -101,9 +101,9 @@ target = "Größe/1"
         ('baseline-dir = " "', "baseline-dir = ' ' is not valid"),
         ('baseline-dir = "a\\\\b"', "without backslashes (write /)"),
         ('baseline-dir = "a\\u0000b"', "baseline-dir = 'a\\x00b' is not valid"),
-        ('baseline-dir = "pyproject.toml"', "pyproject.toml is something else"),
-        ('baseline-dir = "pyproject.toml/deeper"', "pyproject.toml is something else"),
-        ('baseline-dir = "deep/../../file"', "file is something else"),
+        ('baseline-dir = "pyproject.toml"', "pyproject.toml is not a folder"),
+        ('baseline-dir = "pyproject.toml/deeper"', "pyproject.toml is not a folder"),
+        ('baseline-dir = "deep/../../file"', "file is not a folder"),
         ("owner = 1", "unknown key 'owner'; did you mean 'owners'?"),
         ("zzz = 1", "unknown key 'zzz'; there are baseline-dir, targets, owners, waivers, jobs, cache."),
         ("targets = 1", "targets = 1 is of the wrong type: it has to be a list"),
@@ -226,7 +226,7 @@ def test_the_same_for_waivers(tmp_path, table):
         (
             "expires = 2027-01-31",
             'expires = 2027-01-31\ntarget = "vit"',
-            "target = 'vit' is not a target; there are gpt.",
+            "target = 'vit' is not the name of a target; the names are gpt.",
         ),
         ("expires = 2027-01-31", 'expires = 2027-01-31\ntarget = ""', "target = '' is not valid"),
         ("expires = ", "until = ", "unknown key 'until'; there are code, place, reason, expires, target."),
@@ -256,9 +256,9 @@ def test_a_waiver_takes_the_code_of_any_check_that_judges(tmp_path):
         (b"[tool.compile-doctor]\nowners = [\xff]", "is not UTF-8"),
         ((HEAD + "jobs = " + "9" * 5000).encode(), "cannot be read"),
         ((HEAD + "jobs = " + "[" * 50_000).encode(), "pyproject.toml"),
-        (b"#" * (LARGEST + 1), f"it holds more than {LARGEST:,} bytes"),
-        (b"[[tool.compile-doctor]]\n", "[tool.compile-doctor] is not a table"),
-        (b"[tool]\ncompile-doctor = 3\n", "[tool.compile-doctor] is not a table"),
+        (b"#" * (LARGEST + 1), f"it has more than {LARGEST:,} bytes"),
+        (b"[[tool.compile-doctor]]\n", "tool.compile-doctor is not a table"),
+        (b"[tool]\ncompile-doctor = 3\n", "tool.compile-doctor is not a table"),
     ],
     ids=["toml", "bytes", "digits", "nested", "large", "list", "number"],
 )
@@ -325,7 +325,7 @@ def test_no_targets_at_all_and_one_that_is_not_there(tmp_path, monkeypatch):
         choose(())
     assert '[[tool.compile-doctor.targets]]\nname = "model"' in caught.value.hint
     (tmp_path / "pyproject.toml").write_text(HEAD + TARGET)
-    with pytest.raises(UsageError, match="There is no target 'vit'"):
+    with pytest.raises(UsageError, match="has no target 'vit'"):
         choose(("vit",))
     assert [target.name for target in choose(("gpt", "gpt"))[1]] == ["gpt"], "once is enough"
 

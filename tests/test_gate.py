@@ -242,7 +242,7 @@ def test_what_to_do_is_said_once_for_all_targets(tmp_path):
     )
     written(tmp_path, evidence())
     worse = judge(GateTarget("vit", "model.py"), evidence(breaks=(a_break(),)), settings, TODAY)
-    assert "If it is meant: compile-doctor baseline update vit " in gate_renderer("text")(
+    assert "If this is intended: compile-doctor baseline update vit " in gate_renderer("text")(
         Gate((worse,), "2.13.0", "cpu")
     )
     fused = judge(GateTarget("vit", "model.py", require_fused=True), evidence(breaks=(a_break(),)), settings, TODAY)
@@ -291,7 +291,7 @@ def test_a_waiver_covers_its_finding_until_it_expires(tmp_path):
     unused = changed(waiver, code="CD102")
     configured = configuration(tmp_path, waivers=(expired, unused), targets=(TARGET,))
     notes = waiver_notes(configured, [found], TODAY)
-    assert len(notes) == 2 and "expired on 2026-11-20" in notes[0] and "covers nothing any more" in notes[1]
+    assert len(notes) == 2 and "expired on 2026-11-20" in notes[0] and "no longer covers anything" in notes[1]
 
 
 def test_of_a_target_that_was_not_run_nobody_knows_what_a_waiver_covers(tmp_path):

@@ -203,7 +203,7 @@ BROKEN = {
         "XYZ001",
         "plugged:CHECK",
         GOOD.format(code="XYZ001").replace("yield", "raise KeyError('x')\n    yield"),
-        "it failed on this evidence: KeyError: 'x'",
+        "it raised KeyError: 'x'",
     ),
     "another's finding": (
         "XYZ001",
@@ -223,7 +223,7 @@ BROKEN = {
         "XYZ001",
         "plugged:CHECK",
         GOOD.format(code="XYZ001").replace("yield", "raise SystemExit(0)\n    yield"),
-        "it failed on this evidence: SystemExit: 0",
+        "it raised SystemExit: 0",
     ),
     **{
         f"a bad {name}": (
