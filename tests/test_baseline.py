@@ -127,7 +127,7 @@ def test_a_mutated_baseline_is_never_a_crash_and_never_a_pass(tmp_path, judged, 
         ({"findings": [HALF_A_PLACE]}, "findings[0]: Expected both `file` and `function` to be null, or none"),
         ({"attention": [{}]}, "attention[0]: Object missing required field `file`"),
         ({"torch": "2"}, "torch: Expected `str` matching"),
-        ({"schema": "compile-doctor/baseline/2"}, f"'compile-doctor/baseline/2', this version reads {SCHEMA}"),
+        ({"schema": "compile-doctor/baseline/2"}, f"'compile-doctor/baseline/2', but this version reads {SCHEMA}"),
         ({"more": 1}, "unknown field `more`"),
     ],
 )
@@ -247,9 +247,9 @@ def test_an_older_file_of_such_a_name_is_still_its_own(tmp_path, judged, reports
     assert find(folder, "vit/a", entry.torch, entry.device) == older and known(folder, "vit/a", entry.torch)
     assert judged(reports[0], "vit/a").status == "pass"
     other = judged(reports[0], "vit-a")
-    assert other.status == "inconclusive" and "target 'vit/a' instead of 'vit-a'" in other.reason
+    assert other.status == "inconclusive" and "target 'vit/a', not 'vit-a'" in other.reason
     said = gate._write(configured(tmp_path, "vit/a"), entry)
-    assert "in place of" in said and not older.exists() and place(tmp_path, entry).exists()
+    assert "replaces" in said and not older.exists() and place(tmp_path, entry).exists()
     assert judged(reports[0], "vit/a").status == "pass"
 
 
@@ -261,7 +261,7 @@ def test_a_file_copied_from_another_is_never_a_pass(tmp_path, judged, reports, w
     write(source, other)
     shutil.copy(source, here)
     outcome = judged(reports[0])
-    assert outcome.status == "inconclusive" and f"{what} '{getattr(other, what)}' instead of" in outcome.reason
+    assert outcome.status == "inconclusive" and f"{what} '{getattr(other, what)}', not" in outcome.reason
     assert outcome.hint == "compile-doctor baseline update vit"
     here.unlink()
     here.symlink_to(source)

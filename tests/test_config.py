@@ -105,7 +105,7 @@ target = "Größe/1"
         ('baseline-dir = "pyproject.toml/deeper"', "pyproject.toml is not a folder"),
         ('baseline-dir = "deep/../../file"', "file is not a folder"),
         ("owner = 1", "unknown key 'owner'; did you mean 'owners'?"),
-        ("zzz = 1", "unknown key 'zzz'; there are baseline-dir, targets, owners, waivers, jobs, cache."),
+        ("zzz = 1", "unknown key 'zzz'; the known keys are baseline-dir, targets, owners, waivers, jobs, cache."),
         ("targets = 1", "targets = 1 is of the wrong type: it has to be a list"),
         ('targets = ["model.py"]', "[[tool.compile-doctor.targets]] 1 = 'model.py' is not a table"),
     ],
@@ -211,7 +211,7 @@ def test_the_same_for_waivers(tmp_path, table):
             "[[tool.compile-doctor.waivers]] 1: code = 'CD999' is not the code of a check",
         ),
         ('code = "CD101"', 'code = "cd101"', "did you mean 'CD101'?"),
-        ('code = "CD101"', 'code = "graph-break"', "there are CD001, CD002, "),
+        ('code = "CD101"', 'code = "graph-break"', "the known codes are CD001, CD002, "),
         ('code = "CD101"\n', "", "code is missing"),
         ('place = "model.py"', 'place = ""', "place = '' is not valid"),
         ('place = "model.py"', 'place = "a\\\\model.py"', "write /"),
@@ -229,7 +229,7 @@ def test_the_same_for_waivers(tmp_path, table):
             "target = 'vit' is not the name of a target; the names are gpt.",
         ),
         ("expires = 2027-01-31", 'expires = 2027-01-31\ntarget = ""', "target = '' is not valid"),
-        ("expires = ", "until = ", "unknown key 'until'; there are code, place, reason, expires, target."),
+        ("expires = ", "until = ", "unknown key 'until'; the known keys are code, place, reason, expires, target."),
     ],
 )
 def test_what_is_refused_in_a_waiver(tmp_path, old, new, message):
@@ -332,7 +332,7 @@ def test_no_targets_at_all_and_one_that_is_not_there(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", ["", ",", " ", "mine,", ",mine", "mine,,torch", "Mine", "everybody"])
 def test_owners_on_the_command_line(tmp_path, monkeypatch, text):
-    with pytest.raises(UsageError, match=r"is not one of mine, dependency, torch") as caught:
+    with pytest.raises(UsageError, match=r"is not a valid owner. Give some of mine, dependency, torch") as caught:
         parse_owners(text)
     assert f"--owners {text!r}" in str(caught.value)
     (tmp_path / "pyproject.toml").write_text(HEAD + TARGET)

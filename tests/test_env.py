@@ -63,7 +63,7 @@ def test_a_backend_that_is_there_but_not_taken():
 def test_is_causal_over_a_cache_is_no_cache(shape, warned):
     said = "\n".join(as_lines([entry(shape, options={"is_causal": True})]))
     assert ("aligned top left" in said) == warned
-    assert ("keys 1 to 8 nobody" in said) == warned
+    assert ("no query attends to keys 1 to 8" in said) == warned
 
 
 def test_what_torch_cannot_be_asked_is_said():
@@ -91,7 +91,7 @@ def test_no_defects_are_no_empty_list():
     ("arguments", "said"),
     [
         (["--shape", "1,8,64"], "is not B,H,S,D"),
-        (["--shape", "1,8,64,32/3"], "cannot share 3 heads"),
+        (["--shape", "1,8,64,32/3"], "not a multiple of 3 key heads"),
         (["--causal"], "--causal needs a shape"),
         (["--dtype", "float16"], "--dtype needs a shape"),
         (["--shape", "1,8,64,32", "--causal", "--mask"], "exclude each other"),

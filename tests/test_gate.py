@@ -180,7 +180,7 @@ def test_what_another_torch_makes_of_the_same_code_is_said_in_words():
     assert list(differences(old, changed(old, torch="2.9"))) == []
     renamed = a_snapshot("2.9", evidence(breaks=(a_break(upstream="GB9999"),)))
     assert list(differences(old, renamed)) == [
-        "CD101 graph-break in Model.forward (model.py): told as print [GB0059], now as print [GB9999]"
+        "CD101 graph-break in Model.forward (model.py): cause print [GB0059] → print [GB9999]"
     ]
     new = a_snapshot("2.9", evidence(compilations=(compilation(), compilation(index=1))))
     assert list(differences(old, new)) == [
@@ -273,7 +273,7 @@ def test_the_options_of_a_target_are_those_of_diagnose():
     found = settings_of(target, None)
     assert (found.tokens, found.grad, found.memory_limit, found.patches) == (64, True, 8 << 30, "auto")
     assert found.backend == "inductor" and settings_of(target, "eager").backend == "eager"
-    with pytest.raises(UsageError, match="memory-limit: 'much' is no size"):
+    with pytest.raises(UsageError, match="memory-limit: 'much' is not a valid size"):
         settings_of(changed(target, memory_limit="much"))
     assert Gate((Outcome("vit", "of a newer version", "", None),), "2.13.0", "cpu").exit_code == 3
 
@@ -322,7 +322,7 @@ def test_thresholds_only_where_asked_for(tmp_path):
     written(tmp_path, evidence())
     assert outcome(tmp_path, slow).status == "pass"
     target = GateTarget("vit", "model.py", max_compile_seconds=10)
-    assert "99.0 s of compile time, 10 s allowed" in outcome(tmp_path, slow, target).worse[0].text
+    assert "compile time of 99.0 s, at most 10 s allowed" in outcome(tmp_path, slow, target).worse[0].text
 
 
 def test_a_damaged_baseline_says_so_and_ends_nothing(tmp_path):

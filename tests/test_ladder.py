@@ -132,14 +132,14 @@ def test_mixed_is_dense_enough_to_stop():
         call = dense_call(inputs=qkv(tokens))
         return Rung(tokens, watched(in_graph(node(inputs=qkv(tokens))), dense=(call,)))
 
-    assert "plain" in stop([both(256), both(1024)], 4096, left=10**12)[0]
+    assert "decides" in stop([both(256), both(1024)], 4096, left=10**12)[0]
 
 
 def test_unproven_runs_only_where_its_dense_path_would_fit():
     _, needed = stop([unproven(256)], 1024, left=None)
     assert stop([unproven(256)], 1024, left=needed)[0] == ""
     reason, _ = stop([unproven(256)], 1024, left=needed - 1)
-    assert reason == f"its dense path would need {needed:,} bytes, and {needed - 1:,} are free"
+    assert reason == f"its dense path would need {needed:,} bytes, but only {needed - 1:,} are free"
 
 
 def test_dense_after_one_size_runs_only_where_it_would_fit():

@@ -58,7 +58,7 @@ def test_an_attention_function_is_known_by_its_parameters(tmp_path, source, attr
         ("def mine(q, k, v): ...\ndef example_inputs(): ...", "mine", ""),
         ("def mine(q, k, v, mask_mod, score_mod): ...\ndef example_inputs(): ...\nclass Model: ...", None, ""),
         ("class Model: ...", "Model", ""),
-        ("def mine(q): ...", "nine", "There is no 'nine' in it. Did you mean mine?"),
+        ("def mine(q): ...", "nine", "'nine' does not occur in it. Did you mean mine?"),
     ],
 )
 def test_why_a_target_is_none(tmp_path, source, attr, why):

@@ -25,7 +25,7 @@ def parse_shape(text: str) -> dict[str, int]:
     found = {"batch": batch, "heads": heads, "tokens": tokens, "dim": dim}
     found |= {"kv_heads": kv_heads or heads, "kv_tokens": kv_tokens or tokens, "value_dim": value_dim or dim}
     if heads % found["kv_heads"]:
-        raise ValueError(f"{text!r}: {heads} query heads is not a multiple of {kv_heads} key heads")
+        raise ValueError(f"{text!r}: {heads} query heads are not a multiple of {kv_heads} key heads")
     return found
 
 
