@@ -30,7 +30,7 @@ def call(tmp_path, monkeypatch, capsys):
         with pytest.raises(SystemExit) as caught:
             main(list(map(str, arguments)))
         out, err = capsys.readouterr()
-        assert "Traceback" not in err and "mistake of compile-doctor" not in err
+        assert "Traceback" not in err and "defect of compile-doctor" not in err
         return int(caught.value.code or 0), out, err
 
     return run

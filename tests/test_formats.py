@@ -173,7 +173,7 @@ def test_bytes_are_the_same_each_time_and_hold_text_only(name, subject):
 
 @pytest.mark.parametrize("name", CI)
 def test_no_verdict_never_looks_like_a_pass(name):
-    assert "not judged" in shown("markdown", GATES["unknown-status"])
+    assert "**inconclusive**" in shown("markdown", GATES["unknown-status"])
     for subject in (GATES["inconclusive"], GATES["mixed"], GATES["empty"], REPORTS["interrupted"]):
         text = shown(name, subject)
         assert text != shown(name, GATES["pass"])
