@@ -46,11 +46,11 @@ def test_what_is_no_target(call, tmp_path):
         "folder": "folder is a directory, not a target",
         "folder.py": "folder.py is not a file",
         "notes.txt": "notes.txt is not a Python file",
-        "gibberish": "'gibberish' is no target",
-        "": "'' is no target",
-        "a/b:c": "'a/b:c' is no target",
-        ":": "':' is no target",
-        "model.py:1st": "is no target",
+        "gibberish": "'gibberish' is not a valid target",
+        "": "'' is not a valid target",
+        "a/b:c": "'a/b:c' is not a valid target",
+        ":": "':' is not a valid target",
+        "model.py:1st": "is not a valid target",
     }
     for target, message in cases.items():
         code, out, err = call("diagnose", target)
@@ -78,7 +78,7 @@ def test_unknown_codes_name_the_known_ones(call):
     for unknown in ("CD999", "nonsense", "", "CD", "[red]"):
         code, out, err = call("explain", unknown)
         assert (code, out) == (2, "")
-        assert "is no code" in err and "CD101" in err
+        assert "is not a known code" in err and "CD101" in err
     code, _, err = call("explain", "GB9999")
     assert code == 2 and "GB9999" in err
 
@@ -132,7 +132,7 @@ def test_reports_on_what_is_no_capture(call, tmp_path):
     (newer / "capture.json").write_text(json.dumps({"schema": "compile-doctor/capture/9"}))
     cases = {
         "nothing": "does not exist",
-        "empty": "holds no capture",
+        "empty": "contains neither a capture",
         "damaged.zip": "nor a readable .zip",
         "newer": "recorded by a newer version of compile-doctor (compile-doctor/capture/9",
     }
