@@ -115,7 +115,7 @@ def watch(mode, command, environment, timeout):
 
 
 def programs(folder: Path):
-    """(name, target file, settings) of everything that is recorded."""
+    """(name, target file, settings) of everything that is recorded; no settings for what `run` starts."""
     for check in own_checks():
         for kind, source in (("fires", check.fires), ("silent", check.silent)):
             if source:
@@ -124,6 +124,9 @@ def programs(folder: Path):
                 yield f"{check.code.lower()}-{kind}", path, settings_of(path, check.options.split())
     for path in labels.programs(PROGRAMS):
         label = labels.read(path)
+        if label.command == "run":
+            yield path.stem.replace("_", "-"), path, None
+            continue
         wanted = settings_of(path, label.options)
         wanted["backend"] = label.backend or wanted.get("backend") or "eager"
         yield path.stem.replace("_", "-"), path, wanted
@@ -148,14 +151,20 @@ def settings_of(path: Path, options) -> dict:
     return {name: parsed[name] for name in names if parsed[name] is not None}
 
 
-def record(name: str, path: Path, settings: dict, out: Path) -> str:
+def record(name: str, path: Path, settings: dict | None, out: Path) -> str:
     scratch = Path(tempfile.mkdtemp(prefix="record-"))
     try:
-        settings = {"timeout": SHORT_TIMEOUT.get(name, 300.0), **settings}
         capture = scratch / "capture"
-        launch.diagnose(
-            parse_target(str(path)), launch.Settings(**settings), capture, False, Progress(quiet=True), watch
-        )
+        if settings is None:
+            doctor = [sys.executable, "-m", "compile_doctor", "run", "--capture", str(capture)]
+            clean = {key: value for key, value in os.environ.items() if key != "TORCH_TRACE"}
+            program = [*doctor, "--", sys.executable, str(path)]
+            subprocess.run(program, env={**clean, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False)
+        else:
+            settings = {"timeout": SHORT_TIMEOUT.get(name, 300.0), **settings}
+            launch.diagnose(
+                parse_target(str(path)), launch.Settings(**settings), capture, False, Progress(quiet=True), watch
+            )
         pack(capture, out / f"{name}.zip", path.parent)
         return name
     finally:

@@ -20,6 +20,10 @@ PROGRAMS = labels.programs(HERE / "programs")
 GUARDED = ("graph_breaks", "recompiles", "graphs", "frames_skipped")
 
 
+def _plain(text: str) -> str:
+    return " ".join(text.split())
+
+
 def replay(version: str, name: str):
     return make_report(load_capture(EVIDENCE / version / f"{name}.zip"))
 
@@ -59,6 +63,12 @@ def test_program_is_labelled_right(version, program):
     assert {key: report.summary[key] for key in GUARDED if key in stated} == {
         key: int(stated[key]) for key in GUARDED if key in stated
     }
+    for words in label.words:
+        if labels.within(words.scope, version):
+            texts = [_plain(f"{one.message} {one.fix}") for one in report.findings if one.code == words.code]
+            assert texts or not words.wanted, f"no {words.code}"
+            for text in texts:
+                assert (_plain(words.text) in text) == words.wanted, (words, text)
     assert stated.get("verdict", report.verdict) == report.verdict
     assert int(stated.get("exit", exit_code(report, "error"))) == exit_code(report, "error")
 
