@@ -431,7 +431,9 @@ def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch, capsys, repor
 def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch, capsys, reports):
     report = replace(reports[0], environment={**reports[0].environment, "torch": ""})
     assert update(monkeypatch, tmp_path, {"vit": report}) == 3
-    assert "cannot be stored as a baseline: torch: " in capsys.readouterr().out and not (tmp_path / "baselines").exists()
+    assert (
+        "cannot be stored as a baseline: torch: " in capsys.readouterr().out and not (tmp_path / "baselines").exists()
+    )
 
 
 def test_one_that_is_too_large_to_be_read_is_not_written(tmp_path, monkeypatch, reports):

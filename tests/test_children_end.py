@@ -344,9 +344,7 @@ def test_streams_that_take_nothing(place):
 def test_a_disk_without_room(place):
     done = shell(place, "ulimit -f 0; $DOCTOR run -- true")
     assert done.returncode in (2, 3) and done.stdout == ""
-    assert (
-        done.stderr.startswith("compile-doctor: ") and "defect" not in done.stderr and "Traceback" not in done.stderr
-    )
+    assert done.stderr.startswith("compile-doctor: ") and "defect" not in done.stderr and "Traceback" not in done.stderr
 
 
 def test_no_torch(place):

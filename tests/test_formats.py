@@ -178,7 +178,9 @@ def test_no_verdict_never_looks_like_a_pass(name):
         text = shown(name, subject)
         assert text != shown(name, GATES["pass"])
         reason = {"mixed": "It needs CUDA", "inconclusive": "It needs CUDA", "empty": "No target was checked"}
-        known = next((reason[key] for key, one in GATES.items() if one is subject), "The run was interrupted before it finished")
+        known = next(
+            (reason[key] for key, one in GATES.items() if one is subject), "The run was interrupted before it finished"
+        )
         assert known in text, name
 
 
@@ -686,9 +688,7 @@ def test_markdown_of_a_break():
 
 def test_markdown_of_a_gate():
     text = shown("markdown", GATES["mixed"])
-    assert text.startswith(
-        "### compile-doctor: something got worse\n\n**1 got worse, 1 inconclusive, 1 passed** of 3"
-    )
+    assert text.startswith("### compile-doctor: something got worse\n\n**1 got worse, 1 inconclusive, 1 passed** of 3")
     assert "| small | **worse** | CD101 is new; if this is intended: compile-doctor baseline update |" in text
     assert "| large | **inconclusive** | It needs CUDA; run it on the GPU machine |" in text
     assert text.index("#### What got worse") < text.index("#### Waived") < text.index("#### Better than the baseline")
