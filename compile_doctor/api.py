@@ -63,15 +63,15 @@ def diagnose(
 ) -> Report:
     """Runs a target under `torch.compile` and reports what went wrong.
 
-    A TARGET string (`model.py`, `model.py:attr`, `package.module:attr`, `example:NAME`) runs in a child process, compiled
-    and then in eager mode, as with `compile-doctor diagnose`; `options` are those of the command with underscores
-    (`device`, `tokens`, `backend`, `mode`, `dynamic`, `grad`, `as_is`, `repeat`, `timeout` in seconds, `memory_limit` in
-    bytes, `require_fused`, `patches`, `numerics`), and `capture` is a folder that keeps the evidence.
+    A TARGET string (`model.py`, `model.py:attr`, `package.module:attr`, `example:NAME`) runs in a child process,
+    compiled and then in eager mode, as with `compile-doctor diagnose`; `options` are those of the command with
+    underscores (`device`, `tokens`, `backend`, `mode`, `dynamic`, `grad`, `as_is`, `repeat`, `timeout` in seconds,
+    `memory_limit` in bytes, `require_fused`, `patches`, `numerics`), and `capture` is a folder that keeps the evidence.
 
-    A callable with its `inputs` (a tuple of positional arguments, a dict of keyword arguments, or one value) is compiled
-    and called twice in this process, under `torch.no_grad()` unless `grad=True`; `backend`, `mode` and `dynamic` are
-    passed to `torch.compile`. That is quicker, with limits: a crash ends this process, there is no eager control run,
-    memory is not measured, and Dynamo's caches are reset before.
+    A callable with its `inputs` (a tuple of positional arguments, a dict of keyword arguments, or one value) is
+    compiled and called twice in this process, under `torch.no_grad()` unless `grad=True`; `backend`, `mode` and
+    `dynamic` are passed to `torch.compile`. That is quicker, with limits: a crash ends this process, there is no eager
+    control run, memory is not measured, and Dynamo's caches are reset before.
 
     Raises UsageError for an unknown option or an invalid TARGET. If the target fails, the report shows it.
     """
@@ -100,7 +100,7 @@ def diagnose(
 def watch() -> Iterator[Watched]:
     """Observes what is compiled in this process while the block runs: `with compile_doctor.watch() as seen`.
 
-    Only what is compiled within the block counts: call `torch._dynamo.reset()` first if the same code was compiled before.
+    Only what is compiled within the block counts: call `torch._dynamo.reset()` first if the code was compiled before.
     An exception in the block is raised again; `seen.report` is set even then. Raises RuntimeError for a block within
     another block, also in another thread.
     """
@@ -109,7 +109,10 @@ def watch() -> Iterator[Watched]:
 
 
 def load(path: str | os.PathLike[str]) -> Report:
-    """The report of a capture (a folder, a .zip, or a folder of TORCH_TRACE files). Raises CaptureError if unreadable."""
+    """The report of a capture: a folder, a .zip, or a folder of TORCH_TRACE files.
+
+    Raises CaptureError if it cannot be read.
+    """
     from compile_doctor.capture.load import load_capture
 
     return _report(load_capture(Path(path)))
@@ -142,7 +145,8 @@ def _here(function: Any, inputs: Any, options: dict[str, Any]) -> Report:
 
     if not callable(function):
         raise UsageError(
-            f"An object of type {type(function).__name__} cannot be called. Give a TARGET string, or a callable and inputs."
+            f"An object of type {type(function).__name__} cannot be called. "
+            "Give a TARGET string, or a callable and its inputs."
         )
     _check(options, {"backend", "mode", "dynamic", "grad"})
     with _watched(f"{getattr(function, '__qualname__', type(function).__name__)} in this process") as seen:

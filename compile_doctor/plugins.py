@@ -1,6 +1,6 @@
 """What other distributions add through entry points. Looked up once, at the first use; that imports none of their code.
 
-A plug-in is the user's choice and runs with the user's rights. Its errors are reported with the name of its distribution.
+A plug-in is the user's choice and runs with the user's rights. Its errors are reported with its distribution's name.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Plugin:
         return f"{self.name} = {self.value} of {self.distribution}"
 
     def load(self) -> Any:
-        """The object that the entry point names. Raises PluginError for anything that its import raises, even SystemExit."""
+        """The object that the entry point names. Raises PluginError for anything that its import raises."""
         try:
             return self.entry.load()
         except (Exception, SystemExit) as error:  # code of other people may raise anything

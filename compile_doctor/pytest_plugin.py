@@ -29,8 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Registers the mark, for --strict-markers."""
     config.addinivalue_line(
         "markers",
-        f"{MARK}(graphs=, graph_breaks=, recompiles=, frames_skipped=, max_…=, attention=): limits what the test compiles "
-        "with torch.compile (compile-doctor)",
+        f"{MARK}(graphs=, graph_breaks=, recompiles=, frames_skipped=, max_…=, attention=): limits what the test "
+        "compiles with torch.compile (compile-doctor)",
     )
 
 
@@ -46,8 +46,8 @@ class CompileHealth:
 
         `graphs`, `graph_breaks`, `recompiles` and `frames_skipped` are exact; with the prefix `max_` they are limits.
         `attention="fused"`: each call was lowered to a kernel that ran, and the dense path did not run; memory is not
-        measured in a test. Raises TypeError for another name, ValueError for a negative number, RuntimeError for a block
-        within a block.
+        measured in a test. Raises TypeError for another name, ValueError for a negative number, RuntimeError for a
+        block within a block.
         """
         wanted = _checked(expected)
         from compile_doctor.api import watch

@@ -18,7 +18,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the two public names at their first use: the probe imports `schema`, possibly without msgspec installed."""
+    """Imports the two public names at their first use: the probe imports `schema`, possibly without msgspec."""
     if name == "load_capture":
         from compile_doctor.capture.load import load_capture
 

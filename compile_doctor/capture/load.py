@@ -169,7 +169,7 @@ def _bytecode(members: Members, events: EventReader, lost: list[str]) -> Iterato
 
 
 def _rungs(members: Members, manifest: Manifest) -> Evidence:
-    """The evidence of the largest size that was run, with all sizes in `rungs`. Raises CaptureError if there is none."""
+    """The evidence of the largest size that was run, with all sizes in `rungs`. Raises CaptureError if none was."""
     rungs = []
     for listed in manifest.rungs:
         inside = None
@@ -190,7 +190,7 @@ def _rungs(members: Members, manifest: Manifest) -> Evidence:
 
 
 def merged(asked: Asked, rungs: list[Rung]) -> Evidence | None:
-    """The evidence of all sizes in one: the largest that ran, with the eager control of the smallest; None if none ran."""
+    """The evidence of the largest size that ran, with the eager control of the smallest; None if none ran."""
     ran = [rung for rung in rungs if rung.evidence is not None]
     if not ran or ran[0].evidence is None or ran[-1].evidence is None:
         return None

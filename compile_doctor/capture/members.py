@@ -25,7 +25,7 @@ LONGEST_LINE = 16 << 20
 PACKED = 64 << 20
 """Bytes that any zip may unpack to; beyond that, `RATIO` is the limit."""
 RATIO = 250
-"""Traces are repetitive and shrink to a thirtieth; the maximum of zlib is a thousandth, which only a zip bomb reaches."""
+"""Traces are repetitive and shrink to a thirtieth; zlib's maximum is a thousandth, which only a zip bomb reaches."""
 BLOCK = 1 << 20
 
 _APART = re.compile(r"(?:^|/)(?:\.[^/]*|__MACOSX)(?:/|$)|^with-recipes/|(?:^|/)files-\d+\.json$")

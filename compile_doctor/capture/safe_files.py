@@ -42,7 +42,7 @@ def read_bytes(path: Path, limit: int, follow: bool = True) -> bytes:
 
 
 def read_capped(stream: BinaryIO, limit: int) -> bytes:
-    """The whole stream. Raises UnsafeFileError for more than `limit` bytes, which does not rely on a file's own size."""
+    """The whole stream. Raises UnsafeFileError for more than `limit` bytes, without relying on a file's own size."""
     pieces, size = [], 0
     while piece := stream.read(min(1 << 20, limit + 1 - size)):
         pieces.append(piece)

@@ -41,7 +41,7 @@ def read_sources(evidence: Evidence, roots: Iterable[str]) -> dict[str, str]:
 
 
 def roots_of(evidence: Evidence) -> Iterator[str]:
-    """The folders of a run's programs: its working directory, its search path, and those of the files that it loaded."""
+    """The folders of a run's programs: its working directory, its search path, and those of loaded files."""
     yield evidence.asked.cwd
     target = evidence.asked.target.partition(":")[0]
     if target.endswith(".py"):

@@ -51,7 +51,7 @@ class CaptureDirectory:
         return self._seal(evidence, members, files)
 
     def close_rungs(self, rungs: list[Rung]) -> Evidence:
-        """Writes the list of sizes that were run, each a sealed capture in its folder `rung_name`, and seals them together."""
+        """Writes the list of the sizes, each a sealed capture in its folder `rung_name`, and seals them together."""
         evidence = merged(self.asked, rungs)
         assert evidence is not None, "the smallest size is always run"
         try:
@@ -75,7 +75,7 @@ class CaptureDirectory:
         return self._seen[1:]
 
     def _seal(self, evidence: Evidence, members: Members, files: dict[str, Any]) -> Evidence:
-        """Writes the files and the seal. If that fails, the evidence is reported with the damage, so it is not a pass."""
+        """Writes the files and the seal. If that fails, the evidence has the damage, so the report is not a pass."""
         try:
             for name, record in files.items():
                 self._write(name, record)

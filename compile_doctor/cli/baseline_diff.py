@@ -17,7 +17,7 @@ _WORDS = {"ops_captured": "operators captured"}
 
 
 def diff_baselines(old: str, new: str) -> int:
-    """Target by target; names those that cannot be read. Raises InconclusiveError if no target has a baseline for both."""
+    """Target by target; names those that cannot be read. Raises InconclusiveError if nothing can be compared."""
     configuration, _ = choose(())
     old, new = baseline.minor(old), baseline.minor(new)
     stored, code = [], 0

@@ -45,7 +45,7 @@ from compile_doctor.errors import UsageError
     click.option(
         "--numerics",
         is_flag=True,
-        help="Compare with eager mode and float64: outputs, state, gradients (with --grad), and decoding with the full run.",
+        help="Compare outputs, state and (with --grad) gradients with eager and float64, decoding with the full run.",
     ),
     click.option("--as-is", is_flag=True, help="Do not compile the target, because it calls torch.compile itself."),
 )

@@ -11,7 +11,7 @@ from compile_doctor.render import formats, own_formats, renderer
 
 
 def is_format(name: str) -> bool:
-    """Whether the format exists. Raises UsageError if it is a plug-in's and cannot be imported, before anything runs."""
+    """Whether the format exists. Raises UsageError, before anything runs, if a plug-in's cannot be imported."""
     if name in own_formats():
         return True
     known = name in formats()

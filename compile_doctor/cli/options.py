@@ -1,4 +1,4 @@
-"""The options that commands share: declared once, checked when they are read, passed to commands as one object per kind."""
+"""The options that commands share: declared once, checked when they are read, passed on as one object per kind."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def capture_option(help_text: str = "Keep the evidence in this folder, for `repo
 
 
 def check_patches(text: str | None) -> str | None:
-    """`auto` and known ids, separated by commas, or None. Raises UsageError for an unknown recipe, naming similar ones."""
+    """`auto` and known ids, separated by commas, or None. Raises UsageError, naming similar ones, for an unknown id."""
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
     if [name.lower() for name in names] in ([], ["none"]):
         return None

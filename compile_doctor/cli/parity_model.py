@@ -24,8 +24,8 @@ def model_parity(
     """One diagnosis with numerics; a second one, forward only, if the gradients fail and `grad` does not require them.
 
     `settings` as for `diagnose`: device, tokens (one size, no ladder), backend, mode, dynamic, as_is, repeat, timeout,
-    memory_limit and patches, and `chunks` (`--chunk N`, repeatable; empty: a choice). `grad` is `--grad/--no-grad`; None
-    means gradients if the target has any. `capture` is the folder that keeps the evidence.
+    memory_limit and patches, and `chunks` (`--chunk N`, repeatable; empty: a choice). `grad` is `--grad/--no-grad`;
+    None means gradients if the target has any. `capture` is the folder that keeps the evidence.
 
     Raises UsageError for an invalid target or option of torch.compile, and if the target cannot be imported or built;
     InconclusiveError (exit code 3) if it fails in eager mode too, timed out, or nothing was compiled.

@@ -1,7 +1,7 @@
 """A report reduced to what is deterministic, stored as one small sorted JSON file per target, torch and device.
 
-It has no line numbers, counts of occurrences, times or hashes of a run, so that moved code, a renamed local variable or a
-patch release of torch changes nothing. `baseline_files.py` reads and writes the files.
+It has no line numbers, counts of occurrences, times or hashes of a run, so that moved code, a renamed local variable or
+a patch release of torch changes nothing. `baseline_files.py` reads and writes the files.
 """
 
 from __future__ import annotations

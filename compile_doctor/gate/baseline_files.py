@@ -56,7 +56,7 @@ def known(folder: Path, name: str, torch: str) -> bool:
 
 
 def load(path: Path) -> Baseline | None:
-    """The baseline, or None if the file does not exist. Raises InconclusiveError, with file and field, if it is not valid."""
+    """The baseline, or None without a file. Raises InconclusiveError, with file and field, if it is not valid."""
     try:
         return parse(read_bytes(path, LARGEST))
     except FileNotFoundError:

@@ -122,7 +122,7 @@ class Cache:
     def keep(self, target: Target, settings: Settings, capture: Path, evidence: Evidence, before: float) -> None:
         """Keeps a capture that has a verdict, if its children succeeded and recorded all files; else sets `not_kept`.
 
-        `before` is when the run began (seconds since the epoch). A file that changed later is not the one that was read.
+        `before` is when the run began (seconds since the epoch). A file that changed later may not be the one it read.
         """
         try:
             if self.folder is None:

@@ -23,7 +23,7 @@ def default_folder() -> Path | None:
 
 
 def exposed(path: Path) -> str:
-    """Why another user may have written this path, and what to do; empty if only this user can, or it does not exist."""
+    """Why another user may have written this path, and what to do; empty if only this user can, or without a file."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:

@@ -75,7 +75,7 @@ def unmatched(known: Baseline, found: Baseline, report: Report) -> tuple[list[En
 def _new_findings(
     new: Sequence[Entry], report: Report, owners: Sequence[str], waived: Callable[[Finding], str]
 ) -> Iterator[Change]:
-    """One change for each new finding. Hints (info) do not count, except for breaks: an intended break is a break too."""
+    """One change for each new finding. Hints (info) do not count, except breaks: an intended break is a break too."""
     alike: dict[Entry, list[Finding]] = defaultdict(list)
     for finding in report.findings:
         alike[baseline.identity(finding)].append(finding)
@@ -171,7 +171,8 @@ def _vanished(before: _Calls, after: _Calls, report: Report) -> Iterator[Change]
     for (file, function, api), verdicts in before.items():
         could_be_lost = verdicts[0] in ("fused", "unverified") and (file, function) not in calling
         if could_be_lost and locations.defines(report.sources, file, function):
-            text = f"{function} ({file}) no longer calls {api}, which was {verdicts[0]}: it is unknown what computes it now"
+            what = f"{function} ({file}) no longer calls {api}, which was {verdicts[0]}"
+            text = f"{what}: it is unknown what computes it now"
             yield Change("attention", text)
 
 
@@ -190,7 +191,7 @@ def _either(lines: Sequence[int]) -> str:
 
 
 def named(entry: Entry, *findings: Finding) -> str:
-    """`CD101 graph-break in Model.forward (model.py:7)`; without findings only what the baseline has: no name, no line."""
+    """`CD101 graph-break in Model.forward (model.py:7)`; without findings, as in the baseline, no name and no line."""
     title = f" {findings[0].name}" if findings else ""
     lines = _either([one.location.line for one in findings if one.location])
     where = f" ({entry.file}{':' if lines else ''}{lines})" if entry.file else ""

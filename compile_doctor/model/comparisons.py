@@ -18,7 +18,7 @@ class Compared:
     dtype: str
     """The dtype that explains rounding: the coarsest of the tensor's, the parameters' and the inputs'."""
     error: Size | None
-    """Largest absolute difference from the reference (for integers: elements that differ); None if `note` explains it."""
+    """Largest absolute difference from the reference (for integers: elements that differ); None if `note` has more."""
     scale: Size = 0.0
     """Largest absolute value of the reference; for a gradient at least a hundredth of the largest gradient's."""
     eager_error: Size | None = None

@@ -1,7 +1,7 @@
 """Finds attention kernels in the code that Inductor generates.
 
-A kernel's name is not a proof: on CPU it contains `flex_attention` only since torch 2.10. The helpers of the template are
-in the body in all versions (`kernel_exp_reduce_sum_fusion_kernel`, torch/_inductor/kernel/flex/flex_cpu.py and, in 2.8,
+A kernel's name is not a proof: on CPU it contains `flex_attention` only since torch 2.10. The template's helpers are in
+the body in all versions (`kernel_exp_reduce_sum_fusion_kernel`, torch/_inductor/kernel/flex/flex_cpu.py and, in 2.8,
 torch/_inductor/codegen/cpp_flex_attention_template.py). The patterns for Triton and CuTe DSL were tested on code that
 Inductor generated for a mocked GPU (torch 2.8 to 2.15), not on a GPU.
 """

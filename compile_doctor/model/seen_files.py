@@ -1,6 +1,6 @@
 """One look at a file: its content, and marks that show a later look whether the file was changed in between.
 
-Shared by the process that runs a target and compile-doctor, which have to see the same. Needs only Python's own library.
+Shared by the process that runs a target and compile-doctor, which have to see the same. Needs only Python's library.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MOST = 512 << 20
-"""Bytes of opened files that one process hashes: about a second without the processor's SHA instructions. compile-doctor
-hashes them again after the run and before each use of the cache, which has to cost less than the run."""
+"""Bytes of opened files that one process hashes: about a second without the processor's SHA instructions.
+compile-doctor hashes them again after the run and before each use of the cache, which has to cost less than the run."""
 KINDS = {"special": "is not a regular file", "too large": "is too large to hash"}
 """Kinds of files whose content cannot be compared: a run with one is not kept."""
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
@@ -63,7 +63,7 @@ class Seen:
 
 
 def look(path: str, room: int = MOST) -> Look:
-    """Looks at a path. `room`: largest size of a file in bytes. Never blocks, whatever the path is, and raises nothing."""
+    """Looks at a path. `room`: largest size of a file in bytes. Never blocks and never raises, whatever the path is."""
     marks: list[tuple[int, ...]] = []
     real = path
     try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 PER_SCORE, PER_PAIR = 14, 28
-"""Bytes at the dense path's two peaks: 3.3 float32 score matrices; or, while the mask is materialised, 3.2 tables of 64-bit
-indices, one for all heads. Measured: 449 and 432 MB for two heads at 4,096 tokens (CPU, torch 2.13)."""
+"""Bytes at the dense path's two peaks: 3.3 float32 score matrices; or, while the mask is materialised, 3.2 tables of
+64-bit indices, one for all heads. Measured: 449 and 432 MB for two heads at 4,096 tokens (CPU, torch 2.13)."""
 
 
 def dense_need(scores: float, pairs: float) -> int:
-    """Bytes that flex's dense path needs for a number of scores (all heads) and of masked pairs of tokens (0: no mask)."""
+    """Bytes that flex's dense path needs for so many scores (all heads) and masked pairs of tokens (0: no mask)."""
     return int(max(scores * PER_SCORE, pairs * PER_PAIR))
 
 

@@ -25,8 +25,8 @@ STEPS = {
 }
 """Distance from 1 to the next number (torch.finfo(dtype).eps), for the dtypes whose numbers are rounded."""
 WIDE, NARROW = 8, 2
-"""Steps of the dtype, at the largest value, by which two ways to compute the same may differ. dtypes narrower than float32
-are accumulated in float32, so most of the error is the rounding of the result."""
+"""Steps of the dtype, at the largest value, by which two ways to compute the same may differ. dtypes narrower than
+float32 are accumulated in float32, so most of the error is the rounding of the result."""
 OWN, CLEARLY = 3, 10
 """Multiples of eager's own distance from float64: up to the first it is a PASS, beyond the second clearly further."""
 MOVED = 4

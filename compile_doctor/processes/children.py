@@ -1,4 +1,4 @@
-"""Starts, watches and ends child processes, with everything that they started. Each has a `keeper`, which ensures that."""
+"""Starts, watches and ends child processes with everything that they started, by means of a `keeper` for each."""
 
 from __future__ import annotations
 

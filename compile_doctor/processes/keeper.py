@@ -1,12 +1,13 @@
 """A small process between compile-doctor and each child: it ends what the child started, even if compile-doctor dies.
 
 Why a process: PR_SET_PDEATHSIG reaches only one process, depends on the *thread* that forked, and cannot be set in a
-command of `run`. A thread in the target's process would be visible to the target (fork, thread counts), and ends with it.
-The keeper is outside of both, in a session of its own, and imports almost nothing (`python -I -S`, about 15 ms):
+command of `run`. A thread in the target's process would be visible to the target (fork, thread counts), and ends with
+it. The keeper is outside of both, in a session of its own, and imports almost nothing (`python -I -S`, about 15 ms):
 
-- its channel is a socket whose other end only compile-doctor has: it reads end of file even if compile-doctor was killed;
-- it is a subreaper (Linux): processes that the child started stay below it, even after `setsid` and two forks and without
-  any environment. If it has no children left, nothing is left; otherwise /proc has the tree (psutil would have to be
+- its channel is a socket whose other end only compile-doctor has: it reads end of file even after compile-doctor was
+  killed;
+- it is a subreaper (Linux): processes that the child started stay below it, even after `setsid` and two forks and
+  without any environment. If it has no children left, nothing is left; otherwise /proc has the tree (psutil would have to be
   imported, and knows no more);
 - it has the clock: the time limit holds while compile-doctor is stopped (SIGSTOP), and for a child that is stopped.
 
@@ -16,8 +17,8 @@ stopped.
 
 macOS has neither subreapers nor /proc: the child's process group is ended, and nothing is named.
 
-Lines on the channel, to compile-doctor: `started PID` or `failed ERRNO`; `left PID FATE COMMAND` (FATE: stopped, running,
-kept); `ended STATUS WHY` (STATUS: exit code, negative for a signal, or -; WHY: exited, timeout, stopped). Any line from
+Lines on the channel, to compile-doctor: `started PID` or `failed ERRNO`; `left PID FATE COMMAND` (FATE: stopped,
+running, kept); `ended STATUS WHY` (STATUS: exit code, negative for a signal, or -; WHY: exited, timeout, stopped). Any line from
 compile-doctor means: end it now.
 """
 

@@ -46,7 +46,7 @@ def render(bench: Bench, verbosity: int = 0, colour: bool = False) -> str:
 
 
 def ran_on(bench: Bench) -> list[str]:
-    """How the target was understood, torch, the device by name, the dtype, and the shapes: for the head and the plot."""
+    """How the target was understood, torch, the device's name, the dtype and the shapes: for the head and the plot."""
     environment, inputs = bench.environment, bench.inputs
     device = str(environment.get("gpu") or environment.get("cpu") or environment.get("device") or "")
     threads = environment.get("threads")
@@ -64,7 +64,10 @@ def _busy(bench: Bench) -> str:
     load, cores = bench.environment.get("load_average"), bench.environment.get("cores")
     if not load or not cores or load < 0.5 * cores:
         return ""
-    return f"load average {load:.1f} on {cores} cores before the measurement: other programs are running and affect the times"
+    return (
+        f"load average {load:.1f} on {cores} cores before the measurement: "
+        "other programs are running and affect the times"
+    )
 
 
 def _table(console: Console, case: str, rows: Sequence[Row], width: int) -> None:

@@ -19,7 +19,7 @@ _ATTENTION = ("place", "tokens", "peak", "dense needs", "fused bound", "verdict"
 
 
 class Page:
-    """Collects blocks; each part takes a share of the remaining size, so that there is some left for the later parts."""
+    """Collects blocks; each part takes a share of the remaining size, so that there is some left for later parts."""
 
     def __init__(self) -> None:
         self._blocks: list[str] = []

@@ -119,7 +119,7 @@ def _together(outcomes: Sequence[Outcome]) -> str:
 
 
 def _after(outcome: Outcome) -> str:
-    """The reason if it is not a pass, else figures without times (`-v` has those): the same code gives the same bytes."""
+    """The reason if it is not a pass, else figures, without times (see `-v`): the same code gives the same bytes."""
     parts = [outcome.reason] if outcome.reason else []
     parts += [change.text for change in outcome.better] if not outcome.reason else []
     if outcome.report is not None and outcome.status in ("pass", "better"):

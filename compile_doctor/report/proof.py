@@ -82,7 +82,7 @@ def _open(evidence: Evidence) -> Iterator[str]:
     wanted = ["import", "build", "inputs", "compiled", "eager"]
     wanted += ["numerics"] if evidence.asked.settings.numerics else []
     for name in wanted:
-        # `refused`: dense eager attention would not have fitted into memory; the report states that it was not compared.
+        # `refused`: dense eager attention would not have fitted into memory; the report states that nothing was compared
         if evidence.phases.get(name) != "done" and not (name == "eager" and evidence.phases.get(name) == "refused"):
             yield f"{PHASES[name][1]} did not finish"
             break  # the later phases are missing too

@@ -26,7 +26,7 @@ STARTING = 120.0
 
 
 def possible() -> bool:
-    """Whether this is Linux without a GPU: importing torch may query the driver, and a process that did must not fork."""
+    """Whether this is Linux without a GPU: importing torch may query the driver, and then the process must not fork."""
     return sys.platform == "linux" and not glob("/dev/nvidia*") and not os.path.exists("/dev/kfd")
 
 

@@ -62,7 +62,7 @@ def one_size(
 
 
 def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress, start: Start) -> Evidence:
-    """From a small size to the requested one, as long as the verdict is open and the dense path would fit into memory."""
+    """From a small size to the requested one, as long as the verdict is open and the dense path would fit."""
     top = CaptureDirectory(capture, _asked(target, settings, keep))
     assert settings.tokens is not None
     left = settings.timeout

@@ -30,7 +30,7 @@ class Target:
 
 
 def parse_target(text: str) -> Target:
-    """`pkg.mod:attr`, `path/file.py[:attr]` or `example:NAME[:ATTR]`. Raises UsageError with a template for anything else."""
+    """`pkg.mod:attr`, `path/file.py[:attr]` or `example:NAME[:ATTR]`. Raises UsageError, with a template, if invalid."""
     if text.startswith("example:"):
         example, _, factory = text.removeprefix("example:").partition(":")
         return Target(text, path=example_path(example), attr=factory or None)

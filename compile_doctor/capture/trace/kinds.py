@@ -1,7 +1,7 @@
 """The kinds of trace records: those that are read, and those that are known and ignored.
 
-They are from all `trace_structured(` calls of torch 2.8 to 2.15. The report counts other kinds in `unknown_events`: they
-come from a newer torch, or from another program.
+They are from all `trace_structured(` calls of torch 2.8 to 2.15. The report counts other kinds in `unknown_events`:
+they come from a newer torch, or from another program.
 """
 
 from __future__ import annotations
