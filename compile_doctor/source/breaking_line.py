@@ -1,0 +1,327 @@
+"""What the line of a graph break does, from its syntax tree: which expression reads a value, and the words for a fix.
+
+Torch's reason states the operator. The line has the user's own expressions, and the lines after it how the value is used.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from compile_doctor.source.constants import constant_buffer
+from compile_doctor.source.uses import Tree, Use, called, tree_of, use_of, values_of
+
+LONGEST = 160
+"""Characters of an expression that a fix quotes."""
+_CONVERSIONS = {"int": "{}.long()", "float": "{}", "complex": "{}", "round": "{}.round()", "bool": "{}.bool()"}
+_ATTENTION = ("attention", "flash_attn", "softmax", "attend")
+_IN_TORCH = frozenset({"sqrt", "exp", "log", "log2", "log10", "floor", "ceil", "sin", "cos", "tanh", "isnan", "isinf"})
+_RANDOM = {"numpy-random": ("numpy.random.",), "python-random": ("random.",)}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One expression of the line."""
+
+    kind: str
+    """`item`, `tolist`, `int`, `truth`, `slice`, `mask`, …, or `call:NAME` for the call of a function."""
+    use: str
+    """What its value is used for, as in source/uses.py; empty if nothing was found."""
+    words: Mapping[str, str] = field(default_factory=dict)
+    """Words for a fix: `tensor`, `call`, `line`, `plain` (the line without the read), `in`, `container`, …"""
+
+
+def readings(text: str, line: int, kinds: Iterable[str]) -> tuple[Reading, ...]:
+    """The expressions of these kinds in the statement at a line, in the order of `kinds`."""
+    return tuple(reading for kind in kinds for reading in _readings(text, line, kind))
+
+
+def called_at(text: str, line: int) -> str:
+    """What the statement at a line calls first: `self.encoder` of `y = self.encoder(x)[0]`; empty without a call."""
+    tree = tree_of(text)
+    statement = tree.statement(line) if tree else None
+    calls = (node for node in _expressions(statement) if isinstance(node, ast.Call)) if statement else iter(())
+    found = next(calls, None)
+    return tree.source(found.func) if tree and found else ""
+
+
+@lru_cache(maxsize=512)
+def _readings(text: str, line: int, kind: str) -> tuple[Reading, ...]:
+    tree = tree_of(text)
+    statement = tree.statement(line) if tree else None
+    if tree is None or statement is None or isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        return ()
+    nodes = sorted(_expressions(statement), key=lambda node: getattr(node, "lineno", 0) != line)
+    if kind == "truth":
+        return tuple(_branches(tree, statement, nodes))
+    return tuple(found for node in nodes for found in [_reading(tree, statement, node, kind)] if found)
+
+
+def _expressions(statement: ast.stmt) -> Iterator[ast.expr]:
+    """The expressions of a statement, without those of the statements inside of it."""
+    waiting: list[ast.AST] = [node for node in ast.iter_child_nodes(statement) if not isinstance(node, ast.stmt)]
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, ast.expr):
+            yield node
+        waiting.extend(child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.stmt))
+
+
+def _reading(tree: Tree, statement: ast.stmt, node: ast.expr, kind: str) -> Reading | None:
+    found = _FINDERS.get(kind, _other_call)(tree, node, kind)
+    if found is None:
+        return None
+    use = use_of(tree, node)
+    words = {**_common(tree, statement, node, use), **found}
+    words |= _of_use(tree, node, use, words) if use is not None else {}
+    words |= constant_buffer(tree, node) or {}
+    short = {name: word for name, word in words.items() if word and len(word) <= LONGEST}
+    return Reading(kind, use.kind if use else "", short)
+
+
+def _common(tree: Tree, statement: ast.stmt, node: ast.expr, use: Use | None) -> dict[str, str]:
+    words = {"call": tree.source(node), "line": _head(tree, statement)}
+    if isinstance(statement, ast.Expr):
+        words["alone"] = words["line"]
+    if use is not None:
+        words["in"] = tree.source(use.node) if isinstance(use.node, ast.expr) else _head(tree, use.node)
+        words["container"] = tree.source(use.container) if use.container is not None else ""
+        if isinstance(use.node, ast.Call):
+            words[f"in-{called(use.node)}"] = "yes"
+    return words
+
+
+def _of_use(tree: Tree, node: ast.expr, use: Use, words: Mapping[str, str]) -> dict[str, str]:
+    """Words of a later line: the slice that the value bounds, the function of `math` that gets it."""
+    if use.kind == "slice" and isinstance(use.node, ast.Subscript):
+        found = _slice(tree, use.node, "") or {}
+        found["sliced"] = found.pop("tensor", "")
+        same = _statement(tree, use.node) is _statement(tree, node)
+        found |= {"same-line" if same else "assigned": words.get("plain", "")}
+        loop = tree.around(use.node, (ast.For, ast.ListComp, ast.GeneratorExp))
+        inside = tree.source(loop) if loop is not None else ""
+        found["looped"] = "yes" if loop is not None else ""
+        found["attended"] = "yes" if any(word in inside for word in _ATTENTION) else ""
+        tensor = words.get("tensor", "")
+        boundaries = tensor.removesuffix("[:-1]").removesuffix("[1:]")
+        pairs = boundaries != tensor or any(word in inside for word in ("pairwise(", "zip("))
+        found["boundaries" if pairs else "lengths"] = boundaries
+        return {name: text.replace(words["call"], tensor) for name, text in found.items()}
+    if use.kind == "math" and isinstance(use.node, ast.Call) and called(use.node) in _IN_TORCH:
+        better = f"torch.{called(use.node)}({words.get('tensor', '')})"
+        return {"torch-math": words["line"].replace(tree.source(use.node), better)}
+    return {}
+
+
+def _head(tree: Tree, statement: ast.AST) -> str:
+    """The statement on one line; of a compound one the part up to its colon."""
+    body = getattr(statement, "body", None)
+    text = tree.source(statement)
+    if isinstance(body, list) and body:
+        first = tree.source(body[0])
+        text = text[: text.index(first)].strip() if first in text else text
+    return text
+
+
+def _plain(tree: Tree, node: ast.expr, instead: ast.expr, wrap: str = "{}") -> dict[str, str]:
+    """The statement with `instead` for the whole expression: `x * x.sum()` for `x * x.sum().item()`."""
+    statement = tree.around(node, ast.stmt)
+    assert statement is not None
+    simple = isinstance(instead, (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant))
+    inside = tree.source(instead) if simple else f"({tree.source(instead)})"
+    return {
+        "tensor": inside,
+        "plain": _head(tree, statement).replace(tree.source(node), wrap.format(inside)),
+    }
+
+
+def _method(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
+    names = ("tolist", "to_list") if kind == "tolist" else (kind,)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names:
+        return _plain(tree, node, node.func.value)
+    return None
+
+
+def _conversion(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == kind and len(node.args) == 1:
+        if not isinstance(node.args[0], ast.Constant) and called_name(node.args[0]) not in ("len", "item"):
+            return _plain(tree, node, node.args[0], _CONVERSIONS[kind])
+    return None
+
+
+def called_name(node: ast.expr) -> str:
+    return called(node) if isinstance(node, ast.Call) else ""
+
+
+def _slice(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
+    """`x[:, start:end]`: the bounds, and the number of elements if it does not depend on the start."""
+    if not isinstance(node, ast.Subscript):
+        return None
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    for part in parts:
+        bounds = [one for one in (part.lower, part.upper) if one is not None] if isinstance(part, ast.Slice) else []
+        if isinstance(part, ast.Slice) and any(not isinstance(one, (ast.Constant, ast.UnaryOp)) for one in bounds):
+            index = tree.source(node.slice)
+            words = {"tensor": tree.source(node.value), "positions": index.replace(tree.source(part), "at")}
+            words["dim"] = str(parts.index(part))
+            words["stored"] = "yes" if isinstance(node.ctx, ast.Store) else ""
+            if part.lower is not None and part.upper is not None:
+                length = _distance(tree, part.lower, part.upper)
+                words |= {"start": tree.source(part.lower), "length": tree.source(length) if length else ""}
+            elif part.upper is not None:
+                words["end"] = tree.source(part.upper)
+            if words.get("length"):
+                words["indexed"] = _head(tree, _statement(tree, node)).replace(
+                    tree.source(node), f"{words['tensor']}[{words['positions']}]"
+                )
+            return words
+    return None
+
+
+def _statement(tree: Tree, node: ast.AST) -> ast.AST:
+    return tree.around(node, ast.stmt) or node
+
+
+def _distance(tree: Tree, lower: ast.expr, upper: ast.expr) -> ast.expr | None:
+    """`n` for the bounds `a` and `a + n`, also if `a + n` has a name."""
+    for value in (upper, *values_of(tree, upper)):
+        if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
+            if ast.dump(value.left) == ast.dump(lower):
+                return value.right
+            if ast.dump(value.right) == ast.dump(lower):
+                return value.left
+    return None
+
+
+def _mask(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
+    """`x[mask]`, read or (`mask-store`) written."""
+    if not isinstance(node, ast.Subscript) or isinstance(node.slice, (ast.Slice, ast.Constant, ast.Tuple)):
+        return None
+    if isinstance(node.ctx, ast.Store) != (kind == "mask-store"):
+        return None
+    words = {"tensor": tree.source(node.value), "mask": tree.source(node.slice)}
+    parent = tree.parents.get(node)
+    reduction = tree.parents.get(parent) if isinstance(parent, ast.Attribute) else None
+    if isinstance(parent, ast.Attribute) and isinstance(reduction, ast.Call) and not reduction.args:
+        words |= {f"reduced-{parent.attr}": tree.source(reduction)}
+    if isinstance(parent, ast.Assign) and kind == "mask-store":
+        value = tree.source(parent.value)
+        words["value"] = value.replace(tree.source(node), words["tensor"])
+    return words
+
+
+def _random(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
+    if isinstance(node, ast.Call):
+        name = tree.names.of(node.func)
+        if name.startswith(_RANDOM[kind]):
+            return {"function": tree.source(node.func), f"draws-{called(node)}": "yes", **arguments(tree, node)}
+    return None
+
+
+def arguments(tree: Tree, call: ast.Call) -> dict[str, str]:
+    """`arg0`, `arg1`, … and `kw-NAME` of a call; a method's receiver is `arg0`, as in the function of that name."""
+    given: list[ast.expr] = [arg for arg in call.args if not isinstance(arg, ast.Starred)]
+    if isinstance(call.func, ast.Attribute) and not _is_module(tree, call.func.value):
+        given.insert(0, call.func.value)
+    words = {f"arg{number}": tree.source(arg) for number, arg in enumerate(given)}
+    words |= {f"kw-{one.arg}": tree.source(one.value) for one in call.keywords if one.arg}
+    return words
+
+
+def _is_module(tree: Tree, node: ast.expr) -> bool:
+    first = tree.source(node).partition(".")[0]
+    return first in tree.names.bound or first in ("torch", "np", "numpy", "F", "nn", "math", "random")
+
+
+def _other_call(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
+    """`call:NAME`: the call of a function or method of that name."""
+    name = kind.removeprefix("call:")
+    if not isinstance(node, ast.Call) or called(node) != name:
+        return None
+    words = {"function": tree.source(node.func), **arguments(tree, node)}
+    texts = [tree.source(arg) for arg in node.args]
+    twice = next((text for number, text in enumerate(texts) if text in texts[:number]), "")
+    if twice:
+        again = [text if text not in texts[:number] else f"{text}.clone()" for number, text in enumerate(texts)]
+        words |= {"twice": twice, "distinct": f"{tree.source(node.func)}({', '.join(again)})"}
+    attribute = node.func
+    words["receiver"] = tree.source(attribute.value) if isinstance(attribute, ast.Attribute) else ""
+    inner = node.args[0] if node.args else None
+    if isinstance(inner, ast.Call) and called(inner) == "items" and isinstance(inner.func, ast.Attribute):
+        words["items-of"] = tree.source(inner.func.value)
+    return words
+
+
+def _branches(tree: Tree, statement: ast.stmt, nodes: list[ast.expr]) -> Iterator[Reading]:
+    """The conditions that Python decides at this line, with what each side does."""
+    words = {"line": _head(tree, statement)}
+    if isinstance(statement, ast.Assert):
+        words |= _test(tree, statement.test)
+        message = statement.msg
+        plain = isinstance(message, ast.Constant) and isinstance(message.value, str)
+        words["message"] = tree.source(message) if message is not None and plain else '"the check failed"'
+        yield Reading("truth", "assert", words)
+    elif isinstance(statement, ast.While):
+        yield Reading("truth", "while", {**words, **_test(tree, statement.test)})
+    elif isinstance(statement, ast.If):
+        yield Reading("truth", *_sides(tree, statement, words))
+    words.pop("read", None)
+    for node in nodes:
+        if isinstance(node, ast.IfExp):
+            sides = {"then": tree.source(node.body), "else": tree.source(node.orelse), **_test(tree, node.test)}
+            chosen = f"torch.where({sides['test']}, {sides['then']}, {sides['else']})"
+            sides["chosen"] = words["line"].replace(tree.source(node), chosen)
+            yield Reading("truth", "choice", words | sides)
+        elif isinstance(node, ast.BoolOp) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)):
+            yield Reading("truth", "logic", {**words, **_test(tree, node)})
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "bool":
+            yield Reading("truth", "logic", {**words, "test": tree.source(node.args[0]) if node.args else ""})
+
+
+def _test(tree: Tree, test: ast.expr) -> dict[str, str]:
+    """The condition, and (`read`) whether it reads a number: then the same on tensors."""
+    text = tree.source(test)
+    plain = text.replace(".item()", "")
+    return {"test": plain, "read": plain if plain != text else ""}
+
+
+def _sides(tree: Tree, statement: ast.If, words: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """`if c: x = a` (and `else: x = b`), `if c: return a` and `return b`, `if c: raise`; else only the test."""
+    words = {**words, **_test(tree, statement.test)}
+    body, other = statement.body, statement.orelse
+    if len(body) != 1 or len(other) > 1:
+        return "branch", words
+    first = body[0]
+    if isinstance(first, ast.Raise) and not other:
+        return "raise", {**words, "raised": tree.source(first)}
+    if isinstance(first, ast.Return) and first.value is not None:
+        after = other[0] if other else _next(tree, statement)
+        if isinstance(after, ast.Return) and after.value is not None:
+            return "return", words | {"then": tree.source(first.value), "else": tree.source(after.value)}
+    if isinstance(first, ast.Assign) and len(first.targets) == 1 and isinstance(first.targets[0], ast.Name):
+        name = first.targets[0].id
+        second = other[0] if other else None
+        if second is None:
+            return "assign", words | {"name": name, "then": tree.source(first.value), "else": name}
+        if isinstance(second, ast.Assign) and tree.source(second.targets[0]) == name:
+            return "assign", words | {"name": name, "then": tree.source(first.value), "else": tree.source(second.value)}
+    return "branch", words
+
+
+def _next(tree: Tree, statement: ast.stmt) -> ast.stmt | None:
+    body = getattr(tree.parents[statement], "body", [])
+    after = body[body.index(statement) + 1 :] if statement in body else []
+    return after[0] if after else None
+
+
+_FINDERS: Mapping[str, Callable[[Tree, ast.expr, str], dict[str, str] | None]] = {
+    "tolist": _method,
+    "item": _method,
+    **dict.fromkeys(_CONVERSIONS, _conversion),
+    "slice": _slice,
+    "mask": _mask,
+    "mask-store": _mask,
+    **dict.fromkeys(_RANDOM, _random),
+}
