@@ -88,8 +88,7 @@ def _common(tree: Tree, statement: ast.stmt, node: ast.expr, use: Use | None) ->
     if use is not None:
         words["in"] = tree.source(use.node) if isinstance(use.node, ast.expr) else _head(tree, use.node)
         words["container"] = tree.source(use.container) if use.container is not None else ""
-        if isinstance(use.node, ast.Call):
-            words[f"in-{called(use.node)}"] = "yes"
+        words["limited"] = words["in"].replace(words["call"], "limit")
     return words
 
 
@@ -134,6 +133,7 @@ def _plain(tree: Tree, node: ast.expr, instead: ast.expr, wrap: str = "{}") -> d
     return {
         "tensor": inside,
         "plain": _head(tree, statement).replace(tree.source(node), wrap.format(inside)),
+        "kept": _head(tree, statement).replace(tree.source(node), inside),
     }
 
 
@@ -207,9 +207,21 @@ def _mask(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
     if isinstance(parent, ast.Attribute) and isinstance(reduction, ast.Call) and not reduction.args:
         words |= {f"reduced-{parent.attr}": tree.source(reduction)}
     if isinstance(parent, ast.Assign) and kind == "mask-store":
-        value = tree.source(parent.value)
-        words["value"] = value.replace(tree.source(node), words["tensor"])
-    return words
+        words |= {"stored": words["tensor"], "value": tree.source(parent.value).replace(f"[{words['mask']}]", "")}
+    return {**words, **_counted(tree, node, words["mask"])}
+
+
+def _counted(tree: Tree, node: ast.expr, of: str) -> dict[str, str]:
+    """`x.nonzero().shape[0]`, `x.nonzero().numel()`, `len(x.nonzero())`: only the number of elements is wanted."""
+    parent = tree.parents.get(node)
+    around = tree.parents.get(parent) if isinstance(parent, ast.Attribute) else parent
+    if isinstance(parent, ast.Call) and called(parent) == "len":
+        return {"counted": tree.source(parent), "counted-of": of}
+    if isinstance(parent, ast.Attribute) and parent.attr in ("shape", "size", "numel"):
+        first = isinstance(around, ast.Subscript) and tree.source(around.slice) == "0"
+        if first or (isinstance(around, ast.Call) and (parent.attr != "size" or tree.source(around).endswith("(0)"))):
+            return {"counted": tree.source(around), "counted-of": of} if around is not None else {}
+    return {}
 
 
 def _random(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
@@ -226,6 +238,7 @@ def arguments(tree: Tree, call: ast.Call) -> dict[str, str]:
     if isinstance(call.func, ast.Attribute) and not _is_module(tree, call.func.value):
         given.insert(0, call.func.value)
     words = {f"arg{number}": tree.source(arg) for number, arg in enumerate(given)}
+    words["args"] = ", ".join(tree.source(arg) for arg in call.args)
     words |= {f"kw-{one.arg}": tree.source(one.value) for one in call.keywords if one.arg}
     return words
 
@@ -246,8 +259,7 @@ def _other_call(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
     if twice:
         again = [text if text not in texts[:number] else f"{text}.clone()" for number, text in enumerate(texts)]
         words |= {"twice": twice, "distinct": f"{tree.source(node.func)}({', '.join(again)})"}
-    attribute = node.func
-    words["receiver"] = tree.source(attribute.value) if isinstance(attribute, ast.Attribute) else ""
+    words |= _counted(tree, node, words.get("arg0", ""))
     inner = node.args[0] if node.args else None
     if isinstance(inner, ast.Call) and called(inner) == "items" and isinstance(inner.func, ast.Attribute):
         words["items-of"] = tree.source(inner.func.value)
@@ -268,13 +280,15 @@ def _branches(tree: Tree, statement: ast.stmt, nodes: list[ast.expr]) -> Iterato
     elif isinstance(statement, ast.If):
         yield Reading("truth", *_sides(tree, statement, words))
     words.pop("read", None)
-    for node in nodes:
+    for node in sorted(nodes, key=lambda node: isinstance(node, ast.BoolOp)):
         if isinstance(node, ast.IfExp):
             sides = {"then": tree.source(node.body), "else": tree.source(node.orelse), **_test(tree, node.test)}
             chosen = f"torch.where({sides['test']}, {sides['then']}, {sides['else']})"
             sides["chosen"] = words["line"].replace(tree.source(node), chosen)
             yield Reading("truth", "choice", words | sides)
-        elif isinstance(node, ast.BoolOp) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)):
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            yield Reading("truth", "logic", {**words, **_test(tree, node.operand)})
+        elif isinstance(node, ast.BoolOp):
             yield Reading("truth", "logic", {**words, **_test(tree, node)})
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "bool":
             yield Reading("truth", "logic", {**words, "test": tree.source(node.args[0]) if node.args else ""})
@@ -284,7 +298,17 @@ def _test(tree: Tree, test: ast.expr) -> dict[str, str]:
     """The condition, and (`read`) whether it reads a number: then the same on tensors."""
     text = tree.source(test)
     plain = text.replace(".item()", "")
-    return {"test": plain, "read": plain if plain != text else ""}
+    shapes = (one for value in _behind(tree, test) for one in ast.walk(value))
+    shape = next((tree.source(one) for one in shapes if isinstance(one, ast.Attribute) and one.attr == "shape"), "")
+    return {"test": plain, **({"read": plain} if plain != text else {}), **({"shape": shape} if shape else {})}
+
+
+def _behind(tree: Tree, node: ast.expr) -> Iterator[ast.expr]:
+    """An expression, and what was assigned to the names in it."""
+    yield node
+    for one in ast.walk(node):
+        if isinstance(one, ast.Name):
+            yield from values_of(tree, one)
 
 
 def _sides(tree: Tree, statement: ast.If, words: dict[str, str]) -> tuple[str, dict[str, str]]:

@@ -50,8 +50,8 @@ def is_generated(file: str, roots: Iterable[str]) -> bool:
     """Whether a package wrote the file into the temporary folder while it ran; `roots`: where the user's programs lie."""
     if not (_TEMPORARY.search(file) and _GENERATED.search(file)):
         return False
-    below = (root.rstrip("/\\") for root in roots if _TEMPORARY.search(root.rstrip("/\\") + "/x"))
-    return not any(file.startswith((f"{root}/", f"{root}\\")) for root in below if _TEMPORARY.search(root))
+    below = (root.rstrip("/\\") for root in roots if _TEMPORARY.search(root.rstrip("/\\")))
+    return not file.startswith(tuple(f"{root}{mark}" for root in below for mark in "/\\"))
 
 
 def short(file: str) -> str:

@@ -25,11 +25,13 @@ def advised(cause: Cause, reason: str, text: str, line: int) -> Cause:
     """The cause with the first of its advice that fits the line, in the words of the line."""
     evidence = evidence_of(root_reason(reason))
     for advice in cause.advice:
-        if advice.reason is not None and not advice.reason.search(evidence):
+        reason_match = advice.reason.search(evidence) if advice.reason else None
+        if advice.reason and not reason_match:
             continue
+        found = {name: word for name, word in (reason_match.groupdict() if reason_match else {}).items() if word}
         for words in _words(advice, text, line):
-            known = {**cause.words, **words}
-            if set(_WORD.findall(advice.fix + advice.why)) <= known.keys():
+            known = {**cause.words, **found, **words}
+            if {*_WORD.findall(advice.fix + advice.why), *advice.needs} <= known.keys():
                 return replace(cause, why=fill(advice.why, known) or cause.why, fix=fill(advice.fix, known))
     return cause
 

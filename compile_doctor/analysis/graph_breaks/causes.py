@@ -27,6 +27,8 @@ class Advice:
     """Kinds of expression to look for in the line, as in source/breaking_line.py; empty if the reason decides alone."""
     uses: tuple[str, ...]
     """What the value may be used for; empty for anything."""
+    needs: tuple[str, ...]
+    """Words that the line must give, besides those in the fix."""
     reason: re.Pattern[str] | None
     why: str
     """Instead of the cause's; empty to keep that."""
@@ -218,6 +220,7 @@ def _advice(entry: Mapping[str, Any]) -> Advice:
     return Advice(
         reads=tuple(entry.get("reads", ())),
         uses=tuple(entry.get("uses", ())),
+        needs=tuple(entry.get("needs", ())),
         reason=re.compile(reason, re.MULTILINE) if reason else None,
         why=entry.get("why", "").strip(),
         fix=entry["fix"].rstrip(),
