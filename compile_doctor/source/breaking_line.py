@@ -108,10 +108,26 @@ def _of_use(tree: Tree, node: ast.expr, use: Use, words: Mapping[str, str]) -> d
         pairs = boundaries != tensor or any(word in inside for word in ("pairwise(", "zip("))
         found["boundaries" if pairs else "lengths"] = boundaries
         return {name: text.replace(words["call"], tensor) for name, text in found.items()}
+    if use.kind == "element" and isinstance(use.node, ast.Subscript):
+        return _selected(tree, use.node, words)
     if use.kind == "math" and isinstance(use.node, ast.Call) and called(use.node) in _IN_TORCH:
         better = f"torch.{called(use.node)}({words.get('tensor', '')})"
         return {"torch-math": words["line"].replace(tree.source(use.node), better)}
     return {}
+
+
+def _selected(tree: Tree, node: ast.Subscript, words: Mapping[str, str]) -> dict[str, str]:
+    """`x[:, n.item()]` as an index of one element, which needs no value: `x[:, n.reshape(1)].squeeze(1)`."""
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    index = [tree.source(part) for part in parts]
+    if words["call"] not in index or not isinstance(node.ctx, ast.Load):
+        return {}
+    dim = index.index(words["call"])
+    if not all(isinstance(part, ast.Slice) for part in parts[:dim]):
+        return {}
+    index[dim] = f"{words.get('tensor', '')}.reshape(1)"
+    text = f"{tree.source(node.value)}[{', '.join(index)}].squeeze({dim})"
+    return {"selected": words["line"].replace(tree.source(node), text)}
 
 
 def _head(tree: Tree, statement: ast.AST) -> str:
@@ -131,7 +147,7 @@ def _plain(tree: Tree, node: ast.expr, instead: ast.expr, wrap: str = "{}") -> d
     simple = isinstance(instead, (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant))
     inside = tree.source(instead) if simple else f"({tree.source(instead)})"
     return {
-        "tensor": inside,
+        "tensor": wrap.format(inside),
         "plain": _head(tree, statement).replace(tree.source(node), wrap.format(inside)),
         "kept": _head(tree, statement).replace(tree.source(node), inside),
     }
@@ -202,13 +218,14 @@ def _mask(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
     if isinstance(node.ctx, ast.Store) != (kind == "mask-store"):
         return None
     words = {"tensor": tree.source(node.value), "mask": tree.source(node.slice)}
+    words["mask-value"] = _grouped(words["mask"], node.slice)
     parent = tree.parents.get(node)
     reduction = tree.parents.get(parent) if isinstance(parent, ast.Attribute) else None
     if isinstance(parent, ast.Attribute) and isinstance(reduction, ast.Call) and not reduction.args:
         words |= {f"reduced-{parent.attr}": tree.source(reduction)}
     if isinstance(parent, ast.Assign) and kind == "mask-store":
         words |= {"stored": words["tensor"], "value": tree.source(parent.value).replace(f"[{words['mask']}]", "")}
-    return {**words, **_counted(tree, node, words["mask"])}
+    return {**words, **_counted(tree, node, words["mask-value"])}
 
 
 def _counted(tree: Tree, node: ast.expr, of: str) -> dict[str, str]:
@@ -259,7 +276,9 @@ def _other_call(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
     if twice:
         again = [text if text not in texts[:number] else f"{text}.clone()" for number, text in enumerate(texts)]
         words |= {"twice": twice, "distinct": f"{tree.source(node.func)}({', '.join(again)})"}
-    words |= _counted(tree, node, words.get("arg0", ""))
+    subject = node.func.value if isinstance(node.func, ast.Attribute) else None
+    grouped = _grouped(tree.source(subject), subject) if subject is not None else ""
+    words |= _counted(tree, node, grouped if words.get("arg0") == tree.source(subject or node) else words.get("arg0", ""))
     inner = node.args[0] if node.args else None
     if isinstance(inner, ast.Call) and called(inner) == "items" and isinstance(inner.func, ast.Attribute):
         words["items-of"] = tree.source(inner.func.value)
@@ -281,7 +300,7 @@ def _branches(tree: Tree, statement: ast.stmt, nodes: list[ast.expr]) -> Iterato
         yield Reading("truth", *_sides(tree, statement, words))
     words.pop("read", None)
     for node in sorted(nodes, key=lambda node: isinstance(node, ast.BoolOp)):
-        if isinstance(node, ast.IfExp):
+        if isinstance(node, ast.IfExp) and _is_plain(node.test) and _is_value(node.body, node.orelse):
             sides = {"then": tree.source(node.body), "else": tree.source(node.orelse), **_test(tree, node.test)}
             chosen = f"torch.where({sides['test']}, {sides['then']}, {sides['else']})"
             sides["chosen"] = words["line"].replace(tree.source(node), chosen)
@@ -297,10 +316,40 @@ def _branches(tree: Tree, statement: ast.stmt, nodes: list[ast.expr]) -> Iterato
 def _test(tree: Tree, test: ast.expr) -> dict[str, str]:
     """The condition, and (`read`) whether it reads a number: then the same on tensors."""
     text = tree.source(test)
-    plain = text.replace(".item()", "")
+    plain = _on_tensors(tree, test).replace(".item()", "")
     shapes = (one for value in _behind(tree, test) for one in ast.walk(value))
     shape = next((tree.source(one) for one in shapes if isinstance(one, ast.Attribute) and one.attr == "shape"), "")
-    return {"test": plain, **({"read": plain} if plain != text else {}), **({"shape": shape} if shape else {})}
+    return {"test": plain, **({"read": plain} if ".item()" in text else {}), **({"shape": shape} if shape else {})}
+
+
+def _on_tensors(tree: Tree, test: ast.expr) -> str:
+    """The condition with `&`, `|` and `~` for `and`, `or` and `not`, as tensors need it."""
+    if isinstance(test, ast.BoolOp):
+        mark = " & " if isinstance(test.op, ast.And) else " | "
+        return mark.join(_grouped(_on_tensors(tree, one), one) for one in test.values)
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return f"~{_grouped(_on_tensors(tree, test.operand), test.operand)}"
+    if isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "bool" and test.args:
+        return _on_tensors(tree, test.args[0])
+    return tree.source(test)
+
+
+def _grouped(text: str, node: ast.expr) -> str:
+    return text if isinstance(node, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)) else f"({text})"
+
+
+def _is_value(*nodes: ast.expr) -> bool:
+    """Whether torch.where may take each of them: no text, no tuple, no None."""
+    return all(
+        not isinstance(node, (ast.Tuple, ast.List, ast.Dict, ast.Set, ast.JoinedStr, ast.Lambda))
+        and not (isinstance(node, ast.Constant) and not isinstance(node.value, (int, float)))
+        for node in nodes
+    )
+
+
+def _is_plain(test: ast.expr) -> bool:
+    """Whether a condition is about values only; `mask is not None and …` decides whether a value exists."""
+    return not any(isinstance(one, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for one in ast.walk(test))
 
 
 def _behind(tree: Tree, node: ast.expr) -> Iterator[ast.expr]:
@@ -315,21 +364,26 @@ def _sides(tree: Tree, statement: ast.If, words: dict[str, str]) -> tuple[str, d
     """`if c: x = a` (and `else: x = b`), `if c: return a` and `return b`, `if c: raise`; else only the test."""
     words = {**words, **_test(tree, statement.test)}
     body, other = statement.body, statement.orelse
-    if len(body) != 1 or len(other) > 1:
+    if len(body) != 1 or len(other) > 1 or not _is_plain(statement.test):
         return "branch", words
     first = body[0]
     if isinstance(first, ast.Raise) and not other:
         return "raise", {**words, "raised": tree.source(first)}
     if isinstance(first, ast.Return) and first.value is not None:
         after = other[0] if other else _next(tree, statement)
-        if isinstance(after, ast.Return) and after.value is not None:
+        if isinstance(after, ast.Return) and after.value is not None and _is_value(first.value, after.value):
             return "return", words | {"then": tree.source(first.value), "else": tree.source(after.value)}
-    if isinstance(first, ast.Assign) and len(first.targets) == 1 and isinstance(first.targets[0], ast.Name):
+    if (
+        isinstance(first, ast.Assign)
+        and len(first.targets) == 1
+        and isinstance(first.targets[0], ast.Name)
+        and _is_value(first.value)
+    ):
         name = first.targets[0].id
         second = other[0] if other else None
         if second is None:
             return "assign", words | {"name": name, "then": tree.source(first.value), "else": name}
-        if isinstance(second, ast.Assign) and tree.source(second.targets[0]) == name:
+        if isinstance(second, ast.Assign) and tree.source(second.targets[0]) == name and _is_value(second.value):
             return "assign", words | {"name": name, "then": tree.source(first.value), "else": tree.source(second.value)}
     return "branch", words
 

@@ -14,13 +14,13 @@ PRIORITY = (
     "index",
     "module",
     "key",
-    "element",
     "slice",
     "padding",
     "seed",
     "loop",
     "condition",
     "comparison",
+    "element",
     "split",
     "view",
     "size",
@@ -51,6 +51,9 @@ _CALLS = {
     "full_like clip",
 }
 _BY_CALL = {name: use for use, names in _CALLS.items() for name in names.split()}
+_MATH = frozenset({"log", "write", "insert", "add"})
+_DECIDING = frozenset(PRIORITY[: PRIORITY.index("text")])
+"""Uses for which the value itself has to be known, or a size: what was calculated with it may be a tensor in the others."""
 _THROUGH = frozenset(
     {"max", "min", "abs", "int", "float", "round", "sum", "tuple", "list", "reversed", "sorted", "len", "enumerate", "zip"}
 )
@@ -174,8 +177,10 @@ def _in_call(tree: Tree, call: ast.Call, child: ast.AST) -> tuple[str, tuple[int
         if name == "enumerate":
             return "", (1,)
         return "", (call.args.index(child),) if name == "zip" and isinstance(child, ast.expr) else ()
-    if tree.names.of(call.func).startswith(("math.", "cmath.")) and name not in _BY_CALL:
-        return "math", ()
+    if tree.names.of(call.func).startswith(("math.", "cmath.")):
+        return "comparison" if name.startswith("is") else "math", ()
+    if name in _MATH and tree.names.of(call.func).startswith("torch."):
+        return "arithmetic", ()
     return _BY_CALL.get(name, "argument"), ()
 
 
@@ -192,8 +197,8 @@ def _assigned(
             yield Use("stored", parent)
         else:
             found = list(_follow(tree, parent, target, depth))
-            yield from found
-            if calculated and not found:
+            yield from (use for use in found if use.kind in _DECIDING or not calculated)
+            if calculated and not any(use.kind in _DECIDING for use in found):
                 yield Use("arithmetic", parent)
 
 
