@@ -15,6 +15,7 @@ import yaml
 
 from compile_doctor.analysis.graph_breaks.advice import advised, cause_at
 from compile_doctor.analysis.graph_breaks.causes import Cause, causes, find_cause
+from compile_doctor.model.stacks import Frame
 
 pytestmark = pytest.mark.compile
 torch = pytest.importorskip("torch")
@@ -69,7 +70,8 @@ def run(text: str, name: str) -> Any:
 def diagnosis(reason: str, text: str) -> tuple[Cause, int]:
     places = re.findall(r'(?:in user code at |File ")<program>(?:", line |:)(\d+)', reason)
     line = int(places[-1])
-    return advised(cause_at(find_cause(reason, None), text, line), reason, text, line), line
+    place = Frame("<program>", line, "forward")
+    return advised(cause_at(find_cause(reason, None), text, line), reason, {"<program>": text}, place, "mine"), line
 
 
 def applied(text: str, line: int, fix: str) -> str:

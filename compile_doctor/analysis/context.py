@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
@@ -14,7 +13,7 @@ from compile_doctor.analysis.attention.calls import place
 from compile_doctor.analysis.attention.growth import verdicts
 from compile_doctor.analysis.attention.input_errors import Refusal, explain
 from compile_doctor.analysis.attention.verdicts import Verdict
-from compile_doctor.analysis.graph_breaks.advice import advised, cause_at, outside
+from compile_doctor.analysis.graph_breaks.advice import advised, cause_at
 from compile_doctor.analysis.graph_breaks.causes import Cause, find_cause
 from compile_doctor.analysis.recompiles.groups import Recompiled, group_recompilations
 from compile_doctor.capture.trace.read import function_name
@@ -78,6 +77,7 @@ class AnalysisContext:
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
         self.torch_root: str | None = evidence.environment.get("torch_root")
+        self._roots = locations.user_roots(evidence.asked.cwd, evidence.asked.target, evidence.facts.search_path)
 
     @cached_property
     def sites(self) -> tuple[BreakSite, ...]:
@@ -91,7 +91,8 @@ class AnalysisContext:
             frame = self._place(item)
             if self._refused_at(item):
                 continue
-            cause = cause_at(find_cause(item.reason, item.upstream), self._text(frame), frame.line)
+            text = self.evidence.sources.get(frame.file, "")
+            cause = cause_at(find_cause(item.reason, item.upstream), text, frame.line)
             causes[cause.key] = cause
             groups[frame.file, frame.line, cause.key].append(item)
         for item in self._unrecorded():
@@ -207,9 +208,7 @@ class AnalysisContext:
         """The innermost line outside torch; for a disabled function without one, its `def`; else what torch names."""
         frame = locations.innermost(item.stack, self.torch_root)
         compilation = self.compilation(item)
-        if compilation and (
-            frame is None or locations.is_stdlib(frame.file) or locations.is_inside_torch(frame.file)
-        ):
+        if compilation and (frame is None or locations.is_stdlib(frame.file) or locations.is_inside_torch(frame.file)):
             # torch 2.8 compiles logging and similar modules separately: the place is the line that called them.
             frame = locations.innermost(compilation.stack, self.torch_root) or frame
         if frame is None or locations.is_plumbing(frame.file):
@@ -234,9 +233,10 @@ class AnalysisContext:
         own = [item for item in breaks if self._is_own_frame(item, frame)]
         callers = {item.compilation for item in breaks} - {item.compilation for item in own}
         loop = any(self._loop(item) for item in own)
+        led = self.via(breaks[0].stack, frame)
         return BreakSite(
             frame=frame,
-            cause=self._advised(cause, breaks[0], frame),
+            cause=advised(cause, breaks[0].reason, self.evidence.sources, frame, self.owner(frame.file), led),
             upstream=next((item.upstream for item in breaks if item.upstream), None),
             reason=breaks[0].reason,
             breaks=tuple(breaks),
@@ -245,20 +245,6 @@ class AnalysisContext:
             and not (cause.key == RAISED and locations.in_finally(self.evidence.sources, frame.file, frame.line)),
             loop=loop,
         )
-
-    def _text(self, frame: Frame) -> str:
-        return self.evidence.sources.get(frame.file, "")
-
-    def _advised(self, cause: Cause, item: Break, frame: Frame) -> Cause:
-        """The cause with a fix in the words of the line; for a line of a package, with what can be done from outside."""
-        if self.owner(frame.file) == "mine":
-            return advised(cause, item.reason, self._text(frame), frame.line)
-        led = self.via(item.stack, frame)
-        if led is None or cause.deliberate or self.owner(frame.file) == "torch":
-            return cause
-        place = f"{locations.short(led.file)}:{led.line}"
-        text = self.evidence.sources.get(led.file, "")
-        return replace(cause, fix=outside(cause, locations.short(frame.file), place, text, led.line))
 
     def _is_own_frame(self, item: Break, frame: Frame) -> bool:
         """Whether the frame being compiled is the one that holds the breaking line."""
@@ -352,13 +338,6 @@ class AnalysisContext:
     def owner(self, file: str) -> str:
         whose = locations.owner(file, self.torch_root)
         return "dependency" if whose == "mine" and locations.is_generated(file, self._roots) else whose
-
-    @cached_property
-    def _roots(self) -> tuple[str, ...]:
-        """Where the user's programs lie."""
-        asked, facts = self.evidence.asked, self.evidence.facts
-        target = asked.target.partition(":")[0]
-        return (asked.cwd, *facts.search_path, os.path.dirname(os.path.join(asked.cwd, target)))
 
     def via(self, stack: Iterable[Frame], place: Frame) -> Location | None:
         """The line that leads to a place in a package: the user's own, or (for a place in torch) another package's."""

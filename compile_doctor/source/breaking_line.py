@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from compile_doctor.source.branches import branches, grouped
 from compile_doctor.source.constants import constant_buffer
 from compile_doctor.source.uses import Tree, Use, called, tree_of, use_of, values_of
 
@@ -39,12 +40,15 @@ def readings(text: str, line: int, kinds: Iterable[str]) -> tuple[Reading, ...]:
 
 
 def called_at(text: str, line: int) -> str:
-    """What the statement at a line calls first: `self.encoder` of `y = self.encoder(x)[0]`; empty without a call."""
+    """The function that the statement at a line calls first: `propagate`, or `self.encoder.forward` of a module."""
     tree = tree_of(text)
     statement = tree.statement(line) if tree else None
     calls = (node for node in _expressions(statement) if isinstance(node, ast.Call)) if statement else iter(())
     found = next(calls, None)
-    return tree.source(found.func) if tree and found else ""
+    if tree is None or found is None:
+        return ""
+    module = any(isinstance(value, ast.Call) for value in values_of(tree, found.func))
+    return tree.source(found.func) + (".forward" if module and isinstance(found.func, ast.Attribute) else "")
 
 
 @lru_cache(maxsize=512)
@@ -54,9 +58,12 @@ def _readings(text: str, line: int, kind: str) -> tuple[Reading, ...]:
     if tree is None or statement is None or isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
         return ()
     nodes = sorted(_expressions(statement), key=lambda node: getattr(node, "lineno", 0) != line)
-    if kind == "truth":
-        return tuple(_branches(tree, statement, nodes))
-    return tuple(found for node in nodes for found in [_reading(tree, statement, node, kind)] if found)
+    try:
+        if kind == "truth":
+            return tuple(Reading(kind, use, words) for use, words in branches(tree, statement, nodes))
+        return tuple(found for node in nodes for found in [_reading(tree, statement, node, kind)] if found)
+    except RecursionError:  # a line that is nested too deeply to be written again
+        return ()
 
 
 def _expressions(statement: ast.stmt) -> Iterator[ast.expr]:
@@ -82,11 +89,11 @@ def _reading(tree: Tree, statement: ast.stmt, node: ast.expr, kind: str) -> Read
 
 
 def _common(tree: Tree, statement: ast.stmt, node: ast.expr, use: Use | None) -> dict[str, str]:
-    words = {"call": tree.source(node), "line": _head(tree, statement)}
+    words = {"call": tree.source(node), "line": tree.head(statement)}
     if isinstance(statement, ast.Expr):
         words["alone"] = words["line"]
     if use is not None:
-        words["in"] = tree.source(use.node) if isinstance(use.node, ast.expr) else _head(tree, use.node)
+        words["in"] = tree.source(use.node) if isinstance(use.node, ast.expr) else tree.head(use.node)
         words["container"] = tree.source(use.container) if use.container is not None else ""
         words["limited"] = words["in"].replace(words["call"], "limit")
     return words
@@ -130,16 +137,6 @@ def _selected(tree: Tree, node: ast.Subscript, words: Mapping[str, str]) -> dict
     return {"selected": words["line"].replace(tree.source(node), text)}
 
 
-def _head(tree: Tree, statement: ast.AST) -> str:
-    """The statement on one line; of a compound one the part up to its colon."""
-    body = getattr(statement, "body", None)
-    text = tree.source(statement)
-    if isinstance(body, list) and body:
-        first = tree.source(body[0])
-        text = text[: text.index(first)].strip() if first in text else text
-    return text
-
-
 def _plain(tree: Tree, node: ast.expr, instead: ast.expr, wrap: str = "{}") -> dict[str, str]:
     """The statement with `instead` for the whole expression: `x * x.sum()` for `x * x.sum().item()`."""
     statement = tree.around(node, ast.stmt)
@@ -148,8 +145,8 @@ def _plain(tree: Tree, node: ast.expr, instead: ast.expr, wrap: str = "{}") -> d
     inside = tree.source(instead) if simple else f"({tree.source(instead)})"
     return {
         "tensor": wrap.format(inside),
-        "plain": _head(tree, statement).replace(tree.source(node), wrap.format(inside)),
-        "kept": _head(tree, statement).replace(tree.source(node), inside),
+        "plain": tree.head(statement).replace(tree.source(node), wrap.format(inside)),
+        "kept": tree.head(statement).replace(tree.source(node), inside),
     }
 
 
@@ -161,14 +158,13 @@ def _method(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
 
 
 def _conversion(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == kind and len(node.args) == 1:
-        if not isinstance(node.args[0], ast.Constant) and called_name(node.args[0]) not in ("len", "item"):
-            return _plain(tree, node, node.args[0], _CONVERSIONS[kind])
-    return None
-
-
-def called_name(node: ast.expr) -> str:
-    return called(node) if isinstance(node, ast.Call) else ""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == kind):
+        return None
+    value = node.args[0] if len(node.args) == 1 else None
+    if value is None or isinstance(value, ast.Constant):
+        return None
+    known = isinstance(value, ast.Call) and called(value) in ("len", "item")
+    return None if known else _plain(tree, node, value, _CONVERSIONS[kind])
 
 
 def _slice(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
@@ -189,7 +185,7 @@ def _slice(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
             elif part.upper is not None:
                 words["end"] = tree.source(part.upper)
             if words.get("length"):
-                words["indexed"] = _head(tree, _statement(tree, node)).replace(
+                words["indexed"] = tree.head(_statement(tree, node)).replace(
                     tree.source(node), f"{words['tensor']}[{words['positions']}]"
                 )
             return words
@@ -218,7 +214,7 @@ def _mask(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
     if isinstance(node.ctx, ast.Store) != (kind == "mask-store"):
         return None
     words = {"tensor": tree.source(node.value), "mask": tree.source(node.slice)}
-    words["mask-value"] = _grouped(words["mask"], node.slice)
+    words["mask-value"] = grouped(words["mask"], node.slice)
     parent = tree.parents.get(node)
     reduction = tree.parents.get(parent) if isinstance(parent, ast.Attribute) else None
     if isinstance(parent, ast.Attribute) and isinstance(reduction, ast.Call) and not reduction.args:
@@ -277,121 +273,13 @@ def _other_call(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
         again = [text if text not in texts[:number] else f"{text}.clone()" for number, text in enumerate(texts)]
         words |= {"twice": twice, "distinct": f"{tree.source(node.func)}({', '.join(again)})"}
     subject = node.func.value if isinstance(node.func, ast.Attribute) else None
-    grouped = _grouped(tree.source(subject), subject) if subject is not None else ""
-    words |= _counted(tree, node, grouped if words.get("arg0") == tree.source(subject or node) else words.get("arg0", ""))
+    method = subject is not None and words.get("arg0") == tree.source(subject)
+    of = grouped(words["arg0"], subject) if subject is not None and method else words.get("arg0", "")
+    words |= _counted(tree, node, of)
     inner = node.args[0] if node.args else None
     if isinstance(inner, ast.Call) and called(inner) == "items" and isinstance(inner.func, ast.Attribute):
         words["items-of"] = tree.source(inner.func.value)
     return words
-
-
-def _branches(tree: Tree, statement: ast.stmt, nodes: list[ast.expr]) -> Iterator[Reading]:
-    """The conditions that Python decides at this line, with what each side does."""
-    words = {"line": _head(tree, statement)}
-    if isinstance(statement, ast.Assert):
-        words |= _test(tree, statement.test)
-        message = statement.msg
-        plain = isinstance(message, ast.Constant) and isinstance(message.value, str)
-        words["message"] = tree.source(message) if message is not None and plain else '"the check failed"'
-        yield Reading("truth", "assert", words)
-    elif isinstance(statement, ast.While):
-        yield Reading("truth", "while", {**words, **_test(tree, statement.test)})
-    elif isinstance(statement, ast.If):
-        yield Reading("truth", *_sides(tree, statement, words))
-    words.pop("read", None)
-    for node in sorted(nodes, key=lambda node: isinstance(node, ast.BoolOp)):
-        if isinstance(node, ast.IfExp) and _is_plain(node.test) and _is_value(node.body, node.orelse):
-            sides = {"then": tree.source(node.body), "else": tree.source(node.orelse), **_test(tree, node.test)}
-            chosen = f"torch.where({sides['test']}, {sides['then']}, {sides['else']})"
-            sides["chosen"] = words["line"].replace(tree.source(node), chosen)
-            yield Reading("truth", "choice", words | sides)
-        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            yield Reading("truth", "logic", {**words, **_test(tree, node.operand)})
-        elif isinstance(node, ast.BoolOp):
-            yield Reading("truth", "logic", {**words, **_test(tree, node)})
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "bool":
-            yield Reading("truth", "logic", {**words, "test": tree.source(node.args[0]) if node.args else ""})
-
-
-def _test(tree: Tree, test: ast.expr) -> dict[str, str]:
-    """The condition, and (`read`) whether it reads a number: then the same on tensors."""
-    text = tree.source(test)
-    plain = _on_tensors(tree, test).replace(".item()", "")
-    shapes = (one for value in _behind(tree, test) for one in ast.walk(value))
-    shape = next((tree.source(one) for one in shapes if isinstance(one, ast.Attribute) and one.attr == "shape"), "")
-    return {"test": plain, **({"read": plain} if ".item()" in text else {}), **({"shape": shape} if shape else {})}
-
-
-def _on_tensors(tree: Tree, test: ast.expr) -> str:
-    """The condition with `&`, `|` and `~` for `and`, `or` and `not`, as tensors need it."""
-    if isinstance(test, ast.BoolOp):
-        mark = " & " if isinstance(test.op, ast.And) else " | "
-        return mark.join(_grouped(_on_tensors(tree, one), one) for one in test.values)
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        return f"~{_grouped(_on_tensors(tree, test.operand), test.operand)}"
-    if isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "bool" and test.args:
-        return _on_tensors(tree, test.args[0])
-    return tree.source(test)
-
-
-def _grouped(text: str, node: ast.expr) -> str:
-    return text if isinstance(node, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)) else f"({text})"
-
-
-def _is_value(*nodes: ast.expr) -> bool:
-    """Whether torch.where may take each of them: no text, no tuple, no None."""
-    return all(
-        not isinstance(node, (ast.Tuple, ast.List, ast.Dict, ast.Set, ast.JoinedStr, ast.Lambda))
-        and not (isinstance(node, ast.Constant) and not isinstance(node.value, (int, float)))
-        for node in nodes
-    )
-
-
-def _is_plain(test: ast.expr) -> bool:
-    """Whether a condition is about values only; `mask is not None and …` decides whether a value exists."""
-    return not any(isinstance(one, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for one in ast.walk(test))
-
-
-def _behind(tree: Tree, node: ast.expr) -> Iterator[ast.expr]:
-    """An expression, and what was assigned to the names in it."""
-    yield node
-    for one in ast.walk(node):
-        if isinstance(one, ast.Name):
-            yield from values_of(tree, one)
-
-
-def _sides(tree: Tree, statement: ast.If, words: dict[str, str]) -> tuple[str, dict[str, str]]:
-    """`if c: x = a` (and `else: x = b`), `if c: return a` and `return b`, `if c: raise`; else only the test."""
-    words = {**words, **_test(tree, statement.test)}
-    body, other = statement.body, statement.orelse
-    if len(body) != 1 or len(other) > 1 or not _is_plain(statement.test):
-        return "branch", words
-    first = body[0]
-    if isinstance(first, ast.Raise) and not other:
-        return "raise", {**words, "raised": tree.source(first)}
-    if isinstance(first, ast.Return) and first.value is not None:
-        after = other[0] if other else _next(tree, statement)
-        if isinstance(after, ast.Return) and after.value is not None and _is_value(first.value, after.value):
-            return "return", words | {"then": tree.source(first.value), "else": tree.source(after.value)}
-    if (
-        isinstance(first, ast.Assign)
-        and len(first.targets) == 1
-        and isinstance(first.targets[0], ast.Name)
-        and _is_value(first.value)
-    ):
-        name = first.targets[0].id
-        second = other[0] if other else None
-        if second is None:
-            return "assign", words | {"name": name, "then": tree.source(first.value), "else": name}
-        if isinstance(second, ast.Assign) and tree.source(second.targets[0]) == name and _is_value(second.value):
-            return "assign", words | {"name": name, "then": tree.source(first.value), "else": tree.source(second.value)}
-    return "branch", words
-
-
-def _next(tree: Tree, statement: ast.stmt) -> ast.stmt | None:
-    body = getattr(tree.parents[statement], "body", [])
-    after = body[body.index(statement) + 1 :] if statement in body else []
-    return after[0] if after else None
 
 
 _FINDERS: Mapping[str, Callable[[Tree, ast.expr, str], dict[str, str] | None]] = {

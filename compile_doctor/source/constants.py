@@ -32,9 +32,9 @@ def _attributes(tree: Tree, node: ast.AST, depth: int) -> Iterator[ast.Attribute
 
 def _registered(owner: ast.AST, name: str) -> Iterator[ast.expr]:
     for one in ast.walk(owner):
-        if isinstance(one, ast.Call) and called(one) == "register_buffer" and len(one.args) >= 2:
-            if isinstance(one.args[0], ast.Constant) and one.args[0].value == name:
-                yield one.args[1]
+        registers = isinstance(one, ast.Call) and called(one) == "register_buffer" and len(one.args) >= 2
+        if isinstance(one, ast.Call) and registers and getattr(one.args[0], "value", None) == name:
+            yield one.args[1]
         if isinstance(one, ast.Assign) and any(_is_self(target, name) for target in one.targets):
             yield one.value
 
@@ -57,9 +57,9 @@ def _is_changed(owner: ast.AST, name: str) -> bool:
             return True
         if isinstance(one, ast.Subscript) and isinstance(one.ctx, ast.Store) and _is_self(one.value, name):
             return True
-        if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and _is_self(one.func.value, name):
-            if one.func.attr.endswith("_"):
-                return True
+        method = one.func if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) else None
+        if method is not None and method.attr.endswith("_") and _is_self(method.value, name):
+            return True
     return False
 
 

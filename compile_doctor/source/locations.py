@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -30,8 +31,12 @@ _INSIDES = re.compile(
     r"(?:linalg|fft|special|masked|signal|distributions|amp|_numpy|_refs|_prims_common|_decomp)[/\\])"
 )
 """Functions and modules of torch that a model calls: a problem inside is at the line that calls them."""
-_TEMPORARY = re.compile(r"^(?:/tmp|/var/tmp|(?:/private)?/var/folders/[^/]+/[^/]+/T|.*[/\\]AppData[/\\]Local[/\\]Temp)[/\\]")
-_GENERATED = re.compile(r"[/\\]tmp[a-z0-9_]{8}[/\\]|[/\\][\w-]+\.[^/\\]+\.py$|_[a-z0-9_]{8}\.py$|[/\\]tmp[a-z0-9_]{8}\.py$")
+_TEMPORARY = re.compile(
+    r"^(?:/tmp|/var/tmp|(?:/private)?/var/folders/[^/]+/[^/]+/T|.*[/\\]AppData[/\\]Local[/\\]Temp)[/\\]"
+)
+_GENERATED = re.compile(
+    r"[/\\]tmp[a-z0-9_]{8}[/\\]|[/\\][\w-]+\.[^/\\]+\.py$|_[a-z0-9_]{8}\.py$|[/\\]tmp[a-z0-9_]{8}\.py$"
+)
 """Names that `tempfile` makes, or of a file that no `import` statement finds."""
 _INTERIOR = re.compile(r"[/\\]torch[/\\](?:_higher_order_ops|_functorch|_ops\.py)")
 _FLEX = re.compile(r"[/\\]torch[/\\]nn[/\\]attention[/\\]")
@@ -52,6 +57,11 @@ def is_generated(file: str, roots: Iterable[str]) -> bool:
         return False
     below = (root.rstrip("/\\") for root in roots if _TEMPORARY.search(root.rstrip("/\\")))
     return not file.startswith(tuple(f"{root}{mark}" for root in below for mark in "/\\"))
+
+
+def user_roots(cwd: str, target: str, search_path: Iterable[str]) -> tuple[str, ...]:
+    """Where the user's programs lie: the working directory, sys.path and the folder of the target."""
+    return (cwd, *search_path, os.path.dirname(os.path.join(cwd, target.partition(":")[0])))
 
 
 def short(file: str) -> str:
@@ -96,6 +106,11 @@ def is_plumbing(file: str) -> bool:
 def is_inside_torch(file: str) -> bool:
     """Whether the file is torch's, and its functions and modules are for a model to call."""
     return bool(_INSIDES.search(file))
+
+
+def is_called(file: str) -> bool:
+    """Whether a problem in the file is at the line that calls into it: the standard library, and torch's functions."""
+    return is_stdlib(file) or is_inside_torch(file)
 
 
 def is_interior(file: str, function: str) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
+from compile_doctor.source.locations import lines_of
 from compile_doctor.source.names import Names, parsed
 
 Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Module)
@@ -55,7 +56,22 @@ _MATH = frozenset({"log", "write", "insert", "add"})
 _DECIDING = frozenset(PRIORITY[: PRIORITY.index("text")])
 """Uses for which the value itself has to be known, or a size: what was calculated with it may be a tensor in the others."""
 _THROUGH = frozenset(
-    {"max", "min", "abs", "int", "float", "round", "sum", "tuple", "list", "reversed", "sorted", "len", "enumerate", "zip"}
+    {
+        "max",
+        "min",
+        "abs",
+        "int",
+        "float",
+        "round",
+        "sum",
+        "tuple",
+        "list",
+        "reversed",
+        "sorted",
+        "len",
+        "enumerate",
+        "zip",
+    }
 )
 """Builtins through which the value goes on."""
 
@@ -73,14 +89,29 @@ class Tree:
     """A file's syntax tree with the way from each node to the one around it."""
 
     def __init__(self, text: str, tree: ast.Module) -> None:
-        self.text = text
+        self.lines = [line.encode() for line in lines_of(text.lstrip("\ufeff"))]
         self.names = Names(tree)
         self.root = tree
         self.parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
 
     def source(self, node: ast.AST) -> str:
         """The node as the user wrote it, on one line."""
-        return " ".join((ast.get_source_segment(self.text, node) or ast.unparse(node)).split())
+        first, last = getattr(node, "lineno", 0), getattr(node, "end_lineno", 0) or 0
+        lines = self.lines[first - 1 : last] if first else []
+        if not lines or (len(lines) > 1 and any(b"#" in line for line in lines)):
+            return ast.unparse(node)
+        lines[-1] = lines[-1][: getattr(node, "end_col_offset", None)]
+        lines[0] = lines[0][getattr(node, "col_offset", 0) :]
+        return " ".join(b" ".join(lines).decode("utf-8", "replace").split())
+
+    def head(self, statement: ast.AST) -> str:
+        """The statement on one line; of a compound one the part up to its colon."""
+        body = getattr(statement, "body", None)
+        text = self.source(statement)
+        if isinstance(body, list) and body:
+            first = self.source(body[0])
+            text = text[: text.index(first)].strip() if first in text else text
+        return text
 
     def around(self, node: ast.AST, kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> ast.AST | None:
         """The innermost node of this kind around another."""
@@ -91,12 +122,15 @@ class Tree:
 
     def statement(self, line: int) -> ast.stmt | None:
         """The innermost statement at a line."""
-        found = [
-            node
-            for node in ast.walk(self.root)
-            if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno)
-        ]
-        return max(found, key=lambda node: (node.lineno, node.col_offset), default=None)
+        return self._statements.get(line)
+
+    @cached_property
+    def _statements(self) -> dict[int, ast.stmt]:
+        found: dict[int, ast.stmt] = {}
+        for node in ast.walk(self.root):  # outer ones before inner ones
+            if isinstance(node, ast.stmt):
+                found.update(dict.fromkeys(range(node.lineno, (node.end_lineno or node.lineno) + 1), node))
+        return found
 
     def scope(self, node: ast.AST) -> ast.AST:
         """The function around a node, or the module."""
