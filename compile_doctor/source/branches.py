@@ -40,9 +40,11 @@ def _test(tree: Tree, test: ast.expr) -> dict[str, str]:
     """The condition, and (`read`) whether it reads a number: then the same on tensors."""
     text = tree.source(test)
     plain = _on_tensors(tree, test).replace(".item()", "")
-    shapes = (one for value in _behind(tree, test) for one in ast.walk(value))
-    shape = next((tree.source(one) for one in shapes if isinstance(one, ast.Attribute) and one.attr == "shape"), "")
-    return {"test": plain, **({"read": plain} if ".item()" in text else {}), **({"shape": shape} if shape else {})}
+    parts = [one for value in _behind(tree, test) for one in ast.walk(value)]
+    shape = next((tree.source(one) for one in parts if isinstance(one, ast.Attribute) and one.attr == "shape"), "")
+    numpy = any(isinstance(one, ast.Call) and tree.names.of(one.func).startswith("numpy.") for one in parts)
+    known = {"read": plain if ".item()" in text else "", "shape": shape, "numpy": "yes" if numpy else ""}
+    return {"test": plain, **{name: word for name, word in known.items() if word}}
 
 
 def _on_tensors(tree: Tree, test: ast.expr) -> str:

@@ -224,6 +224,15 @@ def _mask(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
     return {**words, **_counted(tree, node, words["mask-value"])}
 
 
+def _packed(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
+    """A call in a function that packs sequences; the words are of the packing."""
+    if not isinstance(node, ast.Call):
+        return None
+    calls = (one for one in ast.walk(tree.scope(node)) if isinstance(one, ast.Call))
+    packing = next((one for one in calls if called(one) in ("pack_padded_sequence", "pack_sequence")), None)
+    return arguments(tree, packing) if packing is not None else None
+
+
 def _counted(tree: Tree, node: ast.expr, of: str) -> dict[str, str]:
     """`x.nonzero().shape[0]`, `x.nonzero().numel()`, `len(x.nonzero())`: only the number of elements is wanted."""
     parent = tree.parents.get(node)
@@ -287,6 +296,7 @@ _FINDERS: Mapping[str, Callable[[Tree, ast.expr, str], dict[str, str] | None]] =
     "item": _method,
     **dict.fromkeys(_CONVERSIONS, _conversion),
     "slice": _slice,
+    "packed": _packed,
     "mask": _mask,
     "mask-store": _mask,
     **dict.fromkeys(_RANDOM, _random),
