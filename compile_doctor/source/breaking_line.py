@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from compile_doctor.source.branches import branches, grouped
 from compile_doctor.source.constants import constant_buffer
-from compile_doctor.source.uses import Tree, Use, called, tree_of, use_of, values_of
+from compile_doctor.source.uses import Tree, Use, called, tree_of, uses_of, values_of
 
 LONGEST = 160
 """Characters of an expression that a fix quotes."""
@@ -80,10 +80,12 @@ def _reading(tree: Tree, statement: ast.stmt, node: ast.expr, kind: str) -> Read
     found = _FINDERS.get(kind, _other_call)(tree, node, kind)
     if found is None:
         return None
-    use = use_of(tree, node)
+    uses = uses_of(tree, node)
+    use = uses[0] if uses else None
     words = {**_common(tree, statement, node, use), **found}
     words |= _of_use(tree, node, use, words) if use is not None else {}
     words |= constant_buffer(tree, node) or {}
+    words["only"] = "yes" if len({one.kind for one in uses}) == 1 and use and use.node is not node else ""
     short = {name: word for name, word in words.items() if word and len(word) <= LONGEST}
     return Reading(kind, use.kind if use else "", short)
 
@@ -110,6 +112,8 @@ def _of_use(tree: Tree, node: ast.expr, use: Use, words: Mapping[str, str]) -> d
         inside = tree.source(loop) if loop is not None else ""
         found["looped"] = "yes" if loop is not None else ""
         found["attended"] = "yes" if any(word in inside for word in _ATTENTION) else ""
+        causal = "causal" in inside and "causal=False" not in inside
+        found["rule"] = "(document[i] == document[j]) & (i >= j)" if causal else "document[i] == document[j]"
         tensor = words.get("tensor", "")
         boundaries = tensor.removesuffix("[:-1]").removesuffix("[1:]")
         pairs = boundaries != tensor or any(word in inside for word in ("pairwise(", "zip("))

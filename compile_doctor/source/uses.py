@@ -147,10 +147,9 @@ def tree_of(text: str) -> Tree | None:
         return None
 
 
-def use_of(tree: Tree, node: ast.expr, depth: int = 3) -> Use | None:
-    """The use of an expression's value that a fix has to care about; None if nothing uses it."""
-    found = list(_uses(tree, node, depth, ()))
-    return min(found, key=lambda use: PRIORITY.index(use.kind), default=None)
+def uses_of(tree: Tree, node: ast.expr, depth: int = 3) -> list[Use]:
+    """The uses of an expression's value; first the one that a fix has to care about most."""
+    return sorted(_uses(tree, node, depth, ()), key=lambda use: PRIORITY.index(use.kind))
 
 
 def _uses(tree: Tree, node: ast.expr, depth: int, path: tuple[int, ...]) -> Iterator[Use]:

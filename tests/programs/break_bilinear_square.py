@@ -1,8 +1,9 @@
 """The query is also the key: the same tensor twice for an autograd.Function, in a submodule, with a scale between."""
 
 # option --grad
-# summary graph_breaks=1 verdict=unhealthy exit=1
-# says CD101: Bilinear.apply(tokens, 0.5, tokens.clone())
+# summary graph_breaks=1 verdict=unhealthy exit=1 [>=2.13]
+# summary graph_breaks=0 exit=0 [<2.13]
+# says CD101: Bilinear.apply(tokens, 0.5, tokens.clone()) [>=2.13]
 import torch
 from torch import nn
 
@@ -22,7 +23,7 @@ class Bilinear(torch.autograd.Function):
 
 class Affinity(nn.Module):
     def forward(self, tokens):
-        return Bilinear.apply(tokens, 0.5, tokens)  # expect CD101 duplicate
+        return Bilinear.apply(tokens, 0.5, tokens)  # expect CD101 duplicate [>=2.13]
 
 
 class Net(nn.Module):

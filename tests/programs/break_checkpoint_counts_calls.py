@@ -1,7 +1,7 @@
 """The checkpointed function counts its calls on the module."""
 
 # option --grad
-# says CD101: outside of the checkpointed function
+# says CD101: outside of the
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
@@ -14,12 +14,12 @@ class Block(nn.Module):
         self.calls = 0
 
     def inner(self, x):
-        self.calls += 1
+        self.calls += 1  # expect CD101 side-effect [<2.13]
         return self.proj(x).relu()
 
     def forward(self, x):
         x = x * 2
-        return checkpoint(self.inner, x, use_reentrant=False).sum()  # expect CD101 side-effect
+        return checkpoint(self.inner, x, use_reentrant=False).sum()  # expect CD101 side-effect [>=2.13]
 
 
 def build_model():

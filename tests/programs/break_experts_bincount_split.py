@@ -1,6 +1,7 @@
 """Tokens per expert by bincount, then as a list for split (prime-rl#996)."""
 
-# summary graph_breaks=2 verdict=unhealthy exit=1
+# summary graph_breaks=2 verdict=unhealthy exit=1 [>=2.10]
+# summary graph_breaks=1 verdict=unhealthy exit=1 [<2.10]
 # never CD101: x * x.sum()
 import torch
 from torch import nn
@@ -12,7 +13,7 @@ class Experts(nn.Module):
         self.w = nn.Parameter(torch.randn(n, d, d))
 
     def forward(self, x, counts):
-        sizes = counts.tolist()  # expect CD101 tolist
+        sizes = counts.tolist()  # expect CD101 tolist [>=2.10]
         parts = torch.split(x, sizes, dim=0)
         out = [p @ self.w[i] for i, p in enumerate(parts)]
         return torch.cat(out, 0)

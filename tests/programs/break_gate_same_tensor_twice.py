@@ -1,8 +1,9 @@
 """One tensor is given for both inputs of an autograd.Function, which Dynamo does not trace (pytorch#183604)."""
 
 # option --grad
-# summary graph_breaks=1 verdict=unhealthy exit=1
-# says CD101: Gate.apply(h, h.clone())
+# summary graph_breaks=1 verdict=unhealthy exit=1 [>=2.13]
+# summary graph_breaks=0 exit=0 [<2.13]
+# says CD101: Gate.apply(h, h.clone()) [>=2.13]
 # never CD101: jvp
 import torch
 from torch import nn
@@ -27,7 +28,7 @@ class Net(nn.Module):
 
     def forward(self, x):
         h = x * self.w
-        return Gate.apply(h, h).sum()  # expect CD101 duplicate
+        return Gate.apply(h, h).sum()  # expect CD101 duplicate [>=2.13]
 
 
 def build_model():
