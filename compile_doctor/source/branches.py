@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from compile_doctor.source.uses import Tree, values_of
+from compile_doctor.source.value_uses import Tree, values_of
 
 
 def branches(tree: Tree, statement: ast.stmt, nodes: list[ast.expr]) -> Iterator[tuple[str, dict[str, str]]]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from compile_doctor.source.branches import branches, grouped
 from compile_doctor.source.constants import constant_buffer
-from compile_doctor.source.uses import Tree, Use, called, tree_of, uses_of, values_of
+from compile_doctor.source.value_uses import Tree, Use, called, tree_of, uses_of, values_of
 
 LONGEST = 160
 """Characters of an expression that a fix quotes."""
@@ -29,7 +29,7 @@ class Reading:
     kind: str
     """`item`, `tolist`, `int`, `truth`, `slice`, `mask`, …, or `call:NAME` for the call of a function."""
     use: str
-    """What its value is used for, as in source/uses.py; empty if nothing was found."""
+    """What its value is used for, as in source/value_uses.py; empty if nothing was found."""
     words: Mapping[str, str] = field(default_factory=dict)
     """Words for a fix: `tensor`, `call`, `line`, `plain` (the line without the read), `in`, `container`, …"""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from compile_doctor.source.uses import Tree, called, values_of
+from compile_doctor.source.value_uses import Tree, called, values_of
 
 
 def constant_buffer(tree: Tree, node: ast.AST) -> dict[str, str] | None:
