@@ -203,7 +203,7 @@ def test_what_a_command_does_not_get_is_listed():
 
 
 def test_order_outcomes_then_severity_then_owner_then_cost():
-    torchs = "/venv/site-packages/torch/nn/functional.py"
+    torchs = "/venv/site-packages/torch/optim/adam.py"
     package = "/venv/site-packages/lib/layer.py"
     breaks = (
         a_break(0, file=torchs, line=3),
