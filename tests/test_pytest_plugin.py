@@ -73,7 +73,7 @@ def test_recompiles(compile_health):
 
 def test_block_in_a_block(compile_health):
     with compile_health.expect(graphs=1):
-        with pytest.raises(RuntimeError, match="watched already"):
+        with pytest.raises(RuntimeError, match="already watched"):
             with compile_health.expect(graphs=1):
                 pass
         run(clean)
