@@ -9,7 +9,7 @@
     # backend inductor
     # option --no-dynamic
     # command run                (recorded by `compile-doctor run -- python PROGRAM`, not by `diagnose`)
-    # says CD201: a dict that gains keys      (the message or the fix of each CD201 contains these words)
+    # says CD201: a dict that gains keys      (the message or the fix of a CD201 contains these words)
     # never CD201: torch.tensor(value)        (no message or fix of a CD201 contains them)
     # labels-in lib_metrics.py (expectations in another file)
 
@@ -59,7 +59,7 @@ class AttentionLabel:
 
 @dataclass(frozen=True)
 class Words:
-    """What the message and fix of each finding with this code contain, or never contain."""
+    """What the message or the fix of a finding with this code contains, or of none of them."""
 
     code: str
     text: str
