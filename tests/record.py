@@ -231,9 +231,7 @@ def anonymous(content: bytes, programs_at: Path, capture: Path) -> bytes:
         (Path(tempfile.gettempdir()), "/tmp"),
         (Path.home(), "/home/user"),
     ]
-    # An editable install may be of another checkout than the one that records.
-    checkouts = [(Path(one), "/repo") for one in sys.path if one and (Path(one) / "compile_doctor" / "probe").is_dir()]
-    for place, name in [*places[:2], *checkouts, *places[2:]]:
+    for place, name in places:
         if str(place) not in ("/", ""):
             content = content.replace(str(place).encode(), name.encode())
     return CUT.sub(b"# /repo/tests/programs/", content)
