@@ -12,7 +12,7 @@ from compile_doctor.capture.reading import BadRecordError, decode_event
 from compile_doctor.capture.trace.read import MOST_BAD, Trace
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.comparisons import Comparison
-from compile_doctor.model.compilations import Counts, LogRecord
+from compile_doctor.model.compilations import Counts, LogRecord, NeverCalled
 from compile_doctor.model.evidence import Child, Evidence, Facts, Failure, Patch
 
 PHASES = ("import", "build", "inputs", "compiled", "eager", "numerics")
@@ -36,6 +36,7 @@ class EventReader:
         self.phases: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
         self.bytecode: list[schema.Bytecode] = []
+        self.never_called: list[NeverCalled] = []
         self.facts = Facts()
         self.difference: float | None = None
         self.comparisons: list[Comparison] = []
@@ -86,6 +87,7 @@ class EventReader:
             compilations=tuple(trace.compilations),
             breaks=tuple(trace.breaks),
             logs=tuple(self.logs),
+            never_called=tuple(self.never_called),
             counts=tuple(self.counts.values()),
             failures=tuple(self.failures),
             children=children,
@@ -126,7 +128,7 @@ class EventReader:
         self.facts = replace(self.facts, usage=event.message)
 
     def _compile(self, process: str, event: schema.Compile) -> None:
-        self.facts = replace(self.facts, as_is=event.as_is)
+        self.facts = replace(self.facts, as_is=event.as_is, compiled_parts=event.parts)
 
     def _compiled_run(self, process: str, event: schema.CompiledRun) -> None:
         told = event.stance in ("default", "fail_on_recompile")  # these hide nothing
@@ -167,6 +169,9 @@ class EventReader:
 
     def _bytecode(self, process: str, event: schema.Bytecode) -> None:
         self.bytecode.append(event)
+
+    def _never_called(self, process: str, event: schema.NeverCalled) -> None:
+        self.never_called.append(NeverCalled(event.function, tuple(event.stack), event.module))
 
     def _modules(self, process: str, event: schema.Modules) -> None:
         self.facts = replace(self.facts, files=tuple(event.files))

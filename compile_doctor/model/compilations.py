@@ -82,6 +82,16 @@ class LogRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class NeverCalled:
+    """What torch.compile returned for a function or a module, and nobody called."""
+
+    function: str
+    stack: tuple[Frame, ...]
+    """Outermost first; the last frame called torch.compile."""
+    module: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """What one process' Dynamo counted by itself, to reconcile with the trace."""
 

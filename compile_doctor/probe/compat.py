@@ -46,6 +46,14 @@ def is_compiled(value: object) -> bool:
     return marked and not getattr(value, "_torchdynamo_disable", False)
 
 
+def compiled_parts(value: object) -> list[str]:
+    """The names of a module's parts that are compiled by themselves, by torch.compile or in place: an outer torch.compile
+    would inline them, and no longer show what the program does."""
+    if not isinstance(value, torch.nn.Module):
+        return []
+    return [name for name, part in value.named_modules() if name and is_compiled(part)]
+
+
 def keeps_out(value: object) -> bool:
     """Whether `value`, or a module's forward, is under torch.compiler.disable: only what it compiles by itself is."""
     return bool(getattr(getattr(value, "forward", value), "_torchdynamo_disable", False))
@@ -198,6 +206,16 @@ def replace_compile_call(make: Callable[[Callable[..., Any]], Callable[..., Any]
     from torch._dynamo.eval_frame import _TorchDynamoContext
 
     _TorchDynamoContext.__call__ = _over(make, _TorchDynamoContext.__call__)
+
+
+def before_each_call(context: Any, notice: Callable[[], None]) -> None:
+    """Calls `notice` whenever what this context of torch.compile has compiled is called; not when it is inlined."""
+
+    def enter() -> Callable[[], None]:
+        notice()
+        return lambda: None
+
+    context.enter_exit_hooks.append(enter)
 
 
 def dispatch_modes() -> list[str]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from compile_doctor.capture.schema.tensors import Inputs
 from compile_doctor.model.evidence import Patch
-from compile_doctor.model.stacks import ErrorLink
+from compile_doctor.model.stacks import ErrorLink, Frame
 from compile_doctor.model.units import Count, Seconds, Size, Word
 
 PhaseName = Literal["import", "build", "inputs", "compiled", "eager", "numerics"]
@@ -64,9 +64,10 @@ class Usage:
 
 @dataclass(frozen=True)
 class Compile:
-    """`as_is`: the target compiles something by itself."""
+    """`as_is`: the target compiles something by itself; `parts`: submodules that it has compiled when it is built."""
 
     as_is: bool
+    parts: Count = 0
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,16 @@ class Bytecode:
     line: Count
     text: str | None = None
     note: str | None = None
+
+
+@dataclass(frozen=True)
+class NeverCalled:
+    """torch.compile was called by the last frame of the stack, and what it returned was never called."""
+
+    stack: Sequence[Frame]
+    function: str
+    module: bool = False
+    """Whether it compiled a module; False for a function or method, module.compile() included."""
 
 
 @dataclass(frozen=True)

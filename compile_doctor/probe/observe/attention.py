@@ -13,6 +13,8 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
+import torch
+
 from compile_doctor.capture import schema
 from compile_doctor.model.attention import DenseRefused
 from compile_doctor.model.sizes import dense_need
@@ -21,6 +23,7 @@ from compile_doctor.probe import compat, devices
 from compile_doctor.probe.observe import graphs
 from compile_doctor.probe.observe.events import EventLog, to_json
 from compile_doctor.probe.observe.failures import ours
+from compile_doctor.probe.observe.made import Made
 
 ARTIFACT = "compile_doctor_graph"
 _DEEPEST = 200
@@ -55,6 +58,7 @@ class Observer:
         self._dense: dict[Any, int] = {}
         self._calls: dict[int, int] = {}
         self._codes: list[tuple[CodeType, schema.CompiledFunction]] = []
+        self.made = Made()
 
     def install(self, hidden: str = "compile_doctor.probe") -> None:
         """`hidden`: the package, or the module, that Dynamo is not to trace."""
@@ -80,6 +84,7 @@ class Observer:
                 dense=self.dense_calls,
             )
         )
+        self.made.write(self.log)
 
     # -- the graphs that hold attention -------------------------------------------------------------------------------
 
@@ -216,14 +221,14 @@ class Observer:
     def _watch_compile(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def compile_(context: Any, function: Any) -> Any:
             try:
-                self._compile(function)
+                self._compile(context, function)
             except Exception as error:  # an observer must never break the program
                 self.log.write(schema.Lost(text=f"a torch.compile could not be read: {type(error).__name__}: {error}"))
             return method(context, function)
 
         return compile_
 
-    def _compile(self, function: Any) -> None:
+    def _compile(self, context: Any, function: Any) -> None:
         frame: FrameType | None = sys._getframe(2)
         options: dict[str, Any] = {}
         while frame is not None and not (
@@ -242,6 +247,8 @@ class Observer:
             if value is not None and value not in ("default", "inductor") and not compat.is_inductor(value):
                 options[name] = _readable(value)
         stack, _ = python_stack(caller)
+        module = isinstance(function, torch.nn.Module)
+        self.made.watch(context, schema.NeverCalled(stack[-3:], _name(function), module))
         code = _code(function)
         if not options or code is None:
             return
