@@ -12,7 +12,7 @@ from compile_doctor.capture.reading import BadRecordError, decode_event
 from compile_doctor.capture.trace.read import MOST_BAD, Trace
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.comparisons import Comparison
-from compile_doctor.model.compilations import Counts, LogRecord, NeverCalled
+from compile_doctor.model.compilations import Counts, LateHook, LogRecord, NeverCalled
 from compile_doctor.model.evidence import Child, Evidence, Facts, Failure, Patch
 
 PHASES = ("import", "build", "inputs", "compiled", "eager", "numerics")
@@ -37,6 +37,7 @@ class EventReader:
         self.seconds: dict[str, float] = {}
         self.bytecode: list[schema.Bytecode] = []
         self.never_called: list[NeverCalled] = []
+        self.late_hooks: list[LateHook] = []
         self.facts = Facts()
         self.difference: float | None = None
         self.comparisons: list[Comparison] = []
@@ -88,6 +89,7 @@ class EventReader:
             breaks=tuple(trace.breaks),
             logs=tuple(self.logs),
             never_called=tuple(self.never_called),
+            late_hooks=tuple(self.late_hooks),
             counts=tuple(self.counts.values()),
             failures=tuple(self.failures),
             children=children,
@@ -172,6 +174,9 @@ class EventReader:
 
     def _never_called(self, process: str, event: schema.NeverCalled) -> None:
         self.never_called.append(NeverCalled(event.function, tuple(event.stack), event.module))
+
+    def _late_hook(self, process: str, event: schema.LateHook) -> None:
+        self.late_hooks.append(LateHook(event.module, event.type, event.kind, event.hook, event.file, event.line))
 
     def _modules(self, process: str, event: schema.Modules) -> None:
         self.facts = replace(self.facts, files=tuple(event.files))

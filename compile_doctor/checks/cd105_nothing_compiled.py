@@ -83,12 +83,11 @@ def _fix_unused(seen: AnalysisContext, unused: NeverCalled) -> str:
             "`self = torch.compile(self)` binds a name of this method only. Compile in place: self.compile(). Or bind the "
             "result in the caller: model = torch.compile(model)."
         )
-    in_place = f" Or compile in place: {name}.compile()." if unused.module else ""
+    in_place = f", or compile in place: {name}.compile()" if unused.module else ""
+    methods = " Its other methods, such as generate(), run without compiling." if unused.module else ""
     return (
-        f"torch.compile leaves `{name}` as it is and returns a compiled one. Keep that, and call it:\n"
-        f"    {name} = torch.compile({name})\n"
-        "in the scope that calls it; a method of it, such as .generate(...) or .forward(...), runs without compiling."
-        f"{in_place}"
+        f"torch.compile returns a new object and leaves `{name}` as it is. Write {name} = torch.compile({name}) in the "
+        f"scope that calls it{in_place}.{methods}"
     )
 
 

@@ -92,6 +92,21 @@ class NeverCalled:
 
 
 @dataclass(frozen=True, slots=True)
+class LateHook:
+    """A hook of a module whose forward was in a graph already: the graph does not call it."""
+
+    module: str
+    """`self.encoder.proj`, as the compiled function calls it."""
+    type: str
+    kind: str
+    """`forward_hook`, `forward_pre_hook`, `backward_hook` or `backward_pre_hook`."""
+    hook: str
+    file: str
+    """Of the hook's own definition; empty for one that is not a Python function."""
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """What one process' Dynamo counted by itself, to reconcile with the trace."""
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.attention import AttentionEvidence, Tensor
 from compile_doctor.model.comparisons import Comparison
-from compile_doctor.model.compilations import Break, Compilation, Counts, LogRecord, NeverCalled
+from compile_doctor.model.compilations import Break, Compilation, Counts, LateHook, LogRecord, NeverCalled
 from compile_doctor.model.stacks import ErrorLink
 from compile_doctor.model.units import Seconds, Word
 
@@ -113,6 +113,7 @@ class Evidence:
     logs: tuple[LogRecord, ...] = ()
     never_called: tuple[NeverCalled, ...] = ()
     """Compiled and not used by itself: dropped, or only inlined into what is compiled around it."""
+    late_hooks: tuple[LateHook, ...] = ()
     counts: tuple[Counts, ...] = ()
     failures: tuple[Failure, ...] = ()
     children: tuple[Child, ...] = ()

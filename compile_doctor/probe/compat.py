@@ -35,10 +35,10 @@ def same_random() -> AbstractContextManager[Any]:
 
 def is_compiled(value: object) -> bool:
     """Whether `value` is already compiled: a function or module from torch.compile, or after `module.compile()`."""
-    from torch._dynamo.eval_frame import OptimizedModule
+    from torch._dynamo.eval_frame import DisableContext, OptimizedModule
 
     if isinstance(value, OptimizedModule):
-        return True
+        return not isinstance(value.dynamo_ctx, DisableContext)
     if isinstance(value, torch.nn.Module):
         return getattr(value, "_compiled_call_impl", None) is not None
     # torch.compiler.disable leaves the same attribute, with a marker of its own.
@@ -189,6 +189,15 @@ def is_inductor(backend: object) -> bool:
     return isinstance(backend, torch._TorchCompileInductorWrapper)
 
 
+def inlined_modules(output_graph: Any, gm: Any) -> tuple[set[str], dict[str, Any]]:
+    """torch's names (`L['self'].layers.0`) for the modules whose forward a graph took in; the variables that they start with."""
+    root = getattr(output_graph, "root_tx", None)
+    if root is None:
+        return set(), {}
+    paths = {path for node in gm.graph.nodes for path, _ in node.meta.get("nn_module_stack", {}).values()}
+    return paths, {"L": root.f_locals, "G": root.f_globals}
+
+
 def is_packaged(output_graph: Any) -> bool:
     """Whether what the backend returns will be saved to disk (precompilation): it must stay what it is."""
     return getattr(output_graph, "package", None) is not None
@@ -208,14 +217,19 @@ def replace_compile_call(make: Callable[[Callable[..., Any]], Callable[..., Any]
     _TorchDynamoContext.__call__ = _over(make, _TorchDynamoContext.__call__)
 
 
-def before_each_call(context: Any, notice: Callable[[], None]) -> None:
-    """Calls `notice` whenever what this context of torch.compile has compiled is called; not when it is inlined."""
+def around_each_call(context: Any, begin: Callable[[], Callable[[], None]]) -> None:
+    """Calls `begin` before each call of what this context of torch.compile has compiled, and what it returns after it.
 
-    def enter() -> Callable[[], None]:
-        notice()
-        return lambda: None
+    Neither is called where an outer graph inlines the function.
+    """
+    context.enter_exit_hooks.append(begin)
 
-    context.enter_exit_hooks.append(enter)
+
+def guards_hooks() -> bool:
+    """Whether compiled code notices hooks that a module gets later; by default it does not."""
+    from torch._dynamo import config
+
+    return not config.skip_nnmodule_hook_guards
 
 
 def dispatch_modes() -> list[str]:

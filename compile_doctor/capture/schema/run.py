@@ -167,6 +167,20 @@ class NeverCalled:
 
 
 @dataclass(frozen=True)
+class LateHook:
+    """A module got a hook after a graph had taken in its forward: the graph does not call it."""
+
+    module: str
+    type: str
+    kind: Word
+    """`forward_hook`, `forward_pre_hook`, …"""
+    hook: str
+    file: str = ""
+    line: Count = 0
+    """Where the hook itself is defined."""
+
+
+@dataclass(frozen=True)
 class Modules:
     """The user's own files that were loaded."""
 

@@ -23,6 +23,7 @@ from compile_doctor.probe import compat, devices
 from compile_doctor.probe.observe import graphs
 from compile_doctor.probe.observe.events import EventLog, to_json
 from compile_doctor.probe.observe.failures import ours
+from compile_doctor.probe.observe.hooks import Hooks
 from compile_doctor.probe.observe.made import Made
 
 ARTIFACT = "compile_doctor_graph"
@@ -58,7 +59,8 @@ class Observer:
         self._dense: dict[Any, int] = {}
         self._calls: dict[int, int] = {}
         self._codes: list[tuple[CodeType, schema.CompiledFunction]] = []
-        self.made = Made()
+        self.hooks = Hooks(log)
+        self.made = Made(self.hooks.around)
 
     def install(self, hidden: str = "compile_doctor.probe") -> None:
         """`hidden`: the package, or the module, that Dynamo is not to trace."""
@@ -92,6 +94,7 @@ class Observer:
         def call_user_compiler(output_graph: Any, gm: Any, *args: Any, **kwargs: Any) -> Any:
             number = None
             try:
+                self.hooks.traced(output_graph, gm)
                 number = self._graph(output_graph, gm)
             except Exception as error:  # an observer must never break a compilation
                 self.log.write(schema.Lost(text=f"a graph could not be read: {type(error).__name__}: {error}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from compile_doctor.capture import schema
@@ -15,7 +16,9 @@ MOST = 20
 class Made:
     """The contexts of torch.compile that were not entered yet, in the order in which they were made."""
 
-    def __init__(self) -> None:
+    def __init__(self, around: Callable[[], Callable[[], None]]) -> None:
+        self._around = around
+        """Called before each call of compiled code; what it returns, after it."""
         self._waiting: dict[int, tuple[Any, schema.NeverCalled]] = {}
 
     def watch(self, context: Any, record: schema.NeverCalled) -> None:
@@ -24,10 +27,11 @@ class Made:
         if key in self._waiting or len(self._waiting) >= 10 * MOST:
             return
         self._waiting[key] = (context, record)  # holds the context, so that its id stays its own
-        compat.before_each_call(context, lambda: self._called(key))
+        compat.around_each_call(context, lambda: self._begin(key))
 
-    def _called(self, key: int) -> None:
+    def _begin(self, key: int) -> Callable[[], None]:
         self._waiting.pop(key, None)
+        return self._around()
 
     def write(self, log: EventLog) -> None:
         for _, record in list(self._waiting.values())[:MOST]:
