@@ -4,7 +4,7 @@ Truth: torch has no guard on hooks, and the graph of the first call does not cal
 """
 # command run
 # summary graph_breaks=0 recompiles=0 graphs=1 verdict=healthy exit=0
-# says CD108: forward hook of self.stem (Linear), self.body (Sequential)
+# says CD108: forward hook of self.
 import functools
 
 import torch

@@ -18,7 +18,8 @@ Key = tuple[str, int, str]
 Groups = dict[Key, list[Break]]
 
 _ITERATOR = re.compile(
-    r"(?:UserDefinedObjectVariable\(|argument types \[')(?:\w*generator|\w*iterator|zip|map|enumerate|filter|reversed)\b"
+    r"(?:UserDefinedObjectVariable\(|argument types \['|wrap <class ')"
+    r"(?:\w*generator|\w*iterator|zip|map|enumerate|filter|reversed)\b"
 )
 """An iterator that plain Python made: Dynamo makes none of this type when it traces the same line."""
 _MANAGER = re.compile(r"Unsupported context manager")

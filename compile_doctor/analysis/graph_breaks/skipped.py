@@ -75,6 +75,8 @@ def _of(seen: AnalysisContext, compilation: Compilation, first: Break | None, br
         return
     if seen.refusal is not None and locations.is_flex(compilation.file, compilation.file):
         return
+    if first and _follows(seen, first):
+        return
     if seen.gave_up(compilation):
         if first or _failed_alone(seen, compilation):
             yield _whole(seen, compilation, first)
@@ -84,6 +86,12 @@ def _of(seen: AnalysisContext, compilation: Compilation, first: Break | None, br
         block = _checkpointed(seen, compilation, item)
         if block:
             yield block
+
+
+def _follows(seen: AnalysisContext, item: Break) -> bool:
+    """Whether the frame broke only because of a break in another frame, which has the finding."""
+    site = seen.site_of.get(item)
+    return site is not None and item in site.followed and all(b.compilation != item.compilation for b in site.breaks)
 
 
 def _failed_alone(seen: AnalysisContext, compilation: Compilation) -> bool:
