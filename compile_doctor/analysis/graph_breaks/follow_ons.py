@@ -22,6 +22,7 @@ _ITERATOR = re.compile(
     r"(?:\w*generator|\w*iterator|zip|map|enumerate|filter|reversed)\b"
 )
 """An iterator that plain Python made: Dynamo makes none of this type when it traces the same line."""
+_UNGRACEFUL = "Failed to handle graph break gracefully"
 _MANAGER = re.compile(r"Unsupported context manager")
 
 
@@ -30,9 +31,10 @@ def fold_follow_ons(seen: AnalysisContext, groups: Groups) -> dict[Key, list[Bre
     followed: dict[Key, list[Break]] = defaultdict(list)
     first: dict[int, Key] = {}
     """By compilation, the first site in it."""
-    for key, items in groups.items():
-        for item in items:
-            first.setdefault(item.compilation, key)
+    key_of = {item: key for key, items in groups.items() for item in items}
+    for item in seen.evidence.breaks:
+        if item in key_of:
+            first.setdefault(item.compilation, key_of[item])
     for key in tuple(groups):
         cause = _cause(seen, groups, key, first)
         if cause is not None and cause in groups:
@@ -48,8 +50,9 @@ def _cause(seen: AnalysisContext, groups: Groups, key: Key, first: dict[int, Key
 
 def _one(seen: AnalysisContext, groups: Groups, key: Key, item: Break, first: dict[int, Key]) -> Key | None:
     before = first.get(item.compilation)
-    if item.compilation >= 0 and before is not None and before != key and before[:2] == key[:2]:
-        return before  # Dynamo could not handle the first break gracefully, and has a second reason for its line
+    again = before is not None and (before[:2] == key[:2] or _UNGRACEFUL in item.reason)
+    if item.compilation >= 0 and before != key and again:
+        return before  # Dynamo met the first break, and then could not compile up to it
     return _of_manager(seen, groups, key, item) or _of_iterator(seen, key, item, first)
 
 
