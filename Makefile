@@ -1,4 +1,4 @@
-# One command for each habit. Everything lives in .venv; PYTHON= and TORCH= choose what it is made of.
+# One command for each task. Everything is installed into .venv; PYTHON= and TORCH= choose its Python and its torch.
 PYTHON ?= python3
 TORCH ?= 2.13.0
 VENV := .venv
@@ -9,20 +9,20 @@ RECORDERS ?= $(HOME)/.cache/compile-doctor/torch
 .PHONY: help install demo test check coverage docs bench fuzz record verify-recipes registry schemas build dist clean
 
 help:
-	@echo "make demo       set everything up and diagnose a shipped example"
-	@echo "make test       set everything up and run the tests"
-	@echo "make check      ruff, its format, mypy --strict, import-linter, the manual against --help"
-	@echo "make coverage   how much of the torch-free part the tests reach that compile nothing"
-	@echo "make docs       the documentation site into site/, its links and anchors checked"
-	@echo "make bench      the tables of benchmarks/README.md (most of an hour)"
-	@echo "make fuzz       6,000 changed captures, baselines, configurations and cache entries (some ten minutes)"
+	@echo "make demo       install everything and diagnose a shipped example"
+	@echo "make test       install everything and run the tests"
+	@echo "make check      ruff, its format, mypy --strict, import-linter, and whether the manual matches --help"
+	@echo "make coverage   how much of the code without torch is covered by the tests that compile nothing"
+	@echo "make docs       write the documentation site into site/, and check its links and anchors"
+	@echo "make bench      write the tables of benchmarks/README.md (takes most of an hour)"
+	@echo "make fuzz       read 6,000 altered captures, baselines, configurations and cache entries (about ten minutes)"
 	@echo "make record TORCH=2.15.0   run the examples and programs on another torch, into tests/evidence"
-	@echo "make verify-recipes        prove every recipe on every torch, into recipes/VERIFIED.md"
+	@echo "make verify-recipes        verify every recipe on every torch, into recipes/VERIFIED.md"
 	@echo "make registry VENVS=...    merge the graph-break registries of installed torches"
-	@echo "make schemas    write the JSON Schemas of the documents again, from the records that they are made of"
-	@echo "make build      wheel and sdist into dist/, read by twine"
+	@echo "make schemas    write the JSON Schemas of the documents, from the records in the code"
+	@echo "make build      write wheel and sdist into dist/, and check them with twine"
 
-# torch comes first and with its version: nothing later may bring another one.
+# torch is installed first, with its version, so that nothing later installs another one.
 $(BIN)/compile-doctor: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
@@ -35,7 +35,7 @@ install: $(BIN)/compile-doctor
 demo: install
 	@echo; echo '$$ compile-doctor diagnose example:four-breaks'; echo
 	@$(BIN)/compile-doctor diagnose example:four-breaks; code=$$?; echo; \
-	 echo "(exit code $$code: the example has errors, and 1 is what says so)"; test $$code -eq 1
+	 echo "(exit code $$code: 1, because the example has errors)"; test $$code -eq 1
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -53,7 +53,7 @@ coverage: install
 	$(BIN)/coverage combine
 	$(BIN)/coverage report
 
-# Not --quiet: mkdocs then counts no warnings, and nothing is strict. The variable keeps out a notice about MkDocs 2 alone.
+# Not --quiet: mkdocs then counts no warnings, so --strict has no effect. The variable only hides a notice about MkDocs 2.
 docs: install
 	$(BIN)/python -m pip install --quiet --group docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -74,13 +74,13 @@ bench: install
 fuzz: install
 	$(BIN)/python benchmarks/fuzz.py --inputs 6000
 
-# A venv per torch version, outside of the repository: 5 to 7 GB each, hard-linked between versions by uv.
+# A venv per torch version, outside the repository: 5 to 7 GB each; uv hard-links files that versions share.
 record:
 	uv venv --quiet --allow-existing --python 3.11 $(RECORDERS)/$(TORCH)
 	uv pip install --quiet --python $(RECORDERS)/$(TORCH)/bin/python "torch==$(TORCH)" numpy setuptools click depyf msgspec packaging pyyaml rich
 	$(RECORDERS)/$(TORCH)/bin/python tests/record.py $(ONLY)
 
-# Two of them at a time. Each fails without, passes with and fails again; outside of its range it passes.
+# Two recipes in parallel. A program has to fail without its recipe, pass with it, and fail again; outside the range it passes.
 verify-recipes:
 	@for version in $(VERSIONS); do \
 	 uv venv --quiet --allow-existing --python 3.11 $(RECORDERS)/$$version && \
@@ -98,7 +98,8 @@ build: install
 	$(BIN)/python -m pip install --quiet --group release
 	$(MAKE) dist PYTHON=$(BIN)/python
 
-# What the release workflow runs, with build and twine and without torch. The wheel is made from the sdist: nothing is missing there.
+# The release workflow runs this, with build and twine, without torch. The wheel is made from the sdist, which proves that the
+# sdist is complete.
 dist:
 	rm -rf dist
 	$(PYTHON) -m build

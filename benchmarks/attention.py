@@ -1,6 +1,6 @@
-"""One attention block at 16,384 tokens, fused and dense: what compile-doctor, explain, tlparse and torch's warning say.
+"""One attention block at 16,384 tokens, fused and dense: what compile-doctor, explain, tlparse and torch's warning report.
 
-And what watching costs: a compiled step with the probe installed against the same step without, interleaved.
+Also the cost of watching: a compiled step with the probe installed, compared with the same step without it, in turns.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ VARIANTS = {
     "dense": ("disabled", "example:sliding-window:disabled"),
 }
 LIMIT = 8 << 30
-"""Bytes that the other tools' processes may take: a little more than their dense run needs, so that no mistake takes the machine's memory."""
+"""Memory limit in bytes for the processes of the other tools: slightly more than their dense run needs."""
 
 
 def main() -> None:
@@ -86,13 +86,13 @@ def others(factory: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def step_cost(steps: int) -> dict[str, Any]:
-    """The same compiled block twice in one process, the second compiled with the probe watching; steps alternate."""
+    """Times the same block, compiled twice in one process, the second time with the probe installed; steps alternate."""
     import torch
 
     from compile_doctor.probe.observe.attention import Observer
     from compile_doctor.probe.observe.events import EventLog
 
-    # Two modules of the same source: instances of one class would share the compiled code.
+    # Two modules with the same source: instances of one class would share the compiled code.
     example, again = (load("example_" + name) for name in ("plain", "watched"))
     inputs = example.example_inputs(tokens=256)
     plain = torch.compile(example.build_model())
@@ -141,8 +141,8 @@ def rows(results: dict[str, Any]) -> list[list[object]]:
     found.append(["evidence", *(evidence(one["doctor"]) for one in by.values())])
     found.append(["peak of the call", *(peak(one["doctor"]) for one in by.values())])
     found.append(["exit, seconds, process' peak", *(cost(one["doctor"]) for one in by.values())])
-    found.append(["explain: graph breaks", *(said(one["others"]["explain"], "breaks") for one in by.values())])
-    found.append(["tlparse: failure rows", *(said(one["others"]["tlparse"], "rows") for one in by.values())])
+    found.append(["explain: graph breaks", *(count(one["others"]["explain"], "breaks") for one in by.values())])
+    found.append(["tlparse: failure rows", *(count(one["others"]["tlparse"], "rows") for one in by.values())])
     found.append(
         [
             "torch's warning",
@@ -173,7 +173,7 @@ def cost(entry: dict[str, Any]) -> str:
     return f"{entry.get('exit')}, {entry.get('seconds')} s, {entry.get('peak_mb')} MB"
 
 
-def said(counts: dict[str, Any], name: str) -> object:
+def count(counts: dict[str, Any], name: str) -> object:
     return counts.get("error") or counts.get(name, counts)
 
 

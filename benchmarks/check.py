@@ -1,4 +1,4 @@
-"""The gate on ten targets: its time against a plain script that compiles and runs the ten, and whether it always says the same."""
+"""The gate on ten targets: its time, compared with a plain script for the same ten, and whether its output is always the same."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TARGETS = {
     "breaks": "Breaks()",
     "shapes": "nn.Sequential(nn.Linear(64, 64), nn.Tanh())",
 }
-"""Nine that are clean, one that is known to break; `shapes` is called with three batch sizes."""
+"""Nine clean targets, and one with a known graph break; `shapes` is called with three batch sizes."""
 MODULES = """\
 import torch
 import torch.nn.functional as F
@@ -110,7 +110,7 @@ for name in {list(TARGETS)!r}:
             compiled(*one)
     torch._dynamo.reset()
 """
-"""What people have without the doctor: each model compiled, and run on its inputs, in one process."""
+"""The comparison without compile-doctor: one process compiles each model and runs it with its inputs."""
 
 
 def doctor(*arguments: str) -> list[str]:
@@ -125,7 +125,7 @@ def call(folder: Path, command: list[str]) -> tuple[float, subprocess.CompletedP
 
 
 def timing(folder: Path, rounds: int) -> dict[str, Any]:
-    """Alternating, so that what else the machine does hits all of them."""
+    """Runs the commands in turns, so that other load on the machine affects all of them."""
     commands = {
         "plain script": [sys.executable, "plain.py"],
         "check": doctor("check", "--no-cache"),
@@ -154,7 +154,7 @@ def timing(folder: Path, rounds: int) -> dict[str, Any]:
 
 
 def sameness(folder: Path, runs: int) -> dict[str, Any]:
-    """Half of the runs with the other core busy: the exit code and the bytes are always the same, or they are counted."""
+    """Counts the different exit codes and outputs of many runs, half of them while the other core is busy."""
     found: dict[str, int] = {}
     busy: subprocess.Popen[bytes] | None = None
     try:
@@ -192,8 +192,8 @@ def main() -> None:
     rows: list[list[object]] = [
         [name, f"{times['median'][name]:.2f} s", f"{times['ratio'][name]:.2f}"] for name in times["median"]
     ]
-    said = "; ".join(f"{count} × {key}" for key, count in sorted(same["outputs"].items()))
-    rows.append([f"{same['runs']} runs of check -j 2, half of them with a busy core", said, ""])
+    counts = "; ".join(f"{count} × {key}" for key, count in sorted(same["outputs"].items()))
+    rows.append([f"{same['runs']} runs of check -j 2, half of them with a busy core", counts, ""])
     header = ["ten targets, --backend eager", f"median of {times['rounds']}", "against the plain script"]
     tables.publish("check", tables.table(header, rows), options.write)
 

@@ -1,6 +1,6 @@
-"""Runs one target in this process under torch.compile or `torch._dynamo.explain`: the other side of the comparison.
+"""Runs one target in this process under torch.compile or `torch._dynamo.explain`, for the other tools of the comparison.
 
-It loads targets by itself rather than through compile_doctor, so that a fault there cannot hide in both columns.
+It loads targets without compile_doctor, so that a mistake there cannot affect both sides of the comparison.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def load(path: Path, factory: str = "build_model", tokens: int | None = None) -> tuple[Callable[..., Any], list[Call]]:
-    """The target's callable and its inputs, by the file conventions of the public contract."""
+    """The callable of the target and its inputs, by the conventions for target files."""
     sys.path.insert(0, str(path.resolve().parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None

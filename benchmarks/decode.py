@@ -1,4 +1,4 @@
-"""A decode loop with each of the mistakes of `example:decode-loop`, beside the same loop mended: recompilations and time per token."""
+"""A decode loop with each mistake of `example:decode-loop`, and the same loop fixed: recompilations and time per token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAIRS = (
     ("mask_each_step", "build_model", "CD308"),
     ("output_dtype", "autocast", "CD309"),
 )
-"""(mistake, mended, code), in the order of the table."""
+"""(mistake, fixed loop, code), in the order of the table."""
 HEADER = (
     "mistake",
     "code",
@@ -53,25 +53,25 @@ def main() -> None:
         how = {name: getattr(options, name) for name in ("tokens", "rounds", "backend")}
         last = tables.load("decode")
         found = last.get("loops", {}) if options.only and last.get("how") == how else {}
-        for name in dict.fromkeys(name for wrong, mended, _ in wanted for name in (mended, wrong)):
+        for name in dict.fromkeys(name for wrong, fixed, _ in wanted for name in (fixed, wrong)):
             found[name] = measured(name, options)
             tables.save("decode", {"how": how, "loops": found})
     rows = [
-        [f"`{wrong}`", code, *columns(found[wrong], found[mended])]
-        for wrong, mended, code in PAIRS
-        if {wrong, mended} <= found.keys()
+        [f"`{wrong}`", code, *columns(found[wrong], found[fixed])]
+        for wrong, fixed, code in PAIRS
+        if {wrong, fixed} <= found.keys()
     ]
     tables.publish("decode", tables.table(HEADER, rows), options.write)
 
 
 def measured(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """One loop: the first time through, compiling, and again when everything is compiled."""
+    """Times one loop: the first pass, which compiles, and later passes, when everything is compiled."""
     import torch
     from torch._dynamo.utils import counters
 
     from compile_doctor.examples import decode_loop
 
-    # Loops share their code, and with it what torch compiled for it: none may profit from, or pay for, the one before.
+    # Loops share their code, and so the code that torch compiled for it: an earlier loop may not affect a later one.
     torch._dynamo.reset()
     counters.clear()
     torch.manual_seed(0)
@@ -82,7 +82,7 @@ def measured(name: str, options: argparse.Namespace) -> dict[str, Any]:
         graphs = counters["stats"]["unique_graphs"]
         again = [one for _ in range(options.rounds) for one in tokens(model, inputs, options.tokens)]
     found = {
-        "recompilations": graphs - 2,  # one for prefill and one for decoding are what there has to be
+        "recompilations": graphs - 2,  # one graph for prefill and one for decoding are necessary
         "seconds": [round(one, 4) for one in first],
         "median_seconds": round(median(first), 4),
         "median_compiled_ms": round(median(again) * 1e3, 3),
@@ -92,7 +92,7 @@ def measured(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def tokens(model: Any, inputs: tuple[Any, Any], count: int) -> list[float]:
-    """Seconds of each decoded token; prefill is not in them."""
+    """Seconds of each decoded token, without prefill."""
     prompt, mask = inputs
     logits = model.start(prompt, mask)
     seconds = []
@@ -103,15 +103,15 @@ def tokens(model: Any, inputs: tuple[Any, Any], count: int) -> list[float]:
     return seconds
 
 
-def columns(wrong: dict[str, Any], mended: dict[str, Any]) -> list[object]:
-    both = (wrong, mended)
+def columns(wrong: dict[str, Any], fixed: dict[str, Any]) -> list[object]:
+    both = (wrong, fixed)
     return [
         *(one["recompilations"] for one in both),
         *(f"{sum(one['seconds']):.1f}" for one in both),
         *(f"{one['median_seconds']:.4f}" for one in both),
-        f"{wrong['median_seconds'] / mended['median_seconds']:.1f}",
+        f"{wrong['median_seconds'] / fixed['median_seconds']:.1f}",
         *(one["median_compiled_ms"] for one in both),
-        wrong["median_compiled_ms"] / mended["median_compiled_ms"],
+        wrong["median_compiled_ms"] / fixed["median_compiled_ms"],
     ]
 
 

@@ -1,4 +1,4 @@
-"""Calls compile-doctor's command line and reads its JSON; where it is not there yet, says so and goes on."""
+"""Calls the command line of compile-doctor and reads its JSON; if there is none, the result has the reason."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def report(capture: Path, timeout: float = 300) -> dict[str, Any]:
 
 
 def read(finished: Finished) -> dict[str, Any]:
-    """The report with `exit`, `wall_seconds` and `peak_mb` added; `error` where there is no report."""
+    """The report with `exit`, `wall_seconds` and `peak_mb` added; `error` if there is no report."""
     measured = {
         "exit": finished.code,
         "wall_seconds": round(finished.seconds, 2),
@@ -40,7 +40,7 @@ def read(finished: Finished) -> dict[str, Any]:
 
 
 def findings(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Code and place of each finding, short enough to keep in a results file."""
+    """Code and place of each finding, in the short form of the results files."""
     kept = []
     for finding in document.get("findings", []):
         place = finding.get("location")

@@ -1,4 +1,4 @@
-"""Captures, baselines, configuration and cache entries changed at random: what turned HEALTHY, crashed, hung or took too much."""
+"""Changes captures, baselines, configuration and cache entries at random, and counts false passes, crashes and hangs."""
 
 from __future__ import annotations
 

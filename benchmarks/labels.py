@@ -1,4 +1,4 @@
-"""Reads what a labelled program in tests/programs/ says compile-doctor should find in it.
+"""Reads the labels of a program in tests/programs/: what compile-doctor should find in it.
 
     print(x.mean())            # expect CD101 print
     y = f(x); g(y)             # expect CD101 item; expect CD102 [<2.12] if-tensor
@@ -9,9 +9,9 @@
     # backend inductor
     # option --no-dynamic
     # command run                (recorded by `compile-doctor run -- python PROGRAM`, not by `diagnose`)
-    # says CD201: a dict that gains keys      (the message or the fix of each CD201 contains these words)
+    # says CD201: a dict that gains keys      (the message or the fix of a CD201 contains these words)
     # never CD201: torch.tensor(value)        (no message or fix of a CD201 contains them)
-    # labels-in lib_metrics.py (expectations that stand in another file)
+    # labels-in lib_metrics.py (expectations in another file)
 
 A PEP 440 specifier in brackets limits an expectation, or a summary line, to some versions of torch.
 """
@@ -35,7 +35,7 @@ BREAK_CODES = frozenset({"CD101", "CD102", "CD103"})
 
 @dataclass(frozen=True)
 class Expectation:
-    """One finding that should be reported; `line` is None where the finding has no location."""
+    """One finding that should be reported; `line` is None if the finding has no location."""
 
     code: str
     file: Path
@@ -49,7 +49,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class AttentionLabel:
-    """The verdict that the attention call of this line should get."""
+    """The expected verdict of the attention call in this line."""
 
     verdict: str
     file: Path
@@ -59,7 +59,7 @@ class AttentionLabel:
 
 @dataclass(frozen=True)
 class Words:
-    """What the message and fix of each finding with this code contain, or never contain."""
+    """What the message or the fix of a finding with this code contains, or of none of them."""
 
     code: str
     text: str
@@ -69,7 +69,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Labels:
-    """All that one program says about itself."""
+    """All labels of one program."""
 
     program: Path
     expectations: tuple[Expectation, ...]
@@ -82,7 +82,7 @@ class Labels:
     words: tuple[Words, ...] = ()
 
     def verdicts(self, torch_version: str) -> dict[tuple[str, int], str]:
-        """(file name, line) to the verdict that is expected there."""
+        """{(file name, line): the expected verdict}."""
         held = (one for one in self.attention if within(one.scope, torch_version))
         return {(one.file.name, one.line): one.verdict for one in held}
 
@@ -90,7 +90,7 @@ class Labels:
         return [one for one in self.expectations if one.applies(torch_version)]
 
     def summary(self, torch_version: str) -> dict[str, str]:
-        """Later lines win, so that a scoped one can follow the general one."""
+        """The expected summary. Later lines override earlier ones, so that one for some versions can follow a general one."""
         merged: dict[str, str] = {}
         for scope, values in self.summaries:
             if within(scope, torch_version):
@@ -98,7 +98,7 @@ class Labels:
         return merged
 
     def graph_breaks(self, torch_version: str) -> int:
-        """The true number of break sites: as stated, else the distinct lines that carry a break label."""
+        """The true number of break sites: that of the summary, else the number of distinct lines with a break label."""
         stated = self.summary(torch_version).get("graph_breaks")
         if stated is not None:
             return int(stated)
@@ -156,13 +156,13 @@ def attention_of(part: str, program: Path, line: int) -> AttentionLabel:
 
 
 def programs(directory: Path) -> list[Path]:
-    """The programs that are targets themselves: helper modules among them say nothing about a summary or a model."""
+    """The programs that are targets; helper modules have neither a summary nor a model."""
     marks = ("def build_model", "def get_inputs", "class Model", "# summary")
     return [path for path in sorted(directory.glob("*.py")) if any(mark in path.read_text() for mark in marks)]
 
 
 def comments(program: Path) -> Iterator[tuple[int, bool, str, str]]:
-    """Real comments only, so that a label quoted in a docstring is not one."""
+    """Only comments, so that a label that a docstring quotes does not count."""
     for token in tokenize.generate_tokens(io.StringIO(program.read_text()).readline):
         if token.type == tokenize.COMMENT and (found := COMMENT.match(token.string)):
             yield token.start[0], not token.line[: token.start[1]].strip(), found[1], found[2].strip()

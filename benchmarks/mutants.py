@@ -1,4 +1,4 @@
-"""Edits to models, as data: read, applied, and what the gate has to say about each."""
+"""Edits to models, as data: reads them, applies them, and checks the gate's answer to each."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ EVIDENCE = ROOT / "tests" / "evidence" / "mutations"
 MODEL = "model.py"
 PACKAGES = "site-packages"
 FIGURES = ("graphs", "frames-skipped", "recompiles", "ops-captured", "attention")
-"""Kinds of change that no single finding stands for."""
+"""Kinds of change that are not one finding."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One change to a base model; without `harm` it changes nothing that matters."""
+    """One change to a base model; without `harm` it is harmless."""
 
     base: str
     name: str
     harm: str
-    """The code that the gate has to name, or one of FIGURES; empty: harmless."""
+    """The code that the gate has to report, or one of FIGURES; empty if the edit is harmless."""
     at: str
-    """A piece of the edited file; the finding has to be in the line where it begins. Empty: the finding has no line."""
+    """A part of the edited file; the finding has to be in the line where it begins. Empty if the finding has no line."""
     exit: int
     change: tuple[Mapping[str, str], ...]
 
     @property
     def slug(self) -> str:
-        """Of its recording."""
+        """The name of its recording."""
         return f"{self.base}--{'-'.join(word for word in _words(self.name) if word)}"
 
 
@@ -61,12 +61,12 @@ class Base:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The target's, as GateTarget has them."""
+        """The options of the target, with the names of GateTarget."""
         return {key.replace("-", "_"): value for key, value in self.target.items()}
 
     @property
     def files(self) -> dict[str, str]:
-        """The scratch repository's files."""
+        """The files of the scratch repository."""
         packages = sorted((HERE / PACKAGES).glob("*.py"))
         return {
             MODEL: (HERE / f"{self.name}.py").read_text(),
@@ -101,19 +101,19 @@ def _words(name: str) -> list[str]:
 
 
 def edited(base: Base, edit: Edit) -> dict[str, str]:
-    """The files after the edit. A change without `old` is a new file. Raises ValueError where `old` is not there once."""
+    """The files after the edit. A change without `old` is a new file. Raises ValueError if `old` does not occur once."""
     files = base.files
     for change in edit.change:
         file = change.get("file", MODEL)
         text, old = files.get(file, ""), change.get("old", "")
         if text.count(old) != 1 and not (old == "" and text == ""):
-            raise ValueError(f"{edit.base}: {edit.name}: {old!r} is {text.count(old)} times in {file}")
+            raise ValueError(f"{edit.base}: {edit.name}: {old!r} occurs {text.count(old)} times in {file}, not once")
         files[file] = text.replace(old, change["new"], 1)
     return files
 
 
 def mistake(edit: Edit, files: Mapping[str, str], code: int, gate: Mapping[str, Any]) -> str:
-    """What is wrong with the gate's answer (its exit code and its JSON with -v); empty where nothing is."""
+    """What is wrong with the gate's answer (its exit code and its JSON with -v); empty if nothing is."""
     (target,) = gate["targets"]
     if code != edit.exit:
         texts = [change["text"] for change in target["worse"]] or [target["reason"] or target["status"]]
@@ -133,14 +133,14 @@ def mistake(edit: Edit, files: Mapping[str, str], code: int, gate: Mapping[str, 
     if not named:
         return f"no {edit.harm}: {', '.join(sorted({one['code'] for one in found})) or target['reason']}"
     lines = [finding["location"]["line"] if finding["location"] else None for finding in named]
-    # Of several alike in one function the text names all: `(model.py:7 or 9)`.
+    # If several breaks of a function are alike, the text names the lines of all: `(model.py:7 or 9)`.
     lines += [int(line) for one in target["worse"] for line in re.findall(r"(?<=[: ])\d+(?= or |\)$)", one["text"])]
     wanted = [line_of(text, edit.at) for text in files.values() if edit.at and edit.at in text] or [None]
     return "" if not edit.at or set(lines) & set(wanted) else f"{edit.harm} at line {lines}, not {wanted}"
 
 
 def replay(base: Base, edit: Edit, folder: Path) -> str:
-    """What is wrong with the gate's answer to the recordings; the base's baseline is written into the folder."""
+    """What is wrong with the gate's answer to the recordings. Writes the baseline of the base model into the folder."""
     found = make_report(load_capture(EVIDENCE / f"{base.name}.zip"))
     entry = baseline.snapshot("model", found)
     baseline_files.write(baseline_files.path_of(folder, "model", entry.torch, entry.device), entry)

@@ -1,7 +1,7 @@
-"""The gate against single edits: every harmful one has to fail with its code and line, no harmless one may.
+"""The gate on single edits: it has to fail for every harmful edit, with its code and line, and to pass for harmless ones.
 
-python benchmarks/mutations.py -j 2 --write    through the command line, in scratch repositories
-python benchmarks/mutations.py --record        keeps what torch did with each edit, for tests/test_mutations.py
+python benchmarks/mutations.py -j 2 --write    runs the command line in scratch repositories
+python benchmarks/mutations.py --record        records what torch did with each edit, for tests/test_mutations.py
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("words", nargs="*", help="only edits whose base or name contains one of these")
     parser.add_argument("-j", "--jobs", type=int, default=1)
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
-    parser.add_argument("--replay", action="store_true", help="judge the recordings instead of running anything")
+    parser.add_argument("--replay", action="store_true", help="evaluate the recordings instead of running anything")
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--missing", action="store_true", help="record only what has no recording yet")
     options = parser.parse_args()
@@ -43,7 +43,7 @@ def wanted(edit: mutants.Edit, words: list[str]) -> bool:
 
 
 def run(chosen: list[tuple[mutants.Base, mutants.Edit]], jobs: int) -> dict[str, dict[str, Any]]:
-    """What was wrong with each edit, and how long its check took; by base and name."""
+    """{base and name: what was wrong with the gate's answer, and the seconds of its check}."""
     kept: dict[str, dict[str, Any]] = tables.load("mutations") or {}
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
         names = {base.name: base for base, _ in chosen}
@@ -59,7 +59,7 @@ def run(chosen: list[tuple[mutants.Base, mutants.Edit]], jobs: int) -> dict[str,
 
 
 def replay(chosen: list[tuple[mutants.Base, mutants.Edit]]) -> dict[str, dict[str, Any]]:
-    """The same from the recordings, which a run of torch left: no torch, a minute for all."""
+    """The same from the recordings of an earlier run: without torch, and in a minute for all."""
     with tempfile.TemporaryDirectory() as folder:
         return {
             f"{base.name}: {edit.name}": {
@@ -112,7 +112,7 @@ def doctor(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str
 
 
 def publish(results: dict[str, dict[str, Any]], write: bool) -> None:
-    """A row per base model and kind of edit, then what was judged wrong."""
+    """Writes a row for each base model and kind of edit, and prints the wrong answers."""
     rows = []
     for base in mutants.bases():
         for harmful in (True, False):
@@ -131,7 +131,7 @@ def publish(results: dict[str, dict[str, Any]], write: bool) -> None:
 
 
 def record(chosen: list[tuple[mutants.Base, mutants.Edit]], missing: bool) -> None:
-    """With tests/record.py, which forks from a process that has imported torch: seconds for each instead of ten."""
+    """Records with tests/record.py, which forks from a process that has imported torch: seconds instead of ten for each."""
     sys.path.insert(0, str(ROOT))
     from compile_doctor.gate.check_targets import settings_of
     from compile_doctor.gate.config import GateTarget

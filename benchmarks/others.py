@@ -1,4 +1,4 @@
-"""What explain, tlparse and TORCH_LOGS say about one target, each read in the way that is kindest to it."""
+"""What explain, tlparse and TORCH_LOGS report for one target. If an output can be read in two ways, the better one counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAILURE_ROW = re.compile(r"<tr>\s*<td>\s*<a href='[^']*'>\[([^\]]*)\]</a>\s*</td
 
 
 def measure(target: Path, backend: str = "eager", options: Sequence[str] = (), timeout: float = 300) -> dict[str, Any]:
-    """Two runs: one under explain, one under torch.compile that feeds both TORCH_LOGS and tlparse."""
+    """Two runs: one with explain, and one with torch.compile for both TORCH_LOGS and tlparse."""
     dynamic = "false" if "--no-dynamic" in options else "true" if "--dynamic" in options else "auto"
     flags = [option for option in options if option in ("--grad", "--as-is")]
     common: list[str | Path] = [target, "--backend", backend, "--dynamic", dynamic, *flags]
@@ -42,7 +42,7 @@ def measure(target: Path, backend: str = "eager", options: Sequence[str] = (), t
 
 
 def result_of(finished: Finished) -> dict[str, Any]:
-    """The child's own JSON line; a process that died leaves none."""
+    """The JSON line of the child; empty if the process died before it."""
     for line in reversed(finished.stdout.splitlines()):
         if line.startswith("@result "):
             return dict(json.loads(line.removeprefix("@result ")))
@@ -50,7 +50,7 @@ def result_of(finished: Finished) -> dict[str, Any]:
 
 
 def explain_counts(finished: Finished) -> dict[str, Any]:
-    """`sites` is more than explain prints: the innermost frame of each reason's stack, each counted once."""
+    """`sites` is more than explain prints: the distinct innermost frames of the stacks of its reasons."""
     result = result_of(finished)
     if "graph_breaks" not in result:
         return {"error": result.get("error", "no result")}
@@ -64,7 +64,7 @@ def explain_counts(finished: Finished) -> dict[str, Any]:
 
 
 def log_counts(log: str) -> dict[str, Any]:
-    """`lines` is what grep counts; `records` leaves out the warnings that say "Graph break" a second time."""
+    """`lines` is what grep counts; `records` omits the warnings that repeat "Graph break"."""
     records = LOG_RECORD.findall(log)
     return {
         "lines": sum("Graph break" in line for line in log.splitlines()),
@@ -75,7 +75,7 @@ def log_counts(log: str) -> dict[str, Any]:
 
 
 def tlparse_counts(trace: Path, folder: Path) -> dict[str, Any]:
-    """Rows of its "Failures and Restarts" page, and break artifacts of its compile directory."""
+    """The rows of its "Failures and Restarts" page, and the break artifacts of its compile directory."""
     program = find_tlparse()
     if program is None:
         return {"error": "tlparse is not installed"}

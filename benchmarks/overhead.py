@@ -1,4 +1,4 @@
-"""What `diagnose` costs over a plain script that does the same compiled runs, and what starting compile-doctor costs."""
+"""The time of `diagnose`, compared with a plain script for the same compiled runs, and the start-up time of compile-doctor."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def paired(options: argparse.Namespace) -> dict[str, Any]:
-    """Pairs with the order alternating and a cold cache each; the first pair only warms the disk and is dropped."""
+    """Times pairs in alternating order, each with a cold cache. The first pair only warms the disk cache, and is ignored."""
     file = path_of(options.target)
     pairs: list[dict[str, Any]] = []
     for number in range(options.pairs + 1):
@@ -78,7 +78,7 @@ def paired(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def ratios(pairs: list[dict[str, Any]]) -> dict[str, float | None]:
-    """Medians of the ratio within each pair; the eager control run is diagnose's own choice and is told apart."""
+    """Medians of the ratio within each pair, with and without the eager control run, which the script does not have."""
     eager = [pair["eager"] for pair in pairs if pair["eager"] is not None]
     compiled = [pair["compiled"] / pair["plain_inner"] for pair in pairs if pair["compiled"] is not None]
     return {
@@ -100,11 +100,11 @@ def path_of(target: str) -> Path:
     for candidate in (folder / f"{name}.py", folder / f"{name.replace('-', '_')}.py"):
         if candidate.exists():
             return candidate
-    raise SystemExit(f"no example {name} in {folder}")
+    raise SystemExit(f"There is no example {name} in {folder}.")
 
 
 def starts(count: int) -> dict[str, Any]:
-    """Alternating starts of our --help and of the interpreter with click alone."""
+    """Times our --help and the interpreter with only click, in turns."""
     commands = {"help": [*doctor.BASE, "--help"], "click": [sys.executable, "-c", "import click"]}
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for number in range(count + 1):

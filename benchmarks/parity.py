@@ -1,12 +1,12 @@
-"""The parity suite's tables, one per torch, into parity/TORCH-DEVICE.{md,json}; and their sums into README.md (--write).
+"""Writes the tables of the parity suite, one per torch, to parity/TORCH-DEVICE.{md,json}; --write puts sums into README.md.
 
     python benchmarks/parity.py                                            # the torch of this Python
     python benchmarks/parity.py venv-2.8/bin/python venv-2.15/bin/python --write
 
-Each Python needs torch and what compile-doctor needs (click, packaging, pyyaml, rich). Float32 takes minutes, all dtypes three
-times as long. Numbers depend on the machine's vector width; statuses should not.
-A worker has as many threads as there are cores for it. Let `--jobs` be the number of cores, so that it has one: with more, torch 2.8 compiles no
-flex_attention on a CPU without the recipe cpu-flex-openmp.
+Each Python needs torch and the dependencies of compile-doctor. Float32 takes minutes, all dtypes take three times as long.
+Numbers depend on the vector width of the machine; statuses should not.
+The workers share the cores. Set `--jobs` to the number of cores, so that each worker has one thread: with more threads,
+torch 2.8 cannot compile flex_attention on a CPU without the recipe cpu-flex-openmp.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def run(python: str, dtypes: list[str], device: str, jobs: int) -> Path:
 
 
 def summary() -> str:
-    """A table over the committed files."""
+    """The table of the committed files."""
     rows = []
     for file in sorted(FOLDER.glob("*.json"), key=lambda one: [int(part) for part in re.findall(r"\d+", one.stem)]):
         cells = json.loads(file.read_text(encoding="utf-8"))["cells"]

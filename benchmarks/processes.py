@@ -1,4 +1,4 @@
-"""Runs one command in a process of its own and says how long it took and how much memory it held at most."""
+"""Runs one command in its own process, and measures its time and its peak memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Finished:
     stderr: str
     seconds: float
     peak_mb: float
-    """Largest resident size of the process or of a child it waited for, as the kernel counted it."""
+    """Peak resident memory in MB, of the process or of a child that it waited for, as the kernel counts it."""
     timed_out: bool = False
 
     def last_error(self) -> str:
@@ -33,7 +33,7 @@ class Finished:
 
 
 def run(command: Sequence[str | Path], env: Mapping[str, str] | None = None, timeout: float = 300) -> Finished:
-    """Output goes through files: a pipe would need a reader, whose work would be timed too."""
+    """Runs a command. Its output goes to files: a pipe would need a reader, whose work would be timed too."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.perf_counter()
         process = subprocess.Popen(
@@ -58,14 +58,14 @@ def run(command: Sequence[str | Path], env: Mapping[str, str] | None = None, tim
 
 
 def environment() -> dict[str, str]:
-    """Ours without what would switch torch's own reporting on, and with the checkout importable."""
+    """Our environment, without the variables that enable torch's logs and traces, and with the checkout importable."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TORCH", "COMPILE_DOCTOR"))}
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**kept, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
 
 
 def expire(pid: int, expired: threading.Event) -> None:
-    """Kills the whole group, for compilers that the target started; it may have ended meanwhile."""
+    """Kills the process group, because the target may have started compilers; it may have ended already."""
     expired.set()
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)

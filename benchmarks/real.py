@@ -1,4 +1,4 @@
-"""Break counts on small random-weight transformers models: compile-doctor beside explain, tlparse and TORCH_LOGS."""
+"""Break counts on small transformers models with random weights: compile-doctor, explain, tlparse and TORCH_LOGS."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ HEADER = [
     "other sites",
 ]
 BREAKS = frozenset({"CD101", "CD102", "CD103"})
-SITES = BREAKS | {"CD104"}  # a frame skipped for a cause of its own is a true site too, as in Switch Transformers
+SITES = BREAKS | {"CD104"}  # a frame that is skipped for another cause is a true site too, as in Switch Transformers
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", help="names of files in benchmarks/models; all by default")
-    parser.add_argument("--only", choices=["others", "doctor"], help="keep the other side's figures of the last run")
+    parser.add_argument(
+        "--only", choices=["others", "doctor"], help="measure only these; keep the last figures of the other side"
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=400)
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
@@ -44,14 +46,14 @@ def main() -> None:
             names, pool.map(lambda name: measure(name, options.only, options.timeout), names), strict=True
         ):
             results[name] = {**results.get(name, {}), **measured}
-            tables.save("real", results)  # after each, so that a run cut short is not lost
+            tables.save("real", results)  # after each model, so that an interrupted run is not lost
             print(row(name, results[name]), file=sys.stderr, flush=True)
     shown = sorted(name for name in results if (MODELS / f"{name}.py").exists())
     tables.publish("real", tables.table(HEADER, [row(name, results[name]) for name in shown]), options.write)
 
 
 def measure(name: str, only: str | None, timeout: float) -> dict[str, Any]:
-    """One model, each tool in processes of its own; whatever fails is a result too."""
+    """Measures one model, each tool in its own processes; a failure is a result too."""
     target = MODELS / f"{name}.py"
     measured: dict[str, Any] = {}
     if only != "doctor":
@@ -66,7 +68,7 @@ def measure(name: str, only: str | None, timeout: float) -> dict[str, Any]:
 
 
 def row(name: str, result: dict[str, Any]) -> list[object]:
-    """`true sites` was read by hand from the model's source: benchmarks/models/truth.json."""
+    """The rows. `true sites` was found by reading the source of the model: benchmarks/models/truth.json."""
     truth = tables.load_file(TRUTH).get(name)
     ours = result.get("doctor", {})
     counted = ours.get("summary", {}).get("graph_breaks", "error" if ours.get("error") else None)
@@ -91,14 +93,14 @@ def value(result: dict[str, Any], tool: str, key: str) -> object:
     return "error" if "error" in answer else answer.get(key)
 
 
-def placed(truth: list[dict[str, Any]], said: set[str], breaks: set[str]) -> list[object]:
-    """True sites that were named, where a helper's line is as good as its caller's; then breaks that are no true site."""
+def placed(truth: list[dict[str, Any]], named: set[str], breaks: set[str]) -> list[object]:
+    """True sites that were named (the line of a helper or of its caller), then breaks that are not true sites."""
     places = [{site["at"], *site.get("or", [])} for site in truth]
-    return [f"{sum(bool(place & said) for place in places)}/{len(places)}", len(breaks - set().union(*places))]
+    return [f"{sum(bool(place & named) for place in places)}/{len(places)}", len(breaks - set().union(*places))]
 
 
 def reported(ours: dict[str, Any], codes: frozenset[str]) -> set[str]:
-    """Where findings with these codes lie, named as the truth names them: the file with its folder, and the line."""
+    """The places of findings with these codes, in the form of truth.json: the file with its folder, and the line."""
     chosen = [finding for finding in ours["findings"] if finding["code"] in codes and finding["file"]]
     return {f"{'/'.join(Path(finding['file']).parts[-2:])}:{finding['line']}" for finding in chosen}
 

@@ -1,4 +1,4 @@
-"""What recipes cost, and whether torch stays whole: import time, a compiled step, threads that apply and revert, processes."""
+"""The cost of recipes (import time, a compiled step), and whether torch stays intact if threads apply and revert them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def step(kind: str, steps: int) -> float:
 
 
 def paired(plain: Any, other: Any, pairs: int) -> dict[str, Any]:
-    """Alternating, so that what else the machine does hits both."""
+    """Runs both in turns, so that other load on the machine affects both."""
     found = []
     for number in range(pairs):
         one = (plain(), other()) if number % 2 else (other(), plain())[::-1]
@@ -93,7 +93,7 @@ def paired(plain: Any, other: Any, pairs: int) -> dict[str, Any]:
 
 
 def threads(times: int) -> dict[str, Any]:
-    """Eight threads apply and revert while a ninth compiles; afterwards torch has to be what it was."""
+    """Eight threads apply and revert while a ninth compiles. Afterwards, torch has to be unchanged."""
     import torch
     import torch._inductor.compile_fx
     import torch.nn.attention.flex_attention
@@ -165,7 +165,7 @@ def threads(times: int) -> dict[str, Any]:
 
 
 def processes(number: int) -> dict[str, Any]:
-    """As many fresh processes, two at a time."""
+    """Starts this number of processes, two in parallel."""
     waiting, running, failed = number, [], []
     env = {**environment(), "PYTHONPATH": str(ROOT)}
     while waiting or running:
@@ -173,9 +173,9 @@ def processes(number: int) -> dict[str, Any]:
             running.append(subprocess.Popen([sys.executable, "-c", CHILD], env=env, stderr=subprocess.PIPE, text=True))
             waiting -= 1
         child = running.pop(0)
-        _, said = child.communicate()
+        _, errors = child.communicate()
         if child.returncode:
-            failed.append(said.strip().rsplit("\n", 1)[-1][:200])
+            failed.append(errors.strip().rsplit("\n", 1)[-1][:200])
     return {"processes": number, "failed": failed[:5], "failures": len(failed)}
 
 
@@ -190,7 +190,7 @@ def rows(results: dict[str, Any]) -> list[list[object]]:
         ["ratio of the medians; median of the paired ratios", ratios(steps)],
         [
             f"{stress['times']} times applied and reverted by 8 threads, {stress['recipes']} recipes, one thread compiling",
-            f"{stress['compiled']} compilations; compiler not reset because it was in use, and said so: {stress['not_reset']}; {len(stress['trouble'])} errors, {len(stress['not_put_back'])} attributes not put back",
+            f"{stress['compiled']} compilations; compiler not reset because it was in use, and reported: {stress['not_reset']}; {len(stress['trouble'])} errors, {len(stress['not_put_back'])} attributes not restored",
         ],
         [
             f"{results['processes']['processes']} processes with `compile_doctor.auto`",

@@ -1,4 +1,4 @@
-"""Scores of the labelled suite: precision and recall per code, and how well each tool counts and places break sites."""
+"""Scores of the labelled suite: precision and recall per code, and for each tool the accuracy of its break counts and places."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tables import table
 
 Site = tuple[str, str | None, int | None]
 
-# They describe the machine, not the program, so no program can be labelled with them once and for all.
+# They describe the machine, not the program, so the labels of a program cannot always include them.
 ENVIRONMENT_CODES = frozenset({"CD701", "CD702", "CD703", "CD901", "CD902"})
 
 
 def differences(result: dict[str, Any]) -> tuple[set[Site], set[Site]]:
-    """What was missed and what was not labelled; code, file and line must all agree.
+    """The labels that were missed, and the findings without a label; code, file and line must all agree.
 
-    An expectation without a line is met by any finding of its code.
+    Any finding with its code meets an expectation without a line.
     """
     found = {(one["code"], one["file"], one["line"]) for one in result["doctor"].get("findings", [])}
     expected = {(code, file, line) for code, file, line in result["expected"]}
@@ -39,9 +39,9 @@ def differences(result: dict[str, Any]) -> tuple[set[Site], set[Site]]:
 
 
 def per_code(results: dict[str, Any]) -> dict[str, dict[str, int]]:
-    """True positives, misses and false alarms per code, over the programs for which there is a report."""
+    """True positives, misses and false alarms per code, for the programs that have a report."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for result in judged(results):
+    for result in reported(results):
         missing, spurious = differences(result)
         for code, file, line in result["expected"]:
             counts[code]["missed" if (code, file, line) in missing else "right"] += 1
@@ -81,9 +81,9 @@ SITES: dict[str, Callable[[dict[str, Any]], set[str]]] = {
 
 
 def site_table(results: dict[str, Any]) -> str:
-    """How far each tool's count is from the truth, and whether its distinct places are the true ones.
+    """The error of each tool's counts, and whether its distinct places are the true ones.
 
-    A program that a tool cannot answer for counts as wrong by its whole number of sites.
+    If a tool has no result for a program, its error there is the number of sites.
     """
     rows = []
     for name, count in COUNTS.items():
@@ -107,8 +107,8 @@ def placed(results: dict[str, Any], sites: Callable[[dict[str, Any]], set[str]])
     right = missed = false = 0
     for result in results.values():
         truth = {place(file, line) for code, file, line in result["expected"] if code in BREAK_CODES}
-        said = sites(result)
-        right, missed, false = right + len(truth & said), missed + len(truth - said), false + len(said - truth)
+        named = sites(result)
+        right, missed, false = right + len(truth & named), missed + len(truth - named), false + len(named - truth)
     return right, missed, false
 
 
@@ -116,12 +116,12 @@ def place(file: str | None, line: int | None) -> str:
     return f"{ROOT / file}:{line}" if file else ""
 
 
-def judged(results: dict[str, Any]) -> list[dict[str, Any]]:
+def reported(results: dict[str, Any]) -> list[dict[str, Any]]:
     return [result for result in results.values() if "summary" in result["doctor"]]
 
 
 def mistakes(results: dict[str, Any]) -> Iterator[str]:
-    """One line per disagreement, for whoever mends the tool or the label."""
+    """One line per disagreement, to fix the tool or the label."""
     for name, result in results.items():
         report = result["doctor"]
         if "summary" not in report:
@@ -130,7 +130,7 @@ def mistakes(results: dict[str, Any]) -> Iterator[str]:
         missing, spurious = differences(result)
         yield from (f"{name}: missed {one}" for one in sorted(missing, key=str))
         yield from (f"{name}: not labelled {one}" for one in sorted(spurious, key=str))
-        said = {**report["summary"], "verdict": report.get("verdict"), "exit": report.get("exit")}
+        shown = {**report["summary"], "verdict": report.get("verdict"), "exit": report.get("exit")}
         for key, value in result["summary"].items():
-            if key in said and str(said[key]) != value:
-                yield f"{name}: {key} is {said[key]}, labelled {value}"
+            if key in shown and str(shown[key]) != value:
+                yield f"{name}: {key} is {shown[key]}, labelled {value}"

@@ -1,4 +1,4 @@
-"""Precision and recall over the labelled programs in tests/programs/, beside explain, tlparse and TORCH_LOGS."""
+"""Precision and recall on the labelled programs in tests/programs/, compared with explain, tlparse and TORCH_LOGS."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def main() -> None:
     parser.add_argument("programs", nargs="*", help="names of programs; all by default")
     parser.add_argument("--directory", type=Path, default=PROGRAMS)
     parser.add_argument("--captures", type=Path, help="replay DIR/NAME or DIR/NAME.* with `report` instead of running")
-    parser.add_argument("--only", choices=["others", "doctor"], help="keep the other side's figures of the last run")
+    parser.add_argument(
+        "--only", choices=["others", "doctor"], help="measure only these; keep the last figures of the other side"
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=300)
     parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
@@ -50,7 +52,7 @@ def main() -> None:
 
 
 def judge(path: Path, kept: dict[str, Any], options: argparse.Namespace, version: str | None) -> dict[str, Any]:
-    """What was expected of one program, what compile-doctor said, and what the others said."""
+    """What was expected of one program, what compile-doctor reported, and what the other tools reported."""
     label = labels.read(path)
     result: dict[str, Any] = {}
     if options.only == "others":
@@ -74,7 +76,7 @@ def judge(path: Path, kept: dict[str, Any], options: argparse.Namespace, version
 
 
 def patience(label: labels.Labels, timeout: float) -> float:
-    """A program that is known to hang says how long to wait for it."""
+    """The timeout: that of the program's own `--timeout` if it is shorter, for programs that are known to hang."""
     given = [float(value) for name, value in zip(label.options, label.options[1:], strict=False) if name == "--timeout"]
     return min([timeout, *given])
 
@@ -91,7 +93,7 @@ def replay(path: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def shorten(document: dict[str, Any]) -> dict[str, Any]:
-    """What the scores need of a report, with its files relative to the checkout."""
+    """The part of a report that the scores need, with files relative to the checkout."""
     kept: dict[str, Any] = {
         key: document[key] for key in ("error", "exit", "wall_seconds", "verdict", "summary") if key in document
     }
@@ -118,11 +120,11 @@ def summary_line(result: dict[str, Any]) -> str:
     if "summary" not in result["doctor"]:
         return str(result["doctor"].get("error", "no report"))
     missing, spurious = scores.differences(result)
-    said = Counter(code for code, _, _ in spurious)
+    extra = Counter(code for code, _, _ in spurious)
     return (
         "as labelled"
         if not missing and not spurious
-        else f"missing {sorted(missing, key=str)}, not labelled {dict(said)}"
+        else f"missing {sorted(missing, key=str)}, not labelled {dict(extra)}"
     )
 
 

@@ -30,7 +30,7 @@ def save(name: str, document: Any) -> None:
 
 
 def anonymous(text: str) -> str:
-    """Results are committed: they name files of the checkout and of packages, not where those lie on a machine."""
+    """Removes the folders of this machine: results are committed, so they may name only files of the checkout and packages."""
     text = text.replace(f"{RESULTS.parent.parent}/", "")
     return re.sub(r"/[^\s\"':]*?/(?:site-packages|lib/python3\.\d+)/", "", text)
 
@@ -52,6 +52,6 @@ def publish(name: str, content: str, write: bool) -> None:
     text = readme.read_text()
     start, end = f"<!-- table: {name} -->", f"<!-- end: {name} -->"
     if start not in text or end not in text:
-        raise SystemExit(f"{readme} has no place for the table: {start} … {end}")
+        raise SystemExit(f"{readme} has no place for the table {name}. Add the lines {start} and {end}.")
     before, rest = text.split(start, 1)
     readme.write_text(f"{before}{start}\n{content}\n{rest[rest.index(end) :]}")

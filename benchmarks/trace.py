@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--mb", type=float, default=200)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--source", type=Path, help="a trace file to repeat; by default one is recorded with Inductor")
-    parser.add_argument("--keep", type=Path, help="build the trace there instead of in a temporary folder")
+    parser.add_argument("--keep", type=Path, help="write the trace there instead of into a temporary folder")
     parser.add_argument("--timeout", type=float, default=600)
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     parser.add_argument("--pass", dest="pass_over", type=Path, help=argparse.SUPPRESS)
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def record(folder: Path, timeout: float) -> Path:
-    """A real trace with a break and generated code in it."""
+    """Records a real trace, with a break and generated code."""
     env = {"TORCH_TRACE": str(folder), "TORCHINDUCTOR_CACHE_DIR": str(folder / "cache")}
     finished = run([sys.executable, others.CHILD, "compile", SOURCE, "--backend", "inductor"], env, timeout)
     logs = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_size)
@@ -59,7 +59,7 @@ def record(folder: Path, timeout: float) -> Path:
 
 
 def enlarge(source: Path, trace: Path, size: int) -> dict[str, Any]:
-    """Repeats the records with new frame ids, as a longer run would write them; interned strings stand once, as there."""
+    """Repeats the records with new frame ids, as in a longer run. Interned strings occur once, as in a real trace."""
     records = list(split(source.read_bytes()))
     frames = 1 + max((int(found[1]) for head, _ in records for found in FRAME.finditer(head)), default=0)
     written = repeats = count = 0
@@ -79,7 +79,7 @@ def renumber(head: bytes, offset: int) -> bytes:
 
 
 def split(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """A record's header line, and the lines of its payload."""
+    """The header line of each record, and the lines of its payload."""
     head, payload = b"", b""
     for line in content.splitlines(keepends=True):
         if RECORD.match(line):
@@ -93,7 +93,7 @@ def split(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def plain_pass(trace: Path) -> dict[str, int]:
-    """The least a reader in Python must do: find each record and decode its header."""
+    """The minimum for a reader in Python: finds each record and decodes its header."""
     records = payload_lines = 0
     with trace.open("rb") as lines:
         for line in lines:
@@ -106,7 +106,7 @@ def plain_pass(trace: Path) -> dict[str, int]:
 
 
 def measure(trace: Path, folder: Path, runs: int, timeout: float) -> dict[str, dict[str, Any]]:
-    """Readers in turn within each round, so that a slow minute of the machine hits them all."""
+    """Runs all readers in each round, so that other load on the machine affects all of them."""
     collected: dict[str, list[Finished]] = {}
     for number in range(runs):
         tlparse = others.find_tlparse()
@@ -126,7 +126,7 @@ def measure(trace: Path, folder: Path, runs: int, timeout: float) -> dict[str, d
 
 
 def summarise(finished: list[Finished], allowed: set[int]) -> dict[str, Any]:
-    """`report` ends with 1 where it has findings; a crash does too, but leaves no JSON."""
+    """Median seconds and peak memory, or the error. `report` ends with 1 if it has findings; so does a crash, without JSON."""
     failed = [
         one
         for one in finished

@@ -1,6 +1,6 @@
-"""flex_attention that stays fused beside an outer torch.compile, and takes float8 and mixed inputs.
+"""flex_attention that stays fused inside an outer torch.compile, and takes float8 and mixed inputs.
 
-What the recipes flex-keep-compiled and flex-float8-inputs mend inside torch, as a function to call: nothing is patched.
+It does what the recipes flex-keep-compiled and flex-float8-inputs fix in torch, as a function that patches nothing.
 Importing this module imports neither torch nor the compiler.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["isolated"]
 
 _BACK = ("to_original_precision", "dequantize")
-"""How float8 libraries call the way back to ordinary numbers; the first that a class has."""
+"""The methods with which float8 libraries convert back to ordinary numbers; the first that a class has is used."""
 
 
 def isolated(
@@ -36,39 +36,39 @@ def isolated(
     *,
     compute_dtype: torch.dtype | None = None,
 ) -> Any:
-    """flex_attention, compiled by itself: in a compiled model it is one graph break, and keeps its fused kernel.
+    """flex_attention, compiled separately: in a compiled model it is one graph break, and keeps its fused kernel.
 
     It is compiled once per process (and again for other kinds of inputs, as torch does), at the first call.
 
     Args:
-        query: (B, Hq, L, E), of any floating dtype. Float8 tensor subclasses (torchao's, and whatever has a
-            `to_original_precision` or a `dequantize` of its own) are dequantised. Raw float8 tensors are cast as they
-            are: multiply them with their scale yourself, or hand in a `scale` that holds it.
-        key: (B, Hkv, S, E), likewise; it need not be of the query's dtype.
+        query: (B, Hq, L, E), of any floating dtype. Float8 tensor subclasses (torchao's, and any class with its own
+            `to_original_precision` or `dequantize`) are dequantised. Raw float8 tensors are cast without a scale:
+            multiply them with their scale yourself, or pass a `scale` that includes it.
+        key: (B, Hkv, S, E), likewise; its dtype may differ from the query's.
         value: (B, Hkv, S, Ev), likewise.
-        score_mod: As in torch, like the next four.
+        score_mod: As in torch, like the next five.
         block_mask: For L queries and S keys.
-        scale: 1 / sqrt(E) where it is None.
+        scale: None for 1 / sqrt(E).
         enable_gqa: Lets Hq be a multiple of Hkv.
         return_lse: Returns (output, logsumexp); not on CPU.
         kernel_options: For the Triton kernel.
-        compute_dtype: What all three are cast to: float16, bfloat16, float32 or float64. By default the first of those
-            among the dtypes of query, key and value, else bfloat16. A float8 subclass has the dtype it stands for.
+        compute_dtype: The dtype that all three are cast to: float16, bfloat16, float32 or float64. By default the first
+            of these among the dtypes of query, key and value, else bfloat16. A float8 subclass has its original dtype.
 
     Returns:
         The output, a plain tensor (B, Hq, L, Ev) of the query's dtype; for a raw float8 query, of the compute dtype.
-        With `return_lse` a pair of it and the logsumexp, (B, Hq, L) in float32.
+        With `return_lse`, (output, logsumexp), where the logsumexp is (B, Hq, L) in float32.
 
     Gradients go through the casts to each input that requires one; a dequantisation that torch cannot differentiate
-    counts as the identity. Within torch.no_grad() nothing is kept for a backward, also not of inputs that require one.
+    counts as the identity. Inside torch.no_grad() nothing is kept for a backward, even if an input requires a gradient.
 
     Raises:
-        TypeError: an input, or `compute_dtype`, is of no floating dtype of the kinds above.
+        TypeError: the dtype of an input is not floating, or `compute_dtype` is not one of the four above.
         NotImplementedError: on CPU, an input requires a gradient (and gradients are enabled), or `return_lse`: Inductor's
-            CPU kernel has neither. Call torch's flex_attention, uncompiled, there.
-        torch._dynamo.exc.FailOnRecompileLimitHit: too many kinds of inputs (torch._dynamo.config.recompile_limit); torch
-            by itself would go on with the dense path, without a word.
-        RuntimeError: what torch raises, of this or another type, for shapes, devices and masks that do not fit, and for a
+            CPU kernel has neither. Call torch's flex_attention uncompiled there.
+        torch._dynamo.exc.FailOnRecompileLimitHit: too many kinds of inputs (torch._dynamo.config.recompile_limit); plain
+            torch would continue with the dense path, without a warning.
+        RuntimeError: torch raises this or another type for shapes, devices and masks that do not fit, and for a
             `score_mod` or mask that cannot be traced in one graph.
     """
     options = {"score_mod": score_mod, "block_mask": block_mask, "scale": scale, "enable_gqa": enable_gqa}
@@ -83,14 +83,18 @@ def _attend(
     ordinary = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
     for name, one in zip(("query", "key", "value"), inputs):
         if not one.dtype.is_floating_point:
-            raise TypeError(f"isolated: the {name} is of {one.dtype}; attention needs a floating dtype")
+            raise TypeError(f"isolated: the {name} has dtype {one.dtype}; attention needs a floating dtype")
     if compute_dtype is None:
         compute_dtype = next((one.dtype for one in inputs if one.dtype in ordinary), torch.bfloat16)
     elif compute_dtype not in ordinary:
-        raise TypeError(f"isolated: compute_dtype is {compute_dtype}; flex_attention computes in {ordinary}")
+        choice = ", ".join(map(str, ordinary))
+        raise TypeError(f"isolated: compute_dtype is {compute_dtype}; choose one of {choice}")
     if inputs[0].device.type == "cpu":
         if return_lse:
-            raise NotImplementedError("isolated: return_lse: the CPU kernel of flex_attention has no logsumexp")
+            raise NotImplementedError(
+                "isolated: return_lse=True needs a GPU, because the CPU kernel of flex_attention has no logsumexp; "
+                "call torch's flex_attention uncompiled"
+            )
         if torch.is_grad_enabled() and any(one.requires_grad for one in inputs):
             raise NotImplementedError(
                 "isolated: an input requires a gradient, and flex_attention has no compiled backward on CPU; "
@@ -112,7 +116,7 @@ def _attend(
 
 
 def _ordinary(tensor: Any) -> Any:
-    """The numbers that a float8 tensor subclass stands for; any other tensor as it is."""
+    """The ordinary tensor of a float8 tensor subclass; any other tensor unchanged."""
     import torch
 
     kind = type(tensor)
@@ -142,14 +146,14 @@ _compiled: tuple[Any, Any] | None = None
 
 
 def _compiled_flex() -> tuple[Any, Any]:
-    """The compiled flex_attention, and torch's AuxRequest where it has one."""
+    """(the compiled flex_attention, torch's AuxRequest or None before torch 2.9)."""
     global _compiled
     with _lock:
         if _compiled is None:
             import torch
             from torch.nn.attention import flex_attention
 
-            # fullgraph: at the recompile limit it raises, where it would run dense.
+            # fullgraph: at the recompile limit it raises instead of running dense.
             _compiled = (
                 torch.compile(flex_attention.flex_attention, fullgraph=True),
                 getattr(flex_attention, "AuxRequest", None),
@@ -161,7 +165,7 @@ _run: Callable[..., Any] = _attend
 
 
 def _keep_out(_: str) -> None:
-    """Has Dynamo, now that it is imported, break its graph at `isolated`: what it would trace anew, and inline."""
+    """Makes Dynamo, which has just been imported, break its graph at `isolated`, which it would otherwise trace and inline."""
     global _run
     import torch
 
@@ -171,7 +175,9 @@ def _keep_out(_: str) -> None:
 
 
 def _failed(name: str, error: Exception) -> None:
-    logging.getLogger("compile_doctor").warning("isolated will be inlined: %s: %s", type(error).__name__, error)
+    logging.getLogger("compile_doctor").warning(
+        "torch.compile will inline isolated, which may then run dense: %s: %s", type(error).__name__, error
+    )
 
 
 _watcher = ImportWatcher(_failed)

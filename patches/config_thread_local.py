@@ -1,25 +1,30 @@
 """What the main thread assigns to one of torch's configurations becomes the default of the other threads."""
 
+from __future__ import annotations
+
 import sys
 import threading
 import unittest.mock
+from collections.abc import Callable
 from contextvars import ContextVar
-from types import FunctionType
+from types import FrameType, FunctionType
 
 import torch.utils._config_module as config_module
 
 from compile_doctor.recipes.changes import forget_hashes
 
 _HERE = (__file__, config_module.__file__)
-_MIRRORED = {}
+_MIRRORED: dict[tuple[config_module.ConfigModule, str], tuple[config_module._ConfigEntry, str, object, object]] = {}
 """{(configuration, name): (entry, field, the value before, our value)}."""
-_patched = ContextVar("compile_doctor_patched", default=())
+_patched: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("compile_doctor_patched", default=())
 """The settings that this context has changed with `config.patch`: they apply only to it."""
 _lock = threading.Lock()
 
 
-def assign(original):
-    def and_for_other_threads(self, name, value):
+def assign(
+    original: Callable[[config_module.ConfigModule, str, object], None],
+) -> Callable[[config_module.ConfigModule, str, object], None]:
+    def and_for_other_threads(self: config_module.ConfigModule, name: str, value: object) -> None:
         original(self, name, value)
         if name in type(self)._bypass_keys:
             return
@@ -38,7 +43,7 @@ def assign(original):
     return and_for_other_threads
 
 
-def _scope(frame):
+def _scope(frame: FrameType | None) -> str:
     """Whether an assignment is temporary: `__enter__` or `__exit__` of config.patch, or of unittest.mock; empty if not."""
     while frame is not None and frame.f_code.co_filename in _HERE:
         if frame.f_code.co_name in ("__enter__", "__exit__"):
@@ -47,7 +52,7 @@ def _scope(frame):
     return "mock" if frame is not None and frame.f_code.co_filename == unittest.mock.__file__ else ""
 
 
-def _mirror(config, name, value):
+def _mirror(config: config_module.ConfigModule, name: str, value: object) -> None:
     entry = config._config[name]
     # Other objects, such as a pass with a state, cannot be copied for each thread, as torch does with defaults.
     if entry.alias is not None or not isinstance(value, (*config_module.CONFIG_TYPES, FunctionType)):
@@ -67,13 +72,13 @@ def _mirror(config, name, value):
 class SetBefore:
     """Mirrors what was assigned before the recipe was applied, and reverts everything that it has mirrored."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.added = False
 
-    def present(self):
+    def present(self) -> bool:
         return self.added
 
-    def add(self):
+    def add(self) -> None:
         self.added = True
         for module in list(sys.modules.values()):
             if isinstance(module, config_module.ConfigModule):
@@ -83,7 +88,7 @@ class SetBefore:
                     if value is not config_module._UNSET_SENTINEL and value != entry.default:
                         _mirror(module, name, value)
 
-    def remove(self):
+    def remove(self) -> None:
         self.added = False
         for (config, _), (entry, field, before, ours) in _MIRRORED.items():
             if getattr(entry, field) is ours:

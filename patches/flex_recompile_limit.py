@@ -1,18 +1,26 @@
 """A compiled flex_attention may be compiled for more inputs, and raises at the limit instead of running dense."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import CodeType
+from typing import TypeVar
+
 from torch._dynamo import config
 from torch._dynamo.exc import FailOnRecompileLimitHit
 
 LIMIT = 64
 
+R = TypeVar("R")
 
-def compile_frame(original):
-    def with_limit_for_flex(code, names, *args, **kwargs):
+
+def compile_frame(original: Callable[..., R]) -> Callable[..., R]:
+    def with_limit_for_flex(code: CodeType, names: dict[str, object], *args: object, **kwargs: object) -> R:
         if code.co_name != "flex_attention" or names.get("__name__") != "torch.nn.attention.flex_attention":
             return original(code, names, *args, **kwargs)
         if config.suppress_errors or config.fail_on_recompile_limit_hit:
             return original(code, names, *args, **kwargs)  # what happens at the limit is the user's choice
-        changed = {"fail_on_recompile_limit_hit": True}
+        changed: dict[str, bool | int] = {"fail_on_recompile_limit_hit": True}
         # Not "was it set": eager flex_attention sets it, and resets it to the default, at each call.
         if config.recompile_limit == vars(config)["_config"]["recompile_limit"].default:
             changed["recompile_limit"] = max(config.recompile_limit, LIMIT)

@@ -3,18 +3,24 @@
 Dynamo cannot trace inspect.signature of a partial.
 """
 
+from __future__ import annotations
+
 import functools
 import types
+from collections.abc import Callable
+from typing import TypeVar
+
+R = TypeVar("R")
 
 
-def _mask_mod(b, h, q_idx, kv_idx): ...
+def _mask_mod(b: object, h: object, q_idx: object, kv_idx: object) -> None: ...
 
 
-def _score_mod(score, b, h, q_idx, kv_idx): ...
+def _score_mod(score: object, b: object, h: object, q_idx: object, kv_idx: object) -> None: ...
 
 
-def get_mod_type(original):
-    def of_a_partial(fn):
+def get_mod_type(original: Callable[[Callable[..., object]], R]) -> Callable[[Callable[..., object]], R]:
+    def of_a_partial(fn: Callable[..., object]) -> R:
         # Plain functions only: a method's code counts self too.
         if isinstance(fn, functools.partial) and isinstance(fn.func, types.FunctionType):
             code, defaults = fn.func.__code__, fn.func.__defaults__ or ()

@@ -40,7 +40,7 @@ def attention_bench(cases: tuple[str, ...] = ("causal", "sliding-window", "decod
             queries = 1 if case == "decode" else tokens
             for name, speed in SPEEDS.items():
                 if name == "flex-eager" and tokens == 2048:
-                    reason = "writes its scores or mask out: 7.0 GB needed, 3.2 GB free"
+                    reason = "it stores all scores or the full mask: 7.0 GB needed, 3.2 GB free"
                     rows.append(Row(case, tokens, name, "not-run", reason=reason))
                     continue
                 compiled = {"compile_seconds": 7.25} if name == "flex-compiled" else {}

@@ -225,15 +225,15 @@ def test_a_graph_whose_own_calls_ran_dense_is_no_fused_run():
     ("found", "piece", "words"),
     [
         (watched(in_graph(node(), kernels=None)), "lowered", "no generated code for its graph"),
-        (watched(in_graph(node(), kernels=())), "lowered", "holds no fused kernel for this call"),
+        (watched(in_graph(node(), kernels=())), "lowered", "has no fused kernel for this call"),
         (watched(in_graph(node(), kernels=None, **UNMADE), peak=None), "lowered", "could not be compiled"),
-        (watched(in_graph(node()), runs=0), "executed", "was not seen to run"),
+        (watched(in_graph(node()), runs=0), "executed", "was compiled, but did not run under the probe"),
         (watched(in_graph(node()), runs=0, watched=False), "executed", "no probe watched"),
         (watched(in_graph(node()), peak=None), "bounded", "was not measured"),
         (watched(in_graph(node()), peak=None, not_measured="out of time"), "bounded", "measured: out of time"),
-        (watched(in_graph(node(inputs=(None, None, None)))), "bounded", "shapes are not known"),
+        (watched(in_graph(node(inputs=(None, None, None)))), "bounded", "shapes are unknown"),
         (watched(in_graph(node()), peak=SCORES), "bounded", "diagnose with --tokens N"),
-        (watched(eager_sdpa=(sdpa_ran(backend=None),)), "lowered", "outside of a graph"),
+        (watched(eager_sdpa=(sdpa_ran(backend=None),)), "lowered", "outside a graph"),
     ],
 )
 def test_a_missing_piece_leaves_it_unverified_and_says_why(found, piece, words):
@@ -267,7 +267,7 @@ def test_a_backend_that_was_asked_for_makes_it_unverified_not_dense():
     dense = (dense_call(graph=1, index=0),)
     verdict = only(watched(called, dense=dense, options={"backend": "eager"}, peak=5 * SCORES))
     assert (verdict.verdict, verdict.lowered, verdict.site.dense) == ("unverified", None, ())
-    assert verdict.reasons["lowered"] == "backend eager generates no code: diagnose without --backend"
+    assert verdict.reasons["lowered"] == "backend eager generates no code: run diagnose without --backend"
     assert only(watched(called, dense=dense)).verdict == "dense"  # the model's own choice of a backend
     assert only(watched(called, dense=dense, options={"backend": "inductor"})).verdict == "dense"
 

@@ -81,14 +81,14 @@ def test_recompilations_of_all_turns_are_told(tmp_path):
     seen = events(tmp_path, EXITED, of("x", OUTCOME), of("x", TIMED, recompiles=2), of("x", TIMED, recompiles=1))
     (found,) = rows_of(seen, "causal", 512, ["x"])
     assert found.recompiles == 3
-    assert "compiled again 3×" in (found.reason or "")
+    assert "recompiled 3×" in (found.reason or "")
 
 
 def test_a_process_that_is_killed_costs_only_the_row_that_was_under_way(tmp_path):
     seen = events(tmp_path, KILLED, begun("a"), of("a", OUTCOME), begun("b"))
     found = rows_of(seen, "causal", 512, ["a", "b", "c"])
     assert [(one.implementation, one.status) for one in found] == [("b", "died")]  # a and c get another process
-    assert found[0].reason == "the process was ended by SIGKILL while it was compiled and called first"
+    assert found[0].reason == "the process was ended by SIGKILL while it was compiled and called for the first time"
 
 
 def test_figures_of_earlier_turns_survive_and_say_so(tmp_path):
@@ -97,7 +97,10 @@ def test_figures_of_earlier_turns_survive_and_say_so(tmp_path):
     found = rows_of(seen, "causal", 512, ["a", "b"])
     assert [one.status for one in found] == ["measured", "measured"]
     assert found[0].reason is None
-    assert found[1].reason == "figures of the turns before it failed: --timeout passed (600 s)"
+    assert (
+        found[1].reason
+        == "the figures are from the calls before it failed: the process timed out after 600 s (--timeout)"
+    )
 
 
 def test_a_time_out_names_what_it_was_in(tmp_path):
@@ -151,7 +154,7 @@ def test_only_chooses_cases_implementations_or_both():
 
 
 def test_only_with_a_word_that_fits_nothing_names_what_there_is():
-    with pytest.raises(UsageError, match=r"fits nothing.*sdpa-flash"):
+    with pytest.raises(UsageError, match=r"matches nothing.*sdpa-flash"):
         _chosen(GROUPS, ("flsh",))
 
 
@@ -210,7 +213,7 @@ def test_the_table_is_sorted_and_tells_ratios_memory_and_compile_time_apart():
 
 def test_what_was_not_run_says_why_in_the_table():
     text = render_bench(attention_bench(("causal",)))
-    assert "not run: writes its scores or mask out: 7.0 GB needed, 3.2 GB free" in text
+    assert "not run: it stores all scores or the full mask: 7.0 GB needed, 3.2 GB free" in text
 
 
 def test_what_no_size_supports_is_said_once_for_the_case():

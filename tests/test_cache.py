@@ -604,7 +604,7 @@ def test_a_link_and_what_it_leads_to_are_both_seen(folder):
         ("open(b'\\xff.csv', 'w').close(); os.chdir('/')\ntry: open(os.fsencode(sys.argv[1]) + b'/\\xfe.csv')\nexcept OSError: pass",
          "the name of a file is not valid UTF-8"),
         ("class Odd:\n  def __fspath__(self): open('table.csv'); raise RuntimeError\ntry: open(Odd())\nexcept RuntimeError: pass", None),
-        ("sys.audit('open', object(), 1, 'odd'); sys.audit('os.listdir')", "one could not be looked at (IndexError)"),
+        ("sys.audit('open', object(), 1, 'odd'); sys.audit('os.listdir')", "a path could not be checked (IndexError)"),
     ],
 )  # fmt: skip
 def test_the_probe_says_what_it_cannot_see(folder, code, reason):
@@ -622,7 +622,7 @@ def test_code_that_was_compiled_from_another_source_is_not_trusted(folder):
     assert looked(folder, "import helper; assert helper.VALUE == 1")["unseen"] == []
     rewrite(source, "VALUE = 2\n")
     unseen = looked(folder, "import helper; assert helper.VALUE == 1")["unseen"]
-    assert unseen == [f"{compiled} may not be compiled from {source} as it is: delete it"]
+    assert unseen == [f"{compiled} may not be compiled from the current {source}: delete it"]
     source.write_text("VALUE = 3  # of another size\n")
     assert looked(folder, "import helper; assert helper.VALUE == 3")["unseen"] == []
 

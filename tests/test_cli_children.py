@@ -130,7 +130,7 @@ def test_an_import_that_fails_shows_the_users_own_traceback(tmp_path):
 def test_a_file_that_is_no_target_prints_the_template(tmp_path):
     done = diagnose(tmp_path, NO_TARGET)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "model.py is no target: it has no example_inputs()" in done.stderr
+    assert "model.py is not a valid target: example_inputs() (or get_inputs()) is missing" in done.stderr
     assert "    def example_inputs():" in done.stderr and "Traceback" not in done.stderr
 
 

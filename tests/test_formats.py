@@ -369,7 +369,7 @@ def test_sarif_of_a_break():
     assert run["invocations"] == [{"executionSuccessful": True, "toolExecutionNotifications": []}]
     rule = run["tool"]["driver"]["rules"][result["ruleIndex"]]
     assert rule["name"] == "graph-break" and len(rule["fullDescription"]["text"]) <= 1000
-    assert "fusion stops there" in rule["help"]["text"]
+    assert "Fusion stops there" in rule["help"]["text"]
 
 
 def test_sarif_says_what_had_no_verdict():

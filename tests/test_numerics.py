@@ -146,7 +146,7 @@ def test_cd602_names_the_first_position_and_no_cause_that_was_not_shown():
     (found,) = findings(decoded(4, 4), decoded(1, 1))
     assert found.title == "Decoding with the cache differs from the full run"
     assert "position 1 is the first that differs" in found.message
-    assert found.message.endswith("So do chunks of 4.")
+    assert found.message.endswith("Chunks of 4 differ too.")
     assert "offset" not in found.title + found.message + found.cause
     assert found.location is None
 
@@ -156,7 +156,7 @@ def test_cd602_says_position_offset_where_a_shifted_call_explains_it():
     (found,) = findings(decoded(1, 1), decoded(4, 4, explained=explained))
     assert found.title.startswith("Position offset")
     assert (found.location.line, found.location.function) == (6, "Model.forward")
-    assert any("equal to full()" in line for line in found.evidence)
+    assert any("the result equals full()" in line for line in found.evidence)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_cd602_says_off_by_one_where_moving_a_call_by_one_explains_it(kind):
     (found,) = findings(decoded(4, 4, explained=explained))
     assert found.title.startswith("Position offset: off by one where")
     assert found.cause == f"decode:{kind}:off-by-one"
-    assert any("moved by -1: equal to full()" in line and "model.py:6" in line for line in found.evidence)
+    assert any("moved by -1: the result equals full()" in line and "model.py:6" in line for line in found.evidence)
 
 
 def test_cd602_says_position_offset_where_every_chunk_has_the_same_shift():

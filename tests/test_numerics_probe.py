@@ -83,7 +83,7 @@ def test_numbers_of_every_kind(mine, eager, exact, expected):
 
 def test_another_dtype_is_told():
     row = compare("output", torch.ones(2), torch.ones(2, dtype=torch.bfloat16))
-    assert row["note"] == "dtype float32, where eager has bfloat16"
+    assert row["note"] == "dtype float32, but eager has bfloat16"
 
 
 def test_what_one_step_moves_is_noise():
@@ -243,7 +243,7 @@ def test_a_cast_inside_the_model_widens_the_tolerance():
     row = Compared(**event["rows"][0])
     assert (row.dtype, status(row, event["depth"])) == ("bfloat16", "PASS")
     assert row.error > 1e-4
-    assert any("bfloat16 inside" in note for note in event["notes"])
+    assert any("bfloat16 internally" in note for note in event["notes"])
 
     def wrong(model):
         model.last.register_forward_hook(lambda module, args, output: output + 0.2)
@@ -419,7 +419,7 @@ def test_rows_in_another_place_are_told_by_their_shift():
     [
         (lambda *_: (_ for _ in ()).throw(NotImplementedError("not yet")), "UNSUPPORTED", "not yet"),
         (lambda *_: {}["x"], "FAIL", "KeyError"),
-        (lambda *_: [1], "FAIL", "gave a list, and no tensor"),
+        (lambda *_: [1], "FAIL", "returned a list, not a tensor"),
     ],
 )
 def test_a_hook_that_gives_nothing_is_no_pass(answer, state, words):

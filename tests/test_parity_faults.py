@@ -94,7 +94,7 @@ def test_wrong_keys_are_found_where_the_dtype_hides_the_values():
 
 
 def test_another_dtype_or_shape_of_the_output_fails():
-    assert "float32, the query bfloat16" in run(float32_output, "causal", dtype="bfloat16").reason
+    assert "float32, but the query is bfloat16" in run(float32_output, "causal", dtype="bfloat16").reason
     flash = next(fault for fault in FAULTS if fault.name.startswith("layout")).attention
     assert "has shape (2, 256, 4, 64), not (2, 4, 256, 64)" in run(flash, "causal").reason
 

@@ -271,7 +271,7 @@ def test_one_code_of_two_distributions(site):
     assert [one.code for one in report.findings] == ["XYZ001"]
     assert (
         "XYZ001",
-        "plug-in second-plugin: first-plugin has a check XYZ001, too: uninstall one of them",
+        "plug-in second-plugin: first-plugin has a check XYZ001 too. Uninstall one of the two",
     ) in report.skipped_checks
     assert report.reason == ("A check could not be asked: XYZ001 (first-plugin and second-plugin); -v has the reasons.")
 

@@ -93,7 +93,7 @@ def test_a_window_of_no_bytes_is_no_measurement(peak):
     empty = replace(fused.attention, windows=(Window("7:graph:1", peak, 0),))
     (entry,) = make_report(replace(fused, attention=empty)).attention
     assert (entry.verdict, entry.peak_bytes, entry.bounded) == ("unverified", None, None)
-    assert "its window is empty, 0 bytes" in entry.reason
+    assert "the profiler recorded 0 bytes for it" in entry.reason
     assert lacking(fused, [peak]) == ("attention took 0 bytes: that is not a measurement",)
 
 

@@ -53,7 +53,7 @@ def test_a_recipe_says_what_people_need(recipe):
 @each
 def test_its_modules_are_waited_for(recipe):
     for module in recipe.modules:
-        assert module.startswith(waiting.ROOMS) or module in ELSEWHERE
+        assert module.startswith(waiting.CHANGED) or module in ELSEWHERE
 
 
 @each
@@ -83,22 +83,22 @@ def test_a_good_file_is_read(tmp_path):
     [
         ("title: A test", "titel: A test", 2, "unknown key 'titel'; did you mean 'title'?"),
         ("title: A test\n", "", 1, "'title' is missing"),
-        ('">=2.8"', "2.8 and newer", 5, "is no range as PEP 440 has it"),
-        ("action: config", "action: mend", 6, "action is one of patch, config, warn"),
-        ("action: config", "action: warn", 6, "changes nothing"),
+        ('">=2.8"', "2.8 and newer", 5, "is not a valid PEP 440 range"),
+        ("action: config", "action: mend", 6, "is not a valid action: expected one of patch, config, warn"),
+        ("action: config", "action: warn", 6, "action warn allows no"),
         ("action: config", "action: patch", 6, "needs `patch`"),
-        ("id: good", "id: other", 1, "is not the file's name"),
+        ("id: good", "id: other", 1, "is not the name of the file: expected 'good'"),
         ("torch._inductor.config:cpp.chunk", "torch._inductor.config.cpp", 8, "is not of the form"),
         ("from: 512, ", "", 8, "'from' is missing"),
-        ("verify: assert False", "verify: assert (", 9, "the program is no Python"),
-        ("verify_fails: AssertionError", "verify_fails: '('", 10, "no regular expression"),
-        ("verify_fails: AssertionError\n", "", 1, "nothing would prove the recipe"),
+        ("verify: assert False", "verify: assert (", 9, "the program is not valid Python"),
+        ("verify_fails: AssertionError", "verify_fails: '('", 10, "not a valid regular expression"),
+        ("verify_fails: AssertionError\n", "", 1, "the recipe cannot be verified"),
         ("verify: assert False", "verify: assert False\ndefault: perhaps", 10, "true or false is expected"),
-        ("verify: assert False", "verify: assert False\npatch: ../evil", 10, "is no name of a module"),
-        ("verify: assert False", "verify: assert False\npatch: not_there", 6, "needs `config`, and no code"),
-        ("title: A test", "title: A test\ntitle: Again", 3, "stands here twice"),
+        ("verify: assert False", "verify: assert False\npatch: ../evil", 10, "is not a valid name of a module"),
+        ("verify: assert False", "verify: assert False\npatch: not_there", 6, "needs `config`, and allows no `patch`"),
+        ("title: A test", "title: A test\ntitle: Again", 3, "appears twice"),
         ("title: A test", "title: [a, b]", 2, "a text is expected here"),
-        ("title: A test", "title: 'A test", None, "no YAML"),
+        ("title: A test", "title: 'A test", None, "not valid YAML"),
         ("title: A test", "title: !!python/object:os.system x", None, ""),
     ],
 )
@@ -126,7 +126,7 @@ def test_code_lies_in_patches_only(lab):
 
 
 def test_an_id_that_is_there_already(lab):
-    with pytest.raises(RecipeError, match="is a recipe already"):
+    with pytest.raises(RecipeError, match="is already used by"):
         lab.write("safe-softmax-dynamo", GOOD.replace("id: good", "id: safe-softmax-dynamo"))
 
 
@@ -163,7 +163,7 @@ def test_an_unknown_recipe_has_near_ones():
 
 def test_a_folder_that_there_is_not(monkeypatch):
     monkeypatch.setenv("COMPILE_DOCTOR_RECIPES", "/nowhere/at/all")
-    with pytest.raises(UsageError, match="no folder"):
+    with pytest.raises(UsageError, match="not a folder"):
         catalogue.folders()
 
 

@@ -140,7 +140,7 @@ def test_layers_with_a_cache_that_grows_have_both_causes():
 def test_the_limit_names_all_that_varied_the_most_frequent_first():
     (finding,) = findings(decoder(*THREE_LAYERS), "CD202")
     assert finding.message.endswith(
-        "What varied: the int attribute `self.idx` was 0, now another (5×); `past` was None, now it is not (1×); "
+        "What varied: the int attribute `self.idx` was 0, now it has another value (5×); `past` was None, now it is not (1×); "
         "dimension 2 of `past[0]` was 1, now 2 (1×)."
     )
 

@@ -124,7 +124,7 @@ def test_unverified_is_a_finding_only_where_a_proof_was_asked_for():
 def test_unverified_says_why_and_what_to_do():
     (finding,) = make_report(asked(UNVERIFIED, tokens=512)).findings
     assert finding.title == "Not proven to be fused at 512 tokens"
-    assert "as much as the scores would" in finding.message
+    assert "as much memory as the scores would" in finding.message
     assert "--tokens" in finding.fix
     assert finding.location.line == 7
 
@@ -132,7 +132,7 @@ def test_unverified_says_why_and_what_to_do():
 def test_unverified_for_want_of_inductor_says_so():
     found = watched(in_graph(node(), backend="eager", kernels=None), options={"backend": "eager", "tokens": 512})
     (finding,) = make_report(found).findings
-    assert finding.fix.startswith("Diagnose without --backend")
+    assert finding.fix.startswith("Run diagnose without --backend")
 
 
 def test_a_size_that_was_not_reached_is_unverified():
@@ -268,7 +268,7 @@ def test_a_long_name_is_cut_at_its_start_and_keeps_the_columns():
 def test_reasons_are_below_a_call_that_is_not_fused_in_narrow_lines(monkeypatch):
     monkeypatch.setenv("COLUMNS", "70")
     lines = table(UNVERIFIED)[2:]
-    assert " ".join(" ".join(lines).split()).startswith("bounded: at 512 tokens what is around")
+    assert " ".join(" ".join(lines).split()).startswith("bounded: at 512 tokens what surrounds the attention")
     assert all(line.startswith("    ") and len(line) <= 70 for line in lines)
     assert len(lines) > 1
 

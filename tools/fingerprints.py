@@ -1,8 +1,8 @@
-"""Prints the fingerprint of what each recipe replaces, as it is in this Python's torch.
+"""Prints the fingerprints of the functions that recipes replace, for the torch of this Python.
 
     /path/to/venv/bin/python tools/fingerprints.py cpu-flex-query-view
 
-For the `known` lists of recipes/*.yaml, after reading that the patch fits the source (`--source` prints it).
+They go into the `known` lists of recipes/*.yaml, once you have checked that the patch fits (`--source` prints the source).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from compile_doctor.recipes.fingerprint import fingerprint
 
 
 def main(arguments: list[str]) -> None:
-    """One line per attribute that the installed torch has."""
+    """Prints one line for each attribute that the installed torch should have."""
     version = installed("torch") or ""
     importlib.import_module("torch._inductor.compile_fx")
     for name in (one for one in arguments if not one.startswith("--")):
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> None:
                     value = getattr(value, parent)
                 found = vars(value)[last]
             except (ImportError, AttributeError, KeyError) as error:
-                print(f"{version} {one.attribute}: not there: {error}")
+                print(f"{version} {one.attribute}: missing: {error}")
                 continue
             print(f"{version} {one.attribute}: {fingerprint(found)}")
             if "--source" in arguments:

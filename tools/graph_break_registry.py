@@ -19,33 +19,33 @@ from typing import Any, NamedTuple
 REGISTRY = Path("torch/_dynamo/graph_break_registry.json")
 VERSION_LINE = re.compile(r"^__version__\s*(?::\s*str\s*)?=\s*['\"]([^'\"+]+)", re.MULTILINE)
 
-# The upstream file is scraped from torch's sources. Where the text was computed, it holds the name of a variable, the
-# source of an expression or nothing at all: an older wording, or none, says more than that.
+# The upstream file is extracted from torch's sources. If a text is computed, the file has the name of a variable, the
+# source of an expression or nothing instead: an older wording, or none, is better.
 PLACEHOLDER = re.compile(r"\A(?:|_*[A-Za-z]+(?:_\w+)*|\w+\([\w.]*\)|\w+(?:\s*\+)+\s*(?:\w+|\".*\"))\Z")
-# A string literal with its quotes and continuation still on: `"first half "      "second half" + trace_info`.
+# A string literal that still has its quotes and continuation: `"first half "      "second half" + trace_info`.
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 class Registry(NamedTuple):
-    """What one installed torch ships."""
+    """The registry that one installed torch ships."""
 
     version: str
     entries: Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def site_packages(path: Path) -> Path:
-    """The folder below `path` (a venv, or site-packages itself) in which torch lies."""
+    """The folder with torch below `path` (a venv, or site-packages itself). Raises SystemExit if there is none."""
     for candidate in (path, *sorted(path.glob("lib/python*/site-packages")), path / "Lib" / "site-packages"):
         if (candidate / REGISTRY).is_file():
             return candidate
-    raise SystemExit(f"{path}: no {REGISTRY} below it (torch 2.8 is the first with one)")
+    raise SystemExit(f"{path}: {REGISTRY} is missing. Name a venv or site-packages with torch 2.8 or later.")
 
 
 def read(path: Path) -> Registry:
     site = site_packages(path)
     match = VERSION_LINE.search((site / "torch" / "version.py").read_text(encoding="utf-8"))
     if match is None:
-        raise SystemExit(f"{site}: torch/version.py names no version")
+        raise SystemExit(f"{site}: torch/version.py has no __version__")
     return Registry(match[1], json.loads((site / REGISTRY).read_text(encoding="utf-8")))
 
 
@@ -54,7 +54,7 @@ def version_key(version: str) -> tuple[int, ...]:
 
 
 def clean(text: str) -> str:
-    """`text` as prose; empty when upstream recorded only the name of a variable."""
+    """`text` as prose; empty if upstream recorded only the name of a variable."""
     text = text.strip()
     if text.startswith(('"', 'f"')) and text.count('"') > 1:
         text = "".join(LITERAL.findall(text))
@@ -66,14 +66,14 @@ def first_real(texts: Iterable[str]) -> str:
 
 
 def name(gb_id: str, registry: Registry, seen: Sequence[Registry]) -> str:
-    """What this torch calls the break. 2.8 has `_gb_type`, a variable's name, for GB0170: then what a later one says."""
+    """This torch's name for the break. 2.8 has `_gb_type`, a variable's name, for GB0170: then a later torch's name."""
     candidates = [registry, *seen]
     texts = [str(candidate.entries[gb_id][0]["Gb_type"]) for candidate in candidates]
     return next((text for text in texts if text != "_gb_type"), gb_id)
 
 
 def hints(entries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The hints of the newest wording that has any: upstream loses them where they became computed."""
+    """The hints of the newest wording that has any: upstream loses hints that become computed."""
     for entry in entries:
         if texts := [text for text in map(clean, entry["Hints"]) if text]:
             return texts
@@ -81,7 +81,7 @@ def hints(entries: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def merge(registries: Iterable[Registry]) -> dict[str, dict[str, Any]]:
-    """One record per id. The text is the newest torch's that has the id."""
+    """One record per id, with the text of the newest torch that has the id."""
     ordered = sorted(registries, key=lambda registry: version_key(registry.version))
     newest = ordered[-1].version
     merged: dict[str, dict[str, Any]] = {}
@@ -102,7 +102,7 @@ def merge(registries: Iterable[Registry]) -> dict[str, dict[str, Any]]:
 
 
 def dumps(torch_versions: Sequence[str], merged: Mapping[str, Mapping[str, Any]]) -> str:
-    """JSON with one line per id, so that a new torch version gives a diff that can be read."""
+    """JSON with one line per id, so that the diff for a new torch is readable."""
     lines = (f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in merged.items())
     versions = json.dumps(sorted(torch_versions, key=version_key))
     return f'{{\n"torch": {versions},\n"graph_breaks": {{\n' + ",\n".join(lines) + "\n}\n}\n"

@@ -2,7 +2,7 @@
 
     python tools/schemas.py
 
-The descriptions of the keys are the docstrings below the records' fields. Python does not keep those: they are read from
+The descriptions of the keys are the docstrings below the fields of the records. Python does not keep them, so this reads
 the source.
 """
 
@@ -52,7 +52,7 @@ def text(name: str) -> str:
 
 
 def _docstrings(source: str) -> dict[str, str]:
-    """By `Class` and `Class.field`."""
+    """{`Class` or `Class.field`: its docstring}."""
     found = {}
     for record in ast.parse(source).body:
         if isinstance(record, ast.ClassDef):

@@ -1,8 +1,8 @@
-"""Lays the documentation site out as the repository is, so that every relative link leads to the same place in both.
+"""Gives the documentation site the layout of the repository, so that every relative link has the same target in both.
 
 mkdocs calls the `on_…` functions (`hooks` in mkdocs.yml). README.md is the start page, docs/gate.md is /docs/gate/, and the
-generated pages (tools/docsite/) are in folders of their own. A link to a file that is not a page of the site leads to the
-repository, a code such as CD101 to its page. mkdocs then checks all links and anchors: the build is strict.
+generated pages (tools/docsite/) have their own folders. A link to a file that is not a page of the site leads to the
+repository, and a code such as CD101 leads to its page. mkdocs then checks all links and anchors: the build is strict.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mkdocs.structure.files import File, Files
     from mkdocs.structure.pages import Page as SitePage
 
-# mkdocs takes both away again once this file is loaded.
+# mkdocs removes both entries after it has loaded this file.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -30,7 +30,7 @@ from compile_doctor.checks import all_checks
 ROOT = Path(__file__).resolve().parent.parent
 STYLE = "assets/site.css"
 CHECKS = {f"checks/{check.code.lower()}.md" for check in all_checks()}
-# What no code is linked in: fences, `code`, headings, mkdocstrings' directives, and links, which are looked at themselves.
+# Codes here do not become links: fences, `code`, headings, directives of mkdocstrings, and links (see `_link`).
 _SKIPPED = re.compile(
     r"^```.*?^```|^#+ .*?$|^::: .*?$|``.+?``|`[^`\n]+`|!?\[(?:`[^`\n]*`|[^\]\n])*\]\([^)\n]*\)|<https?:[^>\n]*>",
     re.DOTALL | re.MULTILINE,
@@ -40,7 +40,7 @@ _CODE = re.compile(r"^(?: {4}|\t).*|\bCD\d{3}\b", re.MULTILINE)  # an indented l
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """The site's files and its navigation: those that mkdocs.yml names, all of docs/, and the generated ones."""
+    """Sets the files of the site and the navigation: what mkdocs.yml names, all of docs/, and the generated pages."""
     from mkdocs.structure.files import File
 
     def place(path: str) -> File:
@@ -61,12 +61,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: SitePage, config: MkDocsConfig, files: Files) -> str:
-    """Links that hold on the site, and a description for the pages that people wrote."""
+    """Rewrites the links for the site, and adds a description to pages without one."""
     if not page.meta.get("description"):
         page.meta["description"] = description(markdown)
     if page.is_homepage:
-        page.meta["hide"] = ["navigation"]  # it has no neighbours, and a report needs the room
-    # In a report a line that begins with # is not root's prompt.
+        page.meta["hide"] = ["navigation"]  # it has no neighbours, and a report needs the width
+    # In a report, a line that begins with # is not the prompt of root.
     markdown = markdown.replace("\n```console\n", "\n```text\n")
     return rewritten(markdown, page.file.src_uri, set(files.src_uris), str(config.repo_url))
 
@@ -78,7 +78,7 @@ def description(markdown: str) -> str:
 
 
 def rewritten(markdown: str, path: str, known: set[str], repository: str) -> str:
-    """`markdown`, which is the page `path`, with its links to the repository, and its codes as links."""
+    """The Markdown of the page `path`, with codes as links, and links to the repository for files outside the site."""
     done, at = [], 0
     for skipped in _SKIPPED.finditer(markdown):
         text = skipped[0]
@@ -102,13 +102,13 @@ def _codes_linked(text: str, path: str) -> str:
 
 
 def _link(text: str, path: str, known: set[str], repository: str) -> str:
-    """A link to something that the repository has and the site does not, with the repository's address."""
+    """A link; if only the repository has its target, with the address of the repository."""
     found = _LINK.match(text)
     if not found or ":" in found[2]:
         return text
     target = posixpath.normpath(posixpath.join(posixpath.dirname(path), found[2]))
     if target in known or not (ROOT / target).exists():
-        return text  # mkdocs says so if it leads nowhere
+        return text  # mkdocs reports a link without a target
     kind = "tree" if (ROOT / target).is_dir() else "blob"
     return f"{found[1]}{repository.rstrip('/')}/{kind}/main/{target}{found[3] or ''})"
 
@@ -130,7 +130,7 @@ def _paths(nav: Any) -> list[str]:
 
 
 def _expanded(nav: Any, generated: dict[str, list[Page]]) -> Any:
-    """The navigation with the pages of each folder (`checks/`) in its place; the first is the section's own."""
+    """The navigation, with each folder (`checks/`) replaced by its pages; the first is the index of the section."""
     if isinstance(nav, list):
         return [_expanded(one, generated) for one in nav]
     if isinstance(nav, dict):

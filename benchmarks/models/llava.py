@@ -1,4 +1,4 @@
-"""LLaVA: CLIP features in place of image tokens in Llama."""
+"""LLaVA: CLIP features instead of image tokens in Llama."""
 
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration

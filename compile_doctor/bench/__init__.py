@@ -1,1 +1,1 @@
-"""`bench` on the side without torch: a child for each case and size, and what they wrote as rows."""
+"""The part of `bench` that does not import torch: a child for each case and size, and the rows of the result."""

@@ -1,4 +1,4 @@
-"""Reads what the children of `bench` wrote, up to the line at which one died, into rows."""
+"""Reads the event files of the children of `bench` into rows. If a child died, its events up to then count."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from compile_doctor.capture.events import read_failure
 from compile_doctor.capture.reading import BadRecordError, decode_event
 
 FAILED = 70
-"""Exit code of a child that wrote down why."""
+"""Exit code of a child that wrote an event with the reason."""
 
 
 @dataclass
 class Events:
-    """What one child wrote, and how it ended (as `launch.watch` says)."""
+    """The events of one child, and how it ended (the result of `processes.children.watch`)."""
 
     ended: Mapping[str, Any]
     environment: dict[str, Any] = field(default_factory=dict)
@@ -29,9 +29,9 @@ class Events:
     not_a_target: bool = False
     usage: str = ""
     failure: str = ""
-    """What ended it, where that was an exception of the target's."""
+    """The exception of the target that ended the child; else empty."""
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By implementation: its last `outcome` and `timed` events, one over the other."""
+    """By implementation: its last `outcome` and `timed` events, merged."""
     last: str = ""
     """The implementation that was begun last."""
     doing: str = ""
@@ -40,19 +40,19 @@ class Events:
 
     @classmethod
     def read(cls, directory: Path, ended: Mapping[str, Any]) -> Events:
-        """All event files of a child and its forks. A last line that was cut off is left out."""
+        """Reads all event files of a child and its forks. An incomplete last line is ignored."""
         found = cls(ended)
         for path in sorted(directory.glob("process-*.jsonl")):
             for number, line in enumerate(path.read_bytes().splitlines(), 1):
                 try:
                     found._take(decode_event(line))
                 except BadRecordError as error:
-                    if ended["ended"] == "exited":  # else the last line was cut off
+                    if ended["ended"] == "exited":  # else the last line may be incomplete
                         found.notes.append(f"{path.name}, line {number}: {error}")
         return found
 
     def with_more(self, other: Events) -> Events:
-        """This, with the environment, recipes and notes of a later child."""
+        """Adds the environment, recipes and notes of a later child, and returns self."""
         self.environment.update(other.environment)
         self.patches.update(other.patches)
         self.notes += other.notes
@@ -60,17 +60,17 @@ class Events:
 
     @property
     def cut_off(self) -> str:
-        """The status of the row that was under way where the process did not end by itself, else empty."""
+        """If the process did not end by itself, the status of the row that was being measured; else empty."""
         if self.ended["ended"] == "timeout":
             return "timed-out"
         return "died" if self.ended["ended"] == "signal" or self.ended["exit_code"] not in (0, FAILED) else ""
 
     def why(self) -> str:
-        """How it ended, in words."""
+        """Why the process ended, as a phrase for a message."""
         if self.failure:
             return self.failure
         if self.ended["ended"] == "timeout":
-            return f"--timeout passed ({self.ended['seconds']:.0f} s)"
+            return f"the process timed out after {self.ended['seconds']:.0f} s (--timeout)"
         if self.ended["ended"] == "signal":
             return f"the process was ended by {self.ended['signal']}"
         return f"the process ended with code {self.ended['exit_code']}"
@@ -111,7 +111,7 @@ def _message(event: schema.Raised | schema.Outcome) -> str:
 
 
 def rows_of(seen: Events, case: str, tokens: int | None, wanted: Sequence[str]) -> list[Row]:
-    """A row for each implementation that came to an end, at least one: the last begun ends with its process."""
+    """A row for each implementation that finished or ended its process; at least one row."""
     rows = []
     for name in wanted:
         facts = seen.facts.get(name, {})
@@ -124,19 +124,19 @@ def rows_of(seen: Events, case: str, tokens: int | None, wanted: Sequence[str]) 
             rows.append(_row(case, tokens, name, seen.cut_off, {**facts, "reason": reason}))
     if rows:
         return rows
-    # Nothing came to an end: the process did before the first of them, so that another one would not get further.
+    # The process ended before the first implementation began, so another process would not get further.
     return [_row(case, tokens, name, seen.cut_off or "failed", {"reason": seen.why()}) for name in wanted]
 
 
-_DOING = {"prepare": "compiled and called first", "time": "timed"}
+_DOING = {"prepare": "compiled and called for the first time", "time": "timed"}
 
 
 def _measured(seen: Events, case: str, tokens: int | None, name: str, facts: dict[str, Any]) -> Row:
     reasons = [facts.get("reason")]
     if "status" in facts or (name == seen.last and seen.cut_off):
-        reasons = [f"figures of the turns before it failed: {facts.get('reason') or seen.why()}"]
+        reasons = [f"the figures are from the calls before it failed: {facts.get('reason') or seen.why()}"]
     elif facts["recompiles"]:
-        reasons.append(f"compiled again {facts['recompiles']}× while it was timed")
+        reasons.append(f"recompiled {facts['recompiles']}× while it was timed")
     return _row(case, tokens, name, "measured", {**facts, "reason": "; ".join(filter(None, reasons)) or None})
 
 

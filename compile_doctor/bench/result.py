@@ -1,4 +1,4 @@
-"""What `bench` measured: one row per case, size and implementation, each with what kept it from being measured."""
+"""The result of `bench`: one row per case, size and implementation. A row without figures has the reason."""
 
 from __future__ import annotations
 
@@ -8,56 +8,57 @@ from itertools import groupby
 from typing import Any
 
 STATUSES = ("measured", "wrong", "timed-out", "died", "failed", "unsupported", "not-run")
-"""`wrong`: its output is not that of the others, so that its time would say nothing. `not-run`: it would not fit into
-memory, or there was nothing to run it with. `unsupported`: torch, or the function, refuses the inputs."""
+"""`wrong`: its output differs from that of the others, so its time means nothing. `not-run`: it would not fit into
+memory, or something that it needs is missing. `unsupported`: torch, or the function, refuses the inputs."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One implementation on one case at one size. Seconds are wall-clock seconds of one call, bytes are bytes."""
+    """One implementation on one case at one size. Times are wall-clock seconds of one call."""
 
     case: str
     """`causal`, `sliding-window`, …; for a model `forward`, `forward+backward`, `prefill` or `decode`."""
     tokens: int | None
-    """Keys of the attention, or what example_inputs(tokens=N) was given; None for a target of one size."""
+    """The number of keys of the attention, or N of example_inputs(tokens=N); None for a target with one size."""
     implementation: str
     """`eager`, `inductor`; `sdpa-flash`, `flex-compiled`, `target`, …"""
     status: str
     """One of STATUSES."""
     median: float | None = None
-    """Of the calls after warm-up and compilation. None where nothing was measured; so are the other figures."""
+    """Median seconds of calls after warm-up and compilation. Like the other figures, None if nothing was measured."""
     p25: float | None = None
     p75: float | None = None
     calls: int = 0
-    """Calls that were timed."""
+    """The number of timed calls."""
     noisy: bool = False
-    """torch's own timer warns: the interquartile range is above a tenth of the median."""
+    """Whether torch's timer warns: the interquartile range is above 10% of the median."""
     ratio: float | None = None
-    """The median over the best median of the same case and size."""
+    """The median divided by the best median of the same case and size."""
     positions: int | None = None
-    """Tokens that one call computes, for the time per token: all of a prefill, or of a decoding loop."""
+    """The number of tokens that one call computes, for the time per token: all of a prefill, or of a decoding loop."""
     compile_seconds: float | None = None
-    """The first call's seconds less the median; None where nothing was compiled."""
+    """Seconds of the first call minus the median; None if nothing was compiled."""
     compile_cached: bool = False
-    """Inductor had the code in its cache: the seconds are not those of a first compilation."""
+    """Whether Inductor had the code in its cache: then `compile_seconds` is not the time of a first compilation."""
     recompiles: int = 0
-    """Compilations that happened while it was timed: then the median holds some of them."""
+    """The number of compilations while it was timed. If it is not 0, the median includes some of their time."""
     peak_bytes: int | None = None
-    """The most that one call held at a time, output included, inputs and weights not."""
+    """Peak bytes of one call: the output is included, inputs and weights are not."""
     difference: float | None = None
-    """The largest absolute difference from the reference, and what was allowed."""
+    """The largest absolute difference from the reference."""
     tolerance: float | None = None
+    """The largest difference that is allowed."""
     reason: str | None = None
-    """Why there is no figure, or what limits its meaning."""
+    """Why there are no figures, or what limits their meaning."""
 
     @property
     def per_token(self) -> float | None:
-        """Seconds for each position that a call computes."""
+        """Seconds per token that a call computes."""
         return self.median / self.positions if self.median is not None and self.positions else None
 
     @property
     def spread(self) -> float | None:
-        """The interquartile range over the median."""
+        """The interquartile range divided by the median."""
         if self.median is None or self.p25 is None or self.p75 is None:
             return None
         return (self.p75 - self.p25) / self.median
@@ -65,33 +66,33 @@ class Row:
 
 @dataclass(frozen=True)
 class Bench:
-    """The whole run."""
+    """The result of a whole run."""
 
     subject: str
-    """`suite`, or the target."""
+    """`suite`, or the target as the user wrote it."""
     environment: Mapping[str, Any]
-    """What it ran on: torch, device, CPU or GPU by name, threads, the load at the start."""
+    """What it ran on: torch, device, name of the CPU or GPU, threads, and the load at the start."""
     inputs: Mapping[str, Any]
-    """What was asked for: tokens, heads, dtype, …"""
+    """The options: tokens, heads, dtype, …"""
     rows: tuple[Row, ...]
     patches: tuple[Mapping[str, Any], ...] = ()
     """Recipes that were applied, with their state."""
     notes: tuple[str, ...] = ()
     interrupted: bool = False
-    """By Ctrl-C, so that cases are missing."""
+    """Whether Ctrl-C ended it: then cases are missing."""
 
     @property
     def exit_code(self) -> int:
-        """0 where anything was measured, 130 where it was interrupted, else 3."""
+        """130 if it was interrupted, else 0 if anything was measured, else 3."""
         if self.interrupted:
             return 130
         return 0 if any(row.status == "measured" for row in self.rows) else 3
 
 
 def ranked(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """The rows of each case and size with their ratio to the best of them, best first, then those without a figure.
+    """The rows of each case and size with their ratio to the best one: best first, rows without figures last.
 
-    Rows of one case and size have to stand together.
+    Rows of one case and size have to be adjacent.
     """
     found: list[Row] = []
     for _, group in groupby(rows, key=lambda row: (row.case, row.tokens)):

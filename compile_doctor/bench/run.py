@@ -1,4 +1,4 @@
-"""Runs a benchmark: one child process says what there is to measure, then one for each case and size, never two at once."""
+"""Runs a benchmark: one child plans it, then one measures each case and size, never two at the same time."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from compile_doctor.targets.target import Target, not_a_target
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """What `bench` was asked for; None leaves the default of torch, or of the suite."""
+    """The options of `bench`; None means the default of torch, or of the suite."""
 
     tokens: tuple[int, ...] = ()
-    """Sizes, smallest first; empty for a target of one size."""
+    """Sizes, smallest first; empty for a target with one size."""
     batch: int = 1
     heads: int = 8
     kv_heads: int | None = None
@@ -32,22 +32,22 @@ class BenchSettings:
     dtype: str = "float32"
     device: str | None = None
     only: tuple[str, ...] = ()
-    """Patterns of cases and implementations."""
+    """Patterns for the names of cases and implementations."""
     backend: str | None = None
     mode: str | None = None
     dynamic: bool | None = None
     grad: bool = False
     as_is: bool = False
     seconds: float = 0.5
-    """Of measuring, for each row."""
+    """Seconds of measuring for each row."""
     timeout: float = 600.0
-    """For each process, that is for each case at one size."""
+    """Seconds for each process, that is for each case at one size."""
     memory_limit: int | None = None
     patches: str | None = None
 
 
 class NothingToMeasureError(DoctorError):
-    """The child died, or took too long, before it could say what there is to measure: exit code 3."""
+    """The planning child died or timed out, so it is unknown what there is to measure: exit code 3."""
 
     exit_code = 3
 
@@ -55,24 +55,27 @@ class NothingToMeasureError(DoctorError):
 OF_ATTENTION = ("batch", "heads", "kv_heads", "head_dim", "dtype")
 OF_MODELS = ("backend", "mode", "dynamic", "as_is")
 SIZES = (512, 1024, 2048)
-"""Of attention, where none were asked for."""
+"""The default sizes of attention."""
 
 
 def bench(
     target: Target | None, settings: BenchSettings, given: Collection[str], folder: Path, progress: Progress
 ) -> Bench:
-    """Measures the target, or attention itself where it is None; what the children write is kept in `folder`.
+    """Measures the target, or attention itself if it is None. The children write their events into `folder`.
 
-    `given` names the settings that the user chose. Raises UsageError for a target that is none or cannot be imported, and
-    for options that do not fit it; NothingToMeasureError where looking at it ends the process.
+    `given` names the settings that the user chose. Raises UsageError if the target is not valid or cannot be imported,
+    and for options that do not fit it; NothingToMeasureError if the process that plans the benchmark dies or times out.
     """
     if settings.kv_heads and settings.heads % settings.kv_heads:
-        raise UsageError(f"--heads {settings.heads} is no multiple of --kv-heads {settings.kv_heads}.")
+        raise UsageError(
+            f"--heads {settings.heads} is not a multiple of --kv-heads {settings.kv_heads}.",
+            hint="Each key head serves the same number of query heads: change one of the two options.",
+        )
     require_torch()
     runner = _Runner(target, settings, folder, progress)
-    planned = runner.child("plan", "looking at " + runner.subject)
+    planned = runner.child("plan", "reading " + runner.subject)
     if planned.groups is None:
-        message = f"{runner.subject} could not be looked at: {planned.why()}."
+        message = f"{runner.subject} could not be loaded: {planned.why()}."
         raise UsageError(message) if planned.failure else NothingToMeasureError(message)
     _check_options(planned.kind, given)
     groups = _chosen(planned.groups, settings.only)
@@ -85,7 +88,7 @@ def bench(
         where = group["case"] + (f", {tokens:,} tokens" if tokens is not None else "")
         try:
             found, events = runner.contest(group, tokens, f"{where} ({number} of {len(todo)})", events)
-        except KeyboardInterrupt:  # what was measured took minutes: it is shown
+        except KeyboardInterrupt:  # what was measured took minutes, so it is shown
             interrupted = True
             events.notes.append(f"interrupted at {where}: {len(todo) - number + 1} of {len(todo)} tables are missing")
             break
@@ -113,7 +116,7 @@ class _Runner:
     def contest(
         self, group: dict[str, Any], tokens: int | None, where: str, events: Events
     ) -> tuple[list[Row], Events]:
-        """One case at one size. An implementation that ends the process costs only its own row: the others go on."""
+        """One case at one size. If an implementation ends the process, only its row fails: a new process does the rest."""
         names: list[str] = group["implementations"]
         rows: dict[str, Row] = {}
         dead: list[str] = []
@@ -128,7 +131,7 @@ class _Runner:
         return [rows[name] for name in names], events
 
     def child(self, run: str, doing: str, **more: Any) -> Events:
-        """One process, and what it wrote."""
+        """Runs one process. Returns its events. Raises UsageError if it reports one, KeyboardInterrupt for Ctrl-C."""
         self._count += 1
         directory = self.folder / f"{self._count:03}-{run}"
         directory.mkdir(parents=True)
@@ -159,15 +162,17 @@ class _Runner:
 
 
 def _chosen(groups: list[dict[str, Any]], only: Sequence[str]) -> list[dict[str, Any]]:
-    """The cases and implementations that `--only` leaves: a pattern narrows the one whose names it fits, as in `parity`.
+    """The cases and implementations that `--only` selects. As in `parity`, a pattern selects what it matches.
 
-    Raises UsageError for a pattern that fits nothing.
+    Raises UsageError for a pattern that matches nothing.
     """
     cases = [group["case"] for group in groups]
     names = list(dict.fromkeys(name for group in groups for name in group["implementations"]))
     for pattern in only:
         if not any(fnmatch(name, pattern) for name in (*cases, *names)):
-            raise UsageError(f"--only {pattern!r} fits nothing. There are: {', '.join(cases)}; {', '.join(names)}.")
+            raise UsageError(
+                f"--only {pattern!r} matches nothing. Cases: {', '.join(cases)}. Implementations: {', '.join(names)}."
+            )
     kept_cases = [one for one in cases if any(fnmatch(one, pattern) for pattern in only)] or cases
     kept_names = [one for one in names if any(fnmatch(one, pattern) for pattern in only)] or names
     chosen = [
@@ -179,16 +184,18 @@ def _chosen(groups: list[dict[str, Any]], only: Sequence[str]) -> list[dict[str,
 
 
 def _check_options(kind: str, given: Collection[str]) -> None:
-    """Raises UsageError for an option that would change nothing."""
+    """Raises UsageError for an option that has no effect on this kind of target."""
     others = OF_MODELS if kind == "attention" else OF_ATTENTION
     wrong = [f"--{name.replace('_', '-')}" for name in others if name in given]
     if wrong:
-        is_for = "a model" if kind == "attention" else "attention itself, and the target is a model"
-        raise UsageError(f"{', '.join(wrong)}: only for {is_for}.")
+        is_for = (
+            "a model, but this measures attention" if kind == "attention" else "attention, but the target is a model"
+        )
+        raise UsageError(f"{', '.join(wrong)}: only valid for {is_for}.", hint=f"Omit {', '.join(wrong)}.")
 
 
 def _load() -> dict[str, Any]:
-    """How busy the machine is before anything is measured: over the last minute, our own look at the target included."""
+    """The load of the machine before anything is measured: over the last minute, with our planning process."""
     try:
         return {"load_average": round(os.getloadavg()[0], 2), "cores": os.cpu_count()}
     except (AttributeError, OSError):
@@ -196,7 +203,7 @@ def _load() -> dict[str, Any]:
 
 
 def _inputs(settings: BenchSettings, planned: Events, sizes: Sequence[int | None]) -> dict[str, Any]:
-    """What of the settings is about what was run: shapes for attention, torch.compile's options for a model."""
+    """The settings that had an effect: shapes for attention, torch.compile's options for a model."""
     found: dict[str, Any] = {"convention": planned.convention, "tokens": [size for size in sizes if size is not None]}
     names = OF_ATTENTION if planned.kind == "attention" else OF_MODELS
     return {**found, **{name: getattr(settings, name) for name in (*names, "grad")}}

@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.checks import cd204_new_closure, cd205_growing_shape
 from compile_doctor.checks.base import Check, recompile_values
-from compile_doctor.model.findings import Finding
+from compile_doctor.checks.recompile_advice import advice, consequence, expected, explained
+from compile_doctor.model.findings import Cost, Finding
 
-_SHAPES = (
-    "This is expected when shapes vary: torch makes the dimension dynamic at the second shape. If more recompilations "
-    "follow, use torch._dynamo.mark_dynamic(tensor, dim), or pad to a few sizes."
-)
-_STATIC_SHAPES = (
-    "It was compiled with dynamic=False, so each size gets its own graph, until the recompile limit. If sizes vary, "
-    "leave `dynamic` out or set dynamic=True; or pad to a few sizes, and allocate a cache at its full size at once."
-)
-_FIXES = {
-    "size": _SHAPES,
-    "shape-range": "Each side of a branch on this size gets its own graph. Remove the branch, or accept one graph for each side.",
-    "stride": "Make the layout the same for every call: .contiguous() before the call. If that dimension has size 1, as in a "
-    "slice of one token, .contiguous() changes no stride; .clone(memory_format=torch.contiguous_format) does.",
-    "rank": "Give every call the same number of dimensions: x[None] or .reshape before the call.",
-    "dtype": "Convert to one dtype before the call.",
-    "requires_grad": "Use one mode: always detach the input, or always require gradients.",
-    "device": "Move the inputs to one device before the call.",
-    "type": "Pass the same type each time: always torch.tensor(value), or always a Python number.",
-    "none": "There will be two graphs, one with and one without the argument, and no more. Split the function to make that explicit.",
-    "length": "A list is unrolled, so each length gets its own graph. Stack it into one tensor, or pad it to one length.",
-    "keys": "Pass the same keys in the same order each time.",
-    "identity": "Pass the same object each time: create it once, outside the loop.",
-    "value": "A Python value that the compiled code reads is a constant of the graph. Pass it as a tensor: torch.tensor(value).",
-    "alias": "Pass different tensors each time, or the same tensor each time.",
-}
+MOST = 3
+"""Recompilations with a finding of their own that follow from one break; if there are more, they share one."""
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
+    following: dict[str, list[Recompiled]] = defaultdict(list)
     for group in seen.recompiled:
         if (
             group.guard.kind in ("state", "module-int")
             or cd204_new_closure.fits(seen, group)
-            or cd205_growing_shape.fits(group)
+            or cd205_growing_shape.fits(seen, group)
         ):
             continue
         if cd204_new_closure.shared_by_decorator(seen, group):
@@ -50,23 +30,42 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             fix = "If the functions are few, change nothing. All of them count towards one recompile_limit: else remove the decorator."
             yield CHECK.finding(f"Recompiled: {group.function}", words + ".", fix=fix, **recompile_values(seen, group))
             continue
-        follows = (
-            " The value comes from a graph break: fix the break, and this recompilation disappears."
-            if group.follows_break
-            else ""
-        )
-        yield CHECK.finding(
-            f"Recompiled: {group.function}",
-            f"{_sentence(group)}.{follows}",
-            fix=_fix(group),
-            **recompile_values(seen, group),
-        )
+        why = consequence(seen, group)
+        following[why].append(group)
+        if not why or len(following[why]) <= MOST:
+            yield _finding(seen, group, why)
+    for why, groups in following.items():
+        if why and len(groups) > MOST:
+            yield _rest(seen, groups[MOST:], why)
 
 
-def _fix(group: Recompiled) -> str:
-    if group.guard.kind == "size" and any(compilation.static for compilation in group.compilations):
-        return _STATIC_SHAPES
-    return _FIXES.get(group.guard.kind, "Make the value that the guard reads the same for every call.")
+def _finding(seen: AnalysisContext, group: Recompiled, why: str) -> Finding:
+    follows = " The value comes from a graph break: fix the break, and this recompilation disappears."
+    return CHECK.finding(
+        f"Recompiled: {group.function}",
+        f"{_sentence(group)}.{explained(seen, group)}{follows if group.follows_break else why}",
+        fix=advice(seen, group),
+        severity="info" if expected(group) else "warning",
+        **recompile_values(seen, group),
+    )
+
+
+def _rest(seen: AnalysisContext, groups: list[Recompiled], why: str) -> Finding:
+    """One finding for the rest of those that the same break causes."""
+    values = recompile_values(seen, groups[0])
+    functions = ", ".join(dict.fromkeys(group.function for group in groups))
+    costs = [recompile_values(seen, group)["cost"] for group in groups]
+    values |= {
+        "count": sum(len(group.compilations) for group in groups),
+        "cause": "follows-break",
+        "cost": Cost(sum(cost.graphs for cost in costs), sum(cost.seconds for cost in costs)),
+    }
+    return CHECK.finding(
+        f"Recompiled: {functions}",
+        f"{len(groups)} more recompilations have the same cause: {functions}.{why}",
+        fix="Fix the graph break that is named here, then look at what is left.",
+        **values,
+    )
 
 
 def _sentence(group: Recompiled) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.base import Check, recompile_values
+from compile_doctor.checks.recompile_advice import advice, consequence, explained
 from compile_doctor.model.findings import Finding
 
 
@@ -16,8 +17,10 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             yield CHECK.finding(
                 f"Recompiled for an int attribute: {attribute}",
                 f"torch treats the int attributes of a module as constants: `{group.guard.source}` was {group.guard.was}, and "
-                f"each other value compiles {group.function} again.",
-                fix=f"Do not read self.{attribute} inside the compiled code. Make it a buffer (torch.tensor), or set "
+                f"each other value compiles {group.function} again.{explained(seen, group)}{consequence(seen, group)}",
+                fix=advice(seen, group)
+                if group.written
+                else f"Do not read self.{attribute} inside the compiled code. Make it a buffer (torch.tensor), or set "
                 "torch._dynamo.config.allow_unspec_int_on_nn_module = True. Move a counter out of forward.",
                 **recompile_values(seen, group),
             )

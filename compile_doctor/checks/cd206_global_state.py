@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.base import Check, recompile_values
+from compile_doctor.checks.recompile_advice import expected
 from compile_doctor.model.findings import Finding
 
 _FIXES = {
-    "grad_mode": "Call it always under torch.no_grad(), or never: warm up in the mode in which you run.",
+    "grad_mode": "With and without gradients there is one graph each: nothing to do if you need both. Else call it always under "
+    "torch.no_grad(), or never; warm up in the mode in which you run.",
     "autocast": "Enter autocast around every call, or inside the compiled function.",
     "num_threads": "Set the number of threads once, before the first call.",
     "default_dtype": "Set the default dtype once, before the first call.",
@@ -24,6 +26,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
                 f"Recompiled for a global setting: {group.guard.source}",
                 f"Between two calls {words}. Compiled code is valid for one setting only.",
                 fix=_FIXES.get(group.guard.source, "Set it once, before the first call."),
+                severity="info" if expected(group) else "warning",
                 **recompile_values(seen, group),
             )
 

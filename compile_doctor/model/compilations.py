@@ -29,6 +29,17 @@ class Break:
 
 
 @dataclass(frozen=True, slots=True)
+class Specialization:
+    """A size or int that torch had made dynamic, and that the traced code fixed to one value."""
+
+    source: str
+    """In torch's words: `L['x'].size()[1]`."""
+    value: str
+    stack: tuple[Frame, ...]
+    """The user's lines, outermost first, that needed the value."""
+
+
+@dataclass(frozen=True, slots=True)
 class Compilation:
     """One attempt of Dynamo at one frame, from `dynamo_start` to its metrics."""
 
@@ -59,6 +70,8 @@ class Compilation:
     """Why tracing began again, first lines; torch 2.8 and 2.9 know some breaks only as a restart."""
     recompile_reasons: tuple[str, ...] = ()
     """The failed guard per cached entry, newest first; empty for a first compilation."""
+    specialized: tuple[Specialization, ...] = ()
+    """Dynamic sizes that its code fixed; empty too in captures of compile-doctor 0.1, which did not keep them."""
 
     graph: Graph | None = None
     """What the probe wrote of the graph, where it holds attention."""

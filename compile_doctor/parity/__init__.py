@@ -1,1 +1,1 @@
-"""`parity` on the side without torch: the cells, the workers that compute them, and what they come to."""
+"""The part of `parity` that does not import torch: the cells, the workers that compute them, and the result."""

@@ -1,4 +1,4 @@
-"""What `parity` found: one cell per case and implementation, and findings as in a report."""
+"""The result of `parity`: one cell per case and implementation, and findings as in a report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from compile_doctor.model.findings import Finding
 
 STATUSES = ("FAIL", "DRIFT", "PASS", "UNSUPPORTED", "N/A")
-"""Worst first. DRIFT: beyond the tolerance, within what the dtype explains. UNSUPPORTED: torch, or the function, refuses it."""
+"""Worst first. DRIFT: above the tolerance, but the dtype explains it. UNSUPPORTED: torch or the function refuses it."""
 
 
 @dataclass(frozen=True)
@@ -25,29 +25,29 @@ class Cell:
     direction: str
     """`forward` or `backward`."""
     implementation: str
-    """`flex-compiled`, `sdpa-flash`, …; for a model `inductor` or the backend that was asked for."""
+    """`flex-compiled`, `sdpa-flash`, …; for a model `inductor`, or the backend of `--backend`."""
     status: str
-    """One of STATUSES. Never PASS where nothing ran."""
+    """One of STATUSES. Never PASS if nothing ran."""
     max_error: float | None = None
-    """The largest absolute difference from the reference; None where nothing was computed."""
+    """The largest absolute difference from the reference; None if nothing was computed."""
     tolerance: float | None = None
     reason: str | None = None
     """Why it is UNSUPPORTED, N/A or a FAIL, in a few words."""
     known: str | None = None
-    """The recipe whose defect of torch makes it FAIL (the row is there to show it) or keeps it from being compiled."""
+    """The recipe for the defect of torch that makes it FAIL, or prevents its compilation."""
 
     @property
     def word(self) -> str:
-        """The status as it is shown: KNOWN for one that a known defect of torch explains."""
+        """The status that is shown: KNOWN if a known defect of torch explains it."""
         return "KNOWN" if self.known else self.status
 
 
 @dataclass(frozen=True)
 class Parity:
-    """The whole run."""
+    """The result of a whole run."""
 
     subject: str
-    """`suite`, or the target."""
+    """`suite`, or the target as the user wrote it."""
     environment: Mapping[str, Any]
     cells: tuple[Cell, ...]
     findings: tuple[Finding, ...] = ()
@@ -56,9 +56,9 @@ class Parity:
 
     @property
     def exit_code(self) -> int:
-        """1 for a FAIL or a finding, 0 for at least one PASS (or DRIFT) without one, 3 where nothing could be run.
+        """1 if there is a FAIL or a finding, else 0 if there is a PASS or a DRIFT, else 3: nothing could run.
 
-        What a known defect of this torch does is shown, and changes nothing.
+        The effects of known defects of this torch are shown, but do not change the exit code.
         """
         statuses = {cell.word for cell in self.cells}
         if self.findings or "FAIL" in statuses:

@@ -1,4 +1,4 @@
-"""Runs the suite: hands units of work to worker processes, survives their deaths, and gathers the cells."""
+"""Runs the suite: sends units of work to worker processes, restarts workers that die, and collects the cells."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from compile_doctor.processes.scratch import scratch
 from compile_doctor.run.progress import Progress
 
 _DEATHS = 3
-"""A unit during which that many workers die between cells is given up: nothing of it can be run."""
+"""If this many workers die between the cells of a unit, the rest of the unit fails: it cannot run."""
 
 
 @dataclass(frozen=True)
 class SuiteSettings:
-    """What `parity --suite`, or `parity` of an attention function, was asked for."""
+    """The options of `parity --suite`, or of `parity` for an attention function."""
 
     dtypes: tuple[str, ...] = ("float32",)
     directions: tuple[str, ...] = ("forward", "backward")
@@ -30,29 +30,29 @@ class SuiteSettings:
     only: tuple[str, ...] = ()
     seed: int = 0
     threads: int = 1
-    """Of torch, in each worker."""
+    """Threads of torch in each worker."""
     timeout: float = 300.0
-    """Seconds for one cell, its compilation included."""
+    """Seconds for one cell, including its compilation."""
     patches: str | None = None
     target: str | None = None
-    """The attention function as it was written; None for torch's own implementations."""
+    """The attention function as the user wrote it; None for torch's own implementations."""
     path: str | None = None
     module: str | None = None
     attr: str | None = None
     name: str = "target"
-    """Its column."""
+    """The name of its column."""
 
 
 @dataclass
 class _Run:
-    """What the workers' threads share; `lock` around everything."""
+    """What the threads of the workers share; `lock` guards everything."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     plan: dict[str, Any] | None = None
     queue: deque[dict[str, Any]] = field(default_factory=deque)
     cells: dict[tuple[str, ...], Cell] = field(default_factory=dict)
     recipes: set[str] = field(default_factory=set)
-    """That were active while a cell was made."""
+    """Recipes that were active while a cell was computed."""
     problem: DoctorError | None = None
     at: str = "starting"
 
@@ -62,9 +62,9 @@ class _Run:
 
 
 def run_suite(settings: SuiteSettings, jobs: int, progress: Progress) -> Parity:
-    """Every cell that was asked for, in the order of the table; one that killed its worker is a FAIL that says so.
+    """All selected cells, in the order of the table. A cell that killed its worker is a FAIL, with the reason.
 
-    Raises UsageError for what the settings cannot mean here, DoctorError (exit 3) where no worker can be started.
+    Raises UsageError for settings that are not possible here, and DoctorError (exit code 3) if no worker can start.
     """
     require_torch()
     run = _Run()
@@ -78,7 +78,7 @@ def run_suite(settings: SuiteSettings, jobs: int, progress: Progress) -> Parity:
                 for thread in threads:
                     thread.start()
                 for thread in threads:
-                    while thread.is_alive():  # a join without a time-out would hold Ctrl-C back
+                    while thread.is_alive():  # a join without a timeout would delay Ctrl-C
                         thread.join(0.2)
         finally:
             for worker in workers:
@@ -92,7 +92,7 @@ def run_suite(settings: SuiteSettings, jobs: int, progress: Progress) -> Parity:
 
 
 def _serve(run: _Run, worker: Worker) -> None:
-    """One worker's thread, until there is no work left or something is wrong with all of them."""
+    """The thread of one worker, until there is no work left or the run has a problem."""
     try:
         while run.problem is None:
             if not worker.running and not _start(run, worker):
@@ -104,22 +104,22 @@ def _serve(run: _Run, worker: Worker) -> None:
             try:
                 _unit(run, worker, unit)
             except WorkerDiedError as death:
-                _buried(run, unit, death)
+                _worker_died(run, unit, death)
     except DoctorError as error:
         run.problem = run.problem or error
-    except Exception as error:  # a thread must not die without a word
-        run.problem = run.problem or _inconclusive(f"the suite's worker failed: {type(error).__name__}: {error}")
+    except Exception as error:  # a thread must not die silently
+        run.problem = run.problem or _inconclusive(f"A worker of the suite failed: {type(error).__name__}: {error}")
 
 
 def _start(run: _Run, worker: Worker) -> bool:
-    """Starts a process and reads its plan, which the first one's becomes. False where nothing is left to do."""
+    """Starts a process and reads its plan; the first plan becomes that of the run. False if no work is left."""
     with run.lock:
         if run.plan is not None and not run.queue:
             return False
     try:
         first = worker.start()
     except WorkerDiedError as death:
-        raise _inconclusive(f"torch could not be started: {death}") from death
+        raise _inconclusive(f"A worker of the suite could not start: {death}") from death
     if first["kind"] == "usage":
         raise UsageError(first["message"])
     with run.lock:
@@ -145,8 +145,8 @@ def _add(run: _Run, unit: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         run.recipes.update(found.get("recipes", ()))
 
 
-def _buried(run: _Run, unit: dict[str, Any], death: WorkerDiedError) -> None:
-    """The cell that was under way fails; what the unit has left goes back to the queue."""
+def _worker_died(run: _Run, unit: dict[str, Any], death: WorkerDiedError) -> None:
+    """The cell that was running fails; the rest of the unit returns to the queue."""
     if death.cell is not None:
         _add(run, unit, {**death.cell, "status": "FAIL", "reason": str(death)})
     with run.lock:

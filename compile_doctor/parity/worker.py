@@ -1,4 +1,4 @@
-"""One worker process of the suite: started, given units, read with a time limit, and ended whatever happens."""
+"""One worker process of the suite: it gets units of work, is read with a time limit, and is always ended."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from compile_doctor.parity.suite import SuiteSettings
 
 STARTING = 120.0
-"""Seconds that importing torch may take, and the target."""
+"""Seconds for the import of torch and of the target."""
 
 
 class WorkerDiedError(Exception):
-    """The process ended, or was ended, in the middle of its work; the message says how."""
+    """The process ended, or was ended, during its work; the message is the reason."""
 
     def __init__(self, message: str, cell: dict[str, Any] | None) -> None:
         super().__init__(message)
         self.cell = cell
-        """The implementation and direction that were under way; None between cells."""
+        """The implementation and direction that were running; None between cells."""
 
 
 class Worker:
-    """Restarts as often as it has to; not shared between threads, but for `end`."""
+    """A process that can be started again after it died. Only `end` may be called from another thread."""
 
     def __init__(self, settings_file: Path, output: Path, settings: SuiteSettings) -> None:
         self.settings_file = settings_file
         self.output = output
-        """Where the process's own output goes; a target's goes to our stderr instead."""
+        """The file for the output of the process; with a target, the output goes to our stderr instead."""
         self.settings = settings
         self.kept: Kept | None = None
         self.late = False
@@ -49,7 +49,7 @@ class Worker:
     def start(self) -> dict[str, Any]:
         """The process's first message: its plan, or a usage error. Raises WorkerDiedError."""
         environment = child_environment(os.environ, None)
-        environment.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # a pool of its own for each would cost more
+        environment.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # a pool for each worker would cost more
         environment.setdefault(
             "OMP_WAIT_POLICY", "passive"
         )  # several processes share the cores, and the tensors are small
@@ -91,7 +91,7 @@ class Worker:
         finally:
             watch.cancel()
         if not line.endswith(b"\n"):
-            raise WorkerDiedError(self._how(f"no answer within {seconds:g} s" if self.late else ""), cell)
+            raise WorkerDiedError(self._how(f"timed out: no answer within {seconds:g} s" if self.late else ""), cell)
         message: dict[str, Any] = json.loads(line)
         return message
 

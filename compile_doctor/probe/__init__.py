@@ -1,4 +1,4 @@
-"""The half that runs inside the target's process, the only code that imports torch: it runs the target, listens, and writes events.
+"""Runs inside the target's process, and is the only code that imports torch: runs the target, observes it, and writes events.
 
-`session` is one diagnosis; `compat` is the one place with torch versions and torch's private names.
+`session` is one diagnosis; only `compat` knows torch versions and torch's private names.
 """

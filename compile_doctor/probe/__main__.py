@@ -1,4 +1,4 @@
-"""The child process: builds the target, runs it under torch.compile, then in eager mode, and writes down what it sees.
+"""The child process: builds the target, runs it under torch.compile, then in eager mode, and records what it sees.
 
 Started by compile_doctor.run.launch with one argument, the path of a JSON file with the settings.
 """
@@ -33,11 +33,11 @@ def main(settings_file: str) -> int:
     from compile_doctor.probe.session import Session
 
     files = None
-    if os.environ.pop("COMPILE_DOCTOR_FILES", None):  # after torch's thousands of files, which nobody asks about
+    if os.environ.pop("COMPILE_DOCTOR_FILES", None):  # after torch's thousands of files, which do not matter
         from compile_doctor.probe import compat
         from compile_doctor.probe.observe.files import Files
 
-        compat.keep_out_of_graphs("compile_doctor.model.seen_files")  # it is called while graphs run, too
+        compat.keep_out_of_graphs("compile_doctor.model.seen_files")  # it is also called while graphs run
         files = Files(Path(settings["directory"]))
         files.install()
     try:
@@ -46,9 +46,7 @@ def main(settings_file: str) -> int:
             files.write()
     except KeyboardInterrupt:
         return 130
-    except (
-        BaseException
-    ) as error:  # every exception of the target is evidence; those of the probe itself must not vanish
+    except BaseException as error:  # every exception of the target is evidence; the probe's own must be recorded
         if getattr(error, "__compile_doctor_seen__", False):
             return 0
         from compile_doctor.probe.observe.failures import describe
@@ -59,14 +57,14 @@ def main(settings_file: str) -> int:
 
 
 def redirect(output: str) -> None:
-    """Appends stdout and stderr to a file, those of libraries and of further processes too."""
+    """Appends stdout and stderr to a file, including those of libraries and of further processes."""
     sys.stdout.flush()
     sys.stderr.flush()
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (1, 2):
         os.dup2(file, stream)
     os.close(file)
-    with contextlib.suppress(AttributeError):  # else what stdout still holds is lost with a child that is killed
+    with contextlib.suppress(AttributeError):  # else a killed child loses what stdout has buffered
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 

@@ -1,4 +1,4 @@
-"""What every run of a target shares: seeds, devices, a backward pass, and how its outputs differ from another run's."""
+"""What all runs of a target share: seeds, devices, a backward pass, and the comparison of outputs with another run's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def seed() -> None:
 
 
 def random_state() -> list[bytes]:
-    """torch's generators: compiled code draws other numbers than eager code, so that outputs may differ then."""
+    """The states of torch's generators. If they change, outputs may differ: compiled code draws other numbers than eager."""
     return [state.numpy().tobytes() for state in devices.random_states()]
 
 
@@ -37,14 +37,14 @@ def backward(output: Any) -> None:
 
 
 def device_of(model: Any, inputs: list[Inputs]) -> str | None:
-    """Where the target computes: its first parameter's device, else its first input's."""
+    """The device type of the target: that of its first parameter, else of its first input; None without tensors."""
     leaves = list(model.parameters()) if isinstance(model, torch.nn.Module) else []
     leaves += [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor)]
     return leaves[0].device.type if leaves else None
 
 
 def unlike(compiled: list[Any], eager: list[Any]) -> str | None:
-    """How the first call's outputs differ in what no number says: structure, shape, dtype, NaN, infinity. None: they do not."""
+    """How the first call's outputs differ in structure, shape, dtype, NaN or infinity; None if they do not."""
     mine, other = tree_flatten(compiled)[0], tree_flatten(eager)[0]
     if len(mine) != len(other):
         return f"compiled returns {len(mine)} values, eager {len(other)}"
@@ -62,16 +62,16 @@ def unlike(compiled: list[Any], eager: list[Any]) -> str | None:
         if _has_numbers(a) and _has_numbers(b):
             left, right = _widened(a), _widened(b)
             if not torch.equal(left.isnan(), right.isnan()):
-                return "NaN in one of compiled and eager only"
+                return "NaN in only one of compiled and eager"
             if _gap(left, right).max().item() == float("inf"):
-                return "infinite in one of compiled and eager only"
+                return "infinity in only one of compiled and eager"
     return None
 
 
 def compare(compiled: list[Any], eager: list[Any]) -> tuple[float | None, float | None, str | None]:
     """(largest absolute difference, largest finite eager value, None) over the first call's tensors, or (None, None, why).
 
-    The outputs are alike: `unlike` found nothing.
+    Requires that `unlike` returned None for these outputs.
     """
     worst: float | None = None
     scale = 0.0

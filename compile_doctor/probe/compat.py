@@ -1,4 +1,4 @@
-"""The one place that knows torch versions: everything private or changing that the probe touches, 2.8 to 2.15."""
+"""The only module that depends on the torch version, 2.8 to 2.15: private and changing parts that the probe uses."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ OLDEST = (2, 8)
 
 
 def version() -> tuple[int, int]:
-    """(major, minor) of the torch that runs."""
+    """(major, minor) of the imported torch."""
     major, minor = torch.__version__.split("+")[0].split(".")[:2]
     return int(major), int(minor)
 
 
 def force_eager() -> AbstractContextManager[Any]:
-    """Runs everything inside eagerly, code that was compiled before included (torch.compiler.set_stance, since 2.6)."""
+    """Runs everything inside eagerly, including code that is already compiled (torch.compiler.set_stance, since 2.6)."""
     return torch.compiler.set_stance("force_eager")
 
 
 def same_random() -> AbstractContextManager[Any]:
-    """Compiled code draws its random numbers with eager's functions, in eager's order: the same numbers from the same seed."""
+    """Compiled code draws random numbers with eager's functions in eager's order: the same seed gives the same numbers."""
     from torch._inductor import config
 
     return config.patch(fallback_random=True)
@@ -55,12 +55,12 @@ def compiled_parts(value: object) -> list[str]:
 
 
 def keeps_out(value: object) -> bool:
-    """Whether `value`, or a module's forward, is under torch.compiler.disable: only what it compiles by itself is."""
+    """Whether `value`, or a module's forward, is under torch.compiler.disable: only what it compiles itself is compiled."""
     return bool(getattr(getattr(value, "forward", value), "_torchdynamo_disable", False))
 
 
 def artifact_loggers(*names: str) -> Iterator[tuple[str, logging.Logger]]:
-    """(artifact, logger) for each logger of an artifact such as `graph_breaks`; they exist once Dynamo is imported."""
+    """(artifact, logger) for each logger of an artifact such as `graph_breaks`; they exist after Dynamo is imported."""
     from torch._logging import _internal
 
     for qualified in sorted(_internal.log_registry.get_artifact_log_qnames()):
@@ -70,27 +70,27 @@ def artifact_loggers(*names: str) -> Iterator[tuple[str, logging.Logger]]:
 
 
 def artifact_enabled(name: str) -> bool:
-    """Whether the user asked for the artifact by TORCH_LOGS or set_logs."""
+    """Whether the user enabled the artifact with TORCH_LOGS or set_logs."""
     from torch._logging import _internal
 
     return bool(_internal.log_state.is_artifact_enabled(name))
 
 
 def enable_artifact(name: str) -> None:
-    """Makes torch write the artifact's records; who prints them is decided by its loggers' handlers."""
+    """Makes torch log the artifact's records; the handlers of its loggers decide whether they are printed."""
     from torch._logging import _internal
 
     _internal.log_state.enable_artifact(name)
 
 
 def current_compile_id() -> str | None:
-    """`3/1` while frame 3 is compiled for the second time, else None."""
+    """`3/1` while frame 3 is compiled for the second time; None outside a compilation."""
     current = torch._guards.CompileContext.current_compile_id()
     return str(current) if current is not None else None
 
 
 def counters() -> dict[str, dict[str, int]]:
-    """Dynamo's own counters; of the reasons of breaks only the first line, they run to pages."""
+    """Dynamo's own counters, with only the first line of each break's reason: some are pages long."""
     from torch._dynamo.utils import counters as found
 
     return {
@@ -107,14 +107,14 @@ def metrics_count() -> int:
 
 
 def graphs_compiled() -> int:
-    """How many graphs Dynamo handed to a backend in this process, recompilations included."""
+    """How many graphs Dynamo passed to a backend in this process, including recompilations."""
     from torch._dynamo.utils import counters as found
 
     return int(found["stats"]["unique_graphs"])
 
 
 def cache_hits() -> int:
-    """How many graphs Inductor or AOTAutograd took from their caches on disk in place of compiling them."""
+    """How many graphs Inductor or AOTAutograd took from their caches on disk instead of compiling them."""
     from torch._dynamo.utils import counters as found
 
     return int(found["inductor"]["fxgraph_cache_hit"] + found["aot_autograd"]["autograd_cache_hit"])
@@ -128,15 +128,15 @@ def register_bytecode_hook(hook: Any) -> Any:
 
 
 def flex_operator() -> Any:
-    """The higher-order operator; its module is shadowed by the operator in `torch._higher_order_ops`."""
+    """The higher-order operator; in `torch._higher_order_ops` the operator shadows its own module."""
     return importlib.import_module("torch._higher_order_ops.flex_attention").flex_attention
 
 
 def keep_out_of_graphs(package: str) -> None:
-    """Dynamo does not trace functions of this package, as it does not those of torch itself."""
+    """Stops Dynamo from tracing functions of this package, as it does for torch's own."""
     from torch._dynamo import trace_rules
 
-    if package not in _kept_out:  # each time Dynamo compiles a regular expression over all its folders
+    if package not in _kept_out:  # each call makes Dynamo compile a regular expression over all its folders
         trace_rules.add(package)
         _kept_out.add(package)
 
@@ -145,33 +145,33 @@ _kept_out: set[str] = set()
 
 
 def create_block_mask() -> Any:
-    """The function, for its code object."""
+    """The function create_block_mask, whose code object identifies its frames."""
     return importlib.import_module("torch.nn.attention.flex_attention").create_block_mask
 
 
 def _over(make: Callable[[Callable[..., Any]], Callable[..., Any]], original: Callable[..., Any]) -> Callable[..., Any]:
-    """The probe's wrapper, marked as one: a recipe that lies below it stands still."""
+    """The probe's wrapper, marked as such, so that a recipe recognises what lies below it as unchanged."""
     made = make(original)
     setattr(made, REPLACED, original)
     return made
 
 
 def replace_dense_entry(make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    """Puts `make(entry)` in place of flex_attention's eager kernel, through which every dense execution goes."""
+    """Replaces flex_attention's eager kernel by `make(kernel)`: every dense execution goes through it."""
     operator, key = flex_operator(), torch._C.DispatchKey.CompositeExplicitAutograd
     operator.py_kernels[key] = make(operator.py_kernels[key])
     operator._dispatch_cache.clear()
 
 
 def replace_backend_call(make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    """Puts `make(method)` around the call that hands each FX graph to the backend: method(output_graph, gm, …)."""
+    """Replaces the method that passes each FX graph to the backend by `make(method)`: method(output_graph, gm, …)."""
     from torch._dynamo.output_graph import OutputGraph
 
     OutputGraph.call_user_compiler = _over(make, OutputGraph.call_user_compiler)
 
 
 def backend_name(output_graph: Any) -> str:
-    """`inductor`, `aot_eager`, … as torch.compile was told; a function's own name where it was given one."""
+    """`inductor`, `aot_eager`, … as given to torch.compile; for a function, its own name."""
     backend = output_graph.compiler_fn
     for _ in range(5):
         name = getattr(backend, "compiler_name", None) or getattr(backend, "_compiler_name", None)
@@ -185,7 +185,7 @@ def backend_name(output_graph: Any) -> str:
 
 
 def is_inductor(backend: object) -> bool:
-    """Whether torch.compile has put its own wrapper around Inductor in the place of `backend`, options and mode inside."""
+    """Whether `backend` is torch.compile's own wrapper around Inductor, which contains options and mode."""
     return isinstance(backend, torch._TorchCompileInductorWrapper)
 
 
@@ -199,19 +199,19 @@ def inlined_modules(output_graph: Any, gm: Any) -> tuple[set[str], dict[str, Any
 
 
 def is_packaged(output_graph: Any) -> bool:
-    """Whether what the backend returns will be saved to disk (precompilation): it must stay what it is."""
+    """Whether what the backend returns will be saved to disk (precompilation), and must not be wrapped."""
     return getattr(output_graph, "package", None) is not None
 
 
 def replace_unwrap(make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    """Puts `make(function)` around what `torch.compiler.disable` uses to find the function below all wrappers."""
+    """Replaces the function with which `torch.compiler.disable` finds the function below all wrappers by `make(function)`."""
     from torch._dynamo import decorators
 
     decorators.innermost_fn = _over(make, decorators.innermost_fn)
 
 
 def replace_compile_call(make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    """Puts `make(method)` around the last step of torch.compile: method(context, function or module)."""
+    """Replaces the last step of torch.compile by `make(method)`: method(context, function or module)."""
     from torch._dynamo.eval_frame import _TorchDynamoContext
 
     _TorchDynamoContext.__call__ = _over(make, _TorchDynamoContext.__call__)
@@ -240,7 +240,7 @@ def dispatch_modes() -> list[str]:
 
 
 def compiler_state() -> dict[str, Any]:
-    """The settings that make compiled code run eagerly without a word."""
+    """The settings that make compiled code run eagerly without a warning."""
     from torch._dynamo import config, eval_frame
 
     return {
@@ -258,7 +258,7 @@ def disabled_function(local: dict[str, Any]) -> Any:
 
 
 def trace_artifact(name: str, text: str) -> None:
-    """Adds a record to torch's structured trace, within the compilation that is under way."""
+    """Adds a record to torch's structured trace, as part of the current compilation."""
     from torch._logging import trace_structured
 
     trace_structured(
@@ -268,7 +268,7 @@ def trace_artifact(name: str, text: str) -> None:
 
 @contextmanager
 def trace_muted() -> Iterator[None]:
-    """Keeps what is compiled meanwhile out of the structured trace: the doctor's own calls are no evidence."""
+    """Keeps compilations inside the block out of the structured trace: the doctor's own calls are not evidence."""
     from torch._logging import _internal
 
     handlers = list(_internal.trace_log.handlers)
@@ -282,7 +282,7 @@ def trace_muted() -> Iterator[None]:
 
 
 def retarget_trace(directory: str | None) -> None:
-    """From here on torch's structured trace goes into another directory (None: nowhere), as if the process began now."""
+    """Sends torch's structured trace to another directory from now on (None: nowhere), as if the process began now."""
     from torch._logging import _internal, structured
 
     structured.INTERN_TABLE.clear()
@@ -292,7 +292,7 @@ def retarget_trace(directory: str | None) -> None:
 
 
 def forget_compilations() -> None:
-    """Dynamo's caches and counters as in a new process."""
+    """Resets Dynamo's caches and counters to those of a new process."""
     from torch._dynamo import utils
 
     torch._dynamo.reset()
@@ -303,16 +303,16 @@ def forget_compilations() -> None:
 
 @contextmanager
 def trace_into(directory: str) -> Iterator[None]:
-    """Writes torch's structured trace of what is compiled meanwhile into a directory, beside where it goes already."""
+    """Writes torch's structured trace of the block into a directory, in addition to where it already goes."""
     from torch._logging import _internal, structured
 
-    # File names are written once per process, and referred to by number: this trace has to have its own.
+    # File names are written once per process, and referred to by number: this trace needs its own.
     known = dict(structured.INTERN_TABLE)
     structured.INTERN_TABLE.clear()
     handler = _internal.LazyTraceHandler(directory)
     handler.setFormatter(_internal.TorchLogsFormatter(trace=True))
     level = _internal.trace_log.level
-    # The trace is no log for people: pytest puts its handlers on loggers that do not propagate, and would show it.
+    # The trace is not for people to read: pytest adds its handlers to loggers that do not propagate, and would show it.
     others = [one for one in _internal.trace_log.handlers if not isinstance(one, _internal.LazyTraceHandler)]
     for other in others:
         _internal.trace_log.removeHandler(other)

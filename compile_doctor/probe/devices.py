@@ -1,4 +1,4 @@
-"""What differs between devices: waiting for them, their memory, their kernels, their names. The only file that asks.
+"""What differs between devices: synchronisation, memory, kernels, names. The only file that depends on it.
 
 CUDA and ROCm are one device to torch (`torch.cuda`), and `torch.xpu` has the same functions (torch 2.8 to 2.15). Measured
 on CPU and on CUDA (H100); ROCm, XPU and MPS follow torch's documentation and have not been run.
@@ -14,9 +14,9 @@ import torch
 from torch.profiler import ProfilerActivity
 
 _SHARE = 0.8
-"""Of what is free; the rest is for everything else on the machine."""
+"""The share of the free memory that counts as free; the rest is for everything else on the machine."""
 Peak = Callable[[], "int | None"]
-"""Bytes held at most since it was made, beyond what was held then; None if the device does not count them."""
+"""Returns the peak in bytes since it was made, beyond what was allocated then; None if the device does not count it."""
 
 
 class Device(Protocol):
@@ -24,11 +24,11 @@ class Device(Protocol):
 
     type: str
     activities: tuple[ProfilerActivity, ...]
-    """What the profiler has to record to see its work."""
+    """What the profiler must record to see its work."""
     fused_sdpa: tuple[str, ...]
     """The fused backends that scaled_dot_product_attention may take there."""
     runs_kernels: bool
-    """Whether the profiler names its kernels, beside the operators."""
+    """Whether the profiler names its kernels in addition to the operators."""
 
     def available(self) -> bool: ...
 
@@ -39,23 +39,23 @@ class Device(Protocol):
         """The model and the versions of the device that torch calls `name`; empty for a CPU."""
 
     def summary(self) -> str | None:
-        """All that the machine has, in one line; None for a CPU."""
+        """All devices of this kind in one line; None for a CPU."""
 
     def synchronize(self) -> None:
-        """Waits for everything that was launched."""
+        """Waits until everything that was launched is done."""
 
     def free(self) -> int | None:
-        """Bytes that the target may still take; None if the system does not say."""
+        """Bytes that the target may still allocate; None if unknown."""
 
     def peak(self) -> Peak | None:
-        """Starts to count; None if the profiler's own allocation events are exact."""
+        """Starts counting; None if the profiler's own allocation events are exact."""
 
     def random_states(self) -> list[torch.Tensor]:
-        """Of torch's generators."""
+        """The states of torch's generators."""
 
 
 class Cpu:
-    """The machine itself; any device that is not known here is treated as one."""
+    """The machine itself; a device that is not known here is treated as a CPU."""
 
     activities: tuple[ProfilerActivity, ...] = (ProfilerActivity.CPU,)
     fused_sdpa: tuple[str, ...] = ("flash",)
@@ -142,7 +142,7 @@ class Accelerator:
 
 
 class Mps(Cpu):
-    """Apple's GPU. Its allocator counts what is held, but not the most that was held."""
+    """Apple's GPU. Its allocator counts what is allocated, but not the peak."""
 
     fused_sdpa: tuple[str, ...] = ()
 
@@ -183,7 +183,7 @@ _ACCELERATORS: tuple[Device, ...] = (
 
 
 def of(name: str) -> Device:
-    """By torch's name, with or without an index (`cuda:1`)."""
+    """The device by torch's name, with or without an index (`cuda:1`)."""
     kind = name.partition(":")[0]
     return next((device for device in (CPU, *_ACCELERATORS) if device.type == kind), Cpu(kind))
 
@@ -199,7 +199,7 @@ def best() -> Device:
 
 
 def random_states() -> list[torch.Tensor]:
-    """Of every device that this process has used."""
+    """The random states of every device that this process has used."""
     used = [CPU, *(device for device in _ACCELERATORS if device.in_use())]
     return [state for device in used for state in device.random_states()]
 
@@ -215,7 +215,7 @@ def _available() -> int | None:
 
 
 def _limit() -> int | None:
-    """What `--memory-limit` leaves."""
+    """Bytes that `--memory-limit` leaves; None without a limit."""
     try:
         import resource
 

@@ -24,7 +24,7 @@ VARIABLES = (
 
 
 def describe_environment(device: str | None) -> dict[str, Any]:
-    """Deterministic on one machine: no times, no process ids."""
+    """The facts by name. Deterministic on one machine: no times, no process ids."""
     found: dict[str, Any] = {
         "torch": torch.__version__,
         "python": sys.version.split()[0],

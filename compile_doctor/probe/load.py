@@ -1,4 +1,4 @@
-"""Imports a target as a real module and finds in it what to run, in the order of the contract."""
+"""Imports a target as a real module and finds what to run in it, in the order of the contract."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from compile_doctor.probe.observe.installed import file_of, installed
 
 
 class NotATargetError(Exception):
-    """The module holds nothing that can be run; the message says what was looked for."""
+    """The module has nothing that can be run; the message names what is missing."""
 
 
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
@@ -27,7 +27,7 @@ Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Decoding:
-    """`full(model, inputs)` and `incremental(model, inputs, chunk)`, and the inputs as the target gives them."""
+    """The hooks `full(model, inputs)` and `incremental(model, inputs, chunk)`, and the inputs as the target returns them."""
 
     full: Callable[[Any, Any], Any]
     incremental: Callable[[Any, Any, int], Any]
@@ -36,20 +36,23 @@ class Decoding:
 
 @dataclass(frozen=True)
 class Program:
-    """What to run: `build` makes the model, `input_sets` the inputs, each anew at every call."""
+    """What to run: `build` makes the model, `input_sets` the inputs; each call makes new ones."""
 
     convention: str
-    """How the target was understood, for the report's first line."""
+    """How the target is interpreted, for the first line of the report."""
     build: Callable[[], Any]
     input_sets: Callable[[], list[Inputs]]
     rebuildable: bool
-    """Whether `build` makes a fresh model, so that the eager run starts from the same state."""
+    """Whether `build` makes a new model, so that the eager run starts from the same state."""
     decoding: Decoding | None = None
-    """The target's hooks for parity, where it has both."""
+    """The target's hooks for parity, if it has both."""
 
 
 def import_file(path: Path) -> ModuleType:
-    """Imports a file under its own name, inside its package where it has one, registered in sys.modules."""
+    """Imports a file under its own name, inside its package if it has one, registered in sys.modules.
+
+    Raises ImportError for a file that Python has no loader for, and whatever the file raises.
+    """
     parts = [path.stem]
     root = path.parent
     while (root / "__init__.py").exists() and root.name.isidentifier():
@@ -64,7 +67,7 @@ def import_file(path: Path) -> ModuleType:
         name = "target_" + "".join(letter if letter.isalnum() else "_" for letter in path.stem)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"cannot import {path}")
+        raise ImportError(f"{path} cannot be imported: Python has no loader for this kind of file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
@@ -72,12 +75,12 @@ def import_file(path: Path) -> ModuleType:
 
 
 def find_program(module: ModuleType, attr: str | None, tokens: int | None) -> Program:
-    """Raises NotATargetError where nothing fits."""
+    """What to run of a module, or of its attribute. Raises NotATargetError if it has nothing that can be run."""
     return replace(_find(module, attr, tokens), decoding=_decoding(module, tokens))
 
 
 def _decoding(module: ModuleType, tokens: int | None) -> Decoding | None:
-    """The hooks, where the module itself defines both."""
+    """The hooks, if the module itself defines both."""
     full, incremental = (getattr(module, name, None) for name in ("full", "incremental"))
     if any(getattr(hook, "__module__", None) != module.__name__ for hook in (full, incremental)):
         return None
@@ -96,13 +99,13 @@ def _find(module: ModuleType, attr: str | None, tokens: int | None) -> Program:
             "Model, get_inputs()", lambda: _kernelbench(module.Model, arguments()), _inputs_of(module, tokens), True
         )
     missing = _missing(module)
-    raise NotATargetError(f"{Path(str(module.__file__)).name} is no target: it has no {missing}.")
+    raise NotATargetError(f"{Path(str(module.__file__)).name} is not a valid target: {missing} missing.")
 
 
 def _missing(module: ModuleType) -> str:
     if hasattr(module, "build_model") or hasattr(module, "Model"):
-        return "example_inputs() (or get_inputs())"
-    return "build_model() (or class Model)" if _has_inputs(module) else "build_model() and no example_inputs()"
+        return "example_inputs() (or get_inputs()) is"
+    return "build_model() (or class Model) is" if _has_inputs(module) else "build_model() and example_inputs() are"
 
 
 def _kernelbench(model: Any, arguments: Any) -> Any:
@@ -125,7 +128,7 @@ def _from_attribute(module: ModuleType, attr: str, tokens: int | None) -> Progra
     if isinstance(value, torch.nn.Module):
         return Program(f"module {attr}, its inputs", lambda: value, inputs, False)
     if not callable(value):
-        raise NotATargetError(f"{attr!r} is a {type(value).__name__}: not a module, a callable or a factory.")
+        raise NotATargetError(f"{attr!r} is a {type(value).__name__}. Name a module, a callable or a factory.")
     if _needs_no_arguments(value):
         return Program(f"{attr}(), its inputs", value, inputs, True)
     return Program(f"callable {attr}, its inputs", lambda: value, inputs, False)
@@ -156,12 +159,12 @@ def _inputs_of(module: ModuleType, tokens: int | None) -> Callable[[], list[Inpu
         for name in ("example_input_sets", "example_inputs", "get_inputs")
         if hasattr(module, name)
     ):
-        raise NotATargetError("--tokens was given, but example_inputs() has no parameter named `tokens`.")
+        raise NotATargetError("example_inputs() has no parameter named `tokens`. Add it, or leave out --tokens.")
     return make
 
 
 def _given(module: ModuleType, tokens: int | None) -> Iterable[Any]:
-    """The sets of inputs as the target writes them."""
+    """The sets of inputs as the target returns them."""
     for name, several in (("example_input_sets", True), ("example_inputs", False), ("get_inputs", False)):
         function = getattr(module, name, None)
         if function is None:
@@ -169,11 +172,11 @@ def _given(module: ModuleType, tokens: int | None) -> Iterable[Any]:
         takes = "tokens" in inspect.signature(function).parameters
         made = function(tokens=tokens) if takes and tokens is not None else function()
         return made if several else [made]
-    raise NotATargetError("the target has no inputs")
+    raise NotATargetError("the target has no inputs: define example_inputs()")
 
 
 def normalise(inputs: Any) -> Inputs:
-    """A tuple or list (args), a dict (kwargs), (args, kwargs), or one value."""
+    """(args, kwargs) from a tuple or list (args), a dict (kwargs), (args, kwargs), or one value."""
     if isinstance(inputs, dict):
         return (), inputs
     if isinstance(inputs, (tuple, list)):
@@ -188,13 +191,13 @@ _before: set[str] = set()
 
 
 def loaded_before() -> None:
-    """For a server: what is loaded by now is no target's, but for files that something made Python import at start-up."""
+    """For a server: what is loaded now does not belong to a target, except files that Python imported at start-up."""
     own = {name for name, file in _files() if not installed(file)}
     _before.update(set(sys.modules) - own)
 
 
 def loaded_files() -> list[str]:
-    """The Python files of the loaded modules; but for those that a server had loaded."""
+    """The Python files of the loaded modules, except those that a server had loaded."""
     return [file for _, file in _files()]
 
 
@@ -205,5 +208,5 @@ def _files() -> list[tuple[str, str]]:
 
 
 def own_files() -> list[str]:
-    """The files of loaded modules that are neither a package's nor Python's: what static checks may read."""
+    """The files of loaded modules that belong neither to a package nor to Python: what static checks may read."""
     return sorted(file for file in loaded_files() if os.path.isabs(file) and not installed(file))[:200]

@@ -1,6 +1,6 @@
-"""Prints what torch finds on this machine, as one line of JSON; run by `compile-doctor env` in a child process.
+"""Prints what torch finds on this machine as one line of JSON; `compile-doctor env` runs it in a child process.
 
-Its argument is JSON: the shapes, dtypes, device and options that SDPA's backends are asked about.
+Its argument is JSON: the shapes, dtypes, device and options for which SDPA's backends are listed.
 """
 
 from __future__ import annotations
@@ -44,14 +44,16 @@ def facts() -> dict[str, Any]:
     gpu_ready = found["GPU"] is not None and found["Triton"] is not None
     found["can compile"] = not disabled and (found["C++ compiler"] is not None or gpu_ready)
     if disabled:
-        found["problem"] = "TORCHDYNAMO_DISABLE or TORCH_COMPILE_DISABLE switches torch.compile off"
+        found["problem"] = "TORCHDYNAMO_DISABLE or TORCH_COMPILE_DISABLE switches torch.compile off: unset it"
     elif not found["can compile"]:
-        found["problem"] = "Inductor needs a C++ compiler (Debian: apt-get install g++); --backend eager works without"
+        found["problem"] = (
+            "Inductor needs a C++ compiler (Debian: apt-get install g++); --backend eager works without one"
+        )
     return found
 
 
 def sdpa(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """For each shape and dtype: {"shape", "dtype", "device", "options", "grad"} and what `probe.sdpa.table` says, or "error"."""
+    """For each shape and dtype: {"shape", "dtype", "device", "options", "grad"} and the result of `memory.sdpa.table`, or "error"."""
     from compile_doctor.probe import devices
     from compile_doctor.probe.memory.sdpa import table
 
@@ -66,7 +68,7 @@ def sdpa(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             found = {"shape": shape, "dtype": dtype, "device": device, "options": options, "grad": asked["grad"]}
             try:
                 yield {**found, **table({"inputs": _inputs(shape, dtype, device, asked["grad"]), "options": options})}
-            except Exception as error:  # a device that is not there, a shape that fills its memory: torch's own words
+            except Exception as error:  # a missing device, a shape that fills its memory: torch's own message
                 yield {**found, "error": str(error).strip().splitlines()[0] if str(error).strip() else repr(error)}
 
 
@@ -82,7 +84,7 @@ def _inputs(shape: Mapping[str, int], dtype: str, device: str, grad: bool) -> di
 
 
 def _cpp_compiler() -> str | None:
-    """The compiler that Inductor would take (`CXX`, then its own search), if it runs."""
+    """The compiler that Inductor would use (`CXX`, then its own search), if it runs."""
     usual = ("clang++",) if sys.platform == "darwin" else ("g++", "clang++")
     for name in (os.environ["CXX"],) if os.environ.get("CXX") else usual:
         path = shutil.which(name)
@@ -108,5 +110,5 @@ def _version(package: str) -> str | None:
 
 
 if __name__ == "__main__":
-    Path.cwd()  # fails early, and with a clear message, where the working directory is gone
+    Path.cwd()  # fails early, and with a clear message, if the working directory is gone
     print(json.dumps({**facts(), "sdpa": list(sdpa(json.loads(sys.argv[1])))}))

@@ -1,4 +1,4 @@
-"""One diagnosis inside the child: build, compiled runs, counters, then the eager control run."""
+"""One diagnosis in the child process: build, compiled runs, counters, then the eager control run."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from compile_doctor.probe.observe.events import EventLog
 from compile_doctor.recipes import waiting
 
 SEEN = "__compile_doctor_seen__"
-"""Marks an exception that is on record."""
+"""Marks an exception that is recorded already."""
 
 
 class Session:
-    """Runs what `settings` say; see `asked.Settings` for the fields."""
+    """Runs what `settings` ask for; `asked.Settings` has the fields."""
 
     def __init__(self, settings: dict[str, Any], log: EventLog) -> None:
         self.settings = settings
@@ -44,7 +44,7 @@ class Session:
         self.numerics: Numerics | None = None
 
     def run(self) -> None:
-        """Recipes come first, before anything of torch's that they change; what became of them, last."""
+        """Starts the recipes before torch imports what they change, runs, and records their outcomes at the end."""
         chosen = self.settings.get("patches")
         if chosen:
             waiting.start(chosen)
@@ -56,7 +56,7 @@ class Session:
         self._end(chosen)
 
     def _end(self, chosen: str | None, orderly: bool = True) -> None:
-        """What the target raised is on record, and so is then all that was seen."""
+        """Records the outcomes of the recipes; the last event too if nothing but the target raised."""
         if chosen:
             self.log.write(schema.Patches(recipes=waiting.outcomes()))
         if orderly:
@@ -65,7 +65,7 @@ class Session:
     def _run(self) -> None:
         log = self.log
         if self.settings["run"] == "diagnose":
-            # Before the target: torch's loggers must exist, and the import is not the target's time.
+            # Before the target: torch's loggers must exist, and the target's time must not include the import.
             importlib.import_module("torch._dynamo.convert_frame")
             from compile_doctor.probe.observe.logs import listen
 
@@ -115,7 +115,7 @@ class Session:
         seed()
         model = program.build()
         if not callable(model):
-            raise TypeError(f"the target gave a {type(model).__name__}, which cannot be called")
+            raise TypeError(f"the target returned a {type(model).__name__}, which cannot be called")
         device = self.settings.get("device")
         if device and isinstance(model, torch.nn.Module):
             model = model.to(device)
@@ -125,18 +125,18 @@ class Session:
         seed()
         sets = program.input_sets()
         if not sets:
-            raise ValueError("the target gave no inputs")
+            raise ValueError("the target returned no inputs")
         sets = [self._place(one) for one in sets]
-        # One set runs twice: a counter, or a function made anew per call, shows only at the second call.
+        # One set runs twice: a counter, or a function that each call makes, shows only at the second call.
         return sets * int(self.settings.get("repeat") or 2) if len(sets) == 1 else sets
 
     def _place(self, inputs: Any) -> Any:
-        """Nested inputs on the device that was asked for."""
+        """Nested inputs, moved to the requested device."""
         device = self.settings.get("device")
         return tree_map(lambda leaf: leaf.to(device) if device and has_device(leaf) else leaf, inputs)
 
     def _compiled(self, model: Any, inputs: list[Inputs]) -> list[Any] | None:
-        """The outputs of each run, or None where one raised."""
+        """The first call's outputs, or None if a call raised."""
         from compile_doctor.probe.observe.bytecode import Bytecode
         from compile_doctor.probe.observe.logs import write_counts
 
@@ -151,7 +151,7 @@ class Session:
                 if not as_is:
                     model = self._compile(model, self._options())
                 outputs = self._calls(model, inputs, "compiled")
-        except Exception:  # recorded by the phase; the eager run must still tell whether torch.compile is to blame
+        except Exception:  # the phase has recorded it; the eager run must still show whether torch.compile is the cause
             pass
         finally:
             state = compat.compiler_state()
@@ -166,11 +166,11 @@ class Session:
         return outputs
 
     def _options(self) -> dict[str, Any]:
-        """torch.compile's, where they were asked for."""
+        """The options of torch.compile that were requested."""
         return {key: self.settings[key] for key in ("backend", "mode", "dynamic") if self.settings.get(key) is not None}
 
     def _compile(self, model: Any, options: dict[str, Any]) -> Any:
-        """torch.compile; a backend or mode that it does not know is the user's mistake, not the model's."""
+        """Calls torch.compile. A backend or mode that it does not know is recorded as a usage error, not as the model's."""
         try:
             return torch.compile(model, **options)
         except Exception as error:
@@ -181,7 +181,7 @@ class Session:
     def _eager(self, program: Program, outputs: list[Any] | None) -> None:
         self.observer.phase = "eager"
         expected: list[Any] | None = None
-        # torch's advice to compile flex_attention is meant for others than a control run.
+        # torch advises to compile flex_attention, which does not apply to a control run.
         warnings.filterwarnings("ignore", message="flex_attention called without torch.compile")
         with _Marked(self.log, "eager"), compat.force_eager(), suppress(DenseRefusedError):
             start = self.numerics.start if self.numerics else None
@@ -190,7 +190,7 @@ class Session:
             expected = self._calls(model, inputs, "eager")
         if expected is None:
             self.log.write(schema.Phase(name="eager", state="refused"))
-            self.log.write(schema.Difference(value=None, reason="eager attention would need more memory than there is"))
+            self.log.write(schema.Difference(value=None, reason="eager attention would need more memory than is free"))
             return
         if outputs is None:
             return
@@ -200,13 +200,13 @@ class Session:
             if odd is None:
                 difference, scale, reason = compare(outputs, expected)
         else:
-            reason = "the target cannot be built anew, so that its state may have changed"
+            reason = "the target cannot be built again, so its state may have changed"
         self.log.write(
             schema.Difference(value=difference, scale=scale, random=self.random, reason=reason or odd, unlike=odd)
         )
 
     def _numerics(self, program: Program, compiles: bool) -> None:
-        """The exact comparison; decoding has no part of `torch.compile`, and is looked at where that fails too."""
+        """The exact comparison. Decoding is compared even if `torch.compile` fails, because it also runs without it."""
         numerics = self.numerics
         if numerics is None:
             return
@@ -228,7 +228,7 @@ class Session:
                 decode.run(self.settings.get("chunks") or (), compiled if compiles else None)
 
     def _calls(self, model: Any, inputs: list[Inputs], phase: str) -> list[Any]:
-        """Calls the model on each input set; keeps the first result, to compare."""
+        """Calls the model on each input set; returns a copy of the first result, for comparison."""
         seed()
         drawn = random_state()
         kept: list[Any] = []
@@ -256,7 +256,7 @@ class Session:
 
 
 class _Marked:
-    """`EventLog.phase` that marks the exception as recorded, so that it is not recorded again as the probe's own."""
+    """`EventLog.phase` that marks an exception as recorded, so that it is not recorded again as the probe's own."""
 
     def __init__(self, log: EventLog, name: schema.PhaseName) -> None:
         self.phase = log.phase(name)

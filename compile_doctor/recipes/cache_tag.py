@@ -1,8 +1,8 @@
-"""Keeps what was compiled with recipes apart from what was compiled without, in torch's caches on disk.
+"""Separates code that was compiled with recipes from code that was compiled without, in torch's caches on disk.
 
-Inductor's cache knows its own source files and settings, not what was replaced in memory: without this, a wrong result
-compiled before a recipe would be loaded after it, and the other way round. `torch.compiler.config.cache_key_tag` is part
-of the keys of all of torch's compile caches (torch 2.8 to 2.15).
+The key of Inductor's cache covers torch's source files and settings, not what was replaced in memory. Without this tag,
+a wrong result that was compiled before a recipe was applied would be loaded afterwards, and the reverse.
+`torch.compiler.config.cache_key_tag` is part of the keys of all of torch's compile caches (torch 2.8 to 2.15).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SETTINGS = "torch.compiler.config"
 
 
 def tag_caches(names: Iterable[str]) -> None:
-    """Tags the caches with the active recipes; behind the user's own tag, where the environment has set one."""
+    """Tags the caches with the active recipes, after the user's own tag if the environment sets one."""
     module = sys.modules.get(_SETTINGS)
     entry: Any = vars(module).get("_config", {}).get("cache_key_tag") if module is not None else None
     if entry is None:

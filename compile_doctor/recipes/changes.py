@@ -1,4 +1,4 @@
-"""The three ways in which a recipe changes torch, each of which can be refused, seen to stand, and put back."""
+"""The three ways in which a recipe changes torch. Each can be refused, checked, and reverted."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from compile_doctor.recipes.recipe import Replacement, Setting
 
 
 class Change(Protocol):
-    """One change; the engine calls refusal, late and apply in this order, and takes all of a recipe's or none."""
+    """One change. The engine calls refusal, late and apply in this order, and applies all of a recipe or none."""
 
     def refusal(self) -> str:
-        """Why it may not be applied; empty: it may."""
+        """Why it may not be applied; empty if it may."""
 
     @property
     def place(self) -> str:
-        """What is changed; two recipes that change one place stand on one another."""
+        """What is changed. If two recipes change one place, the later one replaces the result of the earlier one."""
 
     def late(self) -> list[str]:
-        """Modules that have taken hold of the original already, so that the change would not reach them."""
+        """Modules that imported the original already, so that the change would not reach them."""
 
     def apply(self) -> None:
-        """Raises whatever goes wrong; has changed nothing then."""
+        """Makes the change. If it raises, nothing was changed."""
 
     def standing(self) -> bool:
-        """Whether what was put in place is still there."""
+        """Whether the change is still in effect."""
 
     def revert(self) -> str:
-        """Puts the original back where ours still stands; what could not be put back, else empty."""
+        """Restores the original if the change is still in effect. Returns what could not be restored, else empty."""
 
 
 class Replace:
@@ -46,7 +46,7 @@ class Replace:
         self.ours: Any = None
 
     def _holder(self) -> tuple[Any, str]:
-        """Raises AttributeError or KeyError where something on the way is gone."""
+        """The object with the attribute, and the name. Raises AttributeError or KeyError if part of the path is missing."""
         module, _, path = self.what.attribute.partition(":")
         *parents, name = path.split(".")
         holder: Any = sys.modules[module]
@@ -59,10 +59,13 @@ class Replace:
             holder, name = self._holder()
             value = vars(holder)[name]
         except (AttributeError, KeyError) as error:
-            return f"{self.what.attribute} is not there: {error.args[0] if error.args else error}"
+            return f"{self.what.attribute} is missing: {error.args[0] if error.args else error}"
         found = fingerprint(_below_ours(value)[-1])
         if found not in self.what.known:
-            return f"{self.what.attribute} is not the source that the patch was written for ({found or 'no source'})"
+            return (
+                f"the source of {self.what.attribute} is not one that the patch was written for "
+                f"(fingerprint {found or 'unknown, there is no source'})"
+            )
         return ""
 
     def late(self) -> list[str]:
@@ -73,7 +76,7 @@ class Replace:
         home = getattr(value, "__module__", None)
         found = set()
         for module in list(sys.modules.values()):
-            # Where a function is defined, it is at home: the recipe has chosen to replace another module's name for it.
+            # The module that defines a function keeps it: the recipe chose to replace another module's name for it.
             if module is holder or not isinstance(module, ModuleType) or module.__name__ == home:
                 continue
             if any(one is value for one in list(vars(module).values())):
@@ -104,16 +107,16 @@ class Replace:
                 setattr(holder, name, self.original)
                 return ""
         except (AttributeError, KeyError):
-            return f"{self.what.attribute} is gone"
-        return f"{self.what.attribute} is not ours any more: somebody replaced it after us, and it was left alone"
+            return f"{self.what.attribute} is missing now"
+        return f"other code replaced {self.what.attribute} after the recipe did, so it was not restored"
 
 
 REPLACED = "__compile_doctor_replaced__"
-"""On what is put in the place of something, that something."""
+"""The attribute of a replacement that has the original."""
 
 
 def _below_ours(value: Any) -> list[Any]:
-    """A value, what it replaced if it is one of ours, and so on: recipes may stand on one another."""
+    """A value, then what it replaced if a recipe put it there, and so on: several recipes may replace one attribute."""
     found = [value]
     while hasattr(getattr(found[-1], "__func__", found[-1]), REPLACED):
         found.append(getattr(getattr(found[-1], "__func__", found[-1]), REPLACED))
@@ -121,20 +124,20 @@ def _below_ours(value: Any) -> list[Any]:
 
 
 class Registry(Protocol):
-    """What a recipe's registration gives: an entry of a registry of torch's."""
+    """What the function of a registration returns: an entry of one of torch's registries."""
 
     def add(self) -> None:
-        """Registers it."""
+        """Adds it to the registry."""
 
     def remove(self) -> None:
-        """Takes it out again."""
+        """Removes it from the registry."""
 
     def present(self) -> bool:
         """Whether it is registered."""
 
 
 class Register:
-    """An entry in a registry; one that is there already belongs to somebody else, and is left there."""
+    """An entry in a registry. An entry that exists already belongs to other code, and is not changed."""
 
     def __init__(self, name: str, make: Callable[[], Registry]) -> None:
         self.place = name
@@ -161,16 +164,17 @@ class Register:
         if not self.added or self.entry is None:
             return ""
         if not self.entry.present():
-            return f"{self.place} is registered no more: somebody removed it"
+            return f"{self.place} is no longer registered: other code removed it"
         self.entry.remove()
         self.added = False
         return ""
 
 
 class Configure:
-    """A configuration value, changed as its default: seen by every thread, and below whatever the user sets.
+    """A configuration value, of which the default is changed: every thread sees it, and the user's own value wins.
 
-    From 2.12 torch keeps assigned values in a ContextVar (pytorch#186537): assigned at import, no other thread sees them.
+    Since 2.12 torch keeps assigned values in a ContextVar (pytorch#186537): other threads do not see what is assigned
+    at import.
     """
 
     def __init__(self, what: Setting) -> None:
@@ -186,13 +190,11 @@ class Configure:
         try:
             entry = self._find()
         except KeyError as error:
-            return f"{self.what.setting} is not there: {error}"
+            return f"{self.what.setting} is missing: {error}"
         if set_by(entry):
-            return f"{self.what.setting} is set by {set_by(entry)}, which stays"
+            return f"{self.what.setting} is set by {set_by(entry)}, and that value is kept"
         if entry.default != self.what.before:
-            return (
-                f"{self.what.setting} is {entry.default!r} here, not {self.what.before!r}: the environment has set it"
-            )
+            return f"{self.what.setting} is {entry.default!r} here, not {self.what.before!r}: the environment sets it"
         return ""
 
     def late(self) -> list[str]:
@@ -208,14 +210,14 @@ class Configure:
 
     def revert(self) -> str:
         if not self.standing():
-            return f"{self.what.setting} is not ours any more, and was left alone"
+            return f"other code changed {self.what.setting} after the recipe did, so it was not restored"
         self.entry.default = self.what.before
         forget_hashes(sys.modules[self.what.module])
         return ""
 
 
 def set_by(entry: Any) -> str:
-    """Who has set a configuration value: "the environment", "code", or empty."""
+    """What has set a configuration value: "the environment", "code", or empty if nothing has."""
     override = entry.user_override
     override = override.get() if isinstance(override, ContextVar) else override
     # torch's sentinel for "not set" is a plain object().
@@ -226,7 +228,7 @@ def set_by(entry: Any) -> str:
 
 
 def forget_hashes(module: Any) -> None:
-    """Makes torch compute what it remembers of a configuration module anew, in every thread."""
+    """Makes torch recompute the cached hash and dictionary of a configuration module, in every thread."""
     names = vars(type(module)).get("_bypass_keys", set()) | set(vars(module))
     for name in ("_hash_dirty_var", "_get_dict_dirty_keys_var", "_hash_cache_var", "_get_dict_cache_var"):
         variable = vars(module).get(name)

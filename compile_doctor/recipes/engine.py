@@ -1,7 +1,7 @@
-"""Applies, reverts and knows recipes: the only code that changes somebody else's attributes.
+"""Applies and reverts recipes, and has their state. Only this and `changes` change attributes of other packages.
 
-One lock guards what is applied. Nothing is imported, and the compiler is not reset, while it is held: an import lock or
-Dynamo's compile lock, taken in another order by another thread, would be a deadlock.
+One lock guards what is applied. While it is held, nothing is imported and the compiler is not reset: if another thread
+takes an import lock or Dynamo's compile lock in another order, that is a deadlock.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from compile_doctor.recipes.recipe import Recipe, Registration, Replacement, Set
 from compile_doctor.recipes.reset import reset_compiler
 
 DISABLE = "COMPILE_DOCTOR_DISABLE"
-"""The kill switch, which wins over everything: 1, or ids with commas between."""
+"""The kill switch, which overrides everything: 1 for all recipes, or ids separated by commas."""
 
 COMPILER = "torch._dynamo"
 _INDUCTOR = "torch._inductor."
-"""Its modules import each other in circles: imported first by itself, one of them may fail. compile_fx is torch's way in."""
+"""Its modules import each other in circles: one that is imported first may fail. torch begins with compile_fx."""
 
 
 class PatchError(DoctorError):
-    """A recipe was not applied; `state` says what kind of reason it is, as in `patches list`."""
+    """A recipe was not applied; `state` is the kind of reason, as in `patches list`."""
 
     def __init__(self, recipe: Recipe, state: str, reason: str) -> None:
         super().__init__(f"{recipe.id} is not applied: {reason}")
@@ -46,7 +46,7 @@ class Status:
 
     recipe: Recipe
     state: str
-    """applicable, active, not-affected, refused, disabled, failed or too-late"""
+    """`applicable`, `active`, `not-affected`, `refused`, `disabled`, `failed` or `too-late`."""
     reason: str = ""
 
     @property
@@ -57,7 +57,7 @@ class Status:
         return f"{self.recipe.id}: {self.state}" + (f" ({self.reason})" if self.reason else "")
 
     def __repr__(self) -> str:
-        return f"<{self}>"  # a recipe's own repr has all its text
+        return f"<{self}>"  # the generated repr has the recipe's whole text
 
 
 class Engine:
@@ -67,14 +67,15 @@ class Engine:
         self._lock = threading.RLock()
         self._applied: dict[str, list[Change]] = {}
         self._not: dict[str, PatchError] = {}
-        """The last try of each recipe that did not work."""
+        """Why the last attempt to apply a recipe failed, by id."""
         self._left: dict[str, str] = {}
-        """What a revert could not put back."""
+        """What a revert could not restore, by id."""
 
     def apply(self, recipe: Recipe, load: bool = True) -> bool:
-        """True where it was applied now, False where it is already. `load` imports the modules that it changes.
+        """Applies all changes of a recipe, or none. `load` imports the modules that it changes.
 
-        All its changes or none. Raises PatchError where a guard refuses, or where the recipe itself fails.
+        Returns True if it was applied now, False if it was applied already. Raises PatchError if a guard refuses it, or
+        if the recipe itself fails.
         """
         try:
             changes = self._prepared(recipe, load)
@@ -92,9 +93,9 @@ class Engine:
         return not done
 
     def revert(self, names: Iterable[str] | None = None) -> dict[str, str]:
-        """Puts back what was changed, all of it or that of some recipes, and resets the compiler.
+        """Restores what these recipes changed, or all recipes if `names` is None, and resets the compiler.
 
-        {id: what could not be put back, and why}; under COMPILER why the compiler could not be reset.
+        Returns {id: what could not be restored, and why}; the key COMPILER has the reason if it was not reset.
         """
         left: dict[str, str] = {}
         with self._lock:
@@ -102,9 +103,9 @@ class Engine:
             above = self._above(wanted)
             for name in reversed([*self._applied]):
                 if name in above:
-                    _put_back(self._applied[name])
-                elif name in wanted and (said := _put_back(self._applied.pop(name))):
-                    left[name] = self._left[name] = "; ".join(said)
+                    _reverted(self._applied[name])
+                elif name in wanted and (missed := _reverted(self._applied.pop(name))):
+                    left[name] = self._left[name] = "; ".join(missed)
             for name in above:
                 for change in self._applied[name]:
                     change.apply()
@@ -116,14 +117,14 @@ class Engine:
         return left
 
     def status(self, recipe: Recipe) -> Status:
-        """What is so now: what stands is looked at, not remembered."""
+        """The state of a recipe now: whether its changes are still in effect is checked, not remembered."""
         with self._lock:
             changes = self._applied.get(recipe.id)
             problem, left = self._not.get(recipe.id), self._left.get(recipe.id)
         if changes is not None:
             if all(change.standing() for change in changes):
                 return Status(recipe, "active")
-            return Status(recipe, "failed", "applied, but replaced by somebody else since")
+            return Status(recipe, "failed", "it was applied, but other code replaced it since")
         if left is not None:
             return Status(recipe, "failed", left)
         if problem is not None:
@@ -132,7 +133,7 @@ class Engine:
         return Status(recipe, guard.state, guard.reason) if guard else Status(recipe, "applicable")
 
     def _above(self, names: list[str]) -> list[str]:
-        """The recipes that stay and stand on ones that go: they are taken off, and put on again."""
+        """The recipes that stay but replaced something of a recipe that goes: they are reverted, and applied again."""
         found, places = [], set()
         for name, changes in self._applied.items():
             own = {change.place for change in changes}
@@ -144,13 +145,13 @@ class Engine:
         return found
 
     def _stands(self, name: str) -> bool:
-        """Whether it is applied and all of it is in place; what a reloaded module has lost is taken out, to be done again."""
+        """Whether all its changes are in effect. If a reload lost some, the rest is reverted, to be applied again."""
         changes = self._applied.get(name)
         if changes is None:
             return False
         if all(change.standing() for change in changes):
             return True
-        _put_back(self._applied.pop(name))
+        _reverted(self._applied.pop(name))
         return False
 
     def _prepared(self, recipe: Recipe, load: bool) -> list[Change]:
@@ -175,7 +176,7 @@ class Engine:
             try:
                 code = load_code(recipe)
             except Exception as error:
-                raise PatchError(recipe, "failed", f"patches/{recipe.patch}.py: {_said(error)}") from error
+                raise PatchError(recipe, "failed", f"patches/{recipe.patch}.py: {_brief(error)}") from error
             changes += [Replace(one, getattr(code, one.maker)) for one in replaces]
             changes += [Register(f"{one.module} ({one.maker})", getattr(code, one.maker)) for one in registers]
             capable = getattr(code, "refuses", None)
@@ -183,11 +184,11 @@ class Engine:
             if reason:
                 raise PatchError(recipe, "refused", reason)
         if not changes:
-            raise PatchError(recipe, "refused", f"it has nothing for torch {installed('torch')}")
+            raise PatchError(recipe, "refused", f"it has no change for torch {installed('torch')}")
         return changes
 
     def check(self, recipe: Recipe) -> None:
-        """Asks every guard and changes nothing. Raises PatchError as `apply` would."""
+        """Runs every guard and changes nothing. Raises PatchError if `apply` would."""
         changes = self._prepared(recipe, load=True)
         with self._lock:
             _ask(recipe, changes)
@@ -200,8 +201,8 @@ class Engine:
                 change.apply()
                 done.append(change)
         except Exception as error:
-            left = _put_back(done)
-            text = _said(error) + "".join(f"; {one}" for one in left) + ("" if left else "; all was put back")
+            left = _reverted(done)
+            text = _brief(error) + "".join(f"; {one}" for one in left) + ("" if left else "; everything was restored")
             raise PatchError(recipe, "failed", text) from error
 
 
@@ -212,11 +213,11 @@ def _ask(recipe: Recipe, changes: list[Change]) -> None:
             raise PatchError(recipe, "refused", reason)
         late = [module for module in change.late() if module not in recipe.modules]
         if late:
-            raise PatchError(recipe, "too-late", f"imported the original before: {', '.join(late)}")
+            raise PatchError(recipe, "too-late", f"the original was already imported by {', '.join(late)}")
 
 
-def _put_back(changes: list[Change]) -> list[str]:
-    """Reverts changes, last first; what could not be put back."""
+def _reverted(changes: list[Change]) -> list[str]:
+    """Reverts changes, last first. Returns what could not be restored."""
     return [found for change in reversed(changes) if (found := change.revert())]
 
 
@@ -224,7 +225,7 @@ ENGINE = Engine()
 
 
 def refused_here(recipe: Recipe) -> PatchError | None:
-    """The guards that need no torch: the kill switch, versions, platform."""
+    """The refusal of a guard that needs no torch (kill switch, versions, platform); None if none refuses."""
     switches = _switches()
     if "1" in switches or recipe.id in switches:
         return PatchError(recipe, "disabled", f"{DISABLE}={os.environ[DISABLE].strip()}")
@@ -237,13 +238,13 @@ def _switches() -> list[str]:
 
 
 def unknown_switches() -> list[str]:
-    """What the kill switch names that is no recipe: whoever mistypes it in an emergency has to be told."""
+    """Names in the kill switch that are not recipes: a typing error in an emergency has to be reported."""
     known = {recipe.id for recipe in all_recipes()}
     return [one for one in _switches() if one not in known and one not in ("0", "1")]
 
 
 def changes_here(recipe: Recipe) -> tuple[list[Replacement], list[Registration], list[Setting]]:
-    """What is changed in the torch that is installed: a function may have moved between versions."""
+    """The changes for the installed torch: a function may have moved between versions."""
     version = installed("torch") or ""
     return (
         [one for one in recipe.replaces if not one.versions or within(one.versions, version)],
@@ -253,16 +254,17 @@ def changes_here(recipe: Recipe) -> tuple[list[Replacement], list[Registration],
 
 
 def modules_here(recipe: Recipe) -> list[str]:
-    """The modules that have to be imported before it can be applied, in the torch that is installed."""
+    """The modules that have to be imported before it can be applied to the installed torch."""
     return list(dict.fromkeys(one.module for group in changes_here(recipe) for one in group))
 
 
 _loaded: dict[str, ModuleType] = {}
-"""Patches that ran to their end. In `sys.modules` another thread may be in the middle of one: then each runs its own, since to wait could be a deadlock."""
+"""Patches that were executed completely. `sys.modules` may have one that another thread still executes: then each
+thread executes its own, because waiting could be a deadlock."""
 
 
 def load_code(recipe: Recipe) -> ModuleType:
-    """The patch's module, under a name of its own in `sys.modules`, so that tracebacks and pickles find it."""
+    """The module of the patch, with its own name in `sys.modules`, so that tracebacks and pickles find it."""
     path = recipe.code
     assert recipe.patch is not None and path is not None
     name = f"compile_doctor.patches.{recipe.patch}"
@@ -282,7 +284,7 @@ def load_code(recipe: Recipe) -> ModuleType:
     return module
 
 
-def _said(error: BaseException) -> str:
+def _brief(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error).strip().split(chr(10), 1)[0]}"
 
 
@@ -290,20 +292,20 @@ def _said(error: BaseException) -> str:
 
 
 def apply(*names: str) -> None:
-    """Applies recipes by name, opt-in ones included. Raises PatchError where a guard refuses, UsageError for no recipe."""
+    """Applies recipes by name, also opt-in ones. Raises PatchError if a guard refuses, UsageError for unknown names."""
     changed = [ENGINE.apply(find_recipe(name)) for name in names]
     if any(changed):
-        reset_compiler()  # what was compiled before has the defect still
+        reset_compiler()  # what was compiled before still has the defect
 
 
 def revert(*names: str) -> dict[str, str]:
-    """Reverts recipes, all where none is named, and resets the compiler. {id: what could not be put back}."""
+    """Reverts these recipes, by default all, and resets the compiler. Returns {id: what could not be restored}."""
     return ENGINE.revert(names or None)
 
 
 @contextmanager
 def applied(*names: str) -> Iterator[None]:
-    """Applies recipes for a while; those that were applied before stay."""
+    """Applies recipes in a `with` block. Those that were applied before stay applied."""
     new = [name for name in names if ENGINE.status(find_recipe(name)).state != "active"]
     try:
         apply(*names)
@@ -313,5 +315,5 @@ def applied(*names: str) -> Iterator[None]:
 
 
 def status() -> list[Status]:
-    """Every recipe, sorted by id, as it is in this process."""
+    """The state of every recipe in this process, sorted by id."""
     return [ENGINE.status(recipe) for recipe in all_recipes()]

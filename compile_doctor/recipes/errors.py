@@ -1,4 +1,4 @@
-"""Which recipe an exception has the signature of; nothing here imports torch, or what reads a diagnosis."""
+"""Finds the recipe whose signature an exception has; nothing here imports torch, or the code that reads a diagnosis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ COMPILE_ERROR = "CD106"
 
 
 def recipe_for_error(message: str, text: str, environment: Mapping[str, Any]) -> Recipe | None:
-    """The recipe whose signature a compile error has; `text` is all messages of the chain and the functions they passed."""
+    """The recipe whose signature a compile error has, or None.
+
+    `message` is the error's; `text` has all messages of the exception chain, and the functions on its stack.
+    """
     for recipe in all_recipes():
         wanted = recipe.signature
         if COMPILE_ERROR not in wanted.codes or wanted.message is None or not about(recipe, environment):
@@ -23,7 +26,7 @@ def recipe_for_error(message: str, text: str, environment: Mapping[str, Any]) ->
 
 
 def about(recipe: Recipe, environment: Mapping[str, Any]) -> bool:
-    """Whether a recipe is about the torch and the device of a diagnosis, which may be another machine's."""
+    """Whether a recipe affects the torch and the device of a diagnosis, which may come from another machine."""
     version = environment.get("torch")
     spec = recipe.affects.get("torch")
     if spec and not (version and within(spec, str(version))):

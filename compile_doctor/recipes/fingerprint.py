@@ -1,4 +1,4 @@
-"""Which source a function has: what a replacement was written for, it may replace, and nothing else."""
+"""The fingerprint of a function's source: a replacement may replace only the sources that it was written for."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 
 def fingerprint(value: Any) -> str:
-    """Twelve hexadecimal digits over the source of a function or class, and of each wrapper around it.
+    """Twelve hexadecimal digits: the hash of the source of a function or class, and of each wrapper around it.
 
-    Each layer counts, `__wrapped__` by `__wrapped__`: a wrapper that somebody else put on is another source.
-    Empty where there is no source to read.
+    Each layer of `__wrapped__` counts: a wrapper that other code added changes the fingerprint.
+    Empty if the source cannot be read.
     """
     parts = []
     layer = getattr(value, "__func__", value)
     while layer is not None:
         source = getattr(layer, "__code__", None) or (layer if inspect.isclass(layer) else None)
         if source is None:
-            parts.append(type(layer).__qualname__)  # functools.lru_cache's, for one, has no source
+            parts.append(type(layer).__qualname__)  # a layer without Python source, such as functools.lru_cache
         else:
             try:
                 parts.append(textwrap.dedent(inspect.getsource(source)).strip())

@@ -1,7 +1,7 @@
-"""Calls back when a module has been imported: how recipes and the probe wait for torch without importing it.
+"""Calls hooks when a module has been imported: this is how recipes and the probe wait for torch without importing it.
 
-Written here because what there is does less: wrapt's hooks cannot be taken away, let an exception of a hook fail the
-user's import, and importing wrapt costs more than all of this.
+Existing packages do less: wrapt's hooks cannot be removed, an exception in a hook makes the user's import fail, and
+importing wrapt takes longer than everything here.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ Hook = Callable[[str], None]
 
 
 class ImportWatcher:
-    """Lets the other finders find a module; wraps its loader to be told when it has been executed, reloads included.
+    """Lets the other finders find a module, and wraps its loader to call hooks after its execution, reloads included.
 
-    `before(name)` is asked of each import under one of `prefixes`, before it begins, until it has returned True once.
-    A hook that raises is handed to `failed`, and the user's import goes on.
+    If a hook raises, `failed(name, error)` is called, and the user's import goes on.
     """
 
     def __init__(self, failed: Callable[[str, Exception], None]) -> None:
@@ -33,21 +32,21 @@ class ImportWatcher:
         self._busy = threading.local()
 
     def install(self) -> None:
-        """First in the line of finders."""
+        """Becomes the first finder in `sys.meta_path`."""
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)  # type: ignore[arg-type]
 
     def remove(self) -> None:
-        """Out of the line; what was imported stays."""
+        """Leaves `sys.meta_path`. Imported modules are not changed."""
         if self in sys.meta_path:
             sys.meta_path.remove(self)  # type: ignore[arg-type]
 
     def before_first(self, prefixes: Sequence[str], hook: Callable[[], None]) -> None:
-        """Calls once, before the first import of a module that is one of these or within one."""
+        """Calls the hook once, before the first import of a module whose name begins with one of `prefixes`."""
         self._prefixes, self._before = tuple(prefixes), hook
 
     def after(self, name: str, hook: Hook) -> None:
-        """Calls when the module has been executed; at once where it has been."""
+        """Calls the hook with the module's name each time it is executed; at once if it is imported already."""
         self._after.setdefault(name, []).append(hook)
         module = sys.modules.get(name)
         if module is not None and not getattr(module.__spec__, "_initializing", False):
@@ -68,7 +67,7 @@ class ImportWatcher:
                 spec = find(fullname, path, target) if find is not None and finder is not self else None
                 if spec is not None:
                     if spec.loader is not None and hasattr(spec.loader, "exec_module"):
-                        spec.loader = _Told(spec.loader, self._executed)  # type: ignore[assignment]
+                        spec.loader = _NotifyingLoader(spec.loader, self._executed)  # type: ignore[assignment]
                     return spec  # type: ignore[no-any-return]
             return None
         finally:
@@ -83,15 +82,15 @@ class ImportWatcher:
             self.call(hook, name)
 
     def call(self, hook: Hook, name: str) -> None:
-        """Calls a hook, and hands what it raises to `failed`."""
+        """Calls a hook, and passes an exception to `failed`."""
         try:
             hook(name)
         except Exception as error:  # a hook must never break the user's import
             self.failed(name, error)
 
 
-class _Told:
-    """A loader that says when it is done, and then steps out of the module's way."""
+class _NotifyingLoader:
+    """A loader that calls `executed` when it is done, and then replaces itself in the module by the original loader."""
 
     def __init__(self, loader: Any, executed: Hook) -> None:
         self._loader = loader
@@ -102,7 +101,7 @@ class _Told:
 
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
-        # Not by assignment: torch's configuration modules allow none that they do not know.
+        # Not by assignment: torch's configuration modules refuse names that are not settings.
         vars(module)["__loader__"] = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader

@@ -1,4 +1,4 @@
-"""Applies the chosen recipes in this process, as a program with `import compile_doctor.auto` has them, and says which stand.
+"""Applies the chosen recipes in this process, as `import compile_doctor.auto` does, and prints their states.
 
     python -m compile_doctor.recipes.inspect_process
 
@@ -20,7 +20,7 @@ COMPILER = ("torch._dynamo", "torch._inductor.compile_fx", "torch.nn.attention.f
 
 def main() -> None:
     """Prints {"torch": …, "recipes": [{"id", "state", "reason"}]}."""
-    logging.getLogger("compile_doctor").setLevel(logging.CRITICAL)  # what it would say is in the answer
+    logging.getLogger("compile_doctor").setLevel(logging.CRITICAL)  # its warnings are in the states
     waiting.start()
     for module in COMPILER:
         importlib.import_module(module)
@@ -30,7 +30,7 @@ def main() -> None:
             for module in modules_here(recipe):
                 try:
                     importlib.import_module(module)
-                except ImportError:  # the engine says what is missing
+                except ImportError:  # the engine reports what is missing
                     continue
         status = ENGINE.status(recipe)
         if status.state == "applicable" and recipe.action != "warn":
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _tried(status: Status) -> Status:
-    """A recipe that was not chosen: whether its guards would let it, without a trace left behind."""
+    """The state of a recipe that was not chosen: whether its guards would allow it. Nothing is changed."""
     try:
         ENGINE.check(status.recipe)
     except PatchError as error:

@@ -1,4 +1,4 @@
-"""The known defects of this environment: recipes that are about its torch and its devices, worst first."""
+"""The known defects of this environment: the recipes that affect its torch and its devices, worst first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from compile_doctor.recipes.catalogue import all_recipes, why_not_affected
 
 
 def known_defects(devices: Sequence[str]) -> list[dict[str, Any]]:
-    """{id, title, action, default, silent_wrong_result} of each, wrong results without an error first."""
+    """{id, title, action, default, silent_wrong_result} of each; wrong results without an error come first."""
     found = [
         {
             "id": recipe.id,
@@ -26,11 +26,11 @@ def known_defects(devices: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def as_lines(defects: Sequence[dict[str, Any]]) -> list[str]:
-    """A line each, with how it is mended."""
+    """One line for each defect, with the way its recipe is applied."""
     if not defects:
-        return ["", "Known defects: none of the recipes is about this torch on these devices."]
+        return ["", "Known defects: none of the recipes affects this torch on these devices."]
     width = max(len(one["id"]) for one in defects)
-    lines = ["", f"Known defects of this torch here: {len(defects)} (compile-doctor patches show ID)"]
+    lines = ["", f"Known defects of this torch here: {len(defects)} (details: compile-doctor patches show ID)"]
     for one in defects:
         how = "no recipe" if one["action"] == "warn" else "default" if one["default"] else "by name"
         wrong = "wrong result: " if one["silent_wrong_result"] else ""

@@ -21,7 +21,7 @@ SCHEMA = "compile-doctor/patches/1"
 
 
 def listed() -> dict[str, Any]:
-    """The contract's `patches list`, from the guards that need no torch: nothing is imported."""
+    """The document of `patches list`, from the guards that need no torch: nothing is imported."""
     states = {}
     for recipe in all_recipes():
         guard = refused_here(recipe)
@@ -30,9 +30,9 @@ def listed() -> dict[str, Any]:
 
 
 def status_of_a_process(choice: str | None) -> dict[str, Any]:
-    """The same from a fresh process in which torch was imported and the chosen recipes applied: all guards were asked.
+    """The same document from a new process, which imports torch and applies the chosen recipes: all guards run.
 
-    Raises DoctorError where that process fails, a torch that cannot be imported for one.
+    Raises DoctorError if that process fails, for example because torch cannot be imported.
     """
     environment = dict(os.environ)
     root = str(Path(compile_doctor.__file__).resolve().parent.parent)
@@ -44,8 +44,11 @@ def status_of_a_process(choice: str | None) -> dict[str, Any]:
     try:
         found = json.loads(done.stdout.strip().rsplit("\n", 1)[-1])
     except ValueError:
-        last = (done.stderr.strip() or "it said nothing").rsplit("\n", 1)[-1]
-        raise DoctorError(f"The state of the recipes could not be asked: {last}") from None
+        last = (done.stderr.strip() or f"exit code {done.returncode}, no output").rsplit("\n", 1)[-1]
+        raise DoctorError(
+            f"The process that reads the state of the recipes failed: {last}",
+            hint="Try `python -c 'import torch._inductor.compile_fx'`: it imports what the process imports.",
+        ) from None
     states = {one["id"]: (one["state"], one["reason"]) for one in found["recipes"]}
     return document(found["torch"], all_recipes(), states)
 
@@ -74,11 +77,11 @@ def document(torch: str | None, recipes: Iterable[Recipe], states: Mapping[str, 
 
 
 def as_text(found: Mapping[str, Any], everything: bool) -> str:
-    """A line each, what concerns this torch first; the rest is counted unless `everything`."""
+    """One line for each recipe that affects this torch; the others are counted, or follow if `everything`."""
     here = [one for one in found["recipes"] if one["state"] != "not-affected"]
     rest = [one for one in found["recipes"] if one["state"] == "not-affected"]
     lines = [
-        f"torch {found['torch'] or 'is not installed'}: {len(here)} of {len(found['recipes'])} recipes are about it",
+        f"torch {found['torch'] or 'is not installed'}: {len(here)} of {len(found['recipes'])} recipes are for this environment",
         "",
     ]
     shown = here + (rest if everything else [])
@@ -88,8 +91,8 @@ def as_text(found: Mapping[str, Any], everything: bool) -> str:
         if one["reason"] and (one["state"] not in ("not-affected",) or everything):
             lines.append(f"{'':<{width}}  {one['reason']}")
     if rest and not everything:
-        lines += ["", f"and {len(rest)} for other versions or machines (--all shows them)"]
-    lines += ["", "More: compile-doctor patches show ID     Prove them here: compile-doctor patches verify"]
+        lines += ["", f"{len(rest)} more for other versions or machines (--all shows them)"]
+    lines += ["", "Details: compile-doctor patches show ID     Verify them here: compile-doctor patches verify"]
     return "\n".join(lines) + "\n"
 
 

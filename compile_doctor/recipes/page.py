@@ -1,4 +1,4 @@
-"""A recipe as people read it: `patches show` and `explain`."""
+"""A recipe as text: `patches show` and `explain`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WIDTH = 100
 
 
 def page(recipe: Recipe) -> str:
-    """Everything that the recipe says of itself, and the versions that it was proven on."""
+    """Everything in the recipe's file, and the versions of torch on which it was verified."""
     parts = [f"{recipe.id}: {recipe.title}", "", _paragraphs(recipe.explanation)]
     if recipe.workaround:
         parts += ["", "By hand: " + _paragraphs(recipe.workaround)]
@@ -21,20 +21,22 @@ def page(recipe: Recipe) -> str:
     if recipe.fixed_in:
         facts.append(("Fixed in", ", ".join(f"{package} {version}" for package, version in recipe.fixed_in.items())))
     if recipe.conditions:
-        facts.append(("Where", ", ".join(f"{key} {value}" for key, value in recipe.conditions.items())))
-    facts.append(("Here", why_not_affected(recipe) or "it is about this environment"))
+        facts.append(("Only with", ", ".join(f"{key} {value}" for key, value in recipe.conditions.items())))
+    facts.append(("Here", why_not_affected(recipe) or "this environment is affected"))
     facts.append(("Applied", how_applied(recipe)))
     if recipe.silent_wrong_result:
-        facts.append(("Mends", "a result that is wrong without an error"))
+        facts.append(("Severity", "the result is wrong, without an error"))
     facts += [("Changes", change) for change in changes(recipe)]
     if recipe.verify:
-        facts.append(("Proven on", ", ".join(verified_on(recipe.id)) or "nothing yet"))
+        facts.append(
+            ("Verified", ("on torch " + ", ".join(on)) if (on := verified_on(recipe.id)) else "on no torch yet")
+        )
     facts += [("Upstream", url) for url in recipe.upstream]
     parts += ["", *(f"{label:<10} {text}" for label, text in facts)]
     if recipe.verify:
         parts += [
             "",
-            f"Fails without it (compile-doctor patches verify {recipe.id} runs it):",
+            f"This program fails without the recipe (compile-doctor patches verify {recipe.id} runs it):",
             "",
             textwrap.indent(recipe.verify.rstrip(), "    "),
         ]
@@ -47,19 +49,19 @@ def ranges(found: dict[str, str]) -> str:
 
 
 def how_applied(recipe: Recipe) -> str:
-    """By whom: `auto`, by name only, or not at all."""
+    """How a recipe is applied: by `auto`, by name only, or not at all."""
     if recipe.action == "warn":
-        return "not: there is nothing that could be patched safely"
+        return "never: nothing can be patched safely"
     if recipe.default:
         return f'by `import compile_doctor.auto`, or compile_doctor.apply("{recipe.id}")'
     return f'by name only: compile_doctor.apply("{recipe.id}")'
 
 
 def changes(recipe: Recipe) -> list[str]:
-    """What of torch's it touches."""
+    """What it changes in torch, one entry for each change."""
     found = [f"{one.attribute}{_where(one.versions)}" for one in recipe.replaces]
     found += [f"an entry in {one.module}{_where(one.versions)}" for one in recipe.registers]
-    found += [f"{one.setting}: {one.after!r} in place of {one.before!r}{_where(one.versions)}" for one in recipe.config]
+    found += [f"{one.setting}: {one.after!r} instead of {one.before!r}{_where(one.versions)}" for one in recipe.config]
     return found
 
 
@@ -68,7 +70,7 @@ def _where(versions: str) -> str:
 
 
 def _paragraphs(text: str) -> str:
-    """Prose filled to a width that can be read; indented lines, which are code, as they are."""
+    """Prose wrapped at WIDTH characters; indented blocks, which are code, are not changed."""
     blocks = re.split(r"\n\s*\n", text.strip())
     return "\n\n".join(
         block if block.startswith("  ") or "\n  " in block else textwrap.fill(" ".join(block.split()), WIDTH)

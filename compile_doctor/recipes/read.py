@@ -1,6 +1,6 @@
-"""YAML → Recipe. A mistake in a recipe file is an error with its file and line.
+"""Reads a recipe from YAML. A mistake in the file is an error with its file and line.
 
-By hand, from PyYAML's nodes: msgspec and other schema libraries read values, which have lost their lines by then.
+It uses PyYAML's nodes: msgspec and other schema libraries get values, which no longer have their lines.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _USES = ("flex_attention", "sdpa")
 
 
 class RecipeError(UsageError):
-    """A recipe file that says something it may not say: file, line, what."""
+    """A mistake in a recipe file: the message has the file, the line and the mistake."""
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Raises RecipeError, with the line, for whatever is missing, unknown or out of place."""
+    """The recipe in a file. Raises RecipeError, with the line, for a key or value that is missing, unknown or wrong."""
     return _Reader(path).recipe()
 
 
@@ -51,7 +51,7 @@ class _Reader:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             mark = getattr(error, "problem_mark", None)
             line = f":{mark.line + 1}" if mark else ""
-            raise RecipeError(f"{self.path}{line}: no YAML: {getattr(error, 'problem', error)}") from error
+            raise RecipeError(f"{self.path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
         if root is None:
             raise self.fail(None, "the file is empty")
         node = self.keys(root, _FIELDS, ("id", "title", "explanation", "affects", "action"))
@@ -61,24 +61,30 @@ class _Reader:
         return recipe
 
     def check(self, recipe: Recipe, node: dict[str, yaml.Node], root: yaml.Node) -> None:
-        """What one field says about another."""
+        """The rules that concern several fields."""
         if recipe.id != self.path.stem:
-            raise self.fail(node["id"], f"the id {recipe.id!r} is not the file's name")
+            raise self.fail(
+                node["id"], f"the id {recipe.id!r} is not the name of the file: expected {self.path.stem!r}"
+            )
         if recipe.action not in ACTIONS:
-            raise self.fail(node["action"], f"action is one of {', '.join(ACTIONS)}")
+            raise self.fail(
+                node["action"], f"{recipe.action!r} is not a valid action: expected one of {', '.join(ACTIONS)}"
+            )
         changes = bool(recipe.replaces or recipe.registers or recipe.config)
         if recipe.action == "warn" and (changes or recipe.default):
-            raise self.fail(node["action"], "a recipe that only warns changes nothing and is no default")
+            raise self.fail(
+                node["action"], "action warn allows no `replaces`, `registers` or `config`, and no `default: true`"
+            )
         if recipe.action == "config" and (recipe.patch or not recipe.config):
-            raise self.fail(node["action"], "action config needs `config`, and no code")
+            raise self.fail(node["action"], "action config needs `config`, and allows no `patch`")
         if recipe.action == "patch" and not (recipe.patch and (recipe.replaces or recipe.registers)):
             raise self.fail(node["action"], "action patch needs `patch`, and `replaces` or `registers`")
         if recipe.action != "warn" and not (recipe.verify and recipe.verify_fails):
-            raise self.fail(root, "`verify` and `verify_fails` are missing: nothing would prove the recipe")
+            raise self.fail(root, "`verify` or `verify_fails` is missing: without both, the recipe cannot be verified")
         if recipe.patch is None:
             return
         if recipe.code is None:
-            raise self.fail(node["patch"], f"there is no patches/{recipe.patch}.py")
+            raise self.fail(node["patch"], f"patches/{recipe.patch}.py is missing")
         tree = ast.parse(recipe.code.read_text(encoding="utf-8"), recipe.code.name)
         functions = {one.name for one in tree.body if isinstance(one, (ast.FunctionDef, ast.ClassDef))}
         for key, changes_ in (("replaces", recipe.replaces), ("registers", recipe.registers)):
@@ -96,7 +102,7 @@ class _Reader:
                 near = get_close_matches(name, list(known), 1)
                 raise self.fail(key, f"unknown key {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
             if name in found:
-                raise self.fail(key, f"{name!r} stands here twice")
+                raise self.fail(key, f"{name!r} appears twice")
             found[name] = value
         for name in required:
             if name not in found:
@@ -123,13 +129,13 @@ class _Reader:
         try:
             compile(text, str(self.path), "exec")
         except SyntaxError as error:
-            raise self.fail(node, f"the program is no Python: line {error.lineno} of it: {error.msg}") from error
+            raise self.fail(node, f"the program is not valid Python: its line {error.lineno}: {error.msg}") from error
         return text
 
     def name(self, node: yaml.Node) -> str:
         text = self.text(node)
         if not text.isidentifier():
-            raise self.fail(node, f"{text!r} is no name of a module or function in patches/")
+            raise self.fail(node, f"{text!r} is not a valid name of a module or function in patches/")
         return text
 
     def boolean(self, node: yaml.Node) -> bool:
@@ -142,14 +148,14 @@ class _Reader:
         try:
             return re.compile(self.text(node))
         except re.error as error:
-            raise self.fail(node, f"no regular expression: {error}") from error
+            raise self.fail(node, f"not a valid regular expression: {error}") from error
 
     def range(self, node: yaml.Node) -> str:
         text = self.text(node)
         try:
             SpecifierSet(text)
         except InvalidSpecifier as error:
-            raise self.fail(node, f"{text!r} is no range as PEP 440 has it, such as '>=2.8,<2.12'") from error
+            raise self.fail(node, f"{text!r} is not a valid PEP 440 range, such as '>=2.8,<2.12'") from error
         return text
 
     def ranges(self, node: yaml.Node) -> dict[str, str]:
@@ -164,7 +170,7 @@ class _Reader:
             try:
                 Version(text)
             except InvalidVersion as error:
-                raise self.fail(at, f"{text!r} is no version") from error
+                raise self.fail(at, f"{text!r} is not a valid version") from error
         return {key: text for key, (_, text) in found.items()}
 
     def conditions(self, node: yaml.Node) -> dict[str, str]:
@@ -172,11 +178,13 @@ class _Reader:
         if "source" in found:
             self.pattern(found["source"])
         if "uses" in found and self.text(found["uses"]) not in _USES:
-            raise self.fail(found["uses"], f"uses is one of {', '.join(_USES)}")
+            raise self.fail(found["uses"], f"uses: expected one of {', '.join(_USES)}")
         if "head_dim" in found and not re.fullmatch(r"\d+(\|\d+)*", self.text(found["head_dim"])):
-            raise self.fail(found["head_dim"], "head_dim is a number, or several with | between")
+            raise self.fail(found["head_dim"], "head_dim: expected a number, or several separated by |")
         if "head_dim" in found and "uses" not in found:
-            raise self.fail(found["head_dim"], "head_dim needs `uses`: whose heads?")
+            raise self.fail(
+                found["head_dim"], "head_dim needs `uses`, which names the attention function that has these heads"
+            )
         return {key: self.text(value) for key, value in found.items()}
 
     def texts(self, node: yaml.Node) -> tuple[str, ...]:

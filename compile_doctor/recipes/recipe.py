@@ -1,4 +1,4 @@
-"""One recipe, as its YAML file has it; nothing here imports torch."""
+"""A recipe: the fields of its YAML file; nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ ACTIONS = ("patch", "config", "warn")
 
 @dataclass(frozen=True)
 class Replacement:
-    """An attribute of torch's that gets what a function of the patch makes of it."""
+    """An attribute of torch that is replaced by what a function of the patch returns for it."""
 
     attribute: str
     """`module:Class.method`."""
     maker: str
-    """The function in `patches/`: it takes the original and returns what is put in its place."""
+    """The function in `patches/`: it takes the original and returns the replacement."""
     known: tuple[str, ...]
-    """Fingerprints of the sources that the patch was written for; another source is refused."""
+    """Fingerprints of the sources that the patch was written for; any other source is refused."""
     versions: str = ""
-    """Where the attribute lies there, as PEP 440 has it; empty: wherever the recipe applies."""
+    """The versions of torch that have this attribute, a PEP 440 range; empty for all that the recipe affects."""
 
     @property
     def module(self) -> str:
@@ -31,7 +31,7 @@ class Replacement:
 
 @dataclass(frozen=True)
 class Registration:
-    """Something that is added to a registry of torch's: `maker()` gives an object with add(), remove() and present()."""
+    """An entry for one of torch's registries: `maker()` returns an object with add(), remove() and present()."""
 
     module: str
     maker: str
@@ -40,7 +40,7 @@ class Registration:
 
 @dataclass(frozen=True)
 class Setting:
-    """A configuration value of torch's; changed only where it still has the value it was shipped with."""
+    """A configuration value of torch; it is changed only if it still has torch's default."""
 
     setting: str
     """`torch._inductor.config:cpp.min_chunk_size`."""
@@ -56,35 +56,34 @@ class Setting:
 
 @dataclass(frozen=True)
 class Signature:
-    """How a diagnosis recognises the defect: a finding with one of the codes whose words match, or an error that does."""
+    """How a diagnosis recognises the defect: a finding with one of the codes and a matching text, or an error."""
 
     codes: tuple[str, ...] = ()
     message: re.Pattern[str] | None = None
     stack: str = ""
-    """A function of torch's that has to be on the stack, where the message alone could be anything."""
+    """A function of torch that has to be on the stack, if the message alone is not specific enough."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A known defect, the versions that have it, and, unless `action` is "warn", what mends it."""
+    """A known defect, the versions that have it, and, unless `action` is "warn", its fix."""
 
     id: str
     title: str
     explanation: str
     affects: dict[str, str]
-    """Package to PEP 440 range; all must match."""
+    """{package: PEP 440 range}; all must match."""
     action: str
     file: Path
     workaround: str = ""
-    """What to write by hand instead."""
+    """What to change by hand instead."""
     fixed_in: dict[str, str] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
-    """`platform`, `machine` and `device` that it is about, one value each or several with | between; `uses`
-    (flex_attention or sdpa), `head_dim` of its queries, and `source` (a pattern for the target's own files): where it can
-    matter at all."""
+    """What else must match for the defect to occur: `platform`, `machine` and `device`, one value each or several
+    separated by |; `uses` (flex_attention or sdpa); `head_dim` of its queries; `source`, a pattern for the target's own files."""
     upstream: tuple[str, ...] = ()
     default: bool = False
-    """Safe, and changes no documented behaviour: `auto` applies it. Else it is applied by name only."""
+    """Whether `auto` applies it: it is safe and changes no documented behaviour. Others are applied by name only."""
     silent_wrong_result: bool = False
     patch: str | None = None
     """The module in `patches/`."""
@@ -95,11 +94,11 @@ class Recipe:
     verify: str = ""
     """A program that fails without the recipe and passes with it."""
     verify_fails: re.Pattern[str] | None = None
-    """What the failure reads like: another one proves nothing."""
+    """A pattern for the expected failure: any other failure proves nothing."""
 
     @property
     def code(self) -> Path | None:
-        """The file of the patch: `patches/` beside the recipes' own folder, or within a user's."""
+        """The file of the patch, in `patches/` beside the recipes' folder, or in that folder. None if it is missing."""
         if self.patch is None:
             return None
         folders = (self.file.parent.parent / "patches", self.file.parent / "patches")
@@ -107,6 +106,6 @@ class Recipe:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The modules whose import it waits for, all versions together."""
+        """The modules whose import it waits for, for all versions."""
         changes: tuple[Replacement | Registration | Setting, ...] = (*self.replaces, *self.registers, *self.config)
         return tuple(dict.fromkeys(one.module for one in changes))

@@ -1,4 +1,4 @@
-"""`recipes/VERIFIED.md`: what was proven on which torch. Written by `make verify-recipes`, and read here; nobody types it."""
+"""`recipes/VERIFIED.md`: which recipe was verified on which torch. `make verify-recipes` writes it; do not edit it."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from compile_doctor.recipes.verify import Proof
 
 OK, CLEAN, SEEN = "ok", "–", "seen"
 _TITLE = """\
-# What was proven, on which torch
+# Recipes, and the versions of torch on which they were verified
 
-Made by `make verify-recipes`, which runs each recipe's `verify` program on each torch (CPU, Linux); not edited by hand.
+`make verify-recipes` writes this page: it runs the `verify` program of each recipe on each torch (CPU, Linux). Do not edit it.
 
-- `ok`: fails without the recipe, passes with it, fails again once it is reverted
-- `seen`: fails, as a recipe says that only warns
-- `–`: outside of the recipe's range, where the program passes without it
-- anything else is a mistake, of the recipe or of its range
+- `ok`: the program fails without the recipe, passes with it, and fails again after it is reverted
+- `seen`: the program fails, as expected for a recipe that only warns
+- `–`: this torch is not in the recipe's range, and the program passes without the recipe
+- any other text is a mistake in the recipe or in its range
 
 """
 
 
 def verified_on(name: str) -> tuple[str, ...]:
-    """The versions of torch on which a recipe was proven, oldest first."""
+    """The versions of torch on which a recipe was verified, oldest first."""
     return tuple(version for version, cell in read_table().get(name, {}).items() if cell == OK)
 
 
 @lru_cache(maxsize=1)
 def read_table() -> dict[str, dict[str, str]]:
-    """{recipe: {torch: cell}}; empty where there is no table."""
+    """{recipe: {torch: cell}}; empty if there is no table."""
     path = folders()[0] / "VERIFIED.md"
     return parse(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def parse(text: str) -> dict[str, dict[str, str]]:
-    """The table of a page that `render` made."""
+    """{recipe: {torch: cell}} of a page that `render` wrote."""
     rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in text.splitlines() if "|" in line]
     if not rows:
         return {}
@@ -47,7 +47,7 @@ def parse(text: str) -> dict[str, dict[str, str]]:
 
 
 def cell(proof: Proof) -> str:
-    """`ok`, `–`, or what went wrong, in a few words."""
+    """`ok`, `seen`, `–`, or what went wrong, in a few words."""
     if proof.ok:
         return CLEAN if not proof.affected else OK if proof.patched else SEEN
     if not proof.affected:
@@ -56,7 +56,7 @@ def cell(proof: Proof) -> str:
 
 
 def render(table: Mapping[str, Mapping[str, str]]) -> str:
-    """The page, recipes and versions sorted."""
+    """The page, with recipes and versions sorted."""
     versions = sorted({version for row in table.values() for version in row}, key=Version)
     lines = ["| recipe | " + " | ".join(versions) + " |", "| --- |" + " --- |" * len(versions)]
     lines += [
@@ -67,7 +67,7 @@ def render(table: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def merge(path: Path, proofs: Iterable[Proof], known: Iterable[str]) -> None:
-    """Puts proofs into the page; what was not run keeps its cells, recipes that are gone lose theirs."""
+    """Writes proofs into the page. What was not run keeps its cell; recipes that are not in `known` are removed."""
     table = parse(path.read_text(encoding="utf-8")) if path.is_file() else {}
     for proof in proofs:
         table.setdefault(proof.id, {})[proof.torch.partition("+")[0]] = cell(proof)

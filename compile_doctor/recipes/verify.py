@@ -1,4 +1,4 @@
-"""Proves recipes in this environment: each one's program has to fail without it, pass with it, and fail once reverted."""
+"""Verifies recipes here: the program of each has to fail without it, pass with it, and fail once it is reverted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TIMEOUT = 600.0
 
 @dataclass(frozen=True)
 class Proof:
-    """What became of one recipe's program; `with_` and `reverted` are empty where the recipe is not about this torch."""
+    """The results of one recipe's program; `with_` and `reverted` are empty if this torch is not affected."""
 
     id: str
     torch: str
@@ -32,11 +32,11 @@ class Proof:
     affected: bool
     reason: str = ""
     patched: bool = True
-    """False for a recipe that only warns: that its program fails is all there is to prove."""
+    """False for a recipe that only warns: its program has to fail, and nothing else can be verified."""
 
     @property
     def ok(self) -> bool:
-        """Fails without, passes with, fails again; outside of its range: passes without."""
+        """Whether it fails without, passes with, and fails again; outside the range, whether it passes without."""
         if not self.affected:
             return self.without == "passes"
         if not self.patched:
@@ -44,7 +44,7 @@ class Proof:
         return (self.without, self.with_, self.reverted) == ("fails", "passes", "fails")
 
     def as_json(self) -> dict[str, object]:
-        """The contract's form."""
+        """The form of `patches verify --format json`."""
         return {
             "id": self.id,
             "torch": self.torch,
@@ -58,14 +58,14 @@ class Proof:
 
 
 def verify(recipes: Sequence[Recipe], jobs: int = 1) -> Iterator[Proof]:
-    """In order, as they are done."""
+    """The proofs of the recipes that have a program, in the order of `recipes`, each as soon as it is done."""
     provable = [recipe for recipe in recipes if recipe.verify]
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         yield from pool.map(prove, provable)
 
 
 def prove(recipe: Recipe) -> Proof:
-    """One recipe, in two fresh processes; where it is not about this torch, one, which should pass."""
+    """Verifies one recipe, in two new processes; one if the recipe does not affect this torch: then it should pass."""
     torch = installed("torch") or "none"
     affected = not why_not_affected(recipe)
     without = _run(recipe, "without")
@@ -94,7 +94,7 @@ def _run(recipe: Recipe, mode: str) -> dict[str, str]:
     with scratch("verify") as folder:
         environment |= {
             "PYTHONPATH": path,
-            # Kernels may be compiled once for all runs: their source is their key. Graphs may not.
+            # Kernels may come from the cache, because their source is their key. Graphs may not.
             "TORCHINDUCTOR_FX_GRAPH_CACHE": "0",
             "TORCHINDUCTOR_AUTOGRAD_CACHE": "0",
             "TORCHINDUCTOR_COMPILE_THREADS": "1",
@@ -103,13 +103,13 @@ def _run(recipe: Recipe, mode: str) -> dict[str, str]:
         try:
             done = ask(command, environment, TIMEOUT, folder)
         except subprocess.TimeoutExpired:
-            return {"error": f"not done after {TIMEOUT:.0f} s"}
+            return {"error": f"timed out after {TIMEOUT:.0f} s"}
     line = done.stdout.strip().rsplit("\n", 1)[-1]
     try:
         found: dict[str, str] = json.loads(line)
     except ValueError:
         text = (done.stderr or done.stdout).strip()[-2000:]
-        # A process that dies is a failure of the program, where the recipe expects one.
+        # If the recipe expects the process to die, this is the expected failure.
         died = f"died with exit code {done.returncode}: {text}"
         if done.returncode < 0 and recipe.verify_fails and recipe.verify_fails.search(died):
             return {mode: "fails", "reason": died}

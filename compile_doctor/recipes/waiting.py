@@ -1,6 +1,6 @@
-"""Waits for torch's modules to be imported, and applies the chosen recipes then; imports nothing until one of them is.
+"""Applies the chosen recipes when torch's modules are imported; imports nothing before.
 
-Reading the recipes, and PyYAML with them, waits too: a program that never compiles pays for one line in `sys.meta_path`.
+The recipes, and PyYAML, are not read before either: a program that never compiles pays for an entry in `sys.meta_path`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from compile_doctor.recipes.recipe import Recipe
 
 CHOICE = "COMPILE_DOCTOR_PATCHES"
-ROOMS = ("torch._dynamo", "torch._inductor", "torch.nn.attention.flex_attention")
-"""Where the shipped recipes change torch; none of it is loaded by `import torch` alone."""
+CHANGED = ("torch._dynamo", "torch._inductor", "torch.nn.attention.flex_attention")
+"""The modules that the shipped recipes change; `import torch` alone does not load them."""
 LOG = logging.getLogger("compile_doctor")
 
 _lock = threading.Lock()
@@ -30,7 +30,10 @@ _failures: dict[str, str] = {}
 
 
 def start(choice: str | None = None) -> None:
-    """Begins to wait; once per process. `choice` is none, or auto and ids; without one, what the environment says, else auto."""
+    """Begins to wait, once per process.
+
+    `choice` is `none`, or `auto` and ids, separated by commas. By default it is COMPILE_DOCTOR_PATCHES, else `auto`.
+    """
     global _watcher
     wanted = (choice or os.environ.get(CHOICE) or "auto").strip().lower()
     if wanted == "none" or os.environ.get("COMPILE_DOCTOR_DISABLE", "").strip() == "1":
@@ -40,11 +43,11 @@ def start(choice: str | None = None) -> None:
             return
         _watcher = ImportWatcher(_failed)
     _watcher.install()
-    own = bool(os.environ.get("COMPILE_DOCTOR_RECIPES"))  # they may be about any module
-    if own or any(name.startswith(ROOMS) for name in list(sys.modules)):
+    own = bool(os.environ.get("COMPILE_DOCTOR_RECIPES"))  # they may change any module
+    if own or any(name.startswith(CHANGED) for name in list(sys.modules)):
         _watcher.call(lambda _: _choose(wanted), "the choice")
     else:
-        _watcher.before_first(ROOMS, lambda: _choose(wanted))
+        _watcher.before_first(CHANGED, lambda: _choose(wanted))
 
 
 def is_waiting() -> bool:
@@ -53,7 +56,7 @@ def is_waiting() -> bool:
 
 
 def outcomes() -> list[Patch]:
-    """What became of each chosen recipe."""
+    """The state of each chosen recipe."""
     from compile_doctor.recipes.engine import ENGINE
 
     with _lock:
@@ -67,8 +70,8 @@ def _failed(name: str, error: Exception) -> None:
     with _lock:
         _failures[name] = text
     if _chosen:
-        LOG.warning("compile-doctor: the recipes for %s are not applied: %s", name, text)
-    else:  # a mistake in the choice, or in one recipe's file: there is no choice at all
+        LOG.warning("compile-doctor: the recipes that change %s are not applied: %s", name, text)
+    else:  # a mistake in the choice, or in a recipe's file: nothing was chosen
         LOG.warning("compile-doctor: no recipe is applied: %s", text)
 
 
@@ -81,14 +84,14 @@ def _choose(choice: str) -> None:
     named = [find_recipe(name) for name in names if name != "auto"]
     default = [one for one in all_recipes() if one.default and one not in named] if "auto" in names else []
     for unknown in unknown_switches():
-        LOG.warning("compile-doctor: %s names %r, which is no recipe: nothing is disabled by it", DISABLE, unknown)
+        LOG.warning("compile-doctor: %s names %r, which is not a recipe, so it disables nothing", DISABLE, unknown)
     for recipe in (*named, *default):
         problem = refused_here(recipe)
         if problem is not None and recipe in default:
-            continue  # not about this environment: nothing to say
+            continue  # it does not affect this environment: nothing to report
         _chosen.append(recipe)
         if problem is not None:
-            _say(problem)
+            _warn(problem)
         else:
             _wait(recipe)
 
@@ -103,7 +106,7 @@ def _wait(recipe: Recipe) -> None:
             if ENGINE.apply(recipe, load=False):
                 LOG.info("compile-doctor: recipe %s is active: %s", recipe.id, recipe.title)
         except PatchError as error:
-            _say(error)
+            _warn(error)
 
     modules = modules_here(recipe)
     assert _watcher is not None
@@ -116,14 +119,14 @@ def _is_imported(name: str) -> bool:
     return module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False)
 
 
-_said: set[str] = set()
+_warned: set[str] = set()
 
 
-def _say(problem: Exception) -> None:
-    """Once each, whatever the number of imports."""
+def _warn(problem: Exception) -> None:
+    """Logs each problem once, however many imports report it."""
     text = str(problem)
     with _lock:
-        if text in _said:
+        if text in _warned:
             return
-        _said.add(text)
+        _warned.add(text)
     LOG.warning("compile-doctor: %s", text)

@@ -1,1 +1,1 @@
-"""What source files say without being run: whose a file is, which function is around a line, what a name stands for."""
+"""What source files show without running: who owns a file, which function contains a line, what a name refers to."""

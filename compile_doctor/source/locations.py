@@ -1,4 +1,4 @@
-"""Whose code a file is, and the lines around a place in it."""
+"""Who owns a file, and what contains a line of it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from compile_doctor.source.names import parsed
 from compile_doctor.source.spans import Spans
 
 SOURCES = 512
-"""Files whose lines and functions are remembered: read once, however many findings point into them."""
+"""The number of files whose lines and functions are cached: each is read once for all findings in it."""
 
 _TORCH = re.compile(
     r"[/\\](?:site|dist)-packages[/\\]torch[/\\]|^<eval_with_key>|[/\\][a-z2-7]{2}[/\\]c[a-z2-7]{51}\.py$"
 )
-"""torch's own files, and what Inductor generates: a hash below its first two letters, wherever the cache lies."""
+"""torch's own files, and what Inductor generates: a hash in a folder of two of its letters, wherever the cache is."""
 _PACKAGE = re.compile(r"[/\\](?:site|dist)-packages[/\\]|^<")
 _STDLIB = re.compile(r"[/\\]lib(?:64)?[/\\]python3\.\d+[/\\](?!site-packages)|^<frozen")
 _PLUMBING = re.compile(
     r"[/\\]torch[/\\](?:_dynamo|_compile\.py|nn[/\\]modules[/\\](?:module|container)\.py|nn[/\\]attention[/\\]|utils[/\\]_contextlib\.py|_higher_order_ops|fx[/\\])"
 )
-"""Lines of torch through which every call goes: never where a problem lies."""
+"""Files of torch through which every call goes, and which are never the place of a problem."""
 _INTERIOR = re.compile(r"[/\\]torch[/\\](?:_higher_order_ops|_functorch|_ops\.py)")
 _FLEX = re.compile(r"[/\\]torch[/\\]nn[/\\]attention[/\\]")
 
 
 def owner(file: str, torch_root: str | None = None) -> str:
-    """`mine`, `dependency` or `torch`, from where the file lies; torch built from source lies under `torch_root`."""
+    """`mine`, `dependency` or `torch`, by the path of the file; a torch built from source is under `torch_root`."""
     if _TORCH.search(file) or (torch_root and file.startswith(torch_root)):
         return "torch"
     if _PACKAGE.search(file) or _STDLIB.search(file):
@@ -43,14 +43,19 @@ def short(file: str) -> str:
 
 
 def is_stdlib(file: str) -> bool:
-    """Whether the file is of Python itself, or no file at all (`<string>`)."""
+    """Whether the file belongs to Python itself, or is not a file (`<string>`)."""
     return bool(_STDLIB.search(file) and not _PACKAGE.search(file)) or file.startswith("<")
 
 
 def is_outer_parameter(sources: Mapping[str, str], file: str, line: int, name: str) -> bool:
-    """Whether `name`, in the function at `line`, is a parameter of the function around it and not one of its own."""
+    """Whether `name`, in the function at `line`, is a parameter of an enclosing function and not of its own."""
     takes = [parameters for _, _, parameters in _parameters(sources.get(file, "")).around(line)]
     return len(takes) >= 2 and name not in takes[0] and any(name in outer for outer in takes[1:])
+
+
+def takes(sources: Mapping[str, str], file: str, line: int, name: str) -> bool:
+    """Whether the function at `line` has a parameter of this name."""
+    return any(name in parameters for _, _, parameters in _parameters(sources.get(file, "")).around(line))
 
 
 @lru_cache(maxsize=SOURCES)
@@ -72,22 +77,22 @@ def _nodes(source: str) -> Iterator[ast.AST]:
 
 
 def is_plumbing(file: str) -> bool:
-    """Whether the file is one of torch's through which every call goes."""
+    """Whether the file is one of torch's files through which every call goes."""
     return bool(_PLUMBING.search(file))
 
 
 def is_interior(file: str, function: str) -> bool:
-    """Whether a frame is of flex_attention's own machinery: compiled only because its dense path was traced from inside."""
+    """Whether a frame belongs to flex_attention's own internals, compiled only because its dense path was traced inside."""
     return bool(_INTERIOR.search(file)) or (bool(_FLEX.search(file)) and function.startswith("_"))
 
 
 def is_flex(compiled: str, at: str) -> bool:
-    """Whether a break lies in torch's attention files, in a frame of theirs that was compiled by itself."""
+    """Whether a break is in torch's attention files, in a frame of theirs that was compiled by itself."""
     return bool(_FLEX.search(compiled)) and bool(_FLEX.search(at) or _INTERIOR.search(at))
 
 
 def find_definition(sources: Mapping[str, str], qualname: str) -> tuple[str, int] | None:
-    """(file, line of `def`) of a function by its `__qualname__`, where exactly one known file has it."""
+    """(file, line of `def`) of a function by its `__qualname__`, if exactly one known file has it; else None."""
     path = qualname.replace(".<locals>", "")
     found = [
         (file, definition_line(sources, file, first, name))
@@ -99,20 +104,20 @@ def find_definition(sources: Mapping[str, str], qualname: str) -> tuple[str, int
 
 
 def innermost(stack: Iterable[Frame], torch_root: str | None = None) -> Frame | None:
-    """The innermost frame that a person wrote for a purpose: not torch's call plumbing, not the standard library."""
+    """The innermost frame outside torch's call plumbing and the standard library; None for an empty stack."""
     frames = [frame for frame in stack if not _PLUMBING.search(frame.file)]
     written = [frame for frame in frames if not _STDLIB.search(frame.file) or _PACKAGE.search(frame.file)]
     return next(reversed(written or frames), None)
 
 
 def innermost_mine(stack: Iterable[Frame], torch_root: str | None = None) -> Frame | None:
-    """The innermost frame of the user's own code: where they can act when the site is in a package."""
+    """The innermost frame of the user's own code, which they can change if the site is in a package; None without one."""
     return next((frame for frame in reversed(tuple(stack)) if owner(frame.file, torch_root) == "mine"), None)
 
 
 @lru_cache(maxsize=SOURCES)
 def lines_of(source: str) -> tuple[str, ...]:
-    """The lines as Python and its tracebacks count them: str.splitlines() knows more line ends than the language."""
+    """The lines as Python and its tracebacks count them: str.splitlines() splits at more characters than the language."""
     return tuple(re.split(r"\r\n|\r|\n", source))
 
 
@@ -152,7 +157,7 @@ def _names(source: str) -> frozenset[str]:
 
 
 def qualified(sources: Mapping[str, str], file: str, line: int, function: str) -> str:
-    """`Block.forward` for `forward` at this line, where the source is known; else the plain name."""
+    """`Block.forward` for `forward` at this line if the source is known, else the plain name."""
     anonymous = function in ("<lambda>", "<listcomp>", "<genexpr>")
     around = (known for _, _, known in _spans(sources.get(file, "")).around(line))
     return next((path for path, name in around if anonymous or name == function), function)
@@ -164,12 +169,18 @@ def defines(sources: Mapping[str, str], file: str, qualname: str) -> bool:
 
 
 def enclosing(sources: Mapping[str, str], file: str, line: int) -> str:
-    """The innermost function around a line, by its qualified name; `<module>` where there is none."""
+    """The qualified name of the innermost function that contains a line; `<module>` if there is none."""
     return next((path for _, _, (path, _) in _spans(sources.get(file, "")).around(line)), "<module>")
 
 
+def body(sources: Mapping[str, str], file: str, line: int) -> str:
+    """The text of the innermost function around a line; empty if the source is unknown."""
+    text = sources.get(file, "")
+    return next(("\n".join(lines_of(text)[first - 1 : last]) for first, last, _ in _spans(text).around(line)), "")
+
+
 def definition_line(sources: Mapping[str, str], file: str, line: int, function: str) -> int:
-    """The line of `def` for a frame that starts at `line` (a decorator's line on some Python versions)."""
+    """The line of `def` for a frame that starts at `line`, which is a decorator's line on some Python versions."""
     text = sources.get(file, "")
     lines = lines_of(text)
     for number in range(line, min(line + 20, len(lines)) + 1):
@@ -186,12 +197,12 @@ def _loops(source: str) -> Spans[None]:
 
 
 def in_loop(sources: Mapping[str, str], file: str, line: int, first: int) -> bool:
-    """Whether `line` lies in a loop that starts at or after `first`, the function's first line."""
+    """Whether `line` is in a loop that starts at or after `first`, the function's first line."""
     return any(first <= start for start, _, _ in _loops(sources.get(file, "")).around(line))
 
 
 def in_finally(sources: Mapping[str, str], file: str, line: int) -> bool:
-    """Whether the line lies in a `finally:` block: an exception passes through there, and does not begin there."""
+    """Whether the line is in a `finally:` block, which an exception passes through but does not start in."""
     return any(_finally(sources.get(file, "")).around(line))
 
 
@@ -202,7 +213,7 @@ def _finally(source: str) -> Spans[None]:
 
 
 def reader_line(sources: Mapping[str, str], file: str, first: int, function: str, name: str) -> int | None:
-    """The first line of the function that starts at `first` which reads `name`, by its syntax tree."""
+    """The first line that reads `name` in the function that starts at `first`; None without one."""
     text = sources.get(file, "")
     for start, last, (_, known) in reversed(list(_spans(text).around(first))):
         if known == function:
@@ -213,7 +224,7 @@ def reader_line(sources: Mapping[str, str], file: str, first: int, function: str
 
 @lru_cache(maxsize=SOURCES)
 def _bodies(source: str) -> dict[int, int]:
-    """First line of each function, with decorators, and the line of its first statement: behind the parameters."""
+    """First line of each function, with decorators, to the line of its first statement, after the parameters."""
     functions = (node for node in _nodes(source) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
     return {
         min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]): node.body[0].lineno
@@ -230,6 +241,6 @@ def _first_use(body: Iterable[str], start: int, name: str, after: int) -> int | 
 
 
 def snippet(sources: Mapping[str, str], file: str, line: int) -> str:
-    """The line itself, as it was when the target ran; empty where the source is not known."""
+    """The text of the line when the target ran; empty if the source is not known."""
     lines = lines_of(sources.get(file, ""))
     return lines[line - 1].strip() if 0 < line <= len(lines) else ""

@@ -1,4 +1,4 @@
-"""What a name of a source file stands for: `flash_attn.flash_attn_func`, whatever the file calls it."""
+"""What a name in a source file refers to: `flash_attn.flash_attn_func`, whatever its local name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 
 def parsed(text: str) -> ast.Module | None:
-    """The syntax tree; None for a file that does not parse: torch could not have imported it either."""
+    """The syntax tree; None for a file that does not parse, because Python could not have imported it either."""
     try:
         return ast.parse(text.lstrip("\ufeff"))
     except (SyntaxError, ValueError, RecursionError):
@@ -15,7 +15,7 @@ def parsed(text: str) -> ast.Module | None:
 
 
 def dotted(node: ast.AST) -> str:
-    """`self.attend` as it is written; empty where it is not a dotted name."""
+    """A dotted name as written, such as `self.attend`; empty if the node is not a dotted name."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
@@ -24,14 +24,14 @@ def dotted(node: ast.AST) -> str:
 
 
 class Names:
-    """The imports of one file, those inside of functions too."""
+    """The imports of one file, including those inside functions."""
 
     def __init__(self, tree: ast.AST) -> None:
         self.bound = dict(_imported(tree))
         """Local name to dotted name; the last import wins."""
 
     def of(self, node: ast.AST) -> str:
-        """`torch.compiler.disable` for whatever the file calls it; empty where it is not a dotted name."""
+        """The full dotted name of a local one, such as `torch.compiler.disable`; empty if the node is not a dotted name."""
         first, _, rest = dotted(node).partition(".")
         return ".".join(filter(None, [self.bound.get(first, first), rest]))
 

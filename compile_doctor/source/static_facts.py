@@ -1,4 +1,4 @@
-"""What the syntax trees of the user's own files say: it completes a run, which sees only the lines that it reaches."""
+"""Facts from the syntax trees of the user's own files. They complete a run, which sees only the lines that it reaches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FLEX = "torch.nn.attention.flex_attention.flex_attention"
 
 @dataclass(frozen=True)
 class Place:
-    """A line of a file; `name` is what was found there."""
+    """A line of a file; `name` is what is there."""
 
     file: str
     line: int
@@ -27,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True)
 class StaticFacts:
-    """All that is looked for, over all files, in the order of file and line."""
+    """The facts of all files, in the order of file and line."""
 
     disable_contexts: tuple[Place, ...]
     """`with torch.compiler.disable():`."""
@@ -35,11 +35,11 @@ class StaticFacts:
     flash_attn_calls: tuple[FlashCall, ...]
     flash_attn_uses: tuple[FlashUse, ...]
     masks_in_forward: tuple[Place, ...]
-    """create_block_mask in a `forward`, with a function that is defined in it."""
+    """Calls of create_block_mask in a `forward`, with a function that is defined in it."""
 
 
 def read_static(sources: Mapping[str, str]) -> StaticFacts:
-    """Files that do not parse are left out: torch could not have imported them."""
+    """Reads the facts of files (path to source). Files that do not parse are left out: Python could not import them either."""
     found: dict[str, list[Place]] = {"disable": [], "mask": []}
     for file, text in sorted(sources.items()):
         for kind, line, function, name in _facts(text):
@@ -89,7 +89,7 @@ class _Walker:
 
 
 def producer(text: str, line: int, argument: int) -> tuple[int, str] | None:
-    """(line, source) of the assignment that gave a call's positional argument its value, in the same function.
+    """(line, source) of the assignment in the same function that set a call's positional argument; None without one.
 
     For `flex_attention(q, k, v)` at `line` and argument 1: the last assignment to `k` before it.
     """

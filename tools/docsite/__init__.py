@@ -1,7 +1,7 @@
 """The generated pages of the documentation site: one for each check, cause, recipe, example and JSON schema.
 
-They are made from what the package already knows (no second text to keep), and without mkdocs: tests read them as they
-are. `tools/site_hook.py` hands them to mkdocs.
+They are made from the data of the package, so that no text exists twice, and without mkdocs, so that tests can read them.
+`tools/site_hook.py` passes them to mkdocs.
 """
 
 from __future__ import annotations

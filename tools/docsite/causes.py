@@ -10,12 +10,12 @@ from docsite.page import Page, bullets, code, escape, facts, inline, sections, t
 
 SOURCE = "compile_doctor/data/causes.yaml"
 INTRODUCTION = """\
-Why a graph breaks, and what to type instead. A finding's `cause` is one of these names; baselines hold it, so that it
-never changes. The first cause that fits torch's reason is taken, in this order. Torch numbers its own reasons: the
-[table of its ids](torch-ids.md) leads back here."""
+Why a graph breaks, and how to fix it. The `cause` of a finding is one of these names. Baselines contain the names, so they
+never change. The first cause in this order that matches torch's reason is reported. Torch has its own ids for reasons: the
+[table of torch's ids](torch-ids.md) links to these causes."""
 IDS = """\
-Torch writes an id of its own into most graph breaks, from 2.9 on. Each leads to torch's page about it; `compile-doctor
-explain GB0170` shows in a terminal what torch says."""
+Since 2.9, torch writes one of its own ids into most graph breaks. Each id here links to torch's page about it.
+`compile-doctor explain GB0170` shows torch's explanation in a terminal."""
 
 
 def pages() -> Iterator[Page]:
@@ -43,7 +43,7 @@ def _body(cause: Cause) -> str:
     about = facts(
         [
             ("Name", inline(cause.key)),
-            ("Code", f"{of_cause(cause)}{', as an info: it was asked for' if cause.deliberate else ''}"),
+            ("Code", f"{of_cause(cause)}{', as an info: the break is intended' if cause.deliberate else ''}"),
         ]
     )
     patterns = bullets(f"{inline(one.pattern)}" for one in cause.patterns)
@@ -68,7 +68,7 @@ def _ids() -> Page:
     rows = []
     for entry in registry().values():
         cause = known.get(entry.gb_id)
-        link = f"[{inline(cause.key)}]({cause.key}.md)" if cause else "torch's hints are shown"
+        link = f"[{inline(cause.key)}]({cause.key}.md)" if cause else "none: torch's hints are shown"
         rows.append((upstream(entry.gb_id), escape(entry.name), _seen(entry), link))
     body = f"{IDS}\n\n{table(('Id', 'Name', 'Torch', 'Cause'), rows)}"
     about = f"The {len(rows)} graph break ids of torch, their versions, and the causes that they are reported as."

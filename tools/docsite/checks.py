@@ -1,4 +1,4 @@
-"""One page for each check: what it means, and the two programs that show it."""
+"""One page for each check: what it means, and two programs, one on which it fires and one on which it does not."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from compile_doctor.recipes.catalogue import all_recipes
 from docsite.page import Page, bullets, code, escape, facts, prose, sections, table
 
 INTRODUCTION = """\
-What a diagnosis can find. A code keeps its meaning once it is released; `compile-doctor explain CD101` shows these pages
-in a terminal. An *outcome* ends the diagnosis without a verdict on `torch.compile`."""
+What a diagnosis can find. A released code keeps its meaning. `compile-doctor explain CD101` shows a page in a terminal. An
+*outcome* ends the diagnosis without a verdict on `torch.compile`."""
 
 
 def pages() -> Iterator[Page]:
@@ -33,7 +33,7 @@ def pages() -> Iterator[Page]:
 
 
 def file(check: Check) -> str:
-    """The name of its page."""
+    """The file name of its page."""
     return f"{check.code.lower()}.md"
 
 
@@ -43,7 +43,7 @@ def severity(check: Check) -> str:
 
 
 def of_cause(cause: Cause) -> str:
-    """The code of a break with this cause, unless a loop or a `try` around it makes it another."""
+    """The code of a break with this cause, if no loop or `try` around it changes the code."""
     return "CD102" if cause.data_dependent_branch else "CD101"
 
 

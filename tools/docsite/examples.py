@@ -1,4 +1,4 @@
-"""One page for each shipped example: what it teaches, its variants, its source."""
+"""One page for each shipped example: what it shows, its variants, and its source."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from compile_doctor.examples import example_names, example_path, example_summary
 from docsite.page import Page, code, escape, inline, prose, sections, table
 
 INTRODUCTION = """\
-Small models that are shipped with the package. Each is a target: `compile-doctor diagnose example:NAME`; a variant,
-mostly one with a mistake, is `example:NAME:VARIANT`. `compile-doctor examples NAME --copy .` copies one, to change it."""
+Small models that are shipped with the package. Each is a target: `compile-doctor diagnose example:NAME`. A variant, which
+usually has a mistake, is `example:NAME:VARIANT`. `compile-doctor examples NAME --copy .` copies an example, so that you can
+change it."""
 
 
 def pages() -> Iterator[Page]:
@@ -20,7 +21,12 @@ def pages() -> Iterator[Page]:
         for name in example_names()
     ]
     body = f"{INTRODUCTION}\n\n{table(('Example', 'What it is', 'Variants'), rows)}"
-    yield Page("examples/index.md", "Examples", "The models that compile-doctor ships, right and with mistakes.", body)
+    yield Page(
+        "examples/index.md",
+        "Examples",
+        "The models that compile-doctor ships, correct ones and ones with mistakes.",
+        body,
+    )
     for name in example_names():
         path = f"compile_doctor/examples/{example_path(name).name}"
         yield Page(f"examples/{name}.md", name, example_summary(name), _body(name), path, hide=("toc",))

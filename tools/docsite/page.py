@@ -1,4 +1,4 @@
-"""A page of the site, and the few pieces of Markdown that pages are made of."""
+"""A page of the site, and functions for the Markdown of pages."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ _CODE = re.compile(r"(```.*?^```|`[^`\n]+`)", re.DOTALL | re.MULTILINE)
 
 @dataclass(frozen=True)
 class Page:
-    """`path` is its source as the site sees it, such as `checks/cd101.md`; `source` the file of the repository behind it."""
+    """`path` is its Markdown file on the site, such as `checks/cd101.md`; `source` is the file to edit."""
 
     path: str
     title: str
-    """Plain text: it is in the navigation, too."""
+    """Plain text: the navigation shows it too."""
     description: str
     body: str
     source: str = ""
     heading: str = ""
-    """The title with Markdown, if it has some."""
+    """The title as Markdown, if it differs from `title`."""
     hide: Sequence[str] = field(default=())
-    """Parts of the theme that the page does without, such as `toc`."""
+    """Parts of the theme that the page does not show, such as `toc`."""
 
     @property
     def markdown(self) -> str:
-        """The whole page, with its front matter. JSON is YAML, and quotes what has to be quoted."""
+        """The whole page, with its front matter. Its values are JSON, which is valid YAML with all quotes."""
         facts = {"title": self.title, "description": plain(self.description), "hide": list(self.hide)}
         front = "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in facts.items() if value)
         return f"---\n{front}\n---\n\n# {self.heading or escape(self.title)}\n\n{self.body.strip()}\n"
 
 
 def plain(text: str, limit: int = 160) -> str:
-    """One line without markup, for a description: a search engine shows about as much."""
+    """One line without markup, for a description: search engines show about 160 characters."""
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
     return textwrap.shorten(re.sub(r"[`*]", "", text), limit, placeholder=" …")
 
 
 def escape(text: str) -> str:
-    """Text that may have `code` and *emphasis*, and no other markup: not the brackets and underscores of code without marks."""
+    """Text in which `code` and *emphasis* are markup, and the rest, such as brackets and underscores, is escaped."""
     parts = _CODE.split(text)
     parts[::2] = [_escape(part) for part in parts[::2]]
     return "".join(parts)
@@ -54,33 +54,33 @@ def _escape(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Paragraphs as the package has them for a terminal; what is indented as a whole is code."""
+    """Paragraphs that were written for a terminal; an indented paragraph is code."""
     blocks = re.split(r"\n\s*\n", textwrap.dedent(text).strip("\n"))
     return "\n\n".join(code(textwrap.dedent(one)) if one.startswith("  ") else escape(one) for one in blocks)
 
 
 def code(text: str, language: str = "python") -> str:
-    """A fenced block, with a fence that the text does not have."""
+    """A fenced block, with a fence that is longer than any in the text."""
     longest = max((len(run) for run in re.findall(r"^`{3,}", text, re.MULTILINE)), default=2)
     fence = "`" * (longest + 1)
     return f"{fence}{language}\n{text.strip(chr(10)).rstrip()}\n{fence}"
 
 
 def inline(text: str) -> str:
-    """`text` as code within a line."""
+    """`text` as inline code."""
     mark = "``" if "`" in text else "`"
     pad = " " if mark in text or text[:1] == "`" or text[-1:] == "`" else ""
     return f"{mark}{pad}{text}{pad}{mark}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Cells are Markdown of one line; a bar within one is escaped here."""
+    """A table. Cells are Markdown of one line; a bar in a cell is escaped here."""
     lines = [list(head), ["---"] * len(head), *map(list, rows)]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def facts(found: Iterable[tuple[str, str]]) -> str:
-    """A table without heads of what a thing is; empty values are left out."""
+    """A table of names and values, without a head. Empty values are omitted."""
     return table(("", ""), [(f"**{name}**", value) for name, value in found if value])
 
 
@@ -90,5 +90,5 @@ def bullets(items: Iterable[str]) -> str:
 
 
 def sections(*parts: tuple[str, str]) -> str:
-    """Each part under its heading (none if that is empty); parts without text are left out."""
+    """Each part under its heading, without one if it is empty. Parts without text are omitted."""
     return "\n\n".join(f"## {title}\n\n{text}" if title else text for title, text in parts if text)

@@ -1,4 +1,4 @@
-"""One page for each recipe: the defect, what the recipe changes, where it was proven, its program and its code."""
+"""One page for each recipe: the defect, what the recipe changes, where it was verified, its program and its code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from docsite.page import Page, bullets, code, escape, facts, inline, prose, sect
 
 
 def pages() -> Iterator[Page]:
-    """The index, which begins with the folder's own page, and a page for each recipe."""
+    """The index, which begins with recipes/README.md, and a page for each recipe."""
     rows = [
         (f"[{one.id}]({one.id}.md)", escape(one.title), inline(ranges(one.affects)), _kind(one))
         for one in all_recipes()
@@ -41,7 +41,7 @@ def pages() -> Iterator[Page]:
 
 
 def _verified() -> Page:
-    """The table of all proofs, as `make verify-recipes` wrote it."""
+    """The table that `make verify-recipes` wrote."""
     title, _, body = (folders()[0] / "VERIFIED.md").read_text(encoding="utf-8").partition("\n")
     about = "Every recipe on every torch: whether its program fails without it and passes with it."
     rows = re.sub(r"^\| ([a-z][\w-]+) \|(?= (?!\d))", r"| [\1](\1.md) |", body, flags=re.MULTILINE)
@@ -62,7 +62,7 @@ def _body(recipe: Recipe) -> str:
             ("Fixed in", ", ".join(f"{package} {version}" for package, version in recipe.fixed_in.items())),
             ("Only if", ", ".join(f"{key} is {inline(value)}" for key, value in recipe.conditions.items())),
             ("Applied", how),
-            ("Without it", "a result that is wrong, and no error" if recipe.silent_wrong_result else ""),
+            ("Without it", "the result is wrong, without an error" if recipe.silent_wrong_result else ""),
             ("Recognised by", ", ".join(recipe.signature.codes)),
         ]
     )
@@ -72,22 +72,22 @@ def _body(recipe: Recipe) -> str:
         ("The defect", prose(recipe.explanation)),
         ("By hand", prose(recipe.workaround) if recipe.workaround else ""),
         ("What it changes", bullets(inline(change) for change in changes(recipe))),
-        ("Proven", _proven(recipe)),
+        ("Verified", _verified_on(recipe)),
         ("Upstream", bullets(f"<{url}>" for url in recipe.upstream)),
-        ("The program that proves it", code(recipe.verify) if recipe.verify else ""),
+        ("The program that verifies it", code(recipe.verify) if recipe.verify else ""),
         ("The code", _code(patch) if patch else ""),
     )
 
 
-def _proven(recipe: Recipe) -> str:
+def _verified_on(recipe: Recipe) -> str:
     row = read_table().get(recipe.id)
     if not row:
         return ""
     words = (
-        "`ok`: the program below fails without the recipe, passes with it, and fails again once it is reverted. `–`: outside "
-        "of the recipe's range, where it passes without it. `seen`: it fails, and the recipe only warns."
+        "`ok`: the program below fails without the recipe, passes with it, and fails again once it is reverted. `–`: this "
+        "torch is not in the recipe's range, and the program passes without it. `seen`: it fails, and the recipe only warns."
     )
-    command = f"`compile-doctor patches verify {recipe.id}` runs it here; [all recipes](VERIFIED.md)."
+    command = f"`compile-doctor patches verify {recipe.id}` runs it on your machine. [The results of all recipes](VERIFIED.md)."
     return f"{table(['torch', *row], [['result', *row.values()]])}\n\n{words}\n{command}"
 
 

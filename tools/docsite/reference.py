@@ -1,4 +1,4 @@
-"""The pages of the Python API: mkdocstrings makes them, from signatures and docstrings, without importing anything."""
+"""The pages of the Python API: mkdocstrings makes them from signatures and docstrings, without importing anything."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from docsite.page import Page
 
 INTRODUCTION = """\
-What can be called from Python. Nothing here imports torch before something has to run. [From Python](../docs/python.md)
-is the page to begin with."""
+The functions and classes for Python programs. None of these modules imports torch until something has to run. Begin with
+[From Python](../docs/python.md)."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class Module:
     title: str
     description: str
     members: Sequence[str] = ()
-    """All that have a docstring, if none is named."""
+    """The public names; if empty, all that have a docstring."""
     imported_as: str = ""
-    """Where users import them from."""
+    """The module from which users import them."""
 
     @property
     def markdown(self) -> str:
-        """What mkdocstrings reads."""
-        if not self.imported_as:  # the module itself, whose docstring is the page's beginning
+        """The directives for mkdocstrings."""
+        if not self.imported_as:  # the module itself: the page begins with its docstring
             shown = f"\n      members: {json.dumps(self.members)}" if self.members else ""
             return f"::: {self.name}\n    options:\n      show_root_heading: false{shown}"
         members = "\n\n".join(f"::: {self.name}.{member}" for member in self.members)
@@ -51,16 +51,18 @@ MODULES = (
         "compile_doctor",
     ),
     Module(
-        "compile_doctor.auto", "Automatic recipes", "`import compile_doctor.auto` applies what is safe on this torch."
+        "compile_doctor.auto",
+        "Automatic recipes",
+        "`import compile_doctor.auto` applies the recipes that are safe on this torch.",
     ),
-    Module("compile_doctor.flex", "flex_attention", "flex_attention that stays fused beside an outer torch.compile."),
+    Module("compile_doctor.flex", "flex_attention", "flex_attention that stays fused inside an outer torch.compile."),
     Module(
         "compile_doctor.pytest_plugin",
         "pytest plugin",
-        "What a test, or a block of it, may cost under torch.compile.",
+        "Limits for what a test, or a block in it, may cost under torch.compile.",
         ("CompileHealth", "compile_health"),
     ),
-    Module("compile_doctor.errors", "Errors", "What is raised if the user has to do something about it."),
+    Module("compile_doctor.errors", "Errors", "The exceptions for problems that the user can fix."),
 )
 
 

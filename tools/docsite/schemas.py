@@ -10,15 +10,15 @@ from compile_doctor.schemas import IDENTIFIERS, file_name, published
 from docsite.page import Page, code, escape, inline, table
 
 INTRODUCTION = """\
-What `--format json` writes, by the name that a document has under `schema`. [JSON](../docs/json.md) says what a version
-promises; `compile-doctor explain compile-doctor/report/1` prints a schema."""
+The documents that `--format json` writes, by the value of their key `schema`. [JSON](../docs/json.md) explains what a
+version promises. `compile-doctor explain compile-doctor/report/1` prints a schema."""
 
 
 def pages() -> Iterator[Page]:
     """The index, and a page for each schema."""
     found = {name: json.loads(published(identifier) or "") for name, identifier in IDENTIFIERS.items()}
     rows = [(f"[{one['title']}]({name}.md)", escape(one["description"])) for name, one in found.items()]
-    body = f"{INTRODUCTION}\n\n{table(('Schema', 'Of'), rows)}"
+    body = f"{INTRODUCTION}\n\n{table(('Schema', 'Document'), rows)}"
     yield Page("schemas/index.md", "JSON schemas", "The JSON documents that compile-doctor writes, key by key.", body)
     for name, one in found.items():
         path = f"compile_doctor/schemas/{file_name(name)}"
@@ -39,7 +39,7 @@ def _keys(part: Mapping[str, Any]) -> str:
     rows = [
         (inline(key), _type(found), escape(found.get("description", ""))) for key, found in part["properties"].items()
     ]
-    return table(("Key", "Type", "What it is"), rows)
+    return table(("Key", "Type", "Meaning"), rows)
 
 
 def _type(found: Mapping[str, Any]) -> str:

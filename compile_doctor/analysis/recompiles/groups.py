@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from compile_doctor.analysis.recompiles.guards import Guard, carrier, entry, parse
+from compile_doctor.analysis.recompiles.guards import Guard, carrier, entry, parse, plain
 from compile_doctor.capture.trace.read import function_name
-from compile_doctor.model.compilations import Compilation
+from compile_doctor.model.compilations import Compilation, Specialization
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.stacks import Frame
-from compile_doctor.source import locations
+from compile_doctor.source import locations, uses
+from compile_doctor.source.writes import Write, last_name, writes
 
 STATE_KINDS = frozenset(
     {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "none", "type", "length"}
@@ -21,6 +22,9 @@ UNREAD_KINDS = frozenset(
     {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "shape-range", "alias"}
 )
 """Guards on a whole argument or setting: no single line reads them, so the location is the function."""
+
+WRITABLE_KINDS = frozenset({"module-int", "value", "attribute", "keys", "length", "empty", "none"})
+"""Guards on the value of an attribute or a key, which the program may write while it runs."""
 
 _Known = defaultdict[tuple[str, str | None], dict[str, str]]
 """By process and entry, what the entry was compiled for: the value that each guard requires, by the guard's key."""
@@ -44,6 +48,10 @@ class Recompiled:
     """The user's line that called the frame."""
     follows_break: bool
     """Whether the value that varies comes from a graph break."""
+    written: Write | None = None
+    """The statement, outside constructors, that writes the attribute or key that varies."""
+    fixed: Specialization | None = None
+    """For a size: where the traced code fixed it to one value, although torch had made it dynamic."""
 
 
 def group_recompilations(evidence: Evidence, torch_root: str | None, broken: Sequence[Frame]) -> tuple[Recompiled, ...]:
@@ -51,29 +59,71 @@ def group_recompilations(evidence: Evidence, torch_root: str | None, broken: Seq
     assigned = _assigned(evidence, broken)
     groups: dict[tuple[str, str, str], list[tuple[Compilation, Guard]]] = defaultdict(list)
     known: _Known = defaultdict(dict)
+    decided: dict[tuple[str, str | None], str] = {}
     for compilation in evidence.compilations:
         guards = [parse(reason) for reason in compilation.recompile_reasons]
-        met = _met(known, compilation, guards)
-        if guards and not locations.is_interior(compilation.file, compilation.function):
-            guard = decisive(guards, met)
-            if locations.is_plumbing(compilation.file) and guard.source == "fn":
+        met = [*_met(known, compilation, guards), *_superseded(decided, compilation, guards)]
+        chosen = decisive(guards, met, evidence.sources) if guards else None
+        if chosen:
+            decided[compilation.process, compilation.label] = chosen.key
+        if chosen and not locations.is_interior(compilation.file, compilation.function):
+            if locations.is_plumbing(compilation.file) and chosen.source == "fn":
                 continue  # torch wraps every torch.nn module in the same `inner(fn)`: another module, not a recompile
-            groups[compilation.file, function_name(compilation.function), guard.key].append((compilation, guard))
+            groups[compilation.file, function_name(compilation.function), chosen.key].append((compilation, chosen))
     return tuple(
         _group(evidence, torch_root, assigned, file, function, members)
         for (file, function, _), members in groups.items()
     )
 
 
-def decisive(guards: list[Guard], met: Sequence[Guard] = ()) -> Guard:
+def decisive(guards: list[Guard], met: Sequence[Guard] = (), sources: Mapping[str, str] | None = None) -> Guard:
     """The guard that explains a recompilation: there is one per cached entry, the newest first.
 
-    Those in `met` do not: some other entry has that value. Of the rest, an entry that failed only because it belongs to
-    another layer (an int attribute, another function) does not explain why the entry of *this* layer failed. If any entry
-    failed because of a shape, dtype or global state, that is the explanation.
+    Those in `met` do not: another entry has that value, or was made for it. Of the rest, a value that the program writes
+    while it runs explains it if the newest entry failed for that. An entry that failed only because it belongs to another
+    layer (an int attribute that only the constructor writes, another function) does not explain why the entry of *this*
+    layer failed: if any entry failed because of a shape, dtype or global state, that is the explanation.
     """
     left = [guard for guard in guards if guard not in met] or guards
+    if _written(left[0], sources or {}):
+        return left[0]
     return next((guard for guard in left if guard.kind in STATE_KINDS), left[0])
+
+
+def _superseded(
+    decided: Mapping[tuple[str, str | None], str], compilation: Compilation, guards: list[Guard]
+) -> list[Guard]:
+    """The guards on sizes for which a later entry was made that now fails for something else: that is what is new.
+
+    A static entry fails by each new size. The entry that was made because of the size is dynamic: if it fails by an
+    attribute, the attribute is what varies.
+    """
+    found = []
+    for index, guard in enumerate(guards):
+        if guard.kind != "size":
+            continue
+        newer = zip(compilation.recompile_reasons[:index], guards[:index])
+        if any(
+            decided.get((compilation.process, entry(reason))) == guard.key and other.key != guard.key
+            for reason, other in newer
+        ):
+            found.append(guard)
+    return found
+
+
+def _written(guard: Guard, sources: Mapping[str, str]) -> Write | None:
+    """Where the program writes the attribute or key that the guard reads; in the file that reads it, if torch names it."""
+    if guard.kind not in WRITABLE_KINDS:
+        return None
+    base = re.sub(r"(?:\[\d+\])+$", "", guard.source)
+    name = last_name(base)
+    if name is None:
+        return None
+    tail = guard.read_at[0] if guard.read_at else ""
+    near = next((file for file in sorted(sources) if tail and file.endswith(tail)), None)
+    found = list(writes(sources, name, near))
+    reads = guard.read_at[1] if guard.read_at else 0
+    return min(found, key=lambda one: abs(one.line - reads), default=None)
 
 
 def _met(known: _Known, compilation: Compilation, guards: list[Guard]) -> list[Guard]:
@@ -107,20 +157,43 @@ def _group(
     caller = locations.innermost_mine((*around, *callers), torch_root)
     resumed = compilation.function != function
     follows = guard.source.startswith("___stack") or (resumed and name in assigned.get((file, function), ()))
-    own = (caller or _reader(evidence, torch_root, guard)) if locations.is_plumbing(file) else None
+    own = None
+    if locations.is_plumbing(file):
+        own = caller or _reader(evidence, torch_root, guard)
+    elif locations.owner(file, torch_root) == "torch":
+        own = _reader(evidence, torch_root, guard) or caller  # torch.optim's wrapper of a step that the user wrote
     if own:
         file, line, function, caller = own.file, own.line, own.function, None
     return Recompiled(
         guard=guard,
         file=file,
-        function=locations.qualified(evidence.sources, file, line, function),
+        function=_function_at(evidence, file, line, function),
         line=line,
         compilations=tuple(member for member, _ in members),
         guards=tuple(found for _, found in members),
         reason=next(reason for reason in compilation.recompile_reasons if parse(reason) == guard),
         caller=caller,
         follows_break=follows,
+        written=_written(guard, evidence.sources),
+        fixed=_fixed(guard, [member for member, _ in members]),
     )
+
+
+def _function_at(evidence: Evidence, file: str, line: int, function: str) -> str:
+    """The function of the line, which may be another one that the frame calls: torch names the reader of the value."""
+    name = locations.qualified(evidence.sources, file, line, function)
+    around = locations.enclosing(evidence.sources, file, line)
+    return around if name == function and around != "<module>" else name
+
+
+def _fixed(guard: Guard, compilations: Sequence[Compilation]) -> Specialization | None:
+    """Where the frame's code fixes the size (or int) that varies."""
+    wanted = f".size()[{guard.dimension}]" if guard.kind == "size" else ""
+    for compilation in compilations:
+        for one in compilation.specialized:
+            if plain(one.source) == guard.source + wanted:
+                return one
+    return None
 
 
 def _reader(evidence: Evidence, torch_root: str | None, guard: Guard) -> Frame | None:
@@ -146,6 +219,10 @@ def _line(evidence: Evidence, guard: Guard, compilation: Compilation, function: 
     # For a closure torch names a line inside the function that was passed in, which may be anywhere.
     if guard.kind != "closure" and guard.read_at and file.endswith(guard.read_at[0]):
         return guard.read_at[1]
+    attribute = last_name(re.sub(r"(?:\[\d+\])+$", "", guard.source)) if guard.source.startswith("self.") else None
+    found = uses.attribute_reader(sources, file, attribute, definition) if attribute else None
+    if found:
+        return found
     names = (name, guard.source.split(".", 1)[0])  # `block_mask.mask_mod` is read where block_mask is
     return next(filter(None, (locations.reader_line(sources, file, first, function, one) for one in names)), definition)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LONGEST = 1_000
 """Characters of a guard that are parsed: a guard that compares a long string contains all of it."""
@@ -12,7 +12,11 @@ MODULE_INT_HINT = "integer attributes of the nn.Module"
 _ENTRY = re.compile(r"^\s*(?:- )?(\d+/\d+): ")
 _MODULE = re.compile(r"\._(?:modules|parameters|buffers)\['(\w+)'\]")
 _GLOBAL = re.compile(r"\bG\['(\w+)'\]")
-"""How torch writes `self.layer` and a global `NAME`."""
+_LOCAL = re.compile(r"\bL\['(\w+)'\]")
+_FIRST_KEY = re.compile(r"\[list\(dict\.keys\([^()]{0,200}\)\)\[\d+\]\]")
+_AS_TENSOR = re.compile(r"___as_tensor\(([\w.\[\]']+)\)\.item\(\)")
+_IMPORTED = re.compile(r"\b__import_(\w+)")
+"""How torch writes `self.layer`, a module that was imported (`__import_einops_dot__backends`), a global `NAME` and a local `name`."""
 _COMMENT = re.compile(r"(?<!\s)\s+# (?P<code>.*?)(?<!\s)\s+# (?P<file>[^#\n]*?):(?P<line>\d+) in (?P<function>\S+)")
 _STACK = re.compile(r'File "([^"\n]+)", line (\d+), in (\S+)')
 _CARRIED = re.compile(r"(.+?)\.((?:__closure__|__defaults__|__kwdefaults__|keywords)\[.*)")
@@ -42,11 +46,13 @@ class Guard:
     now: str | None = None
     read_at: tuple[str, int] | None = None
     """File (in some versions only its tail) and line that torch names as the first reader of the value."""
+    of_module: bool = False
+    """Whether `source` begins with the name of a module that was imported: state of that module."""
 
 
 def parse(reason: str) -> Guard:
     """Parses one reason, with or without its `4/1: ` prefix. Never raises: an unknown guard gets the kind `other`."""
-    text = _GLOBAL.sub(r"\1", _MODULE.sub(r".\1", _ENTRY.sub("", reason.strip())))
+    text = plain(_ENTRY.sub("", reason.strip()))
     first = text.split("\n", 1)[0]
     expression = re.split(r"(?<!\s)\s+(?:# |\(HINT: )", first[:LONGEST], maxsplit=1)[0].strip()
     for pattern, build in _PATTERNS:
@@ -55,8 +61,20 @@ def parse(reason: str) -> Guard:
             guard = build(match, text)
             break
     else:
-        guard = Guard("other", expression, f"the guard `{expression}` failed", re.sub(r"-?\d[\w.]*", "N", expression))
-    return _with_place(guard, text, first)
+        guard = Guard("other", expression, f"the guard `{expression}` failed", _other_key(expression))
+    words = _FIRST_KEY.sub("[…]", guard.words)
+    return replace(guard, words=words, read_at=_place(text, first), of_module="__import_" in reason)
+
+
+def plain(source: str) -> str:
+    """torch's name of a value as the user wrote it: `L['x']`, `G['SCALE']`, `self._modules['net']` are x, SCALE, self.net."""
+    text = _LOCAL.sub(r"\1", _GLOBAL.sub(r"\1", _MODULE.sub(r".\1", source)))
+    text = _AS_TENSOR.sub(r"\1", text)
+    return _IMPORTED.sub(lambda found: found[1].replace("_dot_", "."), text)
+
+
+def _other_key(expression: str) -> str:
+    return re.sub(r"-?\d[\w.]*", "N", expression)
 
 
 def entry(reason: str) -> str | None:
@@ -77,15 +95,12 @@ def _named(source: str) -> str:
     return f"a tensor that `{function}` captures" if function else f"`{source}`"
 
 
-def _with_place(guard: Guard, text: str, first: str) -> Guard:
+def _place(text: str, first: str) -> tuple[str, int] | None:
     frames = _STACK.findall(text.partition("User stack trace:")[2])
     comment = _COMMENT.search(first[-LONGEST:])
-    place = None
     if frames:
-        place = frames[-1][0], int(frames[-1][1])
-    elif comment:
-        place = comment["file"], int(comment["line"])
-    return Guard(guard.kind, guard.source, guard.words, guard.key, guard.dimension, guard.was, guard.now, place)
+        return frames[-1][0], int(frames[-1][1])
+    return (comment["file"], int(comment["line"])) if comment else None
 
 
 def _size(match: re.Match[str], _text: str) -> Guard:
@@ -166,6 +181,67 @@ def _keys(match: re.Match[str], _text: str) -> Guard:
     return Guard("keys", match["name"], f"the keys of `{match['name']}` changed", f"keys:{match['name']}")
 
 
+def _missing(match: re.Match[str], _text: str) -> Guard:
+    """`not ___dict_contains('shape', self.__dict__)`: an attribute that was set after the compilation."""
+    name, key, was = match["name"], match["key"], not match["negated"]
+    now = "now it has not" if was else "now it has"
+    if name.endswith(".__dict__"):
+        owner = name.removesuffix(".__dict__")
+        words = f"`{owner}` had {'an' if was else 'no'} attribute `{key}`, {now}"
+        return Guard("attribute", f"{owner}.{key}", words, f"keys:{name}")
+    return Guard("keys", name, f"`{name}` had {'the' if was else 'no'} key {key!r}, {now}", f"keys:{name}")
+
+
+def _has(match: re.Match[str], text: str) -> Guard:
+    name, key, was = match["name"], match["key"], not match["negated"]
+    words = f"`{name}` had {'an' if was else 'no'} attribute `{key}`, {'now it has not' if was else 'now it has'}"
+    return Guard("attribute", f"{name}.{key}", words, _other_key(match[0]))
+
+
+def _empty(match: re.Match[str], _text: str) -> Guard:
+    name = match["name"]
+    hooks = re.fullmatch(r"(.+)\._(\w*hooks)", name)
+    if hooks:
+        words = f"`{hooks[1]}` had no {hooks[2].replace('_', ' ')}, now it has"
+        return Guard("hooks", name, words, _other_key(match[0]), None, "0")
+    return Guard("empty", name, f"`{name}` was empty, now it is not", _other_key(match[0]), None, "0")
+
+
+def _hooks(match: re.Match[str], _text: str) -> Guard:
+    name = match["name"]
+    module, _, kind = name.rpartition("._")
+    return Guard(
+        "hooks", name, f"the {kind.replace('_', ' ')} of `{module}` changed", f"length:{name}", None, match["was"]
+    )
+
+
+def _iterator(match: re.Match[str], _text: str) -> Guard:
+    name = match["name"]
+    return Guard("length", name, f"the iterator `{name}` has another length", _other_key(match[0]))
+
+
+def _relation(match: re.Match[str], _text: str) -> Guard:
+    expression = re.sub(r"\.size\(\)\[(\d+)\]", r".shape[\1]", match[0])
+    words = f"it was compiled for sizes with `{expression}`, which the new sizes do not meet"
+    return Guard(
+        "shape-range", match["name"], words, f"shape-range:{match['name']}:{match['index']}", int(match["index"])
+    )
+
+
+def _mode(match: re.Match[str], _text: str) -> Guard:
+    return Guard("state", "torch_function_mode", "a TorchFunctionMode was entered or left", _other_key(match[0]))
+
+
+def _default_device(match: re.Match[str], _text: str) -> Guard:
+    return Guard("state", "default_device", "the default device changed", _other_key(match[0]))
+
+
+def _nan(match: re.Match[str], _text: str) -> Guard:
+    return Guard(
+        "value", match["name"], f"`{match['name']}` was NaN, now it is a number", _other_key(match[0]), None, "nan"
+    )
+
+
 def _none(match: re.Match[str], _text: str) -> Guard:
     name, negated = match["name"], bool(match["negated"])
     words = f"`{name}` was {'not ' if negated else ''}None, now it is{'' if negated else ' not'}"
@@ -207,6 +283,15 @@ _PATTERNS: tuple[tuple[str, _Build], ...] = (
     (r"GLOBAL_STATE changed: (?P<names>.+)", _state),
     (r"___check_(?P<what>obj|type|function_code|current_backend)_?(?:id)?\((?P<name>.+?),", _identity),
     (r"Cache line invalidated because (?P<name>.+) got deallocated", _gone),
+    (r"(?P<negated>not )?___dict_contains\((['\"])(?P<key>.+?)\2, (?P<name>.+)\)", _missing),
+    (r"(?P<negated>not )?hasattr\((?P<name>.+), ['\"](?P<key>.+)['\"]\)", _has),
+    (r"not (?P<name>[\w.\[\]'\"]+)$", _empty),
+    (r"len\((?P<name>.+\._\w*hooks)\) == (?P<was>\d+)", _hooks),
+    (r"___(?:tuple_iterator_len|normalize_range_iter|normalize_count_iter)\((?P<name>.+?)\) == ", _iterator),
+    (r"\(type\((?P<name>.+?)\) is (?:float|complex) and ", _nan),
+    (r"___check_torch_function_mode_stack", _mode),
+    (r"utils_device\.CURRENT_DEVICE == ", _default_device),
+    (r"(?=.*\.size\(\)\[.*\.size\(\)\[).*?(?P<name>[\w.\[\]'\"]+)\.size\(\)\[(?P<index>\d{1,3})\].*", _relation),
     (r"(?:not )?(?:___)?(?:list\()?dict\.(?:keys|contains)\((?P<name>.+?)\)", _keys),
     (r"(?:not )?___dict_contains\(.*?, (?P<name>.+)\)", _keys),
     (r"len\((?P<name>.+)\) [!=]= (?P<was>\d+)", _length),

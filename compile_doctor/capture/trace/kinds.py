@@ -45,7 +45,6 @@ IGNORED = frozenset(
         "optimize_ddp_split_graph",
         "propagate_real_tensors",
         "propagate_real_tensors_provenance",
-        "symbolic_shape_specialization",
         "aot_autograd_backward_compilation_metrics",
     ]
 )

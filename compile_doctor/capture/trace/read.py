@@ -16,7 +16,7 @@ from compile_doctor.capture.trace import records as trace_records
 from compile_doctor.capture.trace.kinds import IGNORED, IGNORED_PATTERN, WANTED
 from compile_doctor.capture.trace.records import Ids
 from compile_doctor.capture.trace.stream import Record, records
-from compile_doctor.model.compilations import Break, Compilation
+from compile_doctor.model.compilations import Break, Compilation, Specialization
 from compile_doctor.model.kernels import MARKERS, find_kernels
 from compile_doctor.model.stacks import Frame
 
@@ -28,7 +28,7 @@ _GAVE_UP = re.compile(
 _USER_STACK = re.compile(r"\nUser code traceback:\n")
 _UPSTREAM = re.compile(r"/gb/gb(\d{4})\.html")
 _FRAME = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
-_RESUMED = re.compile(r"^torch_dynamo_resume_in_(.+)_at_\d+$")
+RESUMED = re.compile(r"^torch_dynamo_resume_in_(.+)_at_\d+$")
 _LOOP = re.compile(r"graph break in (?:a )?(?:for/while )?loop")
 _SECTIONS = ("\n\nUser code traceback:\n", "\n\nStack variable source attribution:\n", "\n\nfrom user code:\n")
 _NOBODYS = re.compile(
@@ -45,7 +45,7 @@ Key = tuple[str, Any, Any, Any]
 
 def function_name(name: str) -> str:
     """The user's name of a function: a resume function is the function that it continues."""
-    match = _RESUMED.match(name)
+    match = RESUMED.match(name)
     return match[1] if match else name
 
 
@@ -185,6 +185,20 @@ class _Reader:
             fail_reason=metrics.fail_reason[:4000] if metrics.fail_reason else None,
             fail_at=(file, line) if file and line else None,
         )
+
+    def _symbolic_shape_specialization(self, record: Record, header: trace_records.Specialized) -> None:
+        fixed = header.symbolic_shape_specialization
+        index = self.current.get(self._key(record, header), -1)
+        entries = fixed.user_stack or ()
+        if index < 0 or not entries:
+            return
+        stack = self._stack(
+            Frame(self._name(record.pid, one.filename), one.line, function_name(one.name), one.loc or "")
+            for one in entries
+        )
+        before = self.trace.compilations[index].specialized
+        found = tuple(Specialization(source, fixed.value, stack) for source in fixed.sources)
+        self._change(self._key(record, header), specialized=(*before, *(one for one in found if one not in before)))
 
     def _recompile_reasons(self, record: Record, header: Ids) -> None:
         # A bare string if there is one reason, from torch 2.11 on.

@@ -70,6 +70,20 @@ class Measured(Ids):
     compilation_metrics: Metrics = msgspec.field(default_factory=Metrics)
 
 
+class Fixed(msgspec.Struct):
+    """Of `symbolic_shape_specialization`: a size that was dynamic, and that the traced code fixed to one value."""
+
+    sources: list[str] = []
+    value: str = ""
+    user_stack: list[StackEntry] | None = None
+
+
+class Specialized(Ids):
+    """A dynamic size or int became a constant while a frame was traced."""
+
+    symbolic_shape_specialization: Fixed = msgspec.field(default_factory=Fixed)
+
+
 class Version(msgspec.Struct):
     """The payload of `torch_version`."""
 
@@ -87,5 +101,6 @@ KINDS: dict[str, Any] = {
     "artifact:torch_version": Ids,
     "artifact:compile_doctor_graph": Ids,
     "inductor_output_code": Ids,
+    "symbolic_shape_specialization": Specialized,
 }
 """What is beside the kind's own word in its header."""

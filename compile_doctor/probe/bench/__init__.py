@@ -1,1 +1,1 @@
-"""One child of `bench`: what to measure, measuring it with torch's timer, and whether its output is right."""
+"""One child process of `bench`: finds what to measure, measures it with torch's timer, and checks its output."""

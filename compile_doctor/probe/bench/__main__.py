@@ -1,4 +1,4 @@
-"""The child process of `bench`: says what there is to measure (`plan`), or measures one case at one size.
+"""The child process of `bench`: lists what it can measure (`plan`), or measures one case at one size.
 
 Started by compile_doctor.bench.run with one argument, the path of a JSON file with the settings; it writes events.
 """
@@ -21,7 +21,7 @@ def main(settings_file: str) -> int:
     log = EventLog(Path(settings["directory"]))
     if settings.get("memory_limit"):
         limit_memory(log, int(settings["memory_limit"]))
-    sys.argv = [settings["target"] or "compile-doctor"]  # the target must not find the doctor's arguments there
+    sys.argv = [settings["target"] or "compile-doctor"]  # the target must not find the doctor's arguments
     if settings.get("patches"):
         waiting.start(settings["patches"])
     from compile_doctor.probe.bench.work import plan, work
@@ -34,7 +34,7 @@ def main(settings_file: str) -> int:
         return 130
     except NotATargetError as error:
         log.write(schema.NotATarget(message=str(error)))
-    except BaseException as error:  # the target's own, at import or while it is built: evidence, and no traceback
+    except BaseException as error:  # the target's own, at import or build: recorded, without a traceback
         log.write(schema.Raised(**describe(error)))
         return 70
     finally:

@@ -1,4 +1,4 @@
-"""Attention itself as contests: parity's implementations, and a function of the user's, on a few cases at any size."""
+"""Benchmarks of attention itself: parity's implementations, and a function of the user's, on a few cases at any size."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from compile_doctor.probe.parity.judge import why
 from compile_doctor.probe.parity.seen import FusedOperators, Seen
 
 WINDOW = 256
-"""Positions of the sliding window."""
+"""Positions in the sliding window."""
 SHARED = 4
-"""Query heads for each key and value head in the cases with grouped queries, where `--kv-heads` does not say."""
+"""Query heads per key and value head in the cases with grouped queries, if `--kv-heads` is not given."""
 BACKWARD = "+backward"
 TOLERATED = 0.1
-"""Of the largest gradient, between two implementations: enough to tell a wrong one; `parity` has the exact comparison."""
+"""Allowed difference of two implementations' gradients, as a share of the largest: finds a wrong one. `parity` is exact."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _window(tokens: int) -> Case:
 
 
 def _decode(tokens: int) -> Case:
-    return Case("decode", "one query behind a full cache", 1, tokens, decodes=True)
+    return Case("decode", "one query after a full cache", 1, tokens, decodes=True)
 
 
 _SHAPES = {
@@ -70,7 +70,7 @@ _SHAPES = {
 
 
 class AttentionSubject:
-    """The suite's implementations, and beside them `function`, where the target is one."""
+    """The suite's implementations, and `function` if the target is an attention function."""
 
     kind = "attention"
 
@@ -88,7 +88,7 @@ class AttentionSubject:
         self.implementations = {one.name: one for one in (*IMPLEMENTATIONS, *own)}
 
     def groups(self) -> list[dict[str, Any]]:
-        """Cases with grouped queries only where `--kv-heads` leaves the choice, and the heads can be grouped."""
+        """The cases; with grouped queries only if `--kv-heads` is not given and the heads can be grouped."""
         grouped = self.settings["kv_heads"] is None and self.settings["heads"] % SHARED == 0
         cases = [name for name, shape in _SHAPES.items() if grouped or not shape.grouped]
         if self.settings["grad"]:
@@ -120,7 +120,7 @@ class AttentionSubject:
 
 
 class _Contest:
-    """One case at one size: what each implementation is called with, and what its output has to be."""
+    """One case at one size: the inputs of each implementation, and the output that is expected."""
 
     def __init__(
         self, problem: Problem, backward: bool, dense: DenseGuard, implementations: dict[str, Implementation]
@@ -131,7 +131,7 @@ class _Contest:
         self.implementations = implementations
         self.sample = Sample(problem)
         self._right: Any = None
-        """The whole output of the first implementation that was right where it was looked at."""
+        """The whole output of the first implementation whose sampled rows were right."""
         self._calls: dict[str, Callable[[], Any]] = {}
         self._before = (0, 0)
 
@@ -142,7 +142,7 @@ class _Contest:
         return Contender(one.name, lambda: self._make(one), self._need(one), around)
 
     def _need(self, one: Implementation) -> int:
-        """What is written out by its nature: scores by the dense ones, the mask by create_block_mask and by SDPA."""
+        """Bytes that it must store: all scores in dense ones, the full mask in create_block_mask and SDPA."""
         q, case = self.problem.q, self.problem.case
         pairs = case.queries * case.keys
         masked = case.mask is not None and not (case.is_causal and one.name.startswith("sdpa"))
@@ -155,7 +155,7 @@ class _Contest:
         q, k, v = problem.q, problem.k, problem.v
         if self.backward:
             q, k, v = (tensor.detach().clone().requires_grad_() for tensor in (q, k, v))
-        if isinstance(one, Sdpa):  # its backend is chosen around all calls, and not in each
+        if isinstance(one, Sdpa):  # its backend is chosen once, around all calls
             options = sdpa_options(self._with_mask())
             forward = lambda: scaled_dot_product_attention(q, k, v, **options)  # noqa: E731
             _try(forward)
@@ -168,21 +168,21 @@ class _Contest:
         return call
 
     def _with_mask(self) -> Problem:
-        """With the mask as a tensor, which SDPA needs where `is_causal` does not say it."""
+        """With the mask as a tensor, which SDPA needs unless `is_causal` means the same."""
         problem = self.problem
         return problem if problem.case.is_causal else replace(problem, allowed=allowed_pairs(problem))
 
     def judge(self, name: str, output: Any) -> Judged:
-        """Whether it ran itself; sampled rows against float64; then all of it against the first that was right."""
+        """Checks that it ran itself, then sampled rows against float64, then everything against the first correct one."""
         unproven = self._unproven(name)
         if unproven:
             return Judged(reason=unproven, status="failed")
         first = output[0] if self.backward else output
         if first.shape != self.problem.q.shape:
-            return Judged(reason=f"shape {list(first.shape)}, not {list(self.problem.q.shape)}")
+            return Judged(reason=f"its output has shape {list(first.shape)}, not {list(self.problem.q.shape)}")
         far, allowed = self.sample.compare(first)
         if not far <= allowed:
-            return Judged(far, allowed, f"differs from the float64 reference by {far:.2g}")
+            return Judged(far, allowed, f"its output differs from the float64 reference by {far:.2g}")
         tensors = output if self.backward else (output,)
         if self._right is None:
             self._right = [tensor.detach().clone() for tensor in tensors]
@@ -190,10 +190,10 @@ class _Contest:
             ("output", "gradient of q", "gradient of k", "gradient of v"), tensors, self._right
         ):
             apart = difference(mine, other)
-            # Two outputs that are both right may lie on either side of it. Gradients have no reference here.
+            # Two correct outputs may lie on either side of the reference. Gradients have no reference here.
             bound = 2 * allowed if what == "output" else TOLERATED * float(other.abs().max())
             if not apart <= bound:
-                return Judged(apart, bound, f"its {what} differs from the others' by {apart:.2g}")
+                return Judged(apart, bound, f"its {what} differs from the first correct one by {apart:.2g}")
         return Judged(far, allowed, positions=self.problem.case.queries)
 
     def _unproven(self, name: str) -> str | None:
@@ -207,7 +207,7 @@ class _Contest:
 
 
 def _try(forward: Callable[[], Any]) -> None:
-    """Raises Unsupported, with torch's own reasons, where the one backend that is allowed does not take the inputs."""
+    """Raises Unsupported, with torch's own reasons, if the one allowed backend does not take the inputs."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

@@ -1,4 +1,4 @@
-"""Stands at the entry of flex_attention's dense path: counts its calls, and refuses those that would fill the machine."""
+"""Wraps the entry of flex_attention's dense path: counts its calls, and refuses those that would exceed free memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from compile_doctor.probe.observe.attention import DenseRefusedError, dense_byte
 
 
 class DenseGuard:
-    """One per process. Next to nothing beside a dense call, so that it can stand there while that is timed."""
+    """One per process. It costs almost nothing compared with a dense call, so it can stay while that is timed."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -26,7 +26,7 @@ class DenseGuard:
                 needed, left = dense_bytes(query, key), devices.of(query.device.type).free()
                 if left is not None and needed > left:
                     raise DenseRefusedError(
-                        f"ran dense, and writes its scores out: {human(needed)} needed, {human(left)} free"
+                        f"it ran dense, and stores all scores: {human(needed)} needed, {human(left)} free"
                     )
                 self._fits.add(size)
             return entry(query, key, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""What a benchmark ran on: the processor by name, the dtype, and what `describe_environment` says."""
+"""What a benchmark ran on: the name of the processor, the dtype, and the facts of `describe_environment`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compile_doctor.probe.environment import describe_environment
 
 
 def ran_on(device: str, dtype: torch.dtype | None) -> dict[str, Any]:
-    """By name; `device` is `cpu` or `cuda`."""
+    """The facts by name; `device` is `cpu` or `cuda`."""
     found = describe_environment(device)
     del found["torch_root"]  # a path of this machine
     found["cpu"] = _cpu()

@@ -1,4 +1,4 @@
-"""The user's model as contests: eager against compiled, forward, with backward, and prefill against decode."""
+"""Benchmarks of the user's model: eager against compiled, forward, with backward, and prefill against decode."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from compile_doctor.probe.load import Program, find_program
 from compile_doctor.probe.observe.events import EventLog
 
 TOLERATED = 0.1
-"""Of the largest value that eager gives: what CD601 calls the same."""
+"""Allowed difference as a share of eager's largest value: up to it CD601 reports nothing."""
 
 HOOKED = ("prefill", "decode")
 """full(model, inputs), and incremental(model, inputs, 1)."""
 
 
 class ModelSubject:
-    """`build_model()` and `example_inputs()`; with `full()` and `incremental()` (the contract's hooks) a decoder."""
+    """A target with `build_model()` and `example_inputs()`; with the hooks `full()` and `incremental()` also a decoder."""
 
     kind = "model"
 
@@ -37,14 +37,14 @@ class ModelSubject:
         self.program: Program = find_program(module, settings["attr"], settings["tokens"])
         self.convention = self.program.convention
         self._where = settings["device"]
-        """Where the user wants it; None leaves it where it is built."""
+        """The device that the user requested; None leaves the model where it is built."""
         self._expected: Any = None
         self._state: list[bytes] = []
-        """Of torch's generators before the first call."""
+        """The states of torch's generators before the first call."""
         self._notes: list[str] = []
 
     def groups(self) -> list[dict[str, Any]]:
-        """Eager against compiled, for each thing that the target can do."""
+        """Eager against compiled, for each case that the target supports."""
         cases = list(HOOKED) if self.program.decoding else ["forward"]
         if self.settings["grad"]:
             cases.append("forward+backward")
@@ -53,7 +53,7 @@ class ModelSubject:
 
     def contest(self, case: str, tokens: int | None) -> tuple[list[Contender], Judge]:
         contenders = [
-            # Eager also where the target holds compiled parts.
+            # Eager even if the target has compiled parts.
             Contender("eager", lambda: self._prepare(case, False), around=compat.force_eager, reference=True),
             Contender(self._compiled_name(), lambda: self._prepare(case, True)),
         ]
@@ -63,23 +63,26 @@ class ModelSubject:
         if self.settings["as_is"]:
             return "as it is"
         backend = self.settings["backend"] or "inductor"
-        # Dynamo's graphs run as they are: not the same as no torch.compile at all, and not to have the same name.
+        # Dynamo's graphs run uncompiled, which differs from no torch.compile at all, and needs another name.
         backend = "backend-eager" if backend == "eager" else backend
         return "-".join(filter(None, [backend, self.settings["mode"]]))
 
     def _prepare(self, case: str, compiled: bool) -> Callable[[], Any]:
-        """A model of its own and inputs of its own, both from the same seed: nothing that one changes reaches the other."""
+        """A call with its own model and inputs, both from the same seed: runs cannot change each other's tensors."""
         call = self._calls()[case]
         seed()
         model = self.program.build()
         if not callable(model):
-            raise TypeError(f"the target gave a {type(model).__name__}, which cannot be called")
+            raise TypeError(f"the target returned a {type(model).__name__}, which cannot be called")
         if self._where and isinstance(model, torch.nn.Module):
             model = model.to(self._where)
         inputs = self._inputs(case)
         self._describe(model, inputs)
         own = compat.is_compiled(model)
-        self._notes = ["the target compiles itself: measured as it is"] if own and not self.settings["as_is"] else []
+        already = own and not self.settings["as_is"]
+        self._notes = (
+            ["the target is already compiled: it is measured without another torch.compile"] if already else []
+        )
         if compiled and not own and not self.settings["as_is"]:
             model = self._compile(model)
         seed()
@@ -95,7 +98,7 @@ class ModelSubject:
         return calls
 
     def _compile(self, model: Any) -> Any:
-        """A backend or mode that torch.compile does not know is the user's mistake, not the model's."""
+        """Calls torch.compile. A backend or mode that it does not know is recorded as a usage error, not as the model's."""
         options = {key: self.settings[key] for key in ("backend", "mode", "dynamic")}
         try:
             return torch.compile(model, **{key: value for key, value in options.items() if value is not None})
@@ -106,16 +109,16 @@ class ModelSubject:
             raise
 
     def _inputs(self, case: str) -> Any:
-        """The first set of what example_inputs() gives: for the hooks as it is, for the model args and kwargs apart."""
+        """The first set of example inputs: unchanged for the hooks, as (args, kwargs) for the model."""
         seed()
         decoding = self.program.decoding
         made = decoding.inputs() if decoding and case in HOOKED else next(iter(self.program.input_sets()), None)
         if made is None:
-            raise ValueError("the target gave no inputs")
+            raise ValueError("the target returned no inputs")
         return tree_map(lambda leaf: leaf.to(self._where) if self._where and has_device(leaf) else leaf, made)
 
     def _describe(self, model: Any, inputs: Any) -> None:
-        """Writes down where the model computes, and in what dtype: its first parameter's, else its first input's."""
+        """Records the device and the dtype of the model: those of its first parameter, else of its first input."""
         leaves = list(model.parameters()) if isinstance(model, torch.nn.Module) else []
         leaves += [
             leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor) and leaf.is_floating_point()
@@ -125,24 +128,26 @@ class ModelSubject:
             self.log.write(schema.Environment(ran_on(self.device, leaves[0].dtype)))
 
     def _judge(self, name: str, output: Any) -> Judged:
-        """Against eager, which comes first. Where random numbers are drawn, there is nothing to compare."""
+        """Compares an output with eager's, which comes first. If random numbers are drawn, there is nothing to compare."""
         drawn = self._state != random_state()
         if name == "eager":
             self._expected = None if drawn else tree_map(_kept, output)
-            return Judged(note="draws random numbers: outputs not compared" if drawn else "")
+            return Judged(note="it draws random numbers: its outputs are not compared" if drawn else "")
         if self._expected is None or drawn:
-            why = "it draws random numbers" if drawn else "eager gave nothing to compare with"
+            why = "it draws random numbers" if drawn else "there is no eager output to compare with"
             return Judged(note="; ".join([*self._notes, f"not compared: {why}"]))
         odd = unlike([output], [self._expected])
         if odd:
-            return Judged(reason=f"not eager's output: {odd}")
+            return Judged(reason=f"its output is not that of eager: {odd}")
         difference, scale, reason = compare([output], [self._expected])
         if difference is None:
             return Judged(note="; ".join([*self._notes, f"not compared: {reason}"]))
         tolerance = TOLERATED * (scale or 0.0)
         if difference <= tolerance:
             return Judged(difference, tolerance, note="; ".join(self._notes))
-        return Judged(difference, tolerance, f"differs from eager by {difference:.2g}, largest value {scale:.2g}")
+        return Judged(
+            difference, tolerance, f"differs from eager by {difference:.2g}; the largest value is {scale:.2g}"
+        )
 
 
 def _forward(model: Any, inputs: Any) -> Any:
@@ -151,9 +156,9 @@ def _forward(model: Any, inputs: Any) -> Any:
 
 
 def _training_step(model: Any, inputs: Any) -> Any:
-    """Forward and backward from no gradients, as after `optimizer.zero_grad()`; (output, gradients).
+    """Forward and backward without earlier gradients, as after `optimizer.zero_grad()`; returns (output, gradients).
 
-    They are taken away at the end and not at the start: what is freed before it would count against the peak.
+    The gradients are removed at the end, not at the start: memory that is freed in the call would lower its peak.
     """
     args, kwargs = inputs
     leaves = list(model.parameters()) if isinstance(model, torch.nn.Module) else []
@@ -167,7 +172,7 @@ def _training_step(model: Any, inputs: Any) -> Any:
 
 
 def _positions(case: str, output: Any) -> int | None:
-    """What the hooks return is (batch, positions, …), for a full run and for one in steps."""
+    """The number of positions in the hooks' output, (batch, positions, …), in a full run and in steps."""
     return output.shape[1] if case in HOOKED and isinstance(output, torch.Tensor) and output.dim() > 1 else None
 
 

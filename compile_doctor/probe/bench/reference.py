@@ -1,4 +1,4 @@
-"""What attention has to give, in float64, on as many queries as are cheap: a query's output depends on no other query."""
+"""The expected output of attention, in float64, for a sample of queries: no query's output depends on another query."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from compile_doctor.probe.parity.cases import Problem
 from compile_doctor.probe.parity.tolerance import DRIFT_FACTOR, tolerance
 
 QUERIES = 64
-"""How many are looked at, spread over the sequence, its first and last among them."""
+"""How many queries are checked, spread over the sequence, including the first and the last."""
 CHUNK = 512
-"""Queries for which the mask is made at a time: indices take 8 bytes."""
+"""The mask is made for this many queries at once: indices take 8 bytes."""
 
 
 class Sample:
-    """The expected output of some queries, and how far an implementation's may lie from it."""
+    """The expected output of some queries, and how far an implementation's output may differ from it."""
 
     def __init__(self, problem: Problem) -> None:
         case = problem.case
@@ -23,16 +23,16 @@ class Sample:
         plain = _attend(problem, self.rows, problem.q.dtype).double()
         size = _attend(problem, self.rows, torch.float64, absolute=True)
         self.expected = exact
-        # Parity's tolerance, and its DRIFT: what a plain program in the same dtype is off by, twice. Both are right.
+        # Parity's tolerance, and its DRIFT: twice the error of a plain program in the same dtype. Both count as right.
         self.allowed = max(tolerance(problem, "output", size), DRIFT_FACTOR * difference(plain, exact))
 
     def compare(self, output: torch.Tensor) -> tuple[float, float]:
-        """(largest absolute difference, what is allowed) for an output (B, H, S, D)."""
+        """(largest absolute difference, allowed difference) for an output (B, H, S, D)."""
         return difference(output.detach()[:, :, self.rows].to("cpu", torch.float64), self.expected), self.allowed
 
 
 def _attend(problem: Problem, rows: torch.Tensor, dtype: torch.dtype, absolute: bool = False) -> torch.Tensor:
-    """(B, H, R, D) for the queries at `rows`, on the CPU, from the masks' plain definition; with |v| where `absolute`."""
+    """(B, H, R, D) for the queries at `rows`, on the CPU, from the masks' plain definition; with |v| if `absolute`."""
     case = problem.case
     q, k, v = (tensor.detach().to("cpu", dtype) for tensor in (problem.q, problem.k, problem.v))
     shared = q.shape[1] // k.shape[1]
@@ -47,12 +47,12 @@ def _attend(problem: Problem, rows: torch.Tensor, dtype: torch.dtype, absolute: 
 
 
 def difference(mine: torch.Tensor, other: torch.Tensor) -> float:
-    """The largest absolute difference; NaN where either has one."""
+    """The largest absolute difference; NaN if either has a NaN."""
     return float((mine - other).abs().max())
 
 
 def allowed_pairs(problem: Problem) -> torch.Tensor | None:
-    """bool (1, 1, S, T) for SDPA's attn_mask, None where every query attends to every key."""
+    """bool (1, 1, S, T) for SDPA's attn_mask; None if every query attends to every key."""
     case, mod = problem.case, problem.mask_mod
     if mod is None:
         return None

@@ -1,6 +1,6 @@
-"""Measures implementations of one computation against each other: compile, compare, memory, then time in turns.
+"""Measures several implementations of one computation: compiles, compares, measures memory, then times them in turns.
 
-Everything is written down at once, so that what was measured survives a process that dies later.
+Every result is written at once, so that it survives a process that dies later.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from compile_doctor.probe.observe.failures import describe
 from compile_doctor.probe.parity.implementations import Unsupported
 
 ROUNDS = 2
-"""Each is timed in so many turns, forwards and backwards through the list: a machine that warms up, or a load that
-comes and goes, then does not hit the same one each time."""
+"""Each implementation is timed in this many turns, forwards and backwards through the list: a machine that warms up, or
+a load that comes and goes, then does not affect the same one each time."""
 PATIENCE = 4
-"""So many times the asked-for seconds are spent where the spread is large, as torch's adaptive_autorange does."""
+"""If the spread is large, a turn takes up to this many times the requested seconds, as in torch's adaptive_autorange."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,16 @@ class Contender:
     name: str
     make: Callable[[], Callable[[], Any]]
     need: int = 0
-    """Bytes that it takes by its nature (scores or a mask written out): it is not tried where they are not free."""
+    """Bytes that it must store (all scores or a full mask): it does not run if they are not free."""
     around: Callable[[], AbstractContextManager[Any]] = nullcontext
-    """Entered around all calls together, so that entering it is not timed."""
+    """A context around all calls together, so that entering it is not timed."""
     reference: bool = False
-    """The others are compared with it: it runs once even where it is not to be timed."""
+    """The others are compared with it: it runs once even if it is not timed."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A contender's output against the reference. `reason` is empty where it is right, and it was itself that ran."""
+    """A contender's output compared with the reference. `reason` is empty if it is right and this contender itself ran."""
 
     difference: float | None = None
     tolerance: float | None = None
@@ -54,13 +54,13 @@ class Judged:
     note: str = ""
     """What could not be compared."""
     status: str = "wrong"
-    """Where there is a reason."""
+    """The status if there is a reason."""
     positions: int | None = None
     """How many tokens one call computes."""
 
 
 Judge = Callable[[str, Any], Judged]
-"""(name, output) of the first call → how it compares."""
+"""(name, output) of the first call → the comparison."""
 
 
 class Timing:
@@ -72,7 +72,7 @@ class Timing:
         self.seconds = seconds
 
     def run(self, contenders: Sequence[Contender], judge: Judge, wanted: Collection[str]) -> None:
-        """Those that are `wanted`; of the others the reference, once, to compare with."""
+        """Measures the contenders that are `wanted`; the reference runs once in any case, for comparison."""
         ready: list[tuple[Contender, Callable[[], Any]]] = []
         for contender in contenders:
             if contender.name not in wanted and not contender.reference:
@@ -93,11 +93,11 @@ class Timing:
                     self._failed(contender.name, error)
 
     def _prepare(self, contender: Contender, judge: Judge) -> Callable[[], Any] | None:
-        """The first call, apart from all others; then its output, its memory. None where it is not to be timed."""
+        """Makes the first call by itself, checks its output and measures memory; returns None if it cannot be timed."""
         name = contender.name
         left = devices.of(self.device()).free()
         if left is not None and contender.need > left:
-            text = f"writes its scores or mask out: {human(contender.need)} needed, {human(left)} free"
+            text = f"it stores all scores or the full mask: {human(contender.need)} needed, {human(left)} free"
             self.log.write(schema.Outcome(implementation=name, status="not-run", reason=text))
             return None
         compiled, hits = compat.graphs_compiled(), compat.cache_hits()
@@ -109,7 +109,7 @@ class Timing:
             first = time.perf_counter() - start
             judged = judge(name, output)
             del output
-            call()  # a second call may compile once more, where a size that changed becomes dynamic
+            call()  # a second call may compile once more, if a size that changed becomes dynamic
             facts: dict[str, Any] = {
                 "first": first,
                 "compiled": compat.graphs_compiled() > compiled,
@@ -130,9 +130,9 @@ class Timing:
         return call
 
     def _time(self, name: str, call: Callable[[], Any], taken: list[Measurement]) -> None:
-        """One turn of torch's timer; what was taken in earlier turns counts too."""
+        """One turn of torch's timer; the result includes the earlier turns."""
         before = compat.graphs_compiled()
-        # Timer measures with one thread unless told; compiled code has the number of threads built in.
+        # Timer measures with one thread by default; compiled code has the number of threads built in.
         timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads(), label=name)
         turn = self.seconds / ROUNDS
         taken.append(timer.adaptive_autorange(min_run_time=turn, max_run_time=PATIENCE * turn))

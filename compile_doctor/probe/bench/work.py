@@ -1,4 +1,4 @@
-"""What the child does: finds out what the target is, and runs the one contest that it was started for."""
+"""The work of the child process: finds what the target is, and measures the one case that it was started for."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ class Subject(Protocol):
     """A model, or attention itself."""
 
     convention: str
-    """How the target was understood."""
+    """How the target is interpreted."""
     kind: str
     """`model` or `attention`."""
     device: str
-    """`cpu` or `cuda`: of a model, once one is built."""
+    """`cpu` or `cuda`; for a model, known after it is built."""
 
     def groups(self) -> list[dict[str, Any]]:
-        """{"case", "implementations"} of each contest, at any size."""
+        """{"case", "implementations"} for each case, at any size."""
 
     def contest(self, case: str, tokens: int | None) -> tuple[list[Contender], Judge]:
-        """(implementations, how their outputs are judged)."""
+        """(implementations, the function that compares their outputs)."""
 
 
 def plan(settings: dict[str, Any], log: EventLog) -> None:
-    """Writes what there is to measure. Raises NotATargetError, or whatever importing the target raises."""
+    """Writes what can be measured. Raises NotATargetError, or whatever importing the target raises."""
     subject = _subject(settings, log, DenseGuard())
     log.write(schema.Environment(ran_on(subject.device, None)))
     log.write(schema.Plan(kind=subject.kind, convention=subject.convention, groups=subject.groups()))
@@ -50,7 +50,7 @@ def plan(settings: dict[str, Any], log: EventLog) -> None:
 
 def work(settings: dict[str, Any], log: EventLog) -> None:
     """Measures `settings["implementations"]` of one case at one size."""
-    # torch's advice to compile flex_attention is for those who did not choose to measure it both ways.
+    # torch advises to compile flex_attention, but here both ways are measured on purpose.
     warnings.filterwarnings("ignore", message="flex_attention called without torch.compile")
     dense = DenseGuard()
     subject = _subject(settings, log, dense)
@@ -61,7 +61,7 @@ def work(settings: dict[str, Any], log: EventLog) -> None:
 
 
 def _subject(settings: dict[str, Any], log: EventLog, dense: DenseGuard) -> Subject:
-    """Attention functions are told by their parameters; without `:attr`, a file with a model is one of a model."""
+    """An attention function is recognised by its parameters; without `:attr`, a file with a model is a model target."""
     if not settings["target"]:
         return AttentionSubject(settings, log, dense)
     path = Path(settings["path"]) if settings["path"] else None

@@ -1,4 +1,4 @@
-"""Observes what is compiled in this very process, for as long as a block of code runs: the test plugin's half of the probe."""
+"""Observes what this process compiles while a block of code runs: the part of the probe that the test plugin uses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _watcher: _Watcher | None = None
 
 
 class _Switched(EventLog):
-    """Writes while a block is open, and drops what comes between blocks: the hooks stay, torch has no way to take them back."""
+    """Writes while a block is open, and drops events between blocks: torch cannot remove the hooks."""
 
     def __init__(self) -> None:
         super().__init__(Path(os.devnull))
@@ -56,10 +56,10 @@ class _Watcher:
 
 @contextmanager
 def watch(directory: Path) -> Iterator[None]:
-    """Writes events and torch's trace of the block into a capture directory. Raises RuntimeError where a block is open."""
+    """Writes events and torch's trace of the block into a capture directory. Raises RuntimeError if a block is open."""
     global _watcher
     if not _lock.acquire(blocking=False):
-        raise RuntimeError("what is compiled is being watched already: blocks cannot be nested, nor run in two threads")
+        raise RuntimeError("another block is already watched: blocks cannot be nested or run in two threads")
     try:
         if _watcher is None:
             _watcher = _Watcher()
@@ -95,7 +95,7 @@ def compile_and_call(
     dynamic: bool | None = None,
     grad: bool = False,
 ) -> None:
-    """Compiles it anew and calls it twice, within a block of `watch`. What it raises is on record, and is not raised on."""
+    """Compiles `function` and calls it twice, in a block of `watch`. Exceptions are recorded, and not raised again."""
     import torch
 
     given = {
@@ -109,7 +109,7 @@ def compile_and_call(
         else ((inputs,), {})
     )
     torch._dynamo.reset()
-    assert _watcher is not None, "there is no block"
+    assert _watcher is not None, "compile_and_call() needs an open block of watch()"
     compiled = torch.compile(function, **given)
     try:
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""Sets the memory limit of the child, so that an allocation beyond it fails there instead of in the whole machine."""
+"""Sets the memory limit of the child process, so that only its own allocation fails, and not the whole machine."""
 
 from __future__ import annotations
 

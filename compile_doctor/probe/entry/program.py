@@ -1,4 +1,4 @@
-"""Observes a program that compiles by itself: waits for Dynamo to be imported, then listens, until the process ends."""
+"""Observes a program that calls torch.compile itself: waits until Dynamo is imported, then observes to the end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DYNAMO = "torch._dynamo.convert_frame"
 
 
 def observe(directory: str) -> None:
-    """Costs nothing until the program imports Dynamo, which it does when it first compiles."""
+    """Starts observing this process. Costs nothing until the program imports Dynamo, at its first compilation."""
     log = EventLog(Path(directory))
     # An observer must never break the program's import.
     watcher = ImportWatcher(
@@ -64,11 +64,11 @@ def _begin(log: EventLog) -> None:
 
 
 def _end_before_leaving(log: EventLog, observer: Observer, begun: int) -> None:
-    """A forked process, one of multiprocessing's too, leaves by os._exit, without what atexit has: its last record comes before."""
+    """Writes the last record before os._exit: a forked process, also one of multiprocessing's, leaves so, without atexit."""
     leave = os._exit
 
     def _exit(status: int) -> NoReturn:
-        with suppress(Exception):  # whatever happens to the record, it leaves
+        with suppress(Exception):  # the process must leave even if the record cannot be written
             _end(log, observer, begun)
         leave(status)
 
@@ -77,7 +77,7 @@ def _end_before_leaving(log: EventLog, observer: Observer, begun: int) -> None:
 
 def _end(log: EventLog, observer: Observer, begun: int) -> None:
     if os.getpid() != begun:
-        # A fork: Dynamo's counters began with those of its parent, and one that compiled nothing has nothing to say.
+        # A fork: Dynamo's counters began with those of its parent. One that compiled nothing writes no record.
         if log.begun:
             observer.write_counts()
             log.end()

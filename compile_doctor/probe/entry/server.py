@@ -1,13 +1,12 @@
-"""Imports torch and Dynamo once, and forks a child of the probe for each request: what many small targets cost is the import.
+"""Imports torch and Dynamo once, and forks a child process for each request: the import is what many small targets cost.
 
-Started by compile_doctor.run.fork_server with the number of a socket, on which it gets a byte for each child, and with it the channel of
-that child's `keeper`. The request is read from there, a line of JSON:
+Started by compile_doctor.run.fork_server with the number of a socket, on which it gets a byte for each child, together
+with the channel of that child's `keeper`. It reads the request from this channel, a line of JSON:
 
     {"settings": PATH, "environment": {…}, "limit": seconds or null}
 
-Each child is a process of its own, in a session of its own, below a keeper of its own, as one that was started the slow way;
-it only finds torch imported.
-The server itself runs nothing of a target's, starts no thread and touches no GPU: a fork would not carry them over.
+Each child has its own process, session and keeper, like one that is started the slow way; only torch is already imported.
+The server itself runs nothing of a target's, starts no thread and uses no GPU: these do not survive a fork.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-gc.disable()  # thousands of modules are made here, and next to nothing that could be collected
+gc.disable()  # thousands of modules are made here, and almost nothing that could be collected
 
 import torch  # noqa: E402
 import torch._dynamo.convert_frame  # noqa: E402
@@ -35,10 +34,10 @@ from compile_doctor.processes import keeper  # noqa: E402
 
 
 def main(number: int, children: int, idle: bool) -> int:
-    """`number`: the doctor's socket. `children`: how many are expected. `idle`: whether a core is left beside a child."""
+    """`number`: the doctor's socket. `children`: how many are expected. `idle`: whether a core is free beside a child."""
     doctor = socket.socket(fileno=number)
     warm_up()
-    gc.freeze()  # a collection in a child would copy every page that it looks at
+    gc.freeze()  # a collection in a child would copy every page that it visits
     request = serve(doctor, children, compile_something if idle else None)
     if request is None:
         return 0
@@ -52,7 +51,7 @@ def main(number: int, children: int, idle: bool) -> int:
 
 
 def warm_up() -> None:
-    """Dynamo builds its tables at the first compilation; the children find them built, and everything else as new."""
+    """Compiles once, so that the children find Dynamo's tables built, and everything else as in a new process."""
     shortcuts.skip_guard_timing()
     compile_something()
     import compile_doctor.probe.memory.profile
@@ -67,9 +66,9 @@ def warm_up() -> None:
 
 
 def compile_something() -> None:
-    """And forgets it: no log, no trace, no random number drawn."""
+    """Compiles a small model and forgets it: no log, no trace, no random number drawn."""
     random = torch.get_rng_state()
-    logging.disable()  # TORCH_LOGS is the user's, for the target
+    logging.disable()  # TORCH_LOGS is for the target only
     with compat.trace_muted():
         torch.compile(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU()), backend="eager")(torch.ones(1, 2))
         compat.forget_compilations()
@@ -78,13 +77,13 @@ def compile_something() -> None:
 
 
 class Spare:
-    """Two processes that wait for a request: a keeper, and below it the child, which is a copy of this process.
+    """Two processes that wait for a request: a keeper and its child, which is a copy of this process.
 
-    `request` is None here; in the child it is what the child is for. The keeper does not come back from here.
+    `request` is None in the server; in the child it is the child's request. In the keeper, the call never returns.
     """
 
     def __init__(self, ahead: Callable[[], None] | None, *not_theirs: int) -> None:
-        """`not_theirs`: files of the server's. Raises OSError if there is no room."""
+        """`not_theirs`: files of the server, closed in the new processes. Raises OSError if no process can be made."""
         self.request: dict[str, Any] | None = None
         self._near, far = socket.socketpair()
         with far:
@@ -100,13 +99,13 @@ class Spare:
                 self.request = _divide(far, ahead)
 
     def give(self, channel: int) -> None:
-        """Hands on the doctor's channel. Raises OSError if the keeper has gone."""
+        """Passes on the doctor's channel. Raises OSError if the keeper has ended."""
         with self._near:
             socket.send_fds(self._near, [b"+"], [channel])
 
 
 def _divide(server: socket.socket, ahead: Callable[[], None] | None) -> dict[str, Any]:
-    """In a process that becomes the keeper of a child. In the child it returns the request."""
+    """Makes this process the keeper of a child. Returns the request, in the child only."""
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     reaper = keeper.become_reaper()
@@ -126,13 +125,13 @@ def _divide(server: socket.socket, ahead: Callable[[], None] | None) -> dict[str
     with os.fdopen(listening, "rb") as text:
         line = text.read()
     if not line:
-        os._exit(0)  # nothing more is asked for
+        os._exit(0)  # there is no further request
     request: dict[str, Any] = json.loads(line)
     return request
 
 
 def _keep(server: socket.socket, telling: int, child: int, reaper: bool) -> None:
-    """Passes the request on to the child. Without one, or if the child was killed meanwhile, the doctor reads that nothing began."""
+    """Passes the request to the child. Without a request, or if the child was killed, the doctor reads that nothing began."""
     channels = socket.recv_fds(server, 1, 1)[1]
     if not channels or os.waitpid(child, os.WNOHANG)[0]:
         return
@@ -152,7 +151,7 @@ def _keep(server: socket.socket, telling: int, child: int, reaper: bool) -> None
 def serve(doctor: socket.socket, children: int, ahead: Callable[[], None] | None) -> dict[str, Any] | None:
     """Gives each request to a child, until the doctor hangs up (None). In a child it returns that child's request.
 
-    While one runs the next is forked, and does what it can do `ahead`: it touches the pages that it shares with the server.
+    While one runs, the next is forked and calls `ahead`, which touches the pages that it shares with the server.
     """
     signal.signal(signal.SIGCHLD, lambda *_: _reap())
     spare: Spare | None = None
@@ -169,11 +168,11 @@ def serve(doctor: socket.socket, children: int, ahead: Callable[[], None] | None
             try:
                 spare = spare or Spare(None, doctor.fileno(), channel)
             except OSError:
-                break  # no room: the doctor reads that nothing began
+                break  # no process could be made: the doctor reads that nothing began
             if spare.request is not None:
-                doctor.detach()  # closed already, and another file may have its number by now
+                doctor.detach()  # closed already, and another file may have its number now
                 return spare.request
-            with suppress(OSError):  # it was killed while it waited
+            with suppress(OSError):  # it was killed while it was waiting
                 spare.give(channel)
                 given = True
             spare = None
@@ -198,4 +197,4 @@ if __name__ == "__main__":
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # taking the modules apart would copy every page that the child shares with the server
+    os._exit(code)  # deleting the modules would copy every page that the child shares with the server

@@ -1,6 +1,6 @@
-"""What torch's compiler does and the doctor's own processes can do without; nothing of what is compiled changes by it.
+"""Skips work of torch's compiler that the doctor's own processes do not need; what is compiled stays the same.
 
-For the gate's forked children and the parity suite: `diagnose` leaves the compiler as the user has it, and shows its time.
+For the gate's forked children and the parity suite. `diagnose` does not change the compiler, because it shows its time.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ FLEX_HEADERS = (
 
 
 def skip_guard_timing() -> None:
-    """Dynamo flushes the CPU's caches after each compilation to time one pass over the guards: 40 ms.
+    """Skips Dynamo's timing of a pass over the guards, before which it flushes the CPU's caches: 40 ms per compilation.
 
-    For its log and a metric that the doctor does not read (`profile_guard_manager` in torch/_dynamo/guards.py, 2.8 to 2.15).
+    It is for a log and a metric that the doctor does not read (`profile_guard_manager` in torch/_dynamo/guards.py, 2.8 to 2.15).
     """
     guards: Any = importlib.import_module("torch._dynamo.guards")
     if hasattr(guards, "profile_guard_manager"):
@@ -33,10 +33,10 @@ def skip_guard_timing() -> None:
 
 
 def precompile_flex_headers() -> None:
-    """Inductor precompiles cpp_prefix.h only; with these too, flex_attention's C++ kernel takes g++ 3.9 s in place of 6.2.
+    """Precompiles FLEX_HEADERS too, not only cpp_prefix.h: g++ then takes 3.9 s for flex_attention's kernel, not 6.2 s.
 
-    Of that kernel the compiler reads the same text in the same order, and makes the same machine code. What is precompiled
-    so lies beside Inductor's own, 220 MB for each set of flags.
+    The compiler reads the same text in the same order, and makes the same machine code. The precompiled header lies beside
+    Inductor's own, 220 MB for each set of flags.
     """
     codecache: Any = importlib.import_module("torch._inductor.codecache")
     original = getattr(codecache, "_precompile_header", None)
@@ -45,7 +45,7 @@ def precompile_flex_headers() -> None:
     include = Path(torch.__file__).parent / "include"
     headers = [header for header in FLEX_HEADERS if (include / header).is_file()]
 
-    @functools.cache  # as the original: else what fails is tried again for each kernel
+    @functools.cache  # like the original: else what fails is tried again for each kernel
     def more(header: str, *args: Any, **keywords: Any) -> Any:
         try:
             # It writes `#include <{header}>`.
@@ -57,7 +57,7 @@ def precompile_flex_headers() -> None:
 
 
 def reuse_templates() -> None:
-    """Inductor has jinja compile the templates of a C++ kernel again for each kernel: 0.2 s for one of flex_attention's."""
+    """Compiles each template of a C++ kernel once. Inductor compiles it again for each kernel: 0.2 s for flex_attention's."""
     templates: Any = importlib.import_module("torch._inductor.codegen.common").KernelTemplate
     if hasattr(templates, "_template_from_string"):
         templates._template_from_string = staticmethod(functools.cache(templates._template_from_string))

@@ -1,4 +1,4 @@
-"""What is asked about attention once the compiled runs are done: its memory, and SDPA's choice of a backend."""
+"""Questions about attention after the compiled runs: its memory, and SDPA's choice of a backend."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WORDS = (b"scaled_dot_product_attention", b"create_block_mask", b"flex_attentio
 
 
 def measure_attention(log: EventLog, observer: Observer, model: Any, call: Callable[[], Any], ran: bool) -> None:
-    """Calls the target once more under the profiler where it has attention, and asks torch about SDPA's inputs."""
+    """Calls the target once more under the profiler if it has attention, and asks torch which backend SDPA's inputs get."""
     log.write(schema.AttentionWatched())
     log.write(schema.MemoryLeft(bytes=devices.in_use().free()))
     if ran and (observer.seen or _mentions_attention(model)):
@@ -32,7 +32,7 @@ def measure_attention(log: EventLog, observer: Observer, model: Any, call: Calla
 
 
 def _float8_layers(model: Any) -> list[str]:
-    """Modules with a weight in float8, raw or as a subclass: they are fine, as long as what they return is plain."""
+    """The names of modules with a float8 weight, raw or as a subclass: they are fine if their output is a plain tensor."""
     if not isinstance(model, torch.nn.Module):
         return []
     found = []
@@ -52,12 +52,12 @@ def _measure(log: EventLog, observer: Observer, call: Callable[[], Any]) -> None
     observer.window = measuring.window
     try:
         with compat.trace_muted(), muted():
-            # Where no graph holds attention, the target's files only speak of it: most of them do not call it here.
+            # If no graph has attention, only the target's files mention it: most targets do not call it here.
             found = measuring.run(call) if observer.seen or measuring.any_called(call) else []
         for described in found:
             observer.sdpa.setdefault(repr(described), described)
         log.write(schema.MemoryPass(done=True))
-    except Exception as error:  # the verdict then says that memory was not measured, and why
+    except Exception as error:  # the verdict then gives this as the reason why memory was not measured
         log.write(schema.MemoryPass(done=False, reason=f"{type(error).__name__}: {str(error)[:300]}"))
     finally:
         observer.window = None
@@ -76,7 +76,7 @@ def _choose(log: EventLog, described: dict[str, Any]) -> None:
 
 
 def _mentions_attention(model: Any) -> bool:
-    """Whether the model or a loaded file of the user's, or of a package but torch, can call attention outside of graphs."""
+    """Whether the model, or a loaded file of the user or of a package other than torch, can call attention outside graphs."""
     if isinstance(model, torch.nn.Module) and any(isinstance(m, torch.nn.MultiheadAttention) for m in model.modules()):
         return True
     return any(_file_mentions_attention(file) for file in loaded_files())

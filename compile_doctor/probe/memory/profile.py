@@ -1,6 +1,6 @@
-"""One more call of the compiled target under torch's profiler: what each attention call allocated, and which kernels ran.
+"""One more call of the compiled target under torch's profiler: the memory of each attention call, and the kernels.
 
-A run of its own, so that the others are not slowed down. CPU memory comes from the profiler's allocation events (exact),
+It is a separate run, so that the others are not slowed down. CPU memory comes from the profiler's allocation events (exact),
 CUDA memory from the allocator's own peak.
 """
 
@@ -24,7 +24,7 @@ from compile_doctor.probe.observe.events import EventLog
 
 MARK = "compile_doctor:"
 _KERNEL_WORDS = ("attention", "flash", "fmha", "sdpa", "triton_tem_", "cutedsl", "kernel_cutlass")
-"""Up to torch 2.9 the Triton template's name holds nothing of attention: `triton_tem_fused_mul_sin_1`."""
+"""Up to torch 2.9 the name of the Triton template does not mention attention: `triton_tem_fused_mul_sin_1`."""
 _BACKENDS = {
     "aten::_scaled_dot_product_flash_attention_for_cpu": "flash",
     "aten::_scaled_dot_product_flash_attention": "flash",
@@ -37,10 +37,10 @@ _BACKENDS = {
 
 
 def peak_of(call: Callable[[], Any], device: Device) -> int | None:
-    """The most bytes that one call holds at a time beyond what was held before, its result included.
+    """The peak in bytes of one call, beyond what was allocated before, including its result.
 
-    The profiler does not record shapes: it would hold on to the tensors. On a GPU the allocator's own figure counts; None
-    if the allocator has none.
+    The profiler does not record shapes, because it would keep the tensors alive. On a GPU the allocator's own figure
+    counts; None if the allocator has none.
     """
     peak = device.peak()
     if peak is not None:
@@ -54,7 +54,7 @@ def peak_of(call: Callable[[], Any], device: Device) -> int | None:
 
 
 class MemoryPass:
-    """`run(call)` calls once; `window` is what the observer puts around each graph and each dense call."""
+    """`run(call)` measures one call; the observer enters `window` around each graph and each dense call."""
 
     def __init__(self, log: EventLog, observer: Observer, device: Device) -> None:
         self.log = log
@@ -72,7 +72,7 @@ class MemoryPass:
             self.peaks[name] = max(self.peaks.get(name, 0), peak() or 0)
 
     def any_called(self, call: Callable[[], Any]) -> bool:
-        """Whether one call has attention, or makes a mask: told in a tenth of the time that the profiler takes to start."""
+        """Whether one call has attention or makes a mask; takes a tenth of the time that the profiler takes to start."""
         with _PythonCalls(self.observer, marked=False) as calls:
             call()
         return bool(calls.seen) or self.observer.seen
@@ -102,10 +102,10 @@ class MemoryPass:
         return [one for one in sdpa if all(one["inputs"].values())]
 
     def _with_inputs(self, call: Callable[[], Any], events: dict[str, list[Any]], seen: list[Any]) -> dict[str, Any]:
-        """The marks of one more call, whose events hold the operators' inputs; empty where SDPA was not called.
+        """The marks of one more call, whose events have the operators' inputs; empty if SDPA was not called.
 
-        A call of its own, because a profiler that records shapes holds on to the tensors: the peak of the dense path
-        is 2.3 times as high under it (torch 2.13).
+        It is a separate call, because a profiler that records shapes keeps the tensors alive: the peak of the dense path
+        is then 2.3 times as high (torch 2.13).
         """
         if not any(kind == "sdpa" for kind, *_ in seen):
             return {}
@@ -113,7 +113,7 @@ class MemoryPass:
         return again if [one[:2] for one in seen_again] == [one[:2] for one in seen] else {}
 
     def _profiled(self, call: Callable[[], Any], shapes: bool) -> tuple[dict[str, list[Any]], list[Any], list[str]]:
-        """One call: (our marks by name, the calls that Python made, the attention kernels on a GPU)."""
+        """Profiles one call: (our marks by name, the calls that Python made, the attention kernels on a GPU)."""
         calls = _PythonCalls(self.observer)
         profiler = profile(activities=self.device.activities, profile_memory=not shapes, record_shapes=shapes)
         with profiler, self.window("call"), calls:
@@ -125,11 +125,11 @@ class MemoryPass:
 class _PythonCalls:
     """Marks the calls of scaled_dot_product_attention and create_block_mask that Python itself makes, by sys.setprofile.
 
-    The profiler's own with_stack is not used: the names it keeps of short-lived code are dangling (torch 2.13).
+    The profiler's own with_stack is not used, because its names of short-lived code are dangling (torch 2.13).
     """
 
     def __init__(self, observer: Observer, marked: bool = True) -> None:
-        """`marked`: for a profiler, which is running."""
+        """`marked`: marks the calls for a profiler, which must be running."""
         self.observer = observer
         self._mark = record_function if marked else nullcontext
         self.seen: list[tuple[str, list[Frame], int | None, dict[str, int]]] = []
@@ -166,7 +166,7 @@ class _PythonCalls:
         self.seen.append((kind, self._stack(kind, graph, frame), graph, lengths or {}))
 
     def _stack(self, kind: str, graph: int | None, frame: FrameType | None) -> list[Frame]:
-        """As traced, for a graph that runs as Python: one that is compiled only now is in no evidence to find it by."""
+        """The traced stack for a graph that runs as Python, else the current one: a graph compiled only now has no evidence."""
         traced = self.observer.calls.get(graph, []) if graph is not None and kind == "sdpa" else []
         if not traced:
             return python_stack(frame)[0]
@@ -179,7 +179,7 @@ class _PythonCalls:
 
 
 def _lengths(frame: FrameType) -> dict[str, int]:
-    """How many queries and keys a mask is for, from create_block_mask's own frame."""
+    """The number of queries and keys of a mask, from create_block_mask's own frame."""
     named = {"queries": frame.f_locals.get("Q_LEN"), "keys": frame.f_locals.get("KV_LEN")}
     return {name: value for name, value in named.items() if isinstance(value, int)}
 
@@ -205,7 +205,7 @@ def _sdpa(event: Any) -> dict[str, Any]:
 
 
 def _walk(events: list[Any]) -> Iterator[Any]:
-    """Every event below, in order, without recursion."""
+    """All events below, in order, without recursion."""
     stack = list(reversed(events))
     while stack:
         event = stack.pop()
@@ -218,7 +218,7 @@ def _is_allocation(event: Any) -> bool:
 
 
 def _allocated(event: Any) -> tuple[int, int]:
-    """(peak, largest) in bytes below an event, in the order of time."""
+    """(peak, largest allocation) in bytes below an event; allocations are added up in the order of time."""
     sizes = sorted(
         (child.start_time_ns, child.extra_fields.alloc_size) for child in _walk(event.children) if _is_allocation(child)
     )
@@ -243,6 +243,6 @@ def _metadata(value: Any) -> dict[str, Any] | None:
 
 
 def _kernels(profiler: Any, device: str) -> list[str]:
-    """The names of the GPU's kernels that ran, shortened: they are mangled templates of kilobytes."""
+    """The names of the GPU's attention kernels that ran, cut: mangled templates can be kilobytes long."""
     names = {event.name for event in profiler.events() if str(event.device_type).endswith(device.upper())}
     return sorted(name[:200] for name in names if any(word in name for word in _KERNEL_WORDS))

@@ -1,4 +1,4 @@
-"""Asks torch which backend scaled_dot_product_attention takes for given inputs, and why not the fused ones."""
+"""Asks torch which backend scaled_dot_product_attention uses for given inputs, and why not the fused ones."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _NAMES = {int(backend.value): name for name, backend in FUSED.items()} | {int(SD
 def choose(described: Mapping[str, Any]) -> dict[str, Any]:
     """{"choice": backend, "refused": {backend: torch's reasons}} for inputs as `graphs` describes them.
 
-    Nothing is computed: torch's own selector (`torch._fused_sdp_choice`) is asked with empty tensors of the same
-    shape, strides and dtype, once per fused backend, since it gives its reasons only where none other is left.
-    Raises what torch raises for inputs that it does not take at all.
+    Nothing is computed: torch's own selector (`torch._fused_sdp_choice`) gets empty tensors of the same shape, strides
+    and dtype, once per fused backend, because it gives its reasons only if no other backend is allowed.
+    Raises what torch raises for inputs that it does not accept at all.
     """
     inputs, options = described["inputs"], dict(described.get("options") or {})
     tensors = [_like(inputs[name]) for name in ("query", "key", "value")]
@@ -45,7 +45,7 @@ def choose(described: Mapping[str, Any]) -> dict[str, Any]:
 def table(described: Mapping[str, Any]) -> dict[str, Any]:
     """{"choice": backend, "backends": {name: {"available": bool, "reasons": [torch's]}}} for inputs as `choose` takes them.
 
-    Each backend is asked for alone. Raises what torch raises for inputs that it does not take at all.
+    Each backend is tried alone. Raises what torch raises for inputs that it does not accept at all.
     """
     inputs, options = described["inputs"], dict(described.get("options") or {})
     tensors = [_like(inputs[name]) for name in ("query", "key", "value")]
@@ -56,7 +56,7 @@ def table(described: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for name, backend in {**FUSED, "math": SDPBackend.MATH}.items():
         if name in ("efficient", "cudnn") and name not in devices.of(kind).fused_sdpa:
-            found[name] = {"available": False, "reasons": [f"there is none for {kind}: it needs CUDA"]}
+            found[name] = {"available": False, "reasons": [f"it needs CUDA, not {kind}"]}
             continue
         reasons, available = _reasons(backend, tensors, options), _takes(backend, tensors, options)
         found[name] = {"available": available, "reasons": [] if available else reasons or ["torch gives no reason"]}
@@ -64,7 +64,7 @@ def table(described: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _takes(backend: SDPBackend, tensors: list[torch.Tensor], options: dict[str, Any]) -> bool:
-    """Whether torch takes the backend when it may take no other."""
+    """Whether torch chooses the backend if no other is allowed."""
     with warnings.catch_warnings(), sdpa_kernel([backend]):
         warnings.simplefilter("ignore")
         try:
@@ -83,7 +83,7 @@ def _reasons(backend: SDPBackend, tensors: list[torch.Tensor], options: dict[str
 
 
 def _like(described: Mapping[str, Any]) -> torch.Tensor:
-    """An uninitialised tensor of the same layout: its pages are not touched, so that it takes no memory on CPU."""
+    """An uninitialised tensor of the same layout: its pages are not touched, so it takes no memory on CPU."""
     shape, dtype = described["shape"], getattr(torch, described["dtype"])
     strides = described.get("strides") or [math.prod(shape[index + 1 :]) for index in range(len(shape))]
     made = torch.empty_strided(shape, strides, dtype=dtype, device=described["device"])

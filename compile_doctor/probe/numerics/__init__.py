@@ -1,1 +1,1 @@
-"""`--numerics`: what the compiled, the eager and the float64 run leave, from the same start, compared exactly; decoding, too."""
+"""`--numerics`: compares the compiled, the eager and the float64 run from the same start exactly; decoding, too."""

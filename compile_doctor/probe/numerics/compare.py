@@ -1,4 +1,4 @@
-"""The compiled run against eager and a float64 run of the same model: outputs, gradients, and the state that they leave."""
+"""Compares the compiled run with eager and a float64 run of the same model: outputs, gradients, and the state after."""
 
 from __future__ import annotations
 
@@ -22,8 +22,13 @@ from compile_doctor.probe.observe.logs import muted
 KEPT = 40
 """Rows that are written for one comparison."""
 FORWARD = ("compiled-vs-eager", "forward")
-SAME_NUMBERS = "the model draws random numbers: the same seed and random functions in both runs, and no float64 run, which would draw others"
-OTHER_NUMBERS = "compiled code draws other random numbers than eager, in another order: no comparison can tell"
+SAME_NUMBERS = (
+    "the model draws random numbers: both runs use the same seed and random functions, and there is no float64 run, "
+    "because it would draw other numbers"
+)
+OTHER_NUMBERS = (
+    "compiled code draws other random numbers than eager, or in another order: the results cannot be compared"
+)
 Calls = Callable[[Any, list[Inputs], str], bool]
 Found = dict[tuple[str, str], list[dict[str, Any]]]
 """Rows by case and direction."""
@@ -34,16 +39,16 @@ def _as_it_is(value: Any) -> Any:
 
 
 class Numerics:
-    """Beside the session: notes what each run leaves, then makes the float64 run and writes what differs."""
+    """Used by the session: keeps the results of each run, then makes the float64 run and writes what differs."""
 
     def __init__(self, log: EventLog, start: Start, backend: str | None, grad: bool) -> None:
         self.log = log
         self.start = start
         self.backend = "eager-backend" if backend == "eager" else backend or "inductor"
-        """The name of the compiled run; `eager` alone is the run without torch.compile."""
+        """The name of the compiled run; plain `eager` is the run without torch.compile."""
         self.grad = grad
         self.dtype = start.dtype
-        """What the tolerance is made from."""
+        """The dtype of the tolerance."""
         self.runs: dict[str, Run] = {}
         self.random = False
         """Whether the last run drew random numbers."""
@@ -51,7 +56,7 @@ class Numerics:
         """Tensors that could not be compared."""
 
     def call(self, phase: str, number: int, model: Any, args: Any, kwargs: Any) -> Any:
-        """One call of one run, with its backward pass where that is asked for."""
+        """One call of one run, with its backward pass if `grad` is set."""
         forget_gradients(model, args, kwargs)
         with torch.set_grad_enabled(self.grad):
             output = model(*args, **kwargs)
@@ -61,8 +66,10 @@ class Numerics:
         return output
 
     def compare(self, calls: Calls, compiled: Callable[[Any], Any]) -> None:
-        """`calls` runs a model on inputs, as the session does, and says whether random numbers were drawn; `compiled` is
-        torch.compile as asked for.
+        """Compares the runs, and writes the results.
+
+        `calls` runs a model on inputs, as the session does, and returns whether random numbers were drawn; `compiled` is
+        torch.compile with the requested options.
         """
         notes = [*self.start.notes]
         found = self._found(calls, "compiled", "eager", self.random, notes)
@@ -76,9 +83,10 @@ class Numerics:
         if unread:
             notes.append(f"outputs of type {', '.join(sorted(unread))} were not compared")
         if self.left_out:
-            few = ", ".join(sorted(self.left_out)[:3])
+            few, count = ", ".join(sorted(self.left_out)[:3]), len(self.left_out)
             notes.append(
-                f"{len(self.left_out)} tensors were not compared ({few}): sparse, quantised, or NaN where a step decides"
+                f"{count} {'tensor was' if count == 1 else 'tensors were'} not compared ({few}): sparse, quantised, or "
+                "with NaN in places that depend on rounding"
             )
         for (case, direction), rows in found.items():
             if rows or case == "compiled-vs-eager":
@@ -87,13 +95,17 @@ class Numerics:
                 notes = []
 
     def _found(self, calls: Calls, mine: str, eager: str, random: bool, notes: list[str]) -> Found:
-        """The rows of two runs, with a float64 run where that makes sense, and one with all moved where something fails."""
+        """The rows of two runs, with a float64 run if possible, and with a run of moved values if something fails."""
         exact, change = None, quietened if eager != "eager" else _as_it_is
         if random:
             notes.append(SAME_NUMBERS)
         else:
             exact, why = self._run(calls, "float64", lambda value: doubled(change(value)))
-            notes += [f"no float64 run, so that the tolerance is that of the dtype and depth: {why}"] if why else []
+            notes += (
+                [f"there is no float64 run ({why}): the tolerance is that of the dtype and the model's depth"]
+                if why
+                else []
+            )
         self.left_out.clear()
         found = self._rows(mine, eager, exact, None)
         if self._fails(found):
@@ -103,23 +115,23 @@ class Numerics:
         return found
 
     def _moved(self, calls: Calls, change: Callable[[Any], Any], notes: list[str]) -> Run | None:
-        """The run with everything moved by a step, which also tells what the model computes in."""
+        """The run with all values moved by one step, which also shows the dtypes that the model computes in."""
         with Dtypes() as inside:
             noisy, why = self._run(calls, "moved", change)
-        if why:  # an operator that does not stand being looked at
+        if why:  # an operator that fails under a mode
             self.runs.pop("moved", None)
             noisy, _ = self._run(calls, "moved", change)
         notes += self.narrow(inside.seen)
         return noisy
 
     def narrow(self, dtypes: Iterable[str]) -> list[str]:
-        """From now on the tolerance is that of the coarsest of these; a note where it was finer before."""
+        """Makes the tolerance that of the coarsest of these dtypes; returns a note if it was finer before."""
         coarse = coarsest((self.dtype, *dtypes))
         if coarse == self.dtype:
             return []
         self.dtype = coarse
         return [
-            f"the model computes in {coarse} inside, and the tolerance is that of {coarse}: Inductor keeps such results in "
+            f"the model computes in {coarse} internally, so the tolerance is that of {coarse}: Inductor keeps such results in "
             "float32 within a kernel (torch._inductor.config.emulate_precision_casts = True rounds them as eager does)"
         ]
 
@@ -128,7 +140,7 @@ class Numerics:
         return any(status(Compared(**row), depth) == "FAIL" for rows in found.values() for row in rows)
 
     def _quietly(self, calls: Calls, compiled: Callable[[Any], Any], notes: list[str]) -> Found | None:
-        """Both runs again without dropout; None where the model draws random numbers all the same."""
+        """Makes both runs again without dropout; None if the model still draws random numbers."""
         with compat.trace_muted(), muted(), compat.same_random():
             mine, why = self._run(calls, "compiled without dropout", quietened, compiled)
         eager, _ = self._run(calls, "eager without dropout", quietened)
@@ -136,13 +148,13 @@ class Numerics:
             notes += [f"the compiled run without dropout failed: {why}"] if why else []
             return None
         notes[:] = [note for note in notes if note != SAME_NUMBERS]
-        notes.append("compared with dropout set to 0: with it, compiled code drew other random numbers than eager")
+        notes.append("compared with dropout set to 0: with dropout, compiled code drew other random numbers than eager")
         return self._found(calls, "compiled without dropout", "eager without dropout", False, notes)
 
     def _run(
         self, calls: Calls, kind: str, change: Callable[[Any], Any], compiled: Callable[[Any], Any] | None = None
     ) -> tuple[Run | None, str]:
-        """One more run, eager unless `compiled`, with model and inputs changed; or why there is none."""
+        """One more run, eager unless `compiled`, with model and inputs changed: (run, "") or (None, why there is none)."""
         default = torch.get_default_dtype()
         try:
             model, inputs = self.start.model(), self.start.inputs()
@@ -152,7 +164,7 @@ class Numerics:
                 torch.set_default_dtype(torch.float64)
             with nullcontext() if compiled else compat.force_eager():
                 self.random = calls(compiled(model) if compiled else model, inputs, kind)
-        except Exception as error:  # dtypes that are written into the model, an operator without float64, memory
+        except Exception as error:  # dtypes that the model's code names, an operator without float64, memory
             first = (str(error).strip() or "no message").split("\n", 1)[0]
             return None, f"{type(error).__name__}: {first[:160]}"
         finally:
@@ -185,7 +197,7 @@ class Numerics:
         return found
 
     def _changed(self, run: Run) -> Iterator[str]:
-        """Buffers, parameters and inputs that the run has changed."""
+        """The names of buffers, parameters and inputs that the run changed."""
         for name, tensor in run.state.items():
             known = self.start.tensors.get(name)
             if known is None or known.shape != tensor.shape or not torch.equal(known, tensor):
@@ -194,12 +206,12 @@ class Numerics:
     def rows(
         self, mine: dict[str, Any], eager: dict[str, Any], exact: Any = None, noisy: Any = None, scale: float = 0.0
     ) -> list[dict[str, Any]]:
-        """A row per name; one that is in one of the two runs only is a row with a note."""
+        """One row per name; a name that only one of the two runs has gets a row with a note."""
         found = []
         for name in {**eager, **mine}:
             if name not in mine or name not in eager:
                 only = "eager" if name in eager else "compiled"
-                found.append({"name": name, "dtype": "float32", "error": None, "note": f"in the {only} run only"})
+                found.append({"name": name, "dtype": "float32", "error": None, "note": f"only in the {only} run"})
                 continue
             if mine[name] is None and eager[name] is None:
                 continue
@@ -218,10 +230,10 @@ class Numerics:
         return found
 
     def write(self, case: str, direction: str, implementation: str, rows: list[dict[str, Any]], **values: Any) -> None:
-        """One event, read back by `events.py` as `evidence.Comparison`."""
+        """Writes one event, which `events.py` reads as `evidence.Comparison`."""
         depth = self.start.depth
         made = [Compared(**row) for row in rows]
-        # What fails first: an error that a step explains may be many times its tolerance.
+        # Failures come first: an error that a step explains may be many times its tolerance.
         order = sorted(range(len(rows)), key=lambda at: (status(made[at], depth) != "FAIL", -ratio(made[at], depth)))
         event: dict[str, Any] = {
             "case": case,

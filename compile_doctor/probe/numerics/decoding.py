@@ -1,4 +1,4 @@
-"""A target's `incremental(model, inputs, chunk)` against its `full(model, inputs)`: eager, and compiled."""
+"""Compares a target's `incremental(model, inputs, chunk)` with its `full(model, inputs)`, eager and compiled."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from compile_doctor.probe.observe.failures import describe
 from compile_doctor.probe.observe.logs import muted
 
 CHUNKS = (1, 4, 7)
-"""And half of the sequence. 7 does not divide what people choose as a length."""
+"""The default chunks, besides half of the sequence. 7 does not divide the usual lengths."""
 COMPILED = 2
-"""So many of them are run compiled too, unless they were asked for: each may be compiled anew."""
+"""How many of the default chunks also run compiled: each may need a new compilation."""
 FURTHEST = 16
-"""Rows by which an output is tried to be shifted."""
-IN_EVAL = "the model was put into eval mode to decode"
+"""The largest shift of the output's rows that is tried."""
+IN_EVAL = "the model was set to eval mode for decoding"
 TRIALS = 12
-"""Lines whose calls are tried to be shifted, of each way to do it."""
+"""The most lines whose calls are shifted, for each kind of shift."""
 
 PATIENCE = 120.0
-"""Seconds for which causes are tried out; the difference itself is to be reported in time."""
+"""Seconds for trying causes; the difference itself must be reported in time."""
 
 
 class Decode:
-    """Every run begins with the model as it was at the start, the same inputs and seed, and in eval mode."""
+    """Every run begins with the model from the start, the same inputs and seed, in eval mode."""
 
     def __init__(
         self, hooks: Decoding, numerics: Numerics, seed: Callable[[], None], place: Callable[[Any], Any]
@@ -50,10 +50,10 @@ class Decode:
         self.noisy: Any = None
         self.notes: list[str] = []
         self.wrong: set[int] = set()
-        """Chunks with which eager decoding is no pass."""
+        """Chunks with which eager decoding is wrong."""
 
     def run(self, asked: Sequence[int], compiled: Callable[[Any], Any] | None) -> None:
-        """`asked`: the chunks, or none for a choice. `compiled` is torch.compile as asked for; None where that fails."""
+        """`asked`: the chunks; empty for the default ones. `compiled`: torch.compile as requested; None if that fails."""
         with compat.force_eager():
             try:
                 self.full = self._run(None)
@@ -63,7 +63,7 @@ class Decode:
             self.exact = self._changed(doubled)
             length = self.full.shape[axis(self.full)]
             chunks = tuple(asked) or tuple(sorted({c for c in (*CHUNKS, (length + 1) // 2) if c < length}))
-            # The largest first: it has the fewest steps, if the cause is to be tried out.
+            # The largest first: it has the fewest steps if causes are tried.
             for chunk in reversed(chunks):
                 self._compare(chunk, "eager", None)
         if compiled is not None:
@@ -95,19 +95,19 @@ class Decode:
             given = self.hooks.full(model, inputs) if chunk is None else self.hooks.incremental(model, inputs, chunk)
         if not isinstance(given, torch.Tensor):
             raise TypeError(
-                f"{'full' if chunk is None else 'incremental'}() gave a {type(given).__name__}, and no tensor"
+                f"{'full' if chunk is None else 'incremental'}() returned a {type(given).__name__}, not a tensor"
             )
         return at_rest(given)
 
     def _changed(self, change: Callable[[Any], Any]) -> Any:
-        """The full run in float64, or with everything moved by a step; None where that cannot be."""
+        """The full run in float64, or with all values moved by one step; None if that fails."""
         default = torch.get_default_dtype()
         try:
             if change is doubled:
                 torch.set_default_dtype(torch.float64)
             with compat.force_eager():
                 return self._run(None, change)
-        except Exception:  # the tolerance is then the dtype's, and the row has no noise
+        except Exception:  # the tolerance is then that of the dtype, and the row has no noise
             return None
         finally:
             torch.set_default_dtype(default)
@@ -147,7 +147,7 @@ class Decode:
                 implementation,
                 [],
                 state="N/A",
-                reason="the hook does not call the model itself: nothing ran compiled",
+                reason="the hook does not call the model itself: no compiled code ran",
             )
             return
         rows = self._rows(found)
@@ -174,7 +174,7 @@ class Decode:
         return status(Compared(**rows[0]), self.numerics.start.depth) if rows else "N/A"
 
     def _positions(self, found: torch.Tensor, chunk: int, row: dict[str, Any]) -> dict[str, Any]:
-        """Where it differs, and whether rows are only in another place."""
+        """The positions that differ, and the shift if the rows are right but at other positions."""
         reference = self.exact if self.exact is not None and self.exact.shape == found.shape else self.full
         allowed = 0.5 if row.get("exact") else bound(Compared(**row), self.numerics.start.depth)
         mine, other = (_by_position(one, axis(found)) for one in (found, reference))
@@ -190,9 +190,9 @@ class Decode:
         return values
 
     def _explained(self, chunk: int, first: bool) -> dict[str, Any] | None:
-        """The line whose calls, changed as `shifts` does, make this chunk's output that of the full run.
+        """The line whose calls, if changed as in `shifts`, give this chunk the output of the full run; None without one.
 
-        `first`: the first chunk is wrong already.
+        `first`: whether the first chunk is already wrong.
         """
         _, seen = self._shifted(chunk, frozenset())
         tries = [(0, group) for group in _together(seen.from_zero())]
@@ -232,7 +232,7 @@ class Decode:
         try:
             with compat.force_eager(), shifts:
                 return self._run(chunk, wrap=wrap), shifts
-        except Exception:  # what was shifted went out of range: then that is not it
+        except Exception:  # the shifted call went out of range: it is not the cause
             return None, shifts
 
     def _raised(self, case: str, implementation: str, error: Exception) -> None:
@@ -255,7 +255,7 @@ class Decode:
 
 
 def _together(seen: Sequence[Site]) -> list[list[Site]]:
-    """What is changed at a time: each site, all of a kind, and all."""
+    """The groups of sites that are changed together: each one, all of a kind, and all."""
     sites = sorted(seen)[:TRIALS]
     groups = [[site] for site in sites]
     groups += [
@@ -265,7 +265,7 @@ def _together(seen: Sequence[Site]) -> list[list[Site]]:
 
 
 def axis(output: torch.Tensor) -> int:
-    """The dimension of positions: the last but one; of token ids (batch, position) and of a single row the last."""
+    """The dimension of positions: the last but one; the last for token ids (batch, position) and for a single row."""
     if output.dim() < 2 or (output.dim() == 2 and not output.is_floating_point()):
         return max(output.dim() - 1, 0)
     return output.dim() - 2
@@ -278,6 +278,6 @@ def _by_position(tensor: torch.Tensor, at: int) -> torch.Tensor:
 
 
 def _far(mine: torch.Tensor, other: torch.Tensor, allowed: float) -> torch.Tensor:
-    """Which rows differ; not-a-number differs from all numbers, and equals itself."""
+    """bool (rows,): which rows differ. NaN differs from all numbers, and equals NaN."""
     near = ((mine - other).abs() <= allowed) | (mine == other) | (mine.isnan() & other.isnan())
     return ~near.all(1)

@@ -1,4 +1,4 @@
-"""The dtypes that a model computes in, whatever its parameters and inputs are: casts in forward, autocast."""
+"""The dtypes that a model computes in, which may differ from its parameters and inputs: casts in forward, autocast."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compile_doctor.probe.numerics.trees import dtype_name
 
 
 class Dtypes(TorchFunctionMode):
-    """Notes the dtype of every result of a call from Python."""
+    """Records the dtype of every result of a call from Python."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What one run leaves behind: outputs, gradients, changed inputs and state, as tensors on the CPU, by name."""
+"""The results of one run: outputs, gradients, changed inputs and state, as tensors on the CPU, by name."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from compile_doctor.probe.numerics.trees import at_rest, held, input_tensors, le
 
 @dataclass
 class Run:
-    """Copies of tensors; None in `gradients` for a parameter that got none."""
+    """Copies of tensors; None in `gradients` for a parameter without a gradient."""
 
     outputs: dict[str, Any] = field(default_factory=dict)
     gradients: dict[str, Any] = field(default_factory=dict)
     state: dict[str, torch.Tensor] = field(default_factory=dict)
-    """Parameters and buffers after the last call, inputs after theirs."""
+    """Parameters and buffers after the last call; each call's inputs after that call."""
     unread: set[str] = field(default_factory=set)
-    """Types of outputs in which no tensor could be found."""
+    """Types of outputs in which no tensor was found."""
 
 
 def keep(run: Run, number: int, model: Any, args: Any, kwargs: Any, output: Any, grad: bool) -> None:
-    """Adds what call `number` (from 0) left."""
+    """Adds the results of call `number` (from 0)."""
     suffix = f" of call {number + 1}" if number else ""
     for name, leaf in leaves(output, "output"):
         if isinstance(leaf, torch.Tensor):
@@ -46,7 +46,7 @@ def keep(run: Run, number: int, model: Any, args: Any, kwargs: Any, output: Any,
 
 
 def forget_gradients(model: Any, args: Any, kwargs: Any) -> None:
-    """Each call's gradients by themselves: they would add up otherwise."""
+    """Removes the gradients of earlier calls, which would add up."""
     if isinstance(model, torch.nn.Module):
         model.zero_grad(set_to_none=True)
     for _, leaf in input_tensors(args, kwargs):
@@ -55,10 +55,10 @@ def forget_gradients(model: Any, args: Any, kwargs: Any) -> None:
 
 
 def backward(output: Any) -> None:
-    """Backward from a weighted sum of all that needs a gradient; from a loss (one number) as it is.
+    """Backward from a weighted sum of all outputs that need a gradient; from a loss (one number) unweighted.
 
-    The plain sum would not do: that of a softmax or a normalised output is constant, and its gradient nothing but
-    rounding. The weights are eighths from -1 to 1, from a seed of their own, and exact in every dtype.
+    A plain sum would not work: that of a softmax or a normalised output is constant, and its gradient is only rounding.
+    The weights are eighths from -1 to 1, from their own seed, and exact in every dtype.
     """
     draw = torch.Generator().manual_seed(0)
     parts = []

@@ -1,9 +1,9 @@
-"""What would mend a decode that is wrong: one kind of call, at one line, is changed while it runs, and the result looked at.
+"""What would fix a wrong decode: changes one kind of call at one line while it runs, and compares the result.
 
-Positions that begin at 0 in every chunk are the classic: `torch.arange(T)`, or the first T rows of a table, where the chunk
-begins at position p. The other is a p that is off by one. Whether that is it can be tried out: the same run, with just these
-calls begun at p, or moved by one. Where the output then equals the full run's, that line is the cause. Nothing is concluded
-from how a result looks.
+The classic mistake is positions that begin at 0 in every chunk: `torch.arange(T)`, or the first T rows of a table, although
+the chunk begins at position p. The other is a p that is off by one. A trial proves it: the same run, in which only these
+calls begin at p or are moved by one. If the output then equals that of the full run, that line is the cause. The result
+alone is never a reason.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ Site = tuple[str, str, int, str]
 
 @dataclass(frozen=True)
 class Change:
-    """A call that can be made otherwise."""
+    """A call that can be shifted."""
 
     kind: str
     length: int
-    """Positions in the chunk, as this call has it."""
+    """The number of positions in the chunk, according to this call."""
     start: int
-    """Where it begins as it is: 0, or what stands there already. Of a mask, the diagonal."""
+    """Where the call begins: 0, or the start that it names. For a mask, the diagonal."""
     begun: Callable[[int], Any] | None
-    """Makes the call with so many positions before the chunk; None where it does not begin at 0."""
+    """Makes the call for a chunk that begins at the given position; None if the call does not begin at 0."""
     moved: Callable[[int], Any] | None
-    """Makes the call begun so many positions further on than it does."""
+    """Makes the call, moved by the given number of positions."""
 
 
 class Shifts(TorchFunctionMode):
-    """Notes the calls that could be changed, and changes those at `sites`."""
+    """Records the calls that could be shifted, and shifts those at `sites`."""
 
     def __init__(
         self, calls: Callable[[], int], sites: frozenset[Site] = frozenset(), by: int = 0, first: bool = False
     ) -> None:
-        """`calls` says how many calls of the model are done.
+        """`calls` returns how many calls of the model are done.
 
-        `by`: 0 begins the calls at the chunk's first position, another number moves them by so many, from the second
+        `by`: 0 begins the calls at the chunk's first position; another number moves them by that many, from the second
         chunk on or from the `first`.
         """
         super().__init__()
@@ -56,15 +56,15 @@ class Shifts(TorchFunctionMode):
         self.by = by
         self.first = first
         self._seen: dict[Site, dict[int, Change]] = defaultdict(dict)
-        """The last of each call of the model."""
+        """By site and call of the model, the last change."""
 
     def from_zero(self) -> list[Site]:
-        """The sites that have a call to begin elsewhere, after the first chunk."""
+        """The sites that have a call after the first chunk that begins at 0 and can begin elsewhere."""
         return [site for site, made in self._seen.items() if any(call and one.begun for call, one in made.items())]
 
     def that_move(self) -> list[Site]:
-        """The sites that begin elsewhere in a later chunk than in the first; every triangle, which a first chunk has not,
-        and every arange: a start may be added to it."""
+        """The sites whose start differs between chunks; also every triangle, which the first chunk does not have, and every
+        arange, to which a start may be added."""
         return [
             site
             for site, made in self._seen.items()
@@ -89,7 +89,7 @@ class Shifts(TorchFunctionMode):
 
 
 def _site(kind: str) -> Site | None:
-    """The innermost line that is neither torch's nor the doctor's."""
+    """The innermost line outside torch and the doctor; None without one."""
     frame = sys._getframe(2)
     while frame is not None:
         file = frame.f_code.co_filename
@@ -100,7 +100,7 @@ def _site(kind: str) -> Site | None:
 
 
 def _change(function: Any, args: Any, kwargs: Any) -> Change | None:
-    """What could be shifted in a call; None for most."""
+    """How a call can be shifted; None for most calls."""
     name = getattr(function, "__name__", "")
     if name == "arange":
         return _arange(function, args, kwargs)
@@ -126,7 +126,7 @@ def _change(function: Any, args: Any, kwargs: Any) -> Change | None:
 
 
 def _arange(function: Any, args: Any, kwargs: Any) -> Change | None:
-    """`torch.arange(T)`, or from one position to another."""
+    """For `torch.arange(T)`, or an arange from one position to another."""
     given = (0, *args) if len(args) == 1 else args
     start, end = given[:2] if len(given) > 1 else (kwargs.get("start", 0), kwargs.get("end"))
     if not (isinstance(start, int) and isinstance(end, int)) or len(given) > 2 or kwargs.get("step", 1) != 1:
@@ -139,10 +139,10 @@ def _arange(function: Any, args: Any, kwargs: Any) -> Change | None:
 
 
 def _slice(function: Any, kind: str, args: Any) -> Change | None:
-    """So many of a dimension that has more, in the index: `table[:T]`, `cache[:, :, start : start + T] = k`."""
+    """For an index that takes a part of a dimension: `table[:T]`, `cache[:, :, start : start + T] = k`."""
     tensor, index = args[0], args[1] if isinstance(args[1], tuple) else (args[1],)
     if not all(isinstance(one, (slice, int)) or one is Ellipsis for one in index):
-        return None  # a new dimension, or an index that is a tensor: which dimension is which is not plain
+        return None  # a new dimension, or an index that is a tensor: the dimensions are not clear
     for at, one in enumerate(index):
         if not isinstance(one, slice) or not isinstance(one.stop, int) or one.step not in (None, 1):
             continue
@@ -157,8 +157,8 @@ def _slice(function: Any, kind: str, args: Any) -> Change | None:
 
 
 def _moved(function: Any, args: Any, index: tuple[Any, ...], at: int, by: int) -> Any:
-    """The slice at `at` of the index, moved."""
+    """The call with the slice at `at` of the index moved by `by`."""
     start, stop = (index[at].start or 0) + by, index[at].stop + by
     if start < 0:
-        raise IndexError("there is nothing before the first position")
+        raise IndexError("a slice cannot begin before the first position")
     return function(args[0], (*index[:at], slice(start, stop), *index[at + 1 :]), *args[2:])

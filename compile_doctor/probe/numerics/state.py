@@ -1,4 +1,4 @@
-"""A target as it was before any run, as often as needed: each run starts from the same parameters, buffers and inputs."""
+"""The state of a target before any run: each run starts from the same parameters, buffers and inputs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from compile_doctor.probe.numerics.trees import at_rest, dtype_name, held, input
 
 
 class Start:
-    """Taken before the compiled run."""
+    """The state, copied before the compiled run."""
 
     def __init__(
         self, build: Callable[[], Any] | None, anew: Callable[[], list[Inputs]], model: Any, inputs: list[Inputs]
     ) -> None:
-        """`build` makes the model once more, None where the target cannot; `anew` makes the inputs once more."""
+        """`build` makes the model again, None if the target cannot; `anew` makes the inputs again."""
         self.build = build
         self.anew = anew
         self.given = model
@@ -40,13 +40,13 @@ class Start:
     def _copied(self, value: Any, what: str = "the model") -> Any:
         try:
             return copy.deepcopy(value)
-        except Exception as error:  # a lock, a handle, tensors with a history: what remains is named, or made anew
+        except Exception as error:  # a lock, a handle, tensors with a history: noted, or made again
             if what:
-                self.notes.append(f"{what} cannot be copied ({type(error).__name__}): only its tensors are put back")
+                self.notes.append(f"{what} cannot be copied ({type(error).__name__}): only its tensors are restored")
             return None
 
     def model(self) -> Any:
-        """The model with the tensors that it had at the start."""
+        """The model, with the tensors of the start."""
         if self.build is not None:
             model = self.build()
         else:
@@ -59,13 +59,13 @@ class Start:
         return model
 
     def inputs(self) -> list[Inputs]:
-        """The inputs as they were at the start."""
+        """The inputs of the start."""
         found: list[Inputs] = self.anew() if self._inputs is None else copy.deepcopy(self._inputs)
         return found
 
 
 def quietened(value: Any) -> Any:
-    """A module (in place) without dropout: of its own modules, and of attributes that are named so (`dropout`, `attn_drop`)."""
+    """Sets dropout of a module to 0, in place: its dropout modules, and its attributes named so (`dropout`, `attn_drop`)."""
     if isinstance(value, torch.nn.Module):
         for module in value.modules():
             if isinstance(module, torch.nn.modules.dropout._DropoutNd):
@@ -77,7 +77,7 @@ def quietened(value: Any) -> Any:
 
 
 def doubled(value: Any) -> Any:
-    """A module (in place) or nested inputs with float64 for every other floating dtype."""
+    """Converts a module (in place) or nested inputs from every floating dtype to float64 (complex128)."""
     if isinstance(value, torch.nn.Module):
         return value._apply(_double)
     return _each(_double, value)
@@ -91,7 +91,7 @@ def _double(leaf: torch.Tensor) -> torch.Tensor:
 
 
 def moved(value: Any) -> Any:
-    """A module (in place) or nested inputs with each floating number moved by one step of its dtype, up or down at random."""
+    """Moves each floating number of a module (in place) or of nested inputs by one step of its dtype, at random up or down."""
     draw = torch.Generator().manual_seed(1)
     if isinstance(value, torch.nn.Module):
         with torch.no_grad():
@@ -103,7 +103,7 @@ def moved(value: Any) -> Any:
 
 
 def _each(change: Callable[[torch.Tensor], torch.Tensor], value: Any) -> Any:
-    """Every tensor changed, and one that is there twice changed once: a call may write into what the next one reads."""
+    """Changes every tensor, a shared one only once: a call may write into what the next one reads."""
     done: dict[int, torch.Tensor] = {}
 
     def one(leaf: Any) -> Any:

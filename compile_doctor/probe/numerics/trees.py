@@ -1,4 +1,4 @@
-"""Tensors within models and nested values: found, named, copied."""
+"""Finds, names and copies the tensors of models and nested values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.utils._pytree import keystr, tree_flatten_with_path
 
 
 def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """What is below a value, with names such as `output[0].logits`; dataclasses that torch does not know are opened too."""
+    """The leaves of a value, with names such as `output[0].logits`; dataclasses that torch does not know are opened too."""
     for path, leaf in tree_flatten_with_path(value)[0]:
         full = name + keystr(path)
         if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):
@@ -22,7 +22,7 @@ def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def input_tensors(args: Any, kwargs: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """`input[0]`, `input['mask']`, …"""
+    """The tensors of the inputs, named `input[0]`, `input['mask']`, …"""
     for part in (args, kwargs):
         for name, leaf in leaves(part, "input"):
             if isinstance(leaf, torch.Tensor):
@@ -30,12 +30,12 @@ def input_tensors(args: Any, kwargs: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def uncompiled(model: Any) -> Any:
-    """The module inside of what torch.compile made of one."""
+    """The module inside a compiled one; any other value unchanged."""
     return model._orig_mod if isinstance(model, torch.nn.Module) and hasattr(model, "_orig_mod") else model
 
 
 def held(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """Parameters and buffers by name, tied ones once; those of lazy modules that have no shape yet are left out."""
+    """Parameters and buffers by name, tied ones once, without those of lazy modules that have no shape yet."""
     inner = uncompiled(model)
     if isinstance(inner, torch.nn.Module):
         for name, tensor in (*inner.named_parameters(), *inner.named_buffers()):

@@ -1,1 +1,1 @@
-"""What the probe sees while the target runs: logs, graphs, dense attention, bytecode, files, exceptions. `events` writes it down."""
+"""What the probe observes while the target runs: logs, graphs, dense attention, bytecode, files, exceptions. `events` writes it."""

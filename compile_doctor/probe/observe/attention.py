@@ -1,7 +1,7 @@
-"""Watches attention at the operator: which graphs hold it, whether they ran, and every dense execution of flex_attention.
+"""Observes attention at the operator: which graphs have it, whether they ran, and every dense run of flex_attention.
 
-Nothing is inferred here. Each hook sits at one place that all executions pass (see compat), and writes what it sees.
-Compiled code is left alone but for one counter around each graph that holds attention.
+Nothing is inferred here. Each hook is at a place that all executions pass (see compat), and writes what it sees.
+Compiled code is unchanged, except for one counter around each graph that has attention.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _COMPILE_CALLERS = ("torch/__init__.py", "torch/nn/modules/module.py")
 
 
 class DenseRefusedError(MemoryError):
-    """The dense path was about to allocate more than there is; it was seen, and not let."""
+    """The dense path was about to allocate more memory than is free; it was recorded and stopped."""
 
 
 class Observer:
@@ -44,15 +44,15 @@ class Observer:
     def __init__(self, log: EventLog, guard: bool = True) -> None:
         self.log = log
         self.guard = guard
-        """Whether to stop a dense call that would not fit: not in a program that is only looked at (`run`)."""
+        """Whether to stop a dense call that would not fit in memory; not in a program that is only observed (`run`)."""
         self.phase: str | None = None
-        """`eager`: what runs dense then is meant to, and is not counted; None where there are no phases (`run`)."""
+        """In `eager`, dense runs are intended and not counted; None if there are no phases (`run`)."""
         self.running: list[int] = []
         self.ran: dict[int, int] = {}
         self.sdpa: dict[str, Any] = {}
         """Each distinct SDPA call that was seen, for `sdpa_choice`."""
         self.calls: dict[int, list[list[Frame]]] = {}
-        """The stacks of each graph's SDPA calls: as they were traced, where the graph runs as Python it shows none."""
+        """The traced stacks of each graph's SDPA calls: a graph that runs as Python does not show them."""
         self.window: Callable[[str], Any] | None = None
         """A context manager around each graph and dense call, while memory is measured."""
         self._graphs = 0
@@ -63,7 +63,7 @@ class Observer:
         self.made = Made(self.hooks.around)
 
     def install(self, hidden: str = "compile_doctor.probe") -> None:
-        """`hidden`: the package, or the module, that Dynamo is not to trace."""
+        """`hidden`: the package or the module that Dynamo must not trace."""
         compat.keep_out_of_graphs(hidden)
         compat.replace_dense_entry(self._watch_dense)
         compat.replace_backend_call(self._watch_graphs)
@@ -88,7 +88,7 @@ class Observer:
         )
         self.made.write(self.log)
 
-    # -- the graphs that hold attention -------------------------------------------------------------------------------
+    # -- the graphs that have attention -------------------------------------------------------------------------------
 
     def _watch_graphs(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def call_user_compiler(output_graph: Any, gm: Any, *args: Any, **kwargs: Any) -> Any:
@@ -121,7 +121,7 @@ class Observer:
             backend=compat.backend_name(output_graph),
             attention=found,
             inlined=inlined,
-            # torch's own record of the stack leaves frames out, and flex_attention compiled by itself has only this.
+            # torch's own record of the stack omits frames, and a flex_attention compiled by itself has only this.
             callers=python_stack(sys._getframe(2))[0][-8:],
         )
         compat.trace_artifact(ARTIFACT, to_json(record))
@@ -171,7 +171,7 @@ class Observer:
         return dense
 
     def _saw_dense(self, query: Any, key: Any, value: Any) -> int:
-        """Writes one event per graph node, or stack of the user's, and counts the rest; returns its number."""
+        """Writes one event per graph node or stack of the user's, and counts repetitions; returns its number."""
         number = self.running[-1] if self.running else None
         index = self._calls.get(number, 0) if number is not None else None
         if number is not None:
@@ -198,12 +198,12 @@ class Observer:
         return list(self._dense).index(identity)
 
     def _refuse(self, query: Any, key: Any) -> None:
-        """Raises DenseRefusedError where the scores would not fit: what was seen is worth more than a dead machine."""
+        """Raises DenseRefusedError if the scores would not fit in memory, so that the evidence survives."""
         needed, left = dense_bytes(query, key), devices.of(query.device.type).free()
         if self.guard and left is not None and needed > left:
             self.log.write(DenseRefused(phase=str(self.phase), needed=needed, left=left))
             raise DenseRefusedError(
-                f"compile-doctor stopped dense attention that needs about {needed:,} bytes: {left:,} are left"
+                f"compile-doctor stopped dense attention: it needs about {needed:,} bytes, and {left:,} are free"
             )
 
     # -- torch.compiler.disable and torch.compile ---------------------------------------------------------------------
@@ -216,7 +216,11 @@ class Observer:
                     stack, _ = python_stack(sys._getframe(1))
                     self.log.write(schema.DisabledCompiled(stack=stack, function=_name(inner), module=_module(inner)))
             except Exception as error:  # an observer must never break the program
-                self.log.write(schema.Lost(text=f"a disable could not be read: {type(error).__name__}: {error}"))
+                self.log.write(
+                    schema.Lost(
+                        text=f"a call of torch.compiler.disable could not be read: {type(error).__name__}: {error}"
+                    )
+                )
             return inner
 
         return innermost_fn
@@ -226,7 +230,9 @@ class Observer:
             try:
                 self._compile(context, function)
             except Exception as error:  # an observer must never break the program
-                self.log.write(schema.Lost(text=f"a torch.compile could not be read: {type(error).__name__}: {error}"))
+                self.log.write(
+                    schema.Lost(text=f"a call of torch.compile could not be read: {type(error).__name__}: {error}")
+                )
             return method(context, function)
 
         return compile_
@@ -260,11 +266,11 @@ class Observer:
         self._codes.append((code, entry))
 
     def _inlined(self, output_graph: Any, gm: Any) -> list[schema.CompiledFunction]:
-        """The functions that have a torch.compile with options of their own, and that this graph swallowed."""
+        """The functions with a torch.compile and options of their own that this graph has inlined."""
         root = getattr(getattr(output_graph, "root_tx", None), "f_code", None)
         if not self._codes or root is None:
             return []
-        # Same options as the graph's own: nothing is lost, and it may be the plain function, as in super().forward().
+        # With the graph's own options nothing is lost, and it may be the plain function, as in super().forward().
         same = [entry.options for code, entry in self._codes if code is root]
         candidates = [(code, entry) for code, entry in self._codes if code is not root and entry.options not in same]
         found: list[schema.CompiledFunction] = []
@@ -278,9 +284,9 @@ class Observer:
 
 
 def python_stack(frame: FrameType | None) -> tuple[list[Frame], list[schema.WrapperSeen]]:
-    """The Python stack, outermost first, without torch's plumbing; and the disable wrappers that it passes.
+    """(the Python stack, outermost first, without torch's call plumbing; the disable wrappers in it).
 
-    Dynamo itself disables each graph's compiled function: those, seen as `graph` of this file, do not count.
+    Dynamo itself disables each graph's compiled function; these, which appear as `graph` of this file, do not count.
     """
     found: list[Frame] = []
     wrappers: list[schema.WrapperSeen] = []

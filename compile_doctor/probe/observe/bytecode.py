@@ -1,4 +1,4 @@
-"""Keeps the code objects of frames that broke and lets depyf decompile them; every call of depyf may fail."""
+"""Keeps the code objects of frames with a graph break, and decompiles them with depyf; every call of depyf may fail."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from compile_doctor.probe import compat
 from compile_doctor.probe.observe.events import EventLog
 
 MOST = 60
-"""Frames kept: a model with 200 breaks has the same few again and again."""
+"""The most frames that are kept: a model with 200 breaks repeats the same few."""
 
 
 class Bytecode:
-    """Listens to Dynamo from its creation to `write`."""
+    """Records frames from its creation until `write`."""
 
     def __init__(self) -> None:
         self.frames: list[tuple[CodeType, CodeType]] = []
@@ -29,7 +29,7 @@ class Bytecode:
             self.frames.append((original, transformed))
 
     def write(self, log: EventLog, directory: Path) -> None:
-        """Decompiles what was kept into `bytecode/`, one file a frame, and writes an index to the events."""
+        """Decompiles the frames into `bytecode/`, one file each, and writes one event for each."""
         self.handle.remove()
         if not self.frames:
             return
@@ -52,18 +52,18 @@ class Bytecode:
 
 
 def decompile(code: CodeType) -> tuple[str | None, str | None]:
-    """(source, None) or (None, why not). depyf prints tracebacks of its own, and raises almost anything."""
+    """(source, None) or (None, reason). depyf prints its own tracebacks, and raises almost anything."""
     printed = io.StringIO()
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             from depyf import decompile as run
 
             result: Any = run(code)
-    except BaseException as error:  # depyf asserts, recurses and exits; a note on this frame is all that it may cost
+    except BaseException as error:  # depyf asserts, recurses and exits; only this frame may be lost
         if isinstance(error, KeyboardInterrupt):
             raise
         first = str(error).strip().split("\n", 1)[0][:120]
         return None, f"depyf could not decompile it: {type(error).__name__}{': ' + first if first else ''}"
     if not isinstance(result, str) or not result.strip():
-        return None, "depyf gave no source"
+        return None, "depyf returned no source"
     return result, None

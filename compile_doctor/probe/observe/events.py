@@ -1,4 +1,4 @@
-"""Writes what the probe sees, one JSON object a line, written through at once so that nothing is lost if the process dies."""
+"""Writes what the probe observes, one JSON object per line, at once, so that nothing is lost if the process dies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-# The target may put functions of its own in their place, or close files that it did not open.
+# The target may replace these functions, or close files that it did not open.
 _encode = json.JSONEncoder(allow_nan=False, check_circular=False, default=_plain).encode
 _open, _write, _fstat, _getpid, _clock = os.open, os.write, os.fstat, os.getpid, time.perf_counter
 
@@ -34,19 +34,19 @@ def to_json(record: Any) -> str:
 class EventLog:
     """One file per process: a forked child opens its own at its first event.
 
-    Nothing here raises into the program that is observed: what cannot be written is lost, and the last event, which says
-    how many there are, is then missing too.
+    Nothing here raises into the observed program. What cannot be written is lost, and then the last event, which has the
+    number of events, is missing too.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.broken = ""
-        """Why nothing more is written."""
+        """The error after which nothing more is written; empty without one."""
         self._lock = threading.Lock()
         self._locked_by = _getpid()
         self._pid = -1
         self._file: tuple[int, tuple[int, int]] | None = None
-        """The file's number, and which file that is."""
+        """The file descriptor, and the (device, inode) of its file."""
         self._written = 0
 
     def write(self, event: Any) -> None:
@@ -57,7 +57,7 @@ class EventLog:
         try:
             try:
                 line = _encode({"event": word, **_plain(event)})
-            except ValueError as error:  # NaN, infinity: a number that nobody can compare with
+            except ValueError as error:  # NaN or infinity, which cannot be compared
                 line = _encode({"event": "lost", "text": f"an event {word!r} could not be written: {error}"})
             with self._own_lock():
                 if not self.broken:
@@ -67,20 +67,20 @@ class EventLog:
             self.broken = f"{type(error).__name__}: {error}"
 
     def end(self) -> None:
-        """The last event: with it the reader knows that nothing is missing."""
+        """Writes the last event, which shows that nothing is missing."""
         with self._own_lock():
             count = self._written if self._pid == _getpid() else 0
         self.write(schema.End(count))
 
     def _own_lock(self) -> threading.Lock:
-        """A thread that was writing when this process was forked is not here to let go of its lock."""
+        """The lock of this process: a thread that was writing at the fork does not exist here, and cannot release its lock."""
         if self._locked_by != _getpid():
             self._lock, self._locked_by = threading.Lock(), _getpid()
         return self._lock
 
     @property
     def begun(self) -> bool:
-        """Whether this process, not the one that it was forked from, has written an event."""
+        """Whether this process has written an event; those of the process that it was forked from do not count."""
         return self._pid == _getpid() and self._written > 0
 
     def _append(self, line: bytes) -> None:
@@ -104,7 +104,7 @@ class EventLog:
 
     @contextmanager
     def phase(self, name: schema.PhaseName) -> Iterator[None]:
-        """Marks a phase as begun, done or failed, with its wall-clock seconds; records what it raised, and raises it on."""
+        """Marks a phase as begun, done or failed, with its wall-clock seconds; records an exception and raises it again."""
         self.write(schema.Phase(name, "begun"))
         start = _clock()
         try:

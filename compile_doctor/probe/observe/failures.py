@@ -21,14 +21,14 @@ def describe(error: BaseException) -> dict[str, Any]:
         kind = type(link)
         name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         chain.append({"type": name, "message": _message(link), "stack": _frames(link)})
-        inner = getattr(link, "inner_exception", None)  # BackendCompilerFailed and InductorError hold it there
+        inner = getattr(link, "inner_exception", None)  # where BackendCompilerFailed and InductorError have it
         cause = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
         link = inner if isinstance(inner, BaseException) else cause
     return {"chain": chain, "text": _trimmed(error), "attention": _attention(error)}
 
 
 def _attention(error: BaseException) -> dict[str, Any] | None:
-    """Query, key and value of the flex_attention call that was under way, from the traceback's frames."""
+    """Query, key and value of the flex_attention call that raised, from the traceback's frames; None without one."""
     found = None
     trace = error.__traceback__
     while trace is not None:
@@ -74,9 +74,9 @@ _PARTS = tuple(
     _OWN + part
     for part in ("compile_doctor/probe/", "compile_doctor/recipes/patches/", "patches/", "compile_doctor/flex.py")
 )
-"""The probe, the code of recipes (in a wheel, and in a checkout), and what it stands for."""
+"""The probe, the code of recipes (in a wheel, and in a checkout), and `flex.isolated`."""
 
 
 def ours(file: str) -> bool:
-    """Whether a frame is the doctor's own, and nothing that the user wrote or calls."""
+    """Whether a frame belongs to the doctor, not to code that the user wrote or calls."""
     return file.replace("\\", "/").startswith(_PARTS) or file.startswith("<frozen ")

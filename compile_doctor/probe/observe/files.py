@@ -1,8 +1,8 @@
-"""Which files and folders a target looks at, by Python's audit events, for the cache of `check`; and why that may not be all.
+"""Which files and folders a target reads, from Python's audit events, for the cache of `check`; and why some may be missing.
 
-Seen are files that Python opens, folders that it lists, and what is imported, each as it was at the first time: the event comes
-before the file is opened. What a C extension opens by itself is not, nor is a mere `os.path.exists`: if an extension that
-may read files is loaded, or a process or a connection was started, `unseen` names it.
+Audit events show files that Python opens, folders that it lists, and imports, each in its state before the first access.
+They do not show what a C extension opens by itself, or a plain `os.path.exists`. If an extension that may read files is
+loaded, or a process or a connection was started, `unseen` names it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ NATIVE = frozenset({
     "psutil", "mpmath", "gmpy2", "einops", "pydantic_core", "xxhash", "cffi", "_cffi_backend", "wrapt", "msgspec", "compile_doctor",
 })
 # fmt: on
-"""Packages whose extensions read no file behind Python's back."""
+"""Packages whose extensions open no files by themselves."""
 PROCESSES = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "pty.spawn")
 COMPILERS = ("/torch/_inductor/", "/torch/_dynamo/", "/triton/")
-"""Code that starts processes which read no file of the target's. torch's DataLoader starts some that do."""
+"""Code that starts processes which read none of the target's files. torch's DataLoader starts some that do."""
 
 
 class Files:
-    """What one process looked at. An audit hook stays for the life of the process: one instance."""
+    """What one process read. One instance per process, because an audit hook cannot be removed."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -45,10 +45,10 @@ class Files:
         self.early: list[str] = []
         self.unseen: set[str] = set()
         self._made: set[str] = set()
-        """Files and folders of its own making are no input."""
+        """Files and folders that the target made itself, which are not inputs."""
         self._compiled: dict[str, str] = {}
-        """Sources that Python may have had compiled already, and the file with it."""
-        # Asked for now: it takes a lock that the target may hold when it opens a file.
+        """Sources for which Python may have loaded a compiled file, and that file."""
+        # Called now, because it takes a lock that the target may hold when it opens a file.
         self._generated = os.path.join(tempfile.gettempdir(), "torchinductor_")
         self._room = MOST
         self._folder_open = False
@@ -60,23 +60,23 @@ class Files:
             if not self._ours(file) and file not in self.looks:
                 self.early.append(file)
                 self._look(file)
-        for folder in map(_name, sys.path):  # what has come there is imported in place of what was
+        for folder in map(_name, sys.path):  # a new file there would be imported instead of the old one
             if not self._ours(folder):
                 self._look(folder)
         sys.addaudithook(self._event)
 
     def _event(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Raises nothing: the target's own call would raise it. Takes no lock: the target may hold it.
+        """Raises nothing, because the target's own call would raise it. Takes no lock, because the target may hold it.
 
-        What it does itself makes no events.
+        Its own file accesses make no events.
         """
         if self._done or getattr(self._inside, "busy", False):
             return
         self._inside.busy = True
         try:
             self._seen(event, arguments)
-        except Exception as error:  # whatever a path may be: the run goes on, and is not kept
-            self.unseen.add(f"one could not be looked at ({type(error).__name__})")
+        except Exception as error:  # a path may be any object: the run goes on, and is not cached
+            self.unseen.add(f"a path could not be checked ({type(error).__name__})")
         finally:
             self._inside.busy = False
 
@@ -91,7 +91,7 @@ class Files:
             name = _name(arguments[0])
             if not self._ours(name) and not os.path.lexists(name):
                 self._made.add(name)
-        elif event == "import":  # of an extension: its file is opened by the system
+        elif event == "import":  # of an extension: the system opens its file
             name = _name(arguments[1] or 0)
             if not self._ours(name):
                 self._look(name)
@@ -102,7 +102,7 @@ class Files:
 
     def _open(self, path: Any, mode: Any, flags: Any) -> None:
         name = _name(path)
-        if mode is None and name:  # os.open: the event does not say whether a folder was given to start from
+        if mode is None and name:  # os.open: the event does not show whether the path is relative to an open folder
             if _deletes():
                 return
             if self._folder_open and not os.path.isabs(os.fspath(path)):
@@ -124,7 +124,7 @@ class Files:
 
     @staticmethod
     def _creates(name: str, flags: int) -> bool:
-        """Whether nothing that was in the file before can be read afterwards."""
+        """Whether nothing of the file's former content can be read afterwards."""
         if flags & (os.O_TRUNC | os.O_EXCL):
             return True
         return bool(flags & os.O_CREAT) and not os.path.lexists(name)
@@ -139,7 +139,7 @@ class Files:
             self.unseen.add(f"{name} {KINDS[found.content.kind]}")
 
     def _ours(self, name: str) -> bool:
-        """Nothing, installed, torch's caches, the capture itself, what is no file, and what the target made itself."""
+        """Whether the file is not an input: no name, installed, a cache of torch, the capture, a device, or made by the target."""
         if not name or packaged(name) or name.startswith((f"{self.directory}/", "/proc/", "/sys/")):
             return True
         if name.startswith("/dev/") and not name.startswith("/dev/shm/"):
@@ -152,7 +152,7 @@ class Files:
         return name in self._made or any(str(one) in self._made for one in Path(name).parents)
 
     def write(self) -> None:
-        """Into the capture: `files-PID.json`. Not written where the process dies, and then nothing is cached."""
+        """Writes `files-PID.json` into the capture. If the process dies before, the file is missing, and nothing is cached."""
         self._done = True
         for package, file in _modules():
             if not self._ours(file):
@@ -163,8 +163,8 @@ class Files:
                 self.unseen.add(f"{package} may read files by itself")
         for source, compiled in self._compiled.items():
             if not _same_code(source, compiled, self.looks[source]):
-                self.unseen.add(f"{compiled} may not be compiled from {source} as it is: delete it")
-        # By its type: isinstance asks an object for its __class__, and what a user's object answers is the user's code.
+                self.unseen.add(f"{compiled} may not be compiled from the current {source}: delete it")
+        # By its type: isinstance reads an object's __class__, which may run the user's code.
         script = getattr(getattr(sys.modules.get("torch"), "jit", None), "RecursiveScriptModule", None)
         if script is not None and any(issubclass(type(one), script) for one in gc.get_objects()):
             self.unseen.add("torch.jit reads its files by itself")
@@ -175,7 +175,7 @@ class Files:
 
 
 def _modules() -> list[tuple[str, str]]:
-    """(package, file) of what is loaded."""
+    """(package, file) of the loaded modules."""
     files = ((module, file_of(module)) for module in list(sys.modules.values()))
     return [
         (module.__name__.split(".", 1)[0], file)
@@ -185,7 +185,7 @@ def _modules() -> list[tuple[str, str]]:
 
 
 def _name(path: Any) -> str:
-    """An absolute path, or nothing for a number and for what is not a name."""
+    """The absolute path; empty for a number and for what is not a path."""
     if isinstance(path, int):
         return ""
     try:
@@ -195,7 +195,7 @@ def _name(path: Any) -> str:
         return ""
     if name.startswith("/proc/"):  # /proc/self/cwd is another name of a folder
         return os.path.realpath(name)
-    # `link/..` is not what it looks like: only the system knows which folder that is.
+    # `link/..` may be another folder than its text: only the system can resolve it.
     return name if "/../" in f"{name}/" else os.path.normpath(name)
 
 
@@ -218,9 +218,9 @@ def _source_of(name: str) -> str | None:
 
 
 def _same_code(source: str, compiled: str, seen: Look) -> bool:
-    """Whether what Python loads from the compiled file is what the source says.
+    """Whether the code that Python loads from the compiled file is that of the source.
 
-    Python goes by size and time, and the time can be set: what was touched after it was compiled is compiled again here.
+    Python compares size and time, but the time can be set: a source that was touched later is compiled again here.
     """
     try:
         content, text = Path(compiled).read_bytes(), Path(source).read_bytes()
@@ -232,7 +232,7 @@ def _same_code(source: str, compiled: str, seen: Look) -> bool:
             same = content[8:16] == struct.pack("<II", modified // 10**9 & 0xFFFFFFFF, size & 0xFFFFFFFF)
             always = same and touched > os.stat(compiled).st_ctime_ns
         if not always or (by_hash and same):
-            return True  # or Python saw that they differ, and took the source
+            return True  # or Python saw that they differ, and used the source
         loaded = marshal.loads(content[16:])
         return isinstance(loaded, CodeType) and loaded == compile(text, source, "exec", dont_inherit=True)
     except (OSError, ValueError, EOFError, TypeError, SyntaxError, IndexError):
@@ -240,7 +240,7 @@ def _same_code(source: str, compiled: str, seen: Look) -> bool:
 
 
 def _deletes() -> bool:
-    """Whether shutil.rmtree asks: what it lists is no input."""
+    """Whether shutil.rmtree makes the call: what it lists is not an input."""
     frame = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back  # type: ignore[assignment]
@@ -248,7 +248,7 @@ def _deletes() -> bool:
 
 
 def _by_compiler() -> bool:
-    """Whether torch started it, as Inductor starts a C++ compiler: the innermost frame outside of Python's own library."""
+    """Whether torch started the process, as Inductor does a C++ compiler: by the innermost frame outside Python's library."""
     frame = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename.replace("\\", "/")

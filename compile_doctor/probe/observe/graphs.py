@@ -1,4 +1,4 @@
-"""Finds the attention calls in an FX graph that Dynamo hands to a backend, and where their inputs come from."""
+"""Finds the attention calls in an FX graph that Dynamo passes to a backend, and where their inputs come from."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ _LAYOUT_ONLY = frozenset(
         "detach",
     }
 )
-"""What only rearranges a tensor: not what gave it its dtype or class."""
+"""Operations that only rearrange a tensor, and do not decide its dtype or class."""
 
 
 def attention_nodes(graph_module: GraphModule) -> list[NodeSeen]:
-    """The calls of flex_attention and scaled_dot_product_attention, in order, sub-graphs (checkpointing) included."""
+    """The calls of flex_attention and scaled_dot_product_attention, in order, including sub-graphs (checkpointing)."""
     return [_described(node, api) for node in _nodes(graph_module, set()) if (api := _api(node))]
 
 
 def _nodes(graph_module: GraphModule, seen: set[GraphModule]) -> Iterator[Node]:
-    """In the order of running: those of a sub-graph where it is first referred to."""
+    """The nodes in the order of running: those of a sub-graph at its first reference."""
     seen.add(graph_module)
     for node in graph_module.graph.nodes:
         inner = getattr(graph_module, node.target, None) if node.op in ("get_attr", "call_module") else None
@@ -94,7 +94,7 @@ def _api(node: Node) -> Literal["flex_attention", "sdpa"] | None:
     name = getattr(node.target, "__name__", str(node.target))
     if name == "flex_attention" and isinstance(node.target, torch._ops.HigherOrderOperator):
         return "flex_attention"
-    if name == "multi_head_attention_forward":  # nn.MultiheadAttention: SDPA, unless the weights are asked for
+    if name == "multi_head_attention_forward":  # nn.MultiheadAttention: SDPA, unless the weights are requested
         return "sdpa" if node.kwargs.get("need_weights", True) is False else None
     return "sdpa" if name.split(".")[0] == _SDPA else None
 
@@ -117,7 +117,7 @@ def _described(node: Node, api: Literal["flex_attention", "sdpa"]) -> NodeSeen:
 
 
 def _split_heads(node: Node, described: TensorSeen | None) -> TensorSeen | None:
-    """multi_head_attention_forward takes (tokens, batch, width) and splits the heads itself: as SDPA will see it."""
+    """The input as SDPA will see it: multi_head_attention_forward takes (tokens, batch, width) and splits the heads."""
     heads = node.args[4] if len(node.args) > 4 else node.kwargs.get("num_heads")
     split = getattr(node.target, "__name__", "") == "multi_head_attention_forward"
     if not split or described is None or not isinstance(heads, int) or len(described["shape"]) not in (2, 3):
@@ -127,7 +127,7 @@ def _split_heads(node: Node, described: TensorSeen | None) -> TensorSeen | None:
 
 
 def _is_cast(node: Node) -> bool:
-    """Whether every use of the result, behind views and tuple indices, is a change of its dtype."""
+    """Whether every use of the result, after views and tuple indices, is a change of its dtype."""
     users = list(node.users)
     for user in users:
         name = getattr(user.target, "__name__", str(user.target)).split(".")[0]
@@ -146,7 +146,7 @@ def _input(value: Any) -> TensorSeen | None:
 
 
 def _maker(node: Node) -> Made:
-    """What computed a tensor, behind everything that only rearranges it: the operation, its line and its module."""
+    """The operation that computed a tensor, its line and its module, skipping what only rearranges the tensor."""
     while node.op in ("call_method", "call_function") and node.args and isinstance(node.args[0], Node):
         name = getattr(node.target, "__name__", str(node.target)).split(".")[0]
         if name not in _LAYOUT_ONLY:
@@ -162,7 +162,7 @@ def _maker(node: Node) -> Made:
 
 
 def _options(node: Node) -> dict[str, Any]:
-    """What decides about SDPA's backend besides q, k and v."""
+    """What decides SDPA's backend besides q, k and v."""
     names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
     given = {**dict(zip(names, node.args)), **node.kwargs}
     mask = given.get("attn_mask")
@@ -173,7 +173,7 @@ def _options(node: Node) -> dict[str, Any]:
 
 
 def _int(size: Any) -> int:
-    """A size as a number: for a symbolic one the value that it was traced with."""
+    """A size as a number; for a symbolic one the value at tracing, -1 if unknown."""
     if isinstance(size, int):
         return size
     hint = getattr(size.node, "hint", None)

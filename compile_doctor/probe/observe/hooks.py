@@ -19,6 +19,8 @@ _MOST_CALLS = 200
 _MOST_MODULES = 5000
 _OUTERMOST = "L['self']"
 """The module whose forward is the compiled frame: torch calls its hooks outside of the graph."""
+_SCOPE = re.compile(r"^[LG]\['(\w+)'\]")
+_CHILD = re.compile(r"\._modules\['(\w+)'\]")
 _STEP = re.compile(r"\.(\w+)|\[(?:'([^']*)'|(\d+))\]")
 
 
@@ -85,7 +87,7 @@ def _resolved(path: str, scopes: Mapping[str, Any]) -> Any:
 
 
 def _plain(path: str) -> str:
-    return re.sub(r"^[LG]\['(\w+)'\]", r"\1", re.sub(r"\._modules\['(\w+)'\]", r".\1", path))
+    return _SCOPE.sub(r"\1", _CHILD.sub(r".\1", path))
 
 
 def _hooks(module: torch.nn.Module) -> frozenset[tuple[str, int]]:

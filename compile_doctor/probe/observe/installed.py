@@ -1,4 +1,4 @@
-"""Whose a file is: an installed package's, Python's, the doctor's, or the user's. Imports no torch."""
+"""Who owns a file: an installed package, Python, the doctor, or the user. Does not import torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PYTHON = tuple(sysconfig.get_path(name).replace("\\", "/").rstrip("/") + "/" fo
 
 
 def packaged(file: str) -> bool:
-    """Whether a file comes and goes with an installed version: of a package, of Python, of the doctor."""
+    """Whether a file belongs to an installed version of a package, of Python, or of the doctor."""
     name = file.replace("\\", "/")
     if "/site-packages/" in name or "/dist-packages/" in name or name.startswith(_PYTHON):
         return True
@@ -19,13 +19,13 @@ def packaged(file: str) -> bool:
 
 
 def installed(file: str) -> bool:
-    """Whether a file is of an installed package, of Python, or of the doctor; code that Inductor generated counts as such."""
+    """Whether a file belongs to an installed package, to Python, or to the doctor; Inductor's generated code counts too."""
     name = file.replace("\\", "/")
     return packaged(name) or "/lib/python3" in name or "/torchinductor" in name
 
 
 def file_of(module: Any) -> str | None:
-    """The file of a module; what lies in sys.modules may be anything, and may raise whatever it is asked."""
+    """The file of a module; None without one. An object in sys.modules may be anything, and may raise on any access."""
     try:
         file = module.__file__
     except Exception:  # a lazy module whose package is not installed

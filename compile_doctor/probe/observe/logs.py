@@ -1,4 +1,4 @@
-"""Listens to torch's loggers for breaks, recompiles and the recompile limit, without printing anything of it."""
+"""Records torch's log messages about graph breaks, recompilations and the recompile limit, without printing them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Handler(logging.Handler):
 
 
 def listen(log: EventLog) -> None:
-    """Attaches to the loggers; needs `torch._dynamo.convert_frame` to be imported. Where the user enabled an artifact, it still prints."""
+    """Adds handlers to torch's loggers, after `torch._dynamo.convert_frame` is imported. Artifacts that the user enabled still print."""
     asked = {artifact for artifact in _KINDS if compat.artifact_enabled(artifact)}
     for artifact, logger in compat.artifact_loggers(*_KINDS):
         if any(isinstance(handler, _Handler) for handler in logger.handlers):
@@ -55,13 +55,13 @@ def listen(log: EventLog) -> None:
 
 
 def write_counts(log: EventLog) -> None:
-    """What Dynamo counted by itself, to be compared with the trace."""
+    """Writes Dynamo's own counters, which are compared with the trace."""
     log.write(schema.Counters(counters=compat.counters(), metrics=compat.metrics_count()))
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Takes handlers that somebody else put on the artifacts' loggers off for a while: pytest would show every record."""
+    """Removes the handlers of others from the artifacts' loggers inside the block: pytest would show every record."""
     taken = [
         (logger, handler)
         for _, logger in compat.artifact_loggers(*_KINDS)
@@ -80,7 +80,7 @@ def alone() -> Iterator[None]:
 
 @contextmanager
 def muted() -> Iterator[None]:
-    """Keeps what torch logs meanwhile out of the evidence."""
+    """Keeps what torch logs inside the block out of the evidence."""
     loggers = [logger for _, logger in compat.artifact_loggers(*_KINDS)] + [
         logging.getLogger("torch._dynamo.convert_frame")
     ]

@@ -1,1 +1,1 @@
-"""One worker of `parity --suite`: attention in every implementation, over masks, decoding, heads and dtypes, against a reference."""
+"""One worker of `parity --suite`: compares every attention implementation with a reference, by mask, decoding, heads, dtype."""

@@ -1,7 +1,7 @@
-"""One worker of the suite: reads units of work from stdin, a JSON object a line, and writes cells to stdout the same way.
+"""One worker of the suite: reads units of work from stdin, one JSON object per line, and writes cells to stdout likewise.
 
-Started by compile_doctor.parity.workers with one argument, the path of a JSON file with the settings. The first line that it
-writes is the plan: the units that the settings ask for, or `usage`, why there are none.
+Started by compile_doctor.parity.workers with one argument, the path of a JSON file with the settings. Its first line is
+the plan: the units that the settings ask for, or `usage`, the reason why there are none.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _work(settings: dict[str, Any], say: Any, folder: Path) -> None:
 
     if settings.get("patches"):
         waiting.start(settings["patches"])
-    # Up to 2.12 torch's caches take code for another number of threads for its own (recipe inductor-thread-cache).
+    # Up to 2.12 torch's caches reuse code that was compiled for another number of threads (recipe inductor-thread-cache).
     tag = f"{os.environ.get('TORCH_COMPILE_CACHE_KEY_TAG', '')};{settings['threads']} threads"
     os.environ["TORCH_COMPILE_CACHE_KEY_TAG"] = tag.lstrip(";")
     import torch
@@ -66,7 +66,7 @@ def _work(settings: dict[str, Any], say: Any, folder: Path) -> None:
 
 
 def _run(plan: Any, unit: dict[str, Any], watcher: Any, say: Any, settings: dict[str, Any]) -> None:
-    """A unit is one case, heads and dtype; `cells` are what is left of it, each an implementation and a direction."""
+    """Runs the remaining `cells` of a unit (one case, heads and dtype), each an implementation and a direction."""
     import torch
 
     from compile_doctor.probe.parity.cases import find_case, make_problem
@@ -77,18 +77,18 @@ def _run(plan: Any, unit: dict[str, Any], watcher: Any, say: Any, settings: dict
 
     problem = make_problem(find_case(unit["case"]), unit["heads"], unit["dtype"], settings["device"], settings["seed"])
     judge = Judge(problem, watcher)
-    torch._dynamo.reset()  # else the limit of recompilations ends the comparison after some cases
+    torch._dynamo.reset()  # else the recompile limit ends the comparison after some cases
     for name, direction in _cells(unit):
         say("begin", implementation=name, direction=direction)
         refusal = plan.refusal(name, unit["dtype"], direction)
         verdict = refusal or judge.judge(plan.implementations[name], direction)
-        # Asked for when it is over: a recipe is applied where the module that it changes is imported.
+        # Read after the run: a recipe is applied only when the module that it changes is imported.
         active = [one.id for one in waiting.outcomes() if one.state == "active"] if settings.get("patches") else []
         found = asdict(verdict)
         defect = found.pop("defect")
-        known = defect if verdict.status == "UNSUPPORTED" else None  # a target that raises fails, whatever it is
+        known = defect if verdict.status == "UNSUPPORTED" else None  # a target that raises fails in any case
         if verdict.status == "FAIL" and isinstance(plan.implementations[name], CompiledFlex):
-            known = defect_of_case(unit["case"], settings["device"])  # of a target's compilations nothing is known
+            known = defect_of_case(unit["case"], settings["device"])  # no defects are known for a target's compilations
         known = None if known in active else known
         say("cell", implementation=name, direction=direction, known=known, recipes=active, **found)
 

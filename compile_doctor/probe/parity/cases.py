@@ -11,15 +11,15 @@ from compile_doctor.probe.parity import masks, scores
 
 BATCH = 2
 HEADS = {"mha": (4, 4), "gqa": (4, 2), "mqa": (4, 1)}
-"""Query heads and key-value heads. 4 and 2, and not 2 and 1: only then do blocked and interleaved heads differ."""
+"""Query heads and key-value heads. 4 and 2, not 2 and 1, because only then do blocked and interleaved heads differ."""
 DTYPES = ("float32", "bfloat16", "float16")
 UNSEEN = 30.0
-"""The value of keys that no query may attend to (padding, what a cache holds from before): a leak is loud."""
+"""The value of keys that no query may attend to (padding, old rows of a cache): a leak changes the output clearly."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table. Lengths in tokens; 128 is flex_attention's block."""
+    """One row of the table. Lengths are in tokens; 128 is the block size of flex_attention."""
 
     name: str
     about: str
@@ -27,21 +27,23 @@ class Case:
     keys: int
     head_dim: int = 64
     mask: masks.Mask | None = None
-    """None: every query attends to every key."""
+    """None if every query attends to every key."""
     score: scores.Score | None = None
     scale: float | None = None
-    """None: 1/sqrt(head_dim)."""
+    """None for 1/sqrt(head_dim)."""
     is_causal: bool = False
-    """SDPA's is_causal=True means the same: a square without an offset (its mask is aligned at the top left)."""
+    """Whether SDPA's is_causal=True means the same: a square without an offset (its mask is aligned top left)."""
     decodes: bool = False
-    """Compiled with dynamic=True, as decoding should be: the cache grows."""
+    """Whether it is compiled with dynamic=True, as decoding should be, because the cache grows."""
     known: str | None = None
-    """The recipe for a defect of torch's on the CPU that makes compiled flex_attention fail this case."""
+    """The recipe for a defect of torch on CPU that makes compiled flex_attention fail this case."""
 
 
 CASES = (
     Case("causal", "a full causal sequence", 256, 256, mask=masks.Causal(), is_causal=True),
-    Case("causal-odd", "the same, no multiple of 128, heads of 80", 201, 201, 80, mask=masks.Causal(), is_causal=True),
+    Case(
+        "causal-odd", "the same, not a multiple of 128, heads of 80", 201, 201, 80, mask=masks.Causal(), is_causal=True
+    ),
     Case(
         "narrow-heads",
         "40 tokens, heads of 16",
@@ -50,18 +52,18 @@ CASES = (
         is_causal=True,
         known="cpu-flex-narrow-heads",
     ),
-    Case("causal-decode", "one query behind a full cache", 1, 200, mask=masks.Causal(199), decodes=True),
+    Case("causal-decode", "one query after a full cache", 1, 200, mask=masks.Causal(199), decodes=True),
     Case(
         "static-cache-decode",
-        "one query in a cache that is longer, and holds old rows behind it",
+        "one query in a longer cache, with old rows after it",
         *(1, 256),
         mask=masks.Causal(170),
         decodes=True,
     ),
-    Case("chunk-decode", "16 queries behind 176 in the cache", 16, 192, mask=masks.Causal(176), decodes=True),
+    Case("chunk-decode", "16 queries after 176 in the cache", 16, 192, mask=masks.Causal(176), decodes=True),
     Case(
         "chunk-decode-odd",
-        "7 queries behind 194, heads of 80, old rows behind them",
+        "7 queries after 194, heads of 80, old rows after them",
         *(7, 233, 80),
         mask=masks.Causal(194),
         decodes=True,
@@ -81,7 +83,7 @@ CASES = (
     ),
     Case("bidirectional", "an encoder", 256, 256),
     Case("bidirectional-odd", "a vision encoder: 197 tokens, heads of 72", 197, 197, 72),
-    Case("prefix-lm", "a prefix of 45 that everybody sees", 201, 201, mask=masks.Prefix(0, 45)),
+    Case("prefix-lm", "a prefix of 45 that all queries see", 201, 201, mask=masks.Prefix(0, 45)),
     Case("soft-cap", "causal, scores capped at 2", 256, 256, mask=masks.Causal(), score=scores.SoftCap(2.0)),
     Case("alibi", "causal, a penalty on distance per head", 201, 201, mask=masks.Causal(), score=scores.Alibi()),
     Case("custom-scale", "causal, scale 0.3", 256, 256, mask=masks.Causal(), scale=0.3, is_causal=True),
@@ -104,7 +106,7 @@ class Problem:
     k: torch.Tensor
     v: torch.Tensor
     gradient: torch.Tensor
-    """Of the output, like it; zero for queries that attend to nothing, as a loss does not count padding."""
+    """The gradient of the output, of its shape; zero for queries that attend to nothing, as a loss does not count padding."""
     allowed: torch.Tensor | None
 
     @property
@@ -125,14 +127,15 @@ class Problem:
 
     @cached_property
     def empty(self) -> torch.Tensor:
-        """bool (B or 1, 1, S): queries that attend to nothing. The reference gives zeros for them, as flex_attention."""
+        """bool (B or 1, 1, S): queries that attend to nothing. The reference has zeros for them, like flex_attention."""
         if self.allowed is None:
             return torch.zeros(1, 1, self.case.queries, dtype=torch.bool)
         return ~self.allowed.any(-1)
 
 
 def make_problem(case: Case, heads: str, dtype: str, device: str = "cpu", seed: int = 0) -> Problem:
-    """The same numbers on every device, rounded to the dtype: q, k and the gradient normal, v uniform in [-1, 1]."""
+    """A case with its tensors: the same numbers on every device, rounded to the dtype; q, k and the gradient are normally
+    distributed, v uniformly in [-1, 1]."""
     generator = torch.Generator().manual_seed(seed)
     wanted, kv = HEADS[heads]
     q, k, v, gradient = (
@@ -154,5 +157,5 @@ def case_names() -> tuple[str, ...]:
 
 
 def find_case(name: str) -> Case:
-    """Raises KeyError for an unknown name."""
+    """The case by its name. Raises KeyError for an unknown name."""
     return {case.name: case for case in CASES}[name]

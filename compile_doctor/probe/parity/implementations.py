@@ -1,10 +1,10 @@
-"""The attention implementations that torch has, each called the same way and each able to prove that it ran itself.
+"""torch's attention implementations, which are all called the same way and can each prove that they ran.
 
     implementation = find_implementation("flex-compiled")
     call = implementation.prepare(problem)       # raises Unsupported
     output = call(problem.q, problem.k, problem.v)
 
-`seen.Watcher.watch` around the call, and `implementation.unproven(seen)` says what is missing of the proof.
+With `seen.Watcher.watch` around the call, `implementation.unproven(seen)` returns what is missing for the proof.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from compile_doctor.probe.parity.cases import Problem
 from compile_doctor.probe.parity.seen import Seen
 
 Call = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""q (B, H, S, D), k, v (B, G, T, D) → (B, H, S, D); everything else of the problem is inside."""
+"""q (B, H, S, D), k, v (B, G, T, D) → (B, H, S, D); it contains all other parts of the problem."""
 
 
 PROOFS = ("dense", "kernel", "graph", "operator", "none")
-"""flex_attention's dense entry; a compiled graph with a fused kernel in its code; a compiled graph; an operator of SDPA's."""
+"""What ran: flex_attention's dense entry; a compiled graph with a fused kernel; a compiled graph; an operator of SDPA; nothing."""
 COMPILED = ("kernel", "graph")
 
 
 class Unsupported(Exception):  # noqa: N818
-    """The implementation cannot do this; the message says why, in a few words."""
+    """The implementation cannot do this; the message is the reason, in a few words."""
 
 
 class Implementation(Protocol):
@@ -41,15 +41,15 @@ class Implementation(Protocol):
 
     @property
     def proof(self) -> str:
-        """What shows that it ran: one of PROOFS."""
+        """What proves that it ran: one of PROOFS."""
         ...
 
     def prepare(self, problem: Problem) -> Call:
-        """A callable for this problem, nothing run yet. Raises Unsupported where there is no way to ask for it."""
+        """A callable for this problem; runs nothing. Raises Unsupported if the implementation has no way to compute it."""
         ...
 
     def unproven(self, seen: Seen) -> str | None:
-        """Why what was seen does not show that this implementation ran; None where it does."""
+        """Why `seen` does not prove that this implementation ran; None if it does."""
         ...
 
 
@@ -57,7 +57,7 @@ class Implementation(Protocol):
 
 
 def flex(problem: Problem, attention: Callable[..., Any]) -> Call:
-    """`attention` has the signature of flex_attention; the BlockMask is made here, once."""
+    """A call of `attention`, which has the signature of flex_attention; the BlockMask is made here, once."""
     from torch.nn.attention.flex_attention import create_block_mask
 
     case, mask = problem.case, None
@@ -74,7 +74,7 @@ def _per_batch(allowed: torch.Tensor) -> bool:
 
 @dataclass(frozen=True)
 class EagerFlex:
-    """flex_attention as it is without torch.compile: dense, and the definition of what the compiled one should do."""
+    """flex_attention without torch.compile: dense, and the definition of what the compiled one should do."""
 
     name: str = "flex-eager"
     proof: str = "dense"
@@ -113,7 +113,7 @@ def _compiled_flex(dynamic: bool) -> Callable[..., Any]:
     from torch.nn.attention.flex_attention import flex_attention
 
     if ("flex", dynamic) not in _COMPILED:
-        # A function of our own, so that its cache of compilations is not the one of a target's torch.compile.
+        # Its own function, so that it does not share a cache of compilations with a target's torch.compile.
         def attention(q: Any, k: Any, v: Any, **keywords: Any) -> Any:
             return flex_attention(q, k, v, **keywords)
 
@@ -125,9 +125,9 @@ def _compiled_flex(dynamic: bool) -> Callable[..., Any]:
 
 
 def sdpa_options(problem: Problem) -> dict[str, Any]:
-    """Keywords for scaled_dot_product_attention: is_causal where it means the same, else the mask as a tensor.
+    """Keywords for scaled_dot_product_attention: is_causal if it means the same, else the mask as a tensor.
 
-    A float mask (B or 1, H, S, T) in the query's dtype where there is a score_mod that is a sum. Raises Unsupported for others.
+    A score_mod that only adds becomes a float mask (B or 1, H, S, T) in the query's dtype. Raises Unsupported for others.
     """
     case = problem.case
     options: dict[str, Any] = {"scale": case.scale, "enable_gqa": problem.gqa}
@@ -137,7 +137,7 @@ def sdpa_options(problem: Problem) -> dict[str, Any]:
     if case.score is not None:
         bias = case.score.bias(problem.q.shape[1], case.queries, case.keys)
         if bias is None:
-            raise Unsupported("SDPA has no score_mod, and a soft-cap is no sum that a mask could hold")
+            raise Unsupported("SDPA has no score_mod, and a mask cannot express a soft cap: it only adds to the scores")
         added = bias[None] if mask is None else torch.where(mask, bias, torch.tensor(float("-inf"), dtype=bias.dtype))
         return {**options, "attn_mask": added.to(problem.q.dtype).to(problem.device)}
     if case.is_causal:
@@ -152,7 +152,7 @@ class Sdpa:
     name: str
     backend: SDPBackend
     operator: str | None
-    """What begins the name of the fused operator; None for math, which has none."""
+    """How the name of the fused operator begins; None for math, which has none."""
     proof: str = "operator"
 
     def prepare(self, problem: Problem) -> Call:
@@ -166,7 +166,7 @@ class Sdpa:
 
     def unproven(self, seen: Seen) -> str | None:
         if self.operator is None:
-            return f"{seen.operators[0]} ran in its place" if seen.operators else None
+            return f"{seen.operators[0]} ran instead" if seen.operators else None
         if any(name.startswith(self.operator) for name in seen.operators):
             return None
         return f"{self.operator} was not dispatched"
@@ -209,7 +209,7 @@ IMPLEMENTATIONS: tuple[Implementation, ...] = (
 
 
 def find_implementation(name: str) -> Implementation:
-    """Raises KeyError for an unknown name."""
+    """The implementation by its name. Raises KeyError for an unknown name."""
     return {implementation.name: implementation for implementation in IMPLEMENTATIONS}[name]
 
 
@@ -223,7 +223,7 @@ class Target:
     name: str
     function: Callable[..., Any]
     refused: str = "FAIL"
-    """What an exception makes of a cell: torch's own implementations refuse with one, a user's function fails."""
+    """The status of a cell with an exception: FAIL for a user's function, UNSUPPORTED for torch's own implementations."""
     proof: str = "none"
 
     def prepare(self, problem: Problem) -> Call:

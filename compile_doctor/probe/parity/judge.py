@@ -1,4 +1,4 @@
-"""One cell: runs an implementation on a problem, compares it with the reference, and says what differs."""
+"""One cell: runs an implementation on a problem, compares it with the reference, and reports what differs."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from compile_doctor.probe.parity.seen import Watcher
 from compile_doctor.probe.parity.tolerance import DRIFT_FACTOR, tolerance
 
 LEAK = 0.0
-"""A weight on a key that is masked: any at all."""
+"""The largest weight that is allowed on a masked key."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes a Cell."""
+    """The result from which a Cell is made."""
 
     status: str
     max_error: float | None = None
     tolerance: float | None = None
     reason: str | None = None
     defect: str | None = None
-    """Of what raised: the recipe that has its signature."""
+    """The recipe whose signature the exception has."""
 
 
 class Judge:
-    """One problem; its references are computed once, for all implementations."""
+    """Compares all implementations on one problem; the references are computed once."""
 
     def __init__(self, problem: Problem, watcher: Watcher) -> None:
         self.problem = problem
@@ -51,7 +51,7 @@ class Judge:
         return plain(self.problem)
 
     def judge(self, implementation: Implementation, direction: str) -> Verdict:
-        """Never raises for what the implementation does; what cannot be asked for is UNSUPPORTED."""
+        """The verdict on one implementation. Never raises for its exceptions; what it cannot compute is UNSUPPORTED."""
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
@@ -76,7 +76,7 @@ class Judge:
     def _run(
         self, implementation: Implementation, call: Call, direction: str
     ) -> tuple[dict[str, torch.Tensor], str | None, str]:
-        """What was computed, why that proves nothing, and which of the inputs is not what it was."""
+        """(the computed tensors, why they do not prove that it ran or None, the names of the inputs that changed)."""
         problem = self.problem
         inputs = [one.detach().clone() for one in (problem.q, problem.k, problem.v)]
         backward = direction == "backward"
@@ -95,7 +95,7 @@ class Judge:
         return results, implementation.unproven(seen), " and ".join(changed)
 
     def _compare(self, results: dict[str, torch.Tensor]) -> Verdict:
-        """The worst of the tensors, by error over tolerance; backward, of the gradients where the output is right."""
+        """The worst of the tensors, by error over tolerance; backward, the worst of the gradients if the output is right."""
         worst, share = Verdict("N/A", reason="nothing was computed"), -1.0
         for name, found in results.items():
             verdict = self._one(name, found)
@@ -115,7 +115,7 @@ class Judge:
             return Verdict("FAIL", reason=f"{what} has shape {tuple(found.shape)}, not {tuple(wanted.shape)}")
         if found.dtype != self.problem.q.dtype:
             kind = str(found.dtype).removeprefix("torch.")
-            return Verdict("FAIL", reason=f"{what} is {kind}, the query {str(self.problem.q.dtype)[6:]}")
+            return Verdict("FAIL", reason=f"{what} is {kind}, but the query is {str(self.problem.q.dtype)[6:]}")
         error = (found.detach().cpu().double() - wanted).abs()
         if name == "output":
             error = error.masked_fill(self.problem.empty[..., None], 0.0)
@@ -127,7 +127,7 @@ class Judge:
         explained = DRIFT_FACTOR * float((other.double() - wanted).abs().max())
         if worst <= explained:
             return Verdict(
-                "DRIFT", worst, allowed, f"{what}: within {explained:.1e}, what a plain program in this dtype does"
+                "DRIFT", worst, allowed, f"{what}: within {explained:.1e}, which rounding in this dtype explains"
             )
         wrong = ~(error <= max(allowed, explained))
         first = [int(one) for one in torch.nonzero(wrong)[0]]
@@ -136,7 +136,7 @@ class Judge:
         return Verdict("FAIL", worst, allowed, f"{reason}, in {int(rows.sum()):,} of {rows.numel():,} rows")
 
     def _convention(self, name: str, found: torch.Tensor) -> str | None:
-        """What stands in the rows of queries that attend to nothing, where it is not the reference's zero."""
+        """What the rows of queries that attend to nothing have, if it is not the reference's zero; else None."""
         empty = self.problem.empty.expand(found.shape[0], found.shape[1], -1) if name == "output" else None
         if empty is None or not empty.any():
             return None
@@ -147,7 +147,7 @@ class Judge:
         return f"queries that attend to nothing give {kind}; they are not compared"
 
     def _attended(self, call: Call, verdict: Verdict) -> Verdict:
-        """The exact set of keys that each query attends to, read off with one-hot values: FAIL where it is another.
+        """Finds the exact set of keys that each query attends to, with one-hot values: FAIL if it is wrong.
 
         The output is linear in v: with v one-hot over the head's dimensions, it is a slice of the softmax itself.
         """
@@ -182,26 +182,28 @@ class Judge:
         return Verdict("FAIL", verdict.max_error, verdict.tolerance, reason)
 
     def _familiar(self, call: Call, found: torch.Tensor) -> str:
-        """Which familiar mistake this is; empty where it is none."""
+        """The familiar mistake that this is; empty if it is none."""
         inputs = (self.problem.q, self.problem.k, self.problem.v)
         with torch.no_grad():
             one, other = (call(*(x.clone() for x in inputs)).double() for _ in "ab")
         if float((one - other).abs().max()) > LARGE:
-            return "two calls with the same inputs differ: dropout, something else that is random, or memory that nobody wrote"
+            return (
+                "two calls with the same inputs differ: dropout, another source of randomness, or uninitialised memory"
+            )
         return familiar(self.problem, self.reference.weights, found)
 
 
 def place(name: str, index: list[int]) -> str:
-    """`batch 0, head 1, query 17`"""
+    """An index as text: `batch 0, head 1, query 17`."""
     return f"batch {index[0]}, head {index[1]}, {'query' if name in ('output', 'q') else 'key'} {index[2]}"
 
 
 def why(error: BaseException, said: list[str]) -> str:
-    """Torch's reason in a few words: of a chain of exceptions the first cause, or the warnings that came before."""
+    """Torch's reason in a few words: the first cause of a chain of exceptions, or the warnings before it."""
     link: Any = error
     for _ in range(20):
         inner = getattr(link, "inner_exception", None) or link.__cause__
-        # What a compiler said stands in the error that Inductor raises from its exit status.
+        # The compiler's output is in the error that Inductor raises from its exit status.
         if not isinstance(inner, BaseException) or isinstance(inner, subprocess.CalledProcessError):
             break
         link = inner
@@ -219,9 +221,9 @@ _ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|Unsupported)\b")
 
 
 def short(text: str) -> str:
-    """The sentence that says something, at most 160 characters: a compiler's first error, or an error's own name."""
+    """The informative sentence, at most 160 characters: a compiler's first error, or the line with an error's name."""
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no reason was given"]
-    # Without the generated file's name, which is another one each time.
+    # Without the generated file's name, which is different each time.
     compiler = next((line.partition(" error: ")[2] for line in lines if " error: " in line), None)
     line = (compiler and f"C++ compiler: {compiler}") or next((line for line in lines if _ERROR.match(line)), lines[0])
     line = re.sub(r"(?<!\s)\s*\(Triggered internally at .*", "", line)

@@ -1,4 +1,4 @@
-"""Known defects of torch in the suite: the recipe that mends what makes a cell wrong, or keeps it from being compiled."""
+"""Known defects of torch in the suite: the recipe that fixes a wrong cell, or one that cannot be compiled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compile_doctor.recipes.errors import about, recipe_for_error
 
 
 def defect_of_case(case: str, device: str) -> str | None:
-    """The recipe for the defect that a case is there to show, where the torch of this process has it."""
+    """The recipe for the defect that a case shows, if the torch of this process has it; else None."""
     name = find_case(case).known
     if name is None or why_not_affected(find_recipe(name)):
         return None
@@ -20,16 +20,16 @@ def defect_of_case(case: str, device: str) -> str | None:
 
 
 def defect_of_error(error: BaseException, compiled: str, device: str) -> str | None:
-    """The recipe that mends it by default and whose signature it has: by all messages of its chain, and the functions it passed.
+    """The default recipe that fixes this error, by its signature: the messages of its chain, and the functions in its stacks.
 
-    `compiled`: what was, such as flex_attention. A C++ compiler's error does not say.
+    `compiled`: the name of what was compiled, such as flex_attention, because a C++ compiler's error does not have it.
     """
     chain = describe(error)["chain"]
     messages = "\n".join(link["message"] for link in chain)
     functions = "\n".join(frame[2] for link in chain for frame in link["stack"])
     try:
         recipe = recipe_for_error(messages, f"{messages}\n{functions}\n{compiled}", _environment(device))
-    except UsageError:  # a recipe of the user's that cannot be read: no reason to lose the cell
+    except UsageError:  # a recipe of the user's that cannot be read must not lose the cell
         return None
     return recipe.id if recipe and recipe.action == "patch" and recipe.default else None
 

@@ -1,4 +1,4 @@
-"""The mistakes that people make in attention, told from the softmax that a wrong one turns out to compute."""
+"""The common mistakes in attention, recognised by the softmax that the wrong implementation computes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from compile_doctor.probe.parity.cases import Problem
 from compile_doctor.probe.parity.reference import weights_of
 
 LOST = 1e-4
-"""A weight below it says nothing: a key that far away may underflow."""
+"""A weight below it is ignored, because so small a weight may underflow."""
 LARGE = 1e-2
-"""Of a weight or a value: far beyond what any dtype rounds."""
+"""A difference of a weight or a value that is far beyond the rounding of any dtype."""
 
 
 def familiar(problem: Problem, wanted: torch.Tensor, found: torch.Tensor) -> str:
-    """`wanted` and `found` are the softmax, float64 (B, H, S, T). Empty where it is no mistake that is known here."""
+    """The known mistake, in words; empty if it is none. `wanted` and `found` are the softmax, float64 (B, H, S, T)."""
     return _scaled(problem, wanted, found) or _other_head(problem, wanted, found)
 
 
 def _scaled(problem: Problem, wanted: torch.Tensor, found: torch.Tensor) -> str:
-    """Scores that are all off by one factor: log p is the score less a number for the row, so a row shows the factor."""
+    """Finds scores that are all wrong by one factor: log p is the score minus a constant of the row, so a row shows it."""
     seen = (wanted > LOST) & (found > LOST)
     of_rows = zip(*(one.flatten(0, 2) for one in (wanted, found, seen)))
     logs = [(p[chosen].log(), other[chosen].log()) for p, other, chosen in of_rows if int(chosen.sum()) > 2]
@@ -35,7 +35,7 @@ def _scaled(problem: Problem, wanted: torch.Tensor, found: torch.Tensor) -> str:
 
 
 def _other_head(problem: Problem, wanted: torch.Tensor, found: torch.Tensor) -> str:
-    """A query head that reads another key head than its own: interleaved in place of blocks, or none repeated."""
+    """Finds a query head that reads another key head than its own: interleaved instead of blocks, or not repeated."""
     heads, key_heads = problem.q.shape[1], problem.k.shape[1]
     far = (found[0] - wanted[0]).abs().amax((1, 2)) > LARGE
     for head in range(heads) if key_heads > 1 else ():

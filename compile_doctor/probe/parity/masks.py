@@ -1,6 +1,6 @@
-"""Which keys a query attends to: each family once for flex_attention, and once more as plain lists of positions.
+"""Which keys a query attends to: each family is defined for flex_attention, and again as plain lists of positions.
 
-The two definitions share nothing but their parameters: `mod` is what is tested, `attended` is what is right.
+The two definitions share only their parameters: `mod` is tested, `attended` is the reference.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Mask:
         raise NotImplementedError
 
     def mod(self, device: str) -> MaskMod:
-        """`mask_mod(b, h, q_idx, kv_idx)`, as flex_attention takes it; what it captures lies on `device`."""
+        """`mask_mod(b, h, q_idx, kv_idx)` for flex_attention; the tensors that it captures are on `device`."""
         raise NotImplementedError
 
     def allowed(self, batches: int, queries: int, keys: int) -> torch.Tensor:
@@ -51,7 +51,7 @@ class Causal(Mask):
 
 @dataclass(frozen=True)
 class Window(Mask):
-    """Causal, and no further back than `size` positions, the query's own among them (as Mistral's)."""
+    """Causal, over the last `size` positions including the query's own (as in Mistral)."""
 
     size: int = 1
 
@@ -80,7 +80,7 @@ class Local(Mask):
 
 @dataclass(frozen=True)
 class Documents(Mask):
-    """Causal within each of the documents that are packed one behind the other; each sequence of the batch has its own."""
+    """Causal within each of several packed documents; each sequence of the batch has its own."""
 
     lengths: tuple[tuple[int, ...], ...] = ()
 
@@ -100,7 +100,7 @@ class Documents(Mask):
 
 @dataclass(frozen=True)
 class Padding(Mask):
-    """Both ways, each sequence of the batch with its own length, padded at its end."""
+    """Both ways; each sequence of the batch has its own length and is padded at its end."""
 
     lengths: tuple[int, ...] = ()
 
@@ -114,7 +114,7 @@ class Padding(Mask):
 
 @dataclass(frozen=True)
 class LeftPadding(Mask):
-    """Causal, each sequence padded in front, as for generation: the padding's own queries attend to nothing."""
+    """Causal; each sequence is padded in front, as for generation. The padding's own queries attend to nothing."""
 
     padding: tuple[int, ...] = ()
 
@@ -128,7 +128,7 @@ class LeftPadding(Mask):
 
 @dataclass(frozen=True)
 class Prefix(Mask):
-    """The prefix is seen by everybody, the rest is causal."""
+    """All queries see the prefix; the rest is causal."""
 
     length: int = 0
 

@@ -1,4 +1,4 @@
-"""What the settings ask for: implementations × cases × heads × dtypes × directions, less what this device has not got."""
+"""What the settings ask for: implementations × cases × heads × dtypes × directions, without what this device lacks."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Plan:
     _plainest: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
 
     def refusal(self, name: str, dtype: str, direction: str) -> Verdict | None:
-        """Why the implementation takes not even the plainest attention there: then no case has to be tried.
+        """Why the implementation does not accept even the simplest attention, so that no case must be tried; else None.
 
-        N/A where it takes none in any dtype, forward: this device has no such implementation.
-        Compiled ones are asked about their backward only; about the forward, each case tells.
+        N/A if it accepts none in any dtype, forward: this device has no such implementation.
+        Compiled ones are tried for their backward only; for the forward, each case shows it.
         """
         implementation = self.implementations[name]
         if isinstance(implementation, Target) or (implementation.proof in COMPILED and direction == "forward"):
@@ -45,7 +45,7 @@ class Plan:
         if reason is None:
             return None
         if implementation.proof not in COMPILED and all(self._asked(implementation, one, "forward") for one in DTYPES):
-            return Verdict("N/A", reason=f"torch has none on {self.device}: {reason}")
+            return Verdict("N/A", reason=f"not available on {self.device}: {reason}")
         return Verdict("UNSUPPORTED", reason=reason)
 
     def _asked(self, implementation: Implementation, dtype: str, direction: str) -> str | None:
@@ -56,7 +56,7 @@ class Plan:
 
 
 def _refused(implementation: Implementation, dtype: str, device: str, backward: bool) -> str | None:
-    """What the implementation answers to 64 tokens without a mask; None where it computes them."""
+    """Why the implementation refuses 64 tokens without a mask; None if it computes them."""
     case = Case("plainest", "", 64, 64)
     q, k, v = (torch.randn(BATCH, 4, 64, 64, device=device, dtype=getattr(torch, dtype)) for _ in range(3))
     with warnings.catch_warnings(record=True) as caught:
@@ -76,7 +76,7 @@ def _refused(implementation: Implementation, dtype: str, device: str, backward: 
 
 
 def make_plan(settings: dict[str, Any]) -> Plan:
-    """Raises UsageMistake for a device that is not there, a pattern that fits nothing, or a target that is no function."""
+    """The plan. Raises UsageMistake for a missing device, a pattern that fits nothing, or a target that is not a function."""
     device = settings["device"]
     _check_device(device)
     columns: tuple[Implementation, ...] = IMPLEMENTATIONS
@@ -104,7 +104,7 @@ def make_plan(settings: dict[str, Any]) -> Plan:
 
 
 def _chosen(patterns: list[str], axes: dict[str, tuple[str, ...]]) -> dict[str, list[str]]:
-    """A pattern narrows the axis whose names it fits: `causal*` the cases, `gqa` the heads. Several of one axis add up."""
+    """Each pattern selects on the axis whose names it fits: `causal*` cases, `gqa` heads. Several on one axis add up."""
     found: dict[str, list[str]] = {}
     for pattern in patterns:
         fitting = {axis: [name for name in names if fnmatch(name, pattern)] for axis, names in axes.items()}
@@ -120,7 +120,7 @@ def _chosen(patterns: list[str], axes: dict[str, tuple[str, ...]]) -> dict[str, 
 def _check_device(device: str) -> None:
     try:
         torch.zeros(1, device=device)
-    except Exception as error:  # torch raises many kinds for a device that is not there
+    except Exception as error:  # torch raises many types for a missing device
         raise UsageMistake(f"--device {device}: {str(error).splitlines()[0]}") from None
 
 
@@ -139,7 +139,7 @@ def _function(settings: dict[str, Any]) -> Callable[..., Any]:
 
 
 def _import_name(name: str) -> Any:
-    """A dotted name, found from the working directory too."""
+    """Imports a dotted name, also from the working directory."""
     if "" not in sys.path and "." not in sys.path:
         sys.path.insert(0, "")
     return importlib.import_module(name)

@@ -1,11 +1,11 @@
-"""Attention in float64, written out: nothing of torch's attention code, none of its mask helpers, no autograd.
+"""Attention in float64, in plain formulas: without torch's attention code, its mask helpers, or autograd.
 
-For one head, with A the allowed pairs, s = score_mod(scale · q kᵀ), rows over queries and columns over keys:
+For one head, with A the allowed pairs and s = score_mod(scale · q kᵀ), rows are queries and columns are keys:
 
     p = softmax(s) over A, zero for a row that may attend to nothing        o = p v
     dv = pᵀ do      dp = do vᵀ      ds = p ∘ (dp − Σ_k p ∘ dp)      dq = scale · (ds ∘ score_mod') k      dk alike
 
-Beside each result stands its `size`: the same sums over absolute values, which is what rounding errors grow with
+Each result has its `size`: the same sums over absolute values, with which rounding errors grow
 (Higham, Accuracy and Stability of Numerical Algorithms, chapter 3).
 """
 
@@ -20,7 +20,7 @@ from compile_doctor.probe.parity.cases import Problem
 
 @dataclass(frozen=True)
 class Reference:
-    """All float64, on the CPU. Gradients are those of Σ output ∘ problem.gradient."""
+    """The expected results, all float64, on the CPU. Gradients are those of Σ output ∘ problem.gradient."""
 
     output: torch.Tensor
     """(B, H, S, D)"""
@@ -33,7 +33,7 @@ class Reference:
 
 
 def reference(problem: Problem) -> Reference:
-    """Head by head. A query head h of H reads key-value head h // (H / G): blocks, as flex_attention and SDPA have it."""
+    """Computed head by head. Query head h of H reads key-value head h // (H / G): blocks, as in flex_attention and SDPA."""
     q, k, v, upstream = (one.detach().cpu().double() for one in (problem.q, problem.k, problem.v, problem.gradient))
     batches, heads, queries, dim = q.shape
     keys, group, score = k.shape[2], heads // k.shape[1], problem.case.score
@@ -65,7 +65,7 @@ def reference(problem: Problem) -> Reference:
 
 
 def weights_of(problem: Problem, batch: int, head: int, key_head: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of one query head over one key head, (S, T) each: scale · q kᵀ, and the softmax of what score_mod makes of it."""
+    """(scale · q kᵀ, the softmax of its score_mod) of one query head over one key head, float64 (S, T) each."""
     q, k = (one.detach().cpu().double() for one in (problem.q[batch, head], problem.k[batch, key_head]))
     scale = problem.case.scale if problem.case.scale is not None else 1 / q.shape[1] ** 0.5
     raw, score = scale * (q @ k.T), problem.case.score
@@ -87,7 +87,7 @@ def _softmax(scores: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
 def plain(problem: Problem) -> Reference:
     """The same formulas in the problem's own dtype, each step rounded to it (sums inside a product are not).
 
-    What a straightforward program would compute, and so what the dtype explains. `sizes` is empty.
+    This is what a straightforward program would compute, so its error is explained by the dtype. `sizes` is empty.
     """
     q, k, v, upstream = (one.detach().cpu() for one in (problem.q, problem.k, problem.v, problem.gradient))
     batches, heads = q.shape[:2]

@@ -1,4 +1,4 @@
-"""What is done to a score before the softmax: each family once for flex_attention, and once more on a plain matrix."""
+"""Changes of a score before the softmax: each family is defined for flex_attention, and again on a plain matrix."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SoftCap:
         return lambda score, b, h, q, k: cap * torch.tanh(score / cap)
 
     def plain(self, scores: torch.Tensor, head: int, heads: int) -> torch.Tensor:
-        """float64 (S, T) of one query head → the same, changed."""
+        """The changed scores, float64 (S, T), of one query head."""
         grown = torch.exp(2 * scores / self.cap)
         return self.cap * (grown - 1) / (grown + 1)
 
@@ -32,7 +32,7 @@ class SoftCap:
         return 4 * grown / (grown + 1) ** 2
 
     def bias(self, heads: int, queries: int, keys: int) -> torch.Tensor | None:
-        """What SDPA can add to the scores instead; None where it is no sum."""
+        """What SDPA can add to the scores instead, float64 (H, S, T); None if it is not a sum."""
         return None
 
 

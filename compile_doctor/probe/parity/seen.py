@@ -1,4 +1,4 @@
-"""What ran while a block of code ran: graphs with attention, the dense path of flex_attention, SDPA's own operators."""
+"""What ran inside a block of code: graphs with attention, the dense path of flex_attention, SDPA's own operators."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Seen:
     """Counts of one block."""
 
     graphs: int = 0
-    """Executions of compiled graphs that hold attention."""
+    """Executions of compiled graphs that have attention."""
     dense: int = 0
     """Executions of flex_attention's dense entry."""
     kernels: list[str] | None = None
-    """Attention kernels in the code that Inductor generated in the block (or took from its cache), by name; None: not read."""
+    """Names of the attention kernels in the code that Inductor generated (or took from its cache); None if not read."""
     operators: list[str] = field(default_factory=list)
     """Fused SDPA operators that were dispatched: `_scaled_dot_product_flash_attention_for_cpu`, …"""
 
 
 class _Silent(EventLog):
-    """The observer's events, which nobody reads here; its counts are what is wanted."""
+    """Drops the observer's events: only its counts are needed here."""
 
     def __init__(self) -> None:
         super().__init__(Path())
@@ -42,20 +42,20 @@ class _Silent(EventLog):
 
 
 class Watcher:
-    """One per process: torch has no way to take the hooks back."""
+    """One per process, because torch cannot remove the hooks."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """`folder`: where traces lie while a cell runs. One that dies leaves its own there: whoever made it deletes it."""
+        """`folder`: for traces while a cell runs. A process that dies leaves its trace there; the folder's creator deletes it."""
         self.folder = folder
         self.observer = Observer(_Silent(), guard=False)
-        self.observer.install(Observer.__module__)  # the masks and scores beside this file are to be traced
+        self.observer.install(Observer.__module__)  # Dynamo must trace the masks and scores beside this file
 
     @contextmanager
     def watch(self, generated: bool = False, dispatched: bool = False) -> Iterator[Seen]:
-        """Fills in the Seen at its end.
+        """Yields a Seen, which it fills in at its end.
 
-        `generated`: read the generated code, for a call that compiles. `dispatched`: notice SDPA's operators, for a
-        call that does not (flex_attention and compiled code run under no dispatch mode).
+        `generated`: read the generated code, for a call that compiles. `dispatched`: record SDPA's operators, for a
+        call that does not (flex_attention and compiled code cannot run under a dispatch mode).
         """
         seen, graphs, dense = Seen(), self._graphs(), self._dense()
         with tempfile.TemporaryDirectory(prefix="compile-doctor-", dir=self.folder) as folder:
@@ -88,7 +88,7 @@ def _kernels(file: Path) -> list[str]:
 
 
 class FusedOperators(TorchDispatchMode):
-    """Notes which fused SDPA operators are dispatched, below autograd."""
+    """Records which fused SDPA operators are dispatched, below autograd."""
 
     def __init__(self, seen: list[str]) -> None:
         super().__init__()

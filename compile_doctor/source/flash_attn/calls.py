@@ -1,24 +1,18 @@
-"""Finds flash_attn's imports and calls in source files: which function, and each argument as it is written."""
+"""Finds flash_attn's imports and calls in source files: which function, and each argument as written."""
 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
 from pathlib import PurePath
 
+from compile_doctor.source.flash_attn.call_text import arguments_of, text_around, unpacked_into
 from compile_doctor.source.flash_attn.signatures import ROOTS, functions, generation, parameters
 from compile_doctor.source.names import Names, dotted, parsed
 
 _HOISTABLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Expr, ast.If, ast.For)
-_HEADS = (ast.If, ast.While, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)
-"""Statements that hold others, of which the head can be shown by itself."""
-_TO_COLON = re.compile(r"(?:[^:#]|#[^\n]*\n)*:")
 _OWN_SCOPE = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.IfExp, ast.BoolOp)
-_MOST_LINES = 8
-"""Of a statement, or a head, that is printed again, the call's own lines left out."""
 _CATCHES = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
@@ -31,14 +25,14 @@ class FlashImport:
     function: str
     name: str
     guarded: bool = False
-    """It stands in a `try` that catches its failure."""
+    """Whether it is in a `try` that catches its failure."""
     binds: tuple[tuple[str, str], ...] = ()
     """(local name, dotted name)."""
 
 
 @dataclass(frozen=True)
 class FlashUse:
-    """Where something of the package is read: not where only its being there is asked, nor where it gets another name."""
+    """A place that uses a name of the package. Tests whether the name exists, and plain renamings, do not count."""
 
     file: str
     line: int
@@ -55,32 +49,32 @@ class FlashCall:
     file: str
     line: int
     function: str
-    """Where it stands: `Block.forward`."""
+    """The qualified name of the function around it: `Block.forward`."""
     name: str
     """Dotted: `flash_attn.flash_attn_func`."""
     arguments: Mapping[str, str]
-    """Parameter to source text, of those that are given."""
+    """Parameter to source text, for the given arguments."""
     before: str = ""
-    """The statement around the call, as far as the call; of one that holds others, its head."""
+    """The text of the statement before the call; only the head of a statement that contains others."""
     after: str = ""
     shown: bool = False
-    """Whether `before` and `after` are there: not for a long statement, or an `elif`."""
+    """Whether `before` and `after` are set; not for a long statement or an `elif`."""
     hoist: bool = False
-    """Whether a line in front of the statement runs exactly when the call does."""
+    """Whether a line before the statement would run exactly when the call does."""
     partial: bool = False
     """`functools.partial(flash_attn_func, …)`: the other arguments come later."""
     unread: tuple[str, ...] = ()
     """`*args` and `**kwargs`, as written, and keywords that the function does not have."""
     ambiguous: tuple[str, ...] = ()
-    """Other functions that the name may stand for, with another order of parameters."""
+    """Other functions that the name may refer to, with another order of parameters."""
     same_length: bool = False
-    """Queries and keys are parts of one tensor: they are as many."""
+    """Whether queries and keys are parts of one tensor, and so have the same length."""
     unpacked: int = 0
     """How many names the result is unpacked into."""
     ordinal: int = 1
-    """Which call of its statement it is."""
+    """Which call in its statement it is, from 1."""
     taken: frozenset[str] = frozenset()
-    """Names that are in use around the call."""
+    """Names that the function around the call uses."""
     imported: Mapping[str, str] = field(default_factory=dict)
     """Local name to dotted name."""
 
@@ -91,16 +85,16 @@ class FlashCall:
 
 @dataclass(frozen=True)
 class FlashAttn:
-    """All of it, in the order of file and line."""
+    """Everything that was found, in the order of file and line."""
 
     imports: tuple[FlashImport, ...] = ()
     calls: tuple[FlashCall, ...] = ()
     uses: tuple[FlashUse, ...] = ()
-    """Calls too, and of all that the package has."""
+    """Uses of any name of the package, including calls."""
 
 
 def find_flash_attn(sources: Mapping[str, str]) -> FlashAttn:
-    """Names are followed through imports, plain assignments, and from one of these files to another."""
+    """Reads the files (path to source). Names are followed through imports, plain assignments, and from file to file."""
     trees = {file: tree for file, text in sorted(sources.items()) if (tree := parsed(text)) is not None}
     files = {file: _File(file, tree) for file, tree in trees.items()}
     exported = {PurePath(file).stem: found.functions for file, found in files.items() if found.functions}
@@ -117,7 +111,7 @@ class _File:
         self.file, self.tree, self.names = file, tree, Names(tree)
         self.parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
         self.functions: dict[str, list[str]] = {}
-        """Local name, or `self.attend`, to what it may stand for: functions and modules of flash_attn."""
+        """Local name, or `self.attend`, to the functions and modules of flash_attn that it may refer to."""
         for one in self.imports():
             for local, name in one.binds:
                 self.functions.setdefault(local, []).append(name)
@@ -139,7 +133,7 @@ class _File:
                 yield FlashImport(self.file, node.lineno, self.where(node), name, self._guarded(node), tuple(binds))
 
     def take_from(self, exported: Mapping[str, Mapping[str, list[str]]]) -> None:
-        """`from .attention import flash_attn_func`, of another of these files."""
+        """Follows `from .attention import flash_attn_func` to another of these files."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ImportFrom):
                 theirs = exported.get((node.module or "").rpartition(".")[2], {})
@@ -149,7 +143,7 @@ class _File:
         self._assigned()
 
     def _assigned(self) -> None:
-        """`attend = flash_attn_func` and `self.attend = flash_attn_func`."""
+        """Follows `attend = flash_attn_func` and `self.attend = flash_attn_func`."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Assign) and (found := self.stands_for(node.value)):
                 for target in node.targets:
@@ -158,7 +152,7 @@ class _File:
                         self.functions[name] = found
 
     def stands_for(self, node: ast.AST) -> list[str]:
-        """Dotted names of flash_attn's that an expression may be."""
+        """The dotted names in flash_attn that an expression may refer to."""
         name = dotted(node)
         if name in self.functions:
             return self.functions[name]
@@ -166,7 +160,7 @@ class _File:
         return [f"{one}.{rest}" for one in self.functions.get(first, ()) if rest]
 
     def _same_length(self, call: ast.Call, scope: ast.AST, arguments: Mapping[str, str]) -> bool:
-        """Whether q and k are both made by one `q, k, v = qkv.unbind(2)` and nothing else before it, or are one name."""
+        """Whether q and k are one name, or one `q, k, v = qkv.unbind(2)` is the only code before the call that makes them."""
         q, k = arguments.get("q", ""), arguments.get("k", "")
         if q == k or not (q.isidentifier() and k.isidentifier()):
             return q == k and q.isidentifier()
@@ -180,7 +174,7 @@ class _File:
         return len(makers[q]) == 1 and makers[q] == makers[k] and _splits(makers[q][0])
 
     def _not_before(self, call: ast.Call, scope: ast.AST) -> set[ast.AST]:
-        """What cannot have run when the call does: the other arm of an `if` around it, and, without a loop, what follows."""
+        """What cannot have run before the call: the other arm of an `if` around it, and, without a loop, what follows."""
         found: set[ast.AST] = set()
         inside: ast.AST = call
         loop = False
@@ -228,7 +222,7 @@ class _File:
         return isinstance(parent, ast.Assign) and all(dotted(target) in self.functions for target in parent.targets)
 
     def _tested(self, node: ast.AST) -> bool:
-        """`if flash_attn_func is not None and …`."""
+        """Whether the name is only tested: `if flash_attn_func is not None and …`."""
         while isinstance(parent := self.parents[node], (ast.BoolOp, ast.UnaryOp)):
             node = parent
         return isinstance(parent, ast.Compare) or getattr(parent, "test", None) is node
@@ -256,10 +250,10 @@ class _File:
     def _call(
         self, node: ast.Call, statement: ast.AST, earlier: list[ast.AST], found: list[str], partial: bool, text: str
     ) -> FlashCall:
-        # Of several generations the one that most people have: its calls are understood by the others, but for the order.
+        # Of several generations the most common one: the others accept its calls, except for the order.
         name = min(found, key=generation)
         given = node.args[1:] if partial else node.args
-        arguments, unread = _bound(parameters(name), given, node.keywords, text)
+        arguments, unread = arguments_of(parameters(name), given, node.keywords, text)
         orders = {one: parameters(one)[: len(given)] for one in found}
         outside = {statement, *self.above(statement)}
         between = [one for one in self.above(node) if one not in outside]
@@ -267,9 +261,9 @@ class _File:
             (one for one in self.above(node) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))), self.tree
         )
         hoist = isinstance(statement, _HOISTABLE) and not any(isinstance(one, _OWN_SCOPE) for one in between)
-        around = _around(statement, node, text)
+        around = text_around(statement, node, text)
         if isinstance(statement, ast.If) and statement.col_offset == getattr(self.parents[statement], "col_offset", -1):
-            hoist, around = False, None  # an `elif` begins where its `if` does, and nothing can stand in front of it
+            hoist, around = False, None  # an `elif` begins where its `if` does, and no line can come before it
         return FlashCall(
             self.file,
             node.lineno,
@@ -283,86 +277,21 @@ class _File:
             unread,
             tuple(sorted({one for one in found if orders[one] != orders[name]})),
             self._same_length(node, scope, arguments),
-            _unpacked(statement, node),
+            unpacked_into(statement, node),
             1 + sum(one is statement for one in earlier),
             _names_in(scope),
             self.names.bound,
         )
 
 
-def _bound(
-    order: tuple[str, ...], given: list[ast.expr], keywords: list[ast.keyword], text: str
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """(parameter to source, what could not be read)."""
-    arguments: dict[str, str] = {}
-    unread: list[str] = []
-    for position, value in enumerate(given):
-        if isinstance(value, ast.Starred) or unread or position >= len(order):
-            unread.append(_source(value, text))
-        else:
-            arguments[order[position]] = _source(value, text)
-    for keyword in keywords:
-        source = _source(keyword.value, text)
-        if keyword.arg is None:
-            unread.append(f"**{source}")
-        elif keyword.arg in order:
-            arguments[keyword.arg] = source
-        else:
-            unread.append(f"{keyword.arg}={source}")
-    return arguments, tuple(unread)
-
-
-def _source(node: ast.expr, text: str) -> str:
-    """As it is written, where that is one line; else as Python writes it."""
-    source = ast.get_source_segment(text.lstrip("\ufeff"), node) or ""
-    return ast.unparse(node) if "\n" in source or not source else source
-
-
-def _around(statement: ast.AST, node: ast.Call, text: str) -> tuple[str, str] | None:
-    """The text before and behind the call, dedented: of its statement, or of its head; None where neither can stand alone."""
-    holds = hasattr(statement, "body") or hasattr(statement, "cases")
-    if not isinstance(statement, ast.stmt) or (holds and not isinstance(statement, _HEADS)):
-        return None
-    whole = text.lstrip("\ufeff").splitlines(keepends=True)[statement.lineno - 1 : statement.end_lineno]
-    starts = list(accumulate(map(len, whole), initial=0))
-    lines = "".join(whole)
-
-    def at(line: int | None, column: int | None) -> int:
-        return starts[(line or 0) - statement.lineno] + (column or 0)
-
-    begin, end, body = (
-        at(statement.lineno, statement.col_offset),
-        at(statement.end_lineno, statement.end_col_offset),
-        "",
-    )
-    if isinstance(statement, _HEADS):
-        last = max((one.end_lineno or 0, one.end_col_offset or 0) for one in _head(statement))
-        colon = _TO_COLON.match(lines, at(*last))
-        end, body = colon.end() if colon else end, "\n    ..."
-    before = lines[begin : at(node.lineno, node.col_offset)]
-    after = lines[at(node.end_lineno, node.end_col_offset) : end]
-    if (before + after).count("\n") >= _MOST_LINES or not lines[:end].isascii():  # columns count bytes
-        return None
-    margin = "\n" + " " * statement.col_offset
-    return before.replace(margin, "\n"), after.replace(margin, "\n") + body
-
-
-def _head(statement: ast.stmt) -> list[ast.expr]:
-    """What stands between the keyword and the colon."""
-    items = getattr(statement, "items", ())
-    found = [getattr(statement, name, None) for name in ("test", "iter")]
-    found += [part for item in items for part in (item.context_expr, item.optional_vars)]
-    return [one for one in found if one is not None]
-
-
 def _names_in(scope: ast.AST) -> frozenset[str]:
-    """What an added local name must not be."""
+    """The names that a new local name must differ from."""
     named = {node.id for node in ast.walk(scope) if isinstance(node, ast.Name)}
     return frozenset(named | {node.arg for node in ast.walk(scope) if isinstance(node, ast.arg)})
 
 
 def _splits(node: ast.AST) -> bool:
-    """`….unbind(…)`, or a `chunk` or `split` that is not along the tokens."""
+    """Whether it assigns `….unbind(…)`, or a `chunk` or `split` that is not along the tokens."""
     value = node.value if isinstance(node, ast.Assign) else None
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)):
         return False
@@ -371,9 +300,3 @@ def _splits(node: ast.AST) -> bool:
     dims = [*value.args[1:], *(one.value for one in value.keywords if one.arg == "dim")]
     along = ast.unparse(dims[0]) if dims else "0"
     return value.func.attr in ("chunk", "split") and along in ("2", "3", "-1", "-2")
-
-
-def _unpacked(statement: ast.AST, node: ast.Call) -> int:
-    if isinstance(statement, ast.Assign) and statement.value is node and isinstance(statement.targets[0], ast.Tuple):
-        return len(statement.targets[0].elts)
-    return 0

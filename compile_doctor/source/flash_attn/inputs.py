@@ -1,4 +1,4 @@
-"""q, k and v of each flash_attn function as torch takes them, and where their queries and keys stand."""
+"""q, k and v of each flash_attn function in torch's layout, and the positions of their queries and keys."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from compile_doctor.source.flash_attn.writer import Writer, grouped, untranspose
 
 @dataclass
 class Inputs:
-    """q, k and v as torch takes them, (batch, heads, tokens, dim), with what describes them."""
+    """q, k and v in torch's layout, (batch, heads, tokens, dim), with their description; all as source text."""
 
     tensors: list[str]
     queries: str
     keys: str
-    """How many, as text."""
+    """The number of keys, as text."""
     like: str
-    """A tensor on the device, with the batch first."""
+    """A tensor on the same device, with the batch dimension first."""
     positions: Positions
     behind: str = ".transpose(1, 2)"
-    """What makes flash_attn's layout of the output."""
+    """What turns the output into flash_attn's layout."""
     batched_mask: str = ""
-    """The batch, where the mask differs from sequence to sequence."""
+    """The batch size, if the mask differs between sequences; else empty."""
     square: bool = False
-    """Queries and keys are known to be as many."""
+    """Whether queries and keys are known to have the same length."""
     gqa: bool = True
     plain_causal: bool = True
-    """Whether only the lengths decide what causal means."""
+    """Whether the meaning of causal depends only on the lengths."""
     packed: bool = False
-    """All sequences in one row."""
+    """Whether all sequences are in one row."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -73,12 +73,12 @@ def _operand(writer: Writer, name: str, shared: bool) -> tuple[str, str, str]:
 
 
 def _unpacked(text: str) -> str:
-    """(batch, tokens, 2 or 3, heads, dim) as its parts."""
+    """The parts of a (batch, tokens, 2 or 3, heads, dim) tensor."""
     return f"*{grouped(text)}.transpose(1, 3).unbind(2)"
 
 
 def _packed_rows(writer: Writer, wanted: Asked, flex: bool) -> Inputs:
-    """The varlen functions: all sequences in one row, (tokens, heads, dim), their bounds in cu_seqlens."""
+    """The varlen functions: all sequences in one row, (tokens, heads, dim), with their bounds in cu_seqlens."""
     api = writer.call.api
     rows = [name for name in ("q", "k", "v", "qkv", "kv") if name in parameters(writer.call.name)]
     bounds = ["cu_seqlens", "cu_seqlens"] if api == "flash_attn_varlen_qkvpacked_func" else []
@@ -107,7 +107,7 @@ def _packed_rows(writer: Writer, wanted: Asked, flex: bool) -> Inputs:
     positions.keep = [f"({document_q}[i] == {document_k}[j])"]
     if cu_q != cu_k and (wanted.causal or wanted.window or wanted.slopes):
         at_q, at_k = writer.fresh("at_q"), writer.fresh("at_k")
-        writer.lines.append("# counted from each sequence's end: that is where flash_attn aligns queries and keys")
+        writer.lines.append("# positions from each sequence's end: flash_attn aligns queries and keys there")
         writer.lines.append(f"{at_q} = {token_q} - {cu_q}[{document_q} + 1]")
         writer.lines.append(f"{at_k} = {token_k} - {cu_k}[{document_k} + 1]")
         same = writer.fresh("same")
@@ -128,7 +128,7 @@ def _packed_rows(writer: Writer, wanted: Asked, flex: bool) -> Inputs:
 
 
 def _cache(writer: Writer, wanted: Asked, flex: bool) -> Inputs:
-    """flash_attn_with_kvcache: new keys are written into the cache in place, and each sequence has its own length."""
+    """flash_attn_with_kvcache: writes new keys into the cache in place; each sequence has its own length."""
     q, k, v = writer.shared("q"), writer.shared("k_cache"), writer.shared("v_cache")
     queries, batch, device = f"{q}.shape[1]", f"{q}.shape[0]", f"device={q}.device"
     tensors = [f"{q}.transpose(1, 2)"]
@@ -174,7 +174,7 @@ def _cache(writer: Writer, wanted: Asked, flex: bool) -> Inputs:
         gathered = f"[{row}].flatten(1, 2)" if table else f"[{row}]"
         keys = writer.bind("keys", f"{k}{gathered}")
         values = writer.bind("values", f"{v}{gathered}")
-        notes.append("The sequences' rows or pages are copied out of the cache on every call.")
+        notes.append("Every call copies the rows or pages of its sequences out of the cache.")
     else:
         keys, values = k, v
     if not given["cache_seqlens"] and not positions.shift and (flex or wanted.window or given["cache_leftpad"]):

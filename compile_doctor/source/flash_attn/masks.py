@@ -1,8 +1,8 @@
-"""Which keys a query sees and what is added to its scores, as lines of a mask_mod and a score_mod of flex_attention.
+"""Which keys a query attends to, and changes of its scores, as lines of a mask_mod and a score_mod of flex_attention.
 
-flash_attn's window, soft cap and ALiBi as its docstrings have them: query i of a sequence stands at key position
-i + seqlen_k - seqlen_q; a window (left, right) keeps the keys from there - left to there + right; the soft cap is
-applied to the scaled scores, and -slope * distance is added behind it (test_flash_attn.attention_ref upstream).
+flash_attn's window, soft cap and ALiBi follow its docstrings: query i of a sequence is at key position
+p = i + seqlen_k - seqlen_q; a window (left, right) keeps the keys from p - left to p + right; the soft cap applies to the
+scaled scores, and -slope * distance is added after it (test_flash_attn.attention_ref upstream).
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from compile_doctor.source.flash_attn.writer import UNKNOWN, Writer
 
 @dataclass
 class Positions:
-    """How index i of a query and j of a key become positions that can be compared."""
+    """How index i of a query and j of a key become comparable positions."""
 
     shift: list[str] = field(default_factory=list)
-    """Lines that make i (and j) positions on one scale."""
+    """Lines that turn i (and j) into positions on one scale."""
     keep: list[str] = field(default_factory=list)
-    """Conditions that hold without any mask asked for: the same document, a used slot of the cache."""
+    """Conditions that apply even without a requested mask: the same document, a used slot of the cache."""
     before: list[str] = field(default_factory=list)
-    """Lines in front of `shift` that these conditions need."""
+    """Lines before `shift` that these conditions need."""
     sequence: str = "b"
-    """Index of the sequence, for slopes of shape (sequences, heads)."""
+    """The index of the sequence, for slopes of shape (sequences, heads)."""
     sequences: str = ""
-    """How many sequences there are."""
+    """The number of sequences."""
 
 
 @dataclass
 class Asked:
-    """What a call asks for besides plain attention."""
+    """What a call requests besides plain attention."""
 
     causal: str = ""
     """`True`, an expression, or empty."""
     left: str = ""
     right: str = ""
-    """Of the window: a literal, an expression, or empty for no bound."""
+    """The bounds of the window: a literal, an expression, or empty for no bound."""
     softcap: str = ""
     slopes: str = ""
     dropout: str = ""
@@ -49,14 +49,14 @@ class Asked:
 
 
 def asked(writer: Writer) -> Asked:
-    """Reads the options of a call; literal defaults are as if they were not given."""
+    """Reads the options of a call; a literal default counts as not given."""
     found = Asked()
     causal = writer.value("causal")
     if causal:
         found.causal = "True" if causal is not UNKNOWN else writer.shared("causal")
     found.left, found.right = _window(writer)
     if found.causal == "True":
-        found.right = ""  # causal is a right bound of 0
+        found.right = ""  # causal means a right bound of 0
     for name, attribute in (("softcap", "softcap"), ("alibi_slopes", "slopes"), ("dropout_p", "dropout")):
         value = writer.value(name)
         if value is UNKNOWN or (isinstance(value, (int, float)) and value > 0):
@@ -88,7 +88,7 @@ def _bound(writer: Writer, name: str, text: str) -> str:
 
 
 def mask_lines(wanted: Asked, positions: Positions) -> list[str]:
-    """The body of `mask_mod(b, h, i, j)`; empty where every query sees every key."""
+    """The body of `mask_mod(b, h, i, j)`; empty if every query attends to every key."""
     terms = []
     if wanted.causal:
         terms.append("(j <= i)" if wanted.causal == "True" else f"((not {wanted.causal}) | (j <= i))")
@@ -105,7 +105,7 @@ def mask_lines(wanted: Asked, positions: Positions) -> list[str]:
 
 
 def score_lines(wanted: Asked, positions: Positions, slopes: str) -> list[str]:
-    """The body of `score_mod(score, b, h, i, j)`; empty where the scores stay as they are. `slopes`: a name."""
+    """The body of `score_mod(score, b, h, i, j)`; empty if the scores do not change. `slopes`: a name."""
     lines = []
     if wanted.softcap:
         capped = f"{wanted.softcap} * torch.tanh(score / {wanted.softcap})"

@@ -1,4 +1,4 @@
-"""flash_attn.bert_padding in plain torch: what goes around its varlen calls."""
+"""The functions of flash_attn.bert_padding, which varlen calls need, in plain torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from compile_doctor.source.flash_attn.writer import Writer, grouped
 
 
 def _unpad(writer: Writer) -> str:
-    """unpad_input: (rows, indices, cu_seqlens, longest, used), of which flash_attn before 2.7 has the first four."""
+    """unpad_input: (rows, indices, cu_seqlens, longest, used); flash_attn before 2.7 returns only the first four."""
     hidden, mask = writer.argument("hidden_states"), writer.shared("attention_mask")
     lengths = writer.bind("lengths", f"{mask}.sum(-1, dtype=torch.int32)")
     indices = writer.bind("indices", f"{mask}.flatten().nonzero().flatten()")

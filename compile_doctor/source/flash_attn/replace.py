@@ -1,4 +1,4 @@
-"""What torch has in the place of a flash_attn call, with the call's own arguments."""
+"""The torch code that replaces a flash_attn call, with the call's own arguments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compile_doctor.source.flash_attn.signatures import SPEED_ONLY, generation
 from compile_doctor.source.flash_attn.writer import UNKNOWN, Writer, called, grouped
 
 VARLEN_SINCE = (2, 12)
-"""`torch.nn.attention.varlen.varlen_attn` is there from 2.10, with scale and window_size from 2.11, enable_gqa 2.12."""
+"""`torch.nn.attention.varlen.varlen_attn` exists since 2.10, with scale and window_size since 2.11, enable_gqa 2.12."""
 _SDPA = "torch.nn.functional.scaled_dot_product_attention"
 _FLEX = "torch.nn.attention.flex_attention."
 
@@ -22,7 +22,7 @@ _VARLEN = {
     "flash_attn_varlen_qkvpacked_func": ("max_seqlen",),
     "flash_attn_varlen_kvpacked_func": ("max_seqlen_q", "max_seqlen_k"),
 }
-"""What varlen_attn needs besides."""
+"""The additional arguments that varlen_attn needs."""
 _REQUIRED = {
     "flash_attn_func": ("q", "k", "v"),
     "flash_attn_qkvpacked_func": ("qkv",),
@@ -39,19 +39,19 @@ _REQUIRED = {
 
 @dataclass(frozen=True)
 class Replacement:
-    """`code` stands for the whole statement that holds the call (the call alone where that is long); empty where the call
+    """`code` replaces the whole statement with the call (only the call if the statement is long); it is empty if the call
     cannot be read."""
 
     by: str
     """`SDPA`, `flex_attention`, `varlen_attn` or `torch`."""
     code: str
     left_out: tuple[str, ...] = ()
-    """Arguments that may change the result and are not in `code`, as written."""
+    """Arguments, as written, that may change the result and are not in `code`."""
     notes: tuple[str, ...] = ()
 
 
 def replacement(call: FlashCall, torch: tuple[int, int] | None = None, device: str = "") -> Replacement:
-    """For the torch and the device of the diagnosis, where they are known: `varlen_attn` needs a new one and CUDA."""
+    """The replacement for the torch (major, minor) and device of the diagnosis, if known: `varlen_attn` needs 2.12 and CUDA."""
     needed = _REQUIRED.get(call.api, ())
     missing = [name for name in needed if name not in call.arguments]
     if missing and not call.partial:
@@ -83,12 +83,14 @@ def _written(writer: Writer, torch: tuple[int, int] | None, device: str) -> tupl
         expression, by = _sdpa(writer, wanted, inputs), "SDPA"
         if wanted.window or wanted.slopes or inputs.packed:
             notes.append(
-                "flex_attention, which would keep the mask sparse, has no dropout: the mask is written out, "
-                "queries × keys. Where dropout_p is always 0 leave it out, and ask again."
+                "flex_attention would keep the mask sparse, but has no dropout: this code makes the full mask, "
+                "queries × keys. If dropout_p is always 0, remove it and diagnose again."
             )
     left_out = _left_out(writer)
     if lse:
-        notes.append("AuxRequest is there from torch 2.9; before, it is return_lse=True and returns the tensor itself.")
+        notes.append(
+            "AuxRequest needs torch 2.9. Before 2.9, pass return_lse=True, which returns the logsumexp itself."
+        )
     if flex and wanted.dropout:
         left_out = (*left_out, f"dropout_p={wanted.dropout}")
     varlen = _varlen(call, wanted, lse) if call.api in _VARLEN else ""
@@ -104,12 +106,12 @@ def _written(writer: Writer, torch: tuple[int, int] | None, device: str) -> tupl
 
 
 def _told(left_out: tuple[str, ...], code: str) -> str:
-    """The code with what it leaves out said in it: it is the part that is copied."""
+    """The code, with a comment for each argument that it leaves out: users copy only the code."""
     return "\n".join([*(f"# {one} is not translated: it may change the result" for one in left_out), code])
 
 
 def _left_out(writer: Writer) -> tuple[str, ...]:
-    """Given, not used, and neither about speed alone nor a literal that asks for nothing."""
+    """The arguments that are given and not used, without those that only affect speed and literals that request nothing."""
     given = [(name, text) for name, text in writer.call.arguments.items() if name not in writer.read | SPEED_ONLY]
     asks = [f"{name}={text}" for name, text in given if writer.value(name) not in (None, False, 0, 0.0)]
     flags = [n for n in ("return_attn_probs", "return_softmax_lse", "return_lse") if writer.value(n) is UNKNOWN]
@@ -129,7 +131,7 @@ def _sdpa(writer: Writer, wanted: Asked, inputs: Inputs) -> str:
         asks = "" if wanted.causal == "True" else f"{wanted.causal} and "
         writer.lines += [
             f"{mask} = None",
-            f"if {asks}{inputs.queries} != {inputs.keys}:  # there is_causal is aligned top left, flash_attn bottom right",
+            f"if {asks}{inputs.queries} != {inputs.keys}:  # is_causal is aligned top left, flash_attn bottom right",
             f"    {mask} = torch.ones({inputs.queries}, {inputs.keys}, dtype=torch.bool, device={inputs.like}.device)",
             f"    {mask} = {mask}.tril({inputs.keys} - {inputs.queries})",
         ]
@@ -144,7 +146,7 @@ def _sdpa(writer: Writer, wanted: Asked, inputs: Inputs) -> str:
 
 
 def _whole_mask(writer: Writer, wanted: Asked, inputs: Inputs) -> str:
-    """A name for the mask, written out: flex_attention's functions, evaluated at every query and key."""
+    """A name for the full mask: flex_attention's functions, evaluated at every query and key; empty without a mask."""
     keep = mask_lines(wanted, inputs.positions)
     slopes = _slopes(writer, wanted, inputs)
     score = score_lines(wanted, inputs.positions, slopes)
@@ -207,14 +209,14 @@ def _flex(writer: Writer, wanted: Asked, inputs: Inputs, lse: str) -> str:
 
 
 def _slopes(writer: Writer, wanted: Asked, inputs: Inputs) -> str:
-    """A name for the slopes as (sequences, heads), whichever of the two shapes they are given in."""
+    """A name for the slopes as (sequences, heads), from either of the two shapes in which they can be given."""
     if not wanted.slopes:
         return ""
     return writer.bind("slopes", f"{grouped(wanted.slopes)}.expand({inputs.positions.sequences}, -1)")
 
 
 def _varlen(call: FlashCall, wanted: Asked, lse: str) -> str:
-    """The statement with varlen_attn; empty where that has no such option."""
+    """The statement with varlen_attn; empty if varlen_attn lacks an option."""
     given = _REQUIRED[call.api] + _VARLEN[call.api]
     if wanted.dropout or wanted.softcap or wanted.slopes or lse or not call.hoist or set(given) - call.arguments.keys():
         return ""

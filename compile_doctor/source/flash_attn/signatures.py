@@ -1,6 +1,6 @@
-"""The parameters of flash_attn's functions, in their order: what a positional argument of a call is.
+"""The parameters of flash_attn's functions, in order, which name the positional arguments of a call.
 
-Read in flash_attn/flash_attn_interface.py (2.8.4), hopper/flash_attn_interface.py (FlashAttention-3) and
+Taken from flash_attn/flash_attn_interface.py (2.8.4), hopper/flash_attn_interface.py (FlashAttention-3) and
 flash_attn/cute/interface.py (FlashAttention-4) of https://github.com/Dao-AILab/flash-attention.
 """
 
@@ -61,20 +61,20 @@ _PARAMETERS = {
 }
 
 PACKAGES = {"2": "flash_attn", "3": "flash_attn_interface", "4": "flash_attn.cute"}
-"""Which package a generation of the interface is imported from."""
+"""The package of each generation of the interface."""
 
 SPEED_ONLY = frozenset(
     {"deterministic", "num_splits", "pack_gqa", "sm_margin", "scheduler_metadata", "disable_scheduler_metadata"}
     | {"max_seqlen", "max_seqlen_q", "max_seqlen_k", "min_seqlen_k", "seqlen_k_per_split"}
     | {"rotary_interleaved", "score_mod_bwd", "block_sparse_tensors_bwd"}
 )
-"""Arguments that change no result, or only together with one that is told anyway."""
+"""Arguments that do not change a result, or only together with one that is reported anyway."""
 
 ROOTS = frozenset({"flash_attn", "flash_attn_interface", "flash_attn_3"})
 
 
 def generation(name: str) -> str:
-    """Of a dotted name (`flash_attn.flash_attn_func`): 2, 3 or 4; empty where it is not of these packages."""
+    """`2`, `3` or `4` for a dotted name (`flash_attn.flash_attn_func`); empty if it is not of these packages."""
     parts = name.split(".")
     if parts[0] not in ROOTS:
         return ""
@@ -84,11 +84,11 @@ def generation(name: str) -> str:
 
 
 def parameters(name: str) -> tuple[str, ...]:
-    """The parameters of a function by its dotted name, in order; empty where it is none that is known."""
+    """The parameters of a function by its dotted name, in order; empty for an unknown function."""
     found = _PARAMETERS.get(generation(name), {}).get(name.rpartition(".")[2], "")
     return tuple(found.split())
 
 
 def functions(module: str) -> tuple[str, ...]:
-    """What `from module import *` brings of attention: not unpad_input and its like, which many a file has of its own."""
+    """The attention functions of `from module import *`, without unpad_input and the like, which many files define too."""
     return tuple(one for one in _PARAMETERS.get(generation(module), {}) if one.startswith("flash_attn"))

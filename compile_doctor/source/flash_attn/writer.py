@@ -1,4 +1,4 @@
-"""The text of a replacement: the call's own expressions, lines that go in front of it, names that are free."""
+"""The text of a replacement: the call's own expressions, lines before it, and names that are free."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from collections.abc import Iterable
 from compile_doctor.source.flash_attn.calls import FlashCall
 
 _INDICES = frozenset({"b", "h", "i", "j", "score"})
-"""Parameters of the functions that are written: a name of the user's must not be hidden by them."""
+"""Parameters of the generated functions, which must not hide a name of the user's."""
 UNKNOWN = object()
-"""The value of an argument that is no literal."""
+"""The value of an argument that is not a literal."""
 _WIDTH = 100
 _TRANSPOSED = re.compile(r"(?:1, 2|2, 1|-3, -2|-2, -3)")
 _CALL = "return {}"
 
 
 class Writer:
-    """Collects imports and lines; `wrapped` writes a function instead, to be called where no line can go in front."""
+    """Collects imports and lines; `wrapped` writes a function instead, for a call that no line can come before."""
 
     def __init__(self, call: FlashCall, wrapped: bool) -> None:
         self.call, self.wrapped = call, wrapped
         self.imports: dict[str, list[str]] = {}
-        """Module to the names that are taken from it."""
+        """Module to the names that are imported from it."""
         self.lines: list[str] = []
         self.parameters: dict[str, str] = {}
-        """Of the function around the replacement: name to the expression that is handed to it."""
+        """Parameters of the function around the replacement: name to the expression that is passed."""
         self._taken = set(call.taken)
         self._bound: dict[str, str] = {}
         self.read: set[str] = set()
 
     def value(self, name: str) -> object:
-        """Of a literal argument; None where it is not given, UNKNOWN for an expression."""
+        """The value of a literal argument; None if it is not given, UNKNOWN for an expression."""
         self.read.add(name)
         try:
             value: object = ast.literal_eval(self.call.arguments.get(name, "None"))
@@ -41,7 +41,7 @@ class Writer:
         return value
 
     def argument(self, name: str) -> str:
-        """The text of an argument: of the call, or of the function that is written around it."""
+        """The text of an argument of the call, or of the function around the replacement."""
         self.read.add(name)
         text = self.call.arguments.get(name, name)
         if not self.wrapped or (name in self.call.arguments and (self.call.partial or self.value(name) is not UNKNOWN)):
@@ -50,18 +50,18 @@ class Writer:
         return name
 
     def shared(self, name: str) -> str:
-        """The argument as something that may be written several times: a name, or a name's attribute."""
+        """The argument as a name or an attribute of a name, which can be written several times."""
         text = self.argument(name)
         return text if _is_simple(text) else self.bind(name, text)
 
     def steady(self, name: str, text: str) -> str:
-        """An expression that may stand within a mask_mod: bound to a name where the indices would hide its own."""
+        """An expression for use in a mask_mod: bound to a new name if the indices would hide a name in it."""
         tree = _expression(text)
         named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} if tree else set()
         return self.bind(name, text) if named & _INDICES else grouped(text)
 
     def bind(self, name: str, text: str) -> str:
-        """A line `name = text`, under a free name; the same text is bound once."""
+        """Adds a line `name = text` with a free name, which it returns; the same text is bound once."""
         if text not in self._bound:
             self._bound[text] = self.fresh(name)
             self.lines.append(f"{self._bound[text]} = {text}")
@@ -76,9 +76,9 @@ class Writer:
         return name
 
     def function(self, name: str) -> str:
-        """`F.scaled_dot_product_attention` or `flex_attention`, imported where the file has not done so."""
+        """`F.scaled_dot_product_attention` or `flex_attention`, imported if the file does not import it."""
         module, _, last = name.rpartition(".")
-        plain = module == "torch.nn.functional"  # there as soon as torch is
+        plain = module == "torch.nn.functional"  # available as soon as torch is imported
         known = {meant: local for local, meant in self.call.imported.items() if f"{name}.".startswith(f"{meant}.")}
         longest = max(known, key=len, default="")
         if longest in (name, module) or (longest and plain):
@@ -89,13 +89,13 @@ class Writer:
         return last
 
     def define(self, name: str, parameters: str, body: Iterable[str]) -> str:
-        """A function in front of the call; returns its name."""
+        """Adds a function before the call; returns its name."""
         made = self.fresh(name)
         self.lines += ["", f"def {made}({parameters}):", *(f"    {line}" for line in body), ""]
         return made
 
     def text(self, expression: str) -> str:
-        """All of it: imports, lines, and the statement with `expression` in the place of the call."""
+        """The whole text: imports, lines, and the statement with `expression` instead of the call."""
         uses = any(re.search(r"\btorch\.", line) for line in [*self.lines, expression])
         before = ["import torch"] if uses and self.call.imported.get("torch") != "torch" else []
         before += [f"from {module} import {', '.join(names)}" for module, names in self.imports.items()]
@@ -110,13 +110,13 @@ class Writer:
         else:
             before += self.lines
         if not self.call.shown and before:
-            before += ["", "# in the place of the call:"]
+            before += ["", "# instead of the call:"]
         whole = self.call.before + expression + self.call.after
         return "\n".join(_squeezed([*before, *whole.splitlines()]))
 
 
 def called(function: str, positional: Iterable[str], keywords: Iterable[tuple[str, str]], behind: str = "") -> str:
-    """`function(positional, name=value)behind`, on several lines where it is long."""
+    """`function(positional, name=value)behind`, on several lines if it is long."""
     first, options = ", ".join(positional), [f"{name}={value}" for name, value in keywords]
     line = f"{function}({', '.join([first, *options])}){behind}"
     if len(line) <= _WIDTH - 16:
@@ -131,13 +131,13 @@ def called(function: str, positional: Iterable[str], keywords: Iterable[tuple[st
 
 
 def grouped(text: str) -> str:
-    """In parentheses, where something is to be written behind it and it is more than a name or a call."""
+    """The expression, in parentheses if it is more than a name or a call, so that text can follow it."""
     tree = _expression(text)
     return text if isinstance(tree, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)) else f"({text})"
 
 
 def untransposed(text: str) -> str:
-    """`x` for `x.transpose(1, 2)`: what the caller did for flash_attn's layout; empty for anything else."""
+    """`x` for `x.transpose(1, 2)`, with which the caller makes flash_attn's layout; empty for anything else."""
     tree = _expression(text)
     if not (isinstance(tree, ast.Call) and isinstance(tree.func, ast.Attribute) and not tree.keywords):
         return ""
@@ -166,7 +166,7 @@ def _indented(lines: Iterable[str]) -> list[str]:
 
 
 def _squeezed(lines: Iterable[str]) -> list[str]:
-    """No empty line at the start or the end, and never two in a row."""
+    """The lines without empty ones at the start and the end, and without two empty ones in a row."""
     found: list[str] = []
     for line in lines:
         if line or (found and found[-1]):

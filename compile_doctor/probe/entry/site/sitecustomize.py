@@ -1,4 +1,4 @@
-"""Brings the probe into every Python process of `compile-doctor run`; found because its folder is first on PYTHONPATH."""
+"""Loads the probe in every Python process of `compile-doctor run`; found because its folder is first on PYTHONPATH."""
 
 import os
 import sys
@@ -20,10 +20,10 @@ def _chain() -> None:
 def _observe() -> None:
     directory = os.environ.get("COMPILE_DOCTOR_CAPTURE")
     arguments = getattr(sys, "orig_argv", sys.argv)
-    # Inductor's compile workers import torch but compile no frames: nothing to see, and they start often.
+    # Inductor's compile workers import torch but compile no frames: there is nothing to observe, and they start often.
     if not directory or not os.path.isdir(directory) or any("compile_worker" in argument for argument in arguments):
         return
-    # The program's Python may be another one than the doctor's: lend it the package, not the doctor's site-packages.
+    # The program may use another Python than the doctor: add only this package, not the doctor's site-packages.
     root = os.path.dirname(
         os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     )

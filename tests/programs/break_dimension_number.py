@@ -1,0 +1,26 @@
+"""Totals along three dimensions, with a print in the helper that makes them.
+
+Truth: the print splits the helper, and what resumes takes the dimension as a number: one graph for each of three.
+"""
+# summary graph_breaks=1 recompiles=2 graphs=3 exit=1
+# says CD201: A dimension number must be a constant
+# never CD201: torch.tensor(
+import torch
+
+
+def total(x, dim):
+    print("total")  # expect CD101 print
+    return x.sum(dim)  # expect CD201 dimension-number
+
+
+class Net(torch.nn.Module):
+    def forward(self, x):
+        return total(x, 0), total(x, 1), total(x, 2)
+
+
+def build_model():
+    return Net().eval()
+
+
+def example_inputs():
+    return (torch.randn(2, 3, 4),)
