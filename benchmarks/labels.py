@@ -29,7 +29,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 COMMENT = re.compile(r"#\s*(expect|attention|summary|backend|option|labels-in|command|says|never)\b\s*(.*)")
-SCOPE = re.compile(r"\[([^\]]*)\]")
+SCOPE = re.compile(r"\[\s*([<>=!~][^\]]*)\]")
 BREAK_CODES = frozenset({"CD101", "CD102", "CD103"})
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Imported when they are asked for: `--help` and `compile_doctor.auto` have to be quick."""
+    """Imports each name at its first use: `--help` and `compile_doctor.auto` have to be quick."""
     if name in _API:
         from compile_doctor import api
 

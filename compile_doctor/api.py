@@ -9,7 +9,7 @@
     print(seen.report.render("markdown"))
     report = compile_doctor.load("run1")                               # a capture
 
-A report shows itself in a notebook. Nothing here imports torch before a target has to run.
+A notebook shows a report as Markdown. Nothing here imports torch before a target has to run.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from compile_doctor.report import make
 
 @dataclass(frozen=True)
 class Report(make.Report):
-    """What was found. The fields are those of the JSON document (docs/json.md), as Python values."""
+    """The result of a diagnosis. The fields are those of the JSON document (docs/json.md), as Python values."""
 
     def render(self, format: str = "text", verbosity: int = 0) -> str:  # noqa: A002
         """The report as `text`, `json`, `markdown`, `sarif`, `github`, `gitlab` or `junit`, without colours.
 
-        `verbosity` 1 is `-v`. Raises UsageError for another format.
+        `verbosity` 1 is `-v`. Raises UsageError for an unknown format.
         """
         from compile_doctor.render import renderer
 
         return renderer(format)(self, verbosity)
 
     def exit_code(self, fail_on: str = "error") -> int:
-        """0, 1, 2 or 3, as the command would end with `--fail-on` error, warning or never."""
+        """The exit code (0, 1, 2 or 3) of the command with `--fail-on` error, warning or never."""
         return make.exit_code(self, fail_on)
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ class Report(make.Report):
 
 
 class Watched:
-    """What a block compiled; `report` is there once the block has ended."""
+    """What a block compiled; `report` is set when the block has ended."""
 
     def __init__(self) -> None:
         self.report: Report
@@ -61,24 +61,24 @@ class Watched:
 def diagnose(
     target: Any, inputs: Any = None, *, capture: str | os.PathLike[str] | None = None, **options: Any
 ) -> Report:
-    """Runs a target under `torch.compile` and says what was seen.
+    """Runs a target under `torch.compile` and reports what went wrong.
 
-    With a TARGET string (`model.py`, `model.py:attr`, `package.module:attr`, `example:NAME`) a child process runs it, and
-    then runs it in eager mode, as `compile-doctor diagnose` does; `options` are those of the command with underscores
-    (`device`, `tokens`, `backend`, `mode`, `dynamic`, `grad`, `as_is`, `repeat`, `timeout` in seconds, `memory_limit` in
-    bytes, `require_fused`, `patches`, `numerics`), and `capture` is a folder in which the evidence is kept.
+    A TARGET string (`model.py`, `model.py:attr`, `package.module:attr`, `example:NAME`) runs in a child process,
+    compiled and then in eager mode, as with `compile-doctor diagnose`; `options` are those of the command with
+    underscores (`device`, `tokens`, `backend`, `mode`, `dynamic`, `grad`, `as_is`, `repeat`, `timeout` in seconds,
+    `memory_limit` in bytes, `require_fused`, `patches`, `numerics`), and `capture` is a folder that keeps the evidence.
 
-    With a callable and its `inputs` (a tuple of positional arguments, a dict of keyword arguments, or one value) it is
-    compiled and called twice in this process, under `torch.no_grad()` unless `grad=True`; `backend`, `mode` and `dynamic`
-    are passed to `torch.compile`. That is quick, and less: a crash of the process is not survived, there is no eager
+    A callable with its `inputs` (a tuple of positional arguments, a dict of keyword arguments, or one value) is
+    compiled and called twice in this process, under `torch.no_grad()` unless `grad=True`; `backend`, `mode` and
+    `dynamic` are passed to `torch.compile`. That is quicker, with limits: a crash ends this process, there is no eager
     control run, memory is not measured, and Dynamo's caches are reset before.
 
-    Raises UsageError for an unknown option or a TARGET that cannot be understood. A target that fails is a report.
+    Raises UsageError for an unknown option or an invalid TARGET. If the target fails, the report shows it.
     """
     if not isinstance(target, str):
         return _here(target, inputs, options)
     if inputs is not None:
-        raise UsageError("A TARGET string brings its own inputs: give inputs with a callable only.")
+        raise UsageError("A TARGET string has its own inputs. Give `inputs` only with a callable.")
     from compile_doctor.model.asked import Settings
     from compile_doctor.run.launch import diagnose as launch
     from compile_doctor.run.progress import Progress
@@ -100,16 +100,19 @@ def diagnose(
 def watch() -> Iterator[Watched]:
     """Observes what is compiled in this process while the block runs: `with compile_doctor.watch() as seen`.
 
-    Only what is compiled within the block counts: call `torch._dynamo.reset()` first if the same code was compiled before.
-    An exception leaves the block as it is; `seen.report` is there all the same. Raises RuntimeError for a block within a
-    block, and for one in another thread.
+    Only what is compiled within the block counts: call `torch._dynamo.reset()` first if the code was compiled before.
+    An exception in the block is raised again; `seen.report` is set even then. Raises RuntimeError for a block within
+    another block, also in another thread.
     """
     with _watched("this block") as seen:
         yield seen
 
 
 def load(path: str | os.PathLike[str]) -> Report:
-    """The report of a capture: a folder, a .zip, or a folder of TORCH_TRACE files. Raises CaptureError if it cannot be read."""
+    """The report of a capture: a folder, a .zip, or a folder of TORCH_TRACE files.
+
+    Raises CaptureError if it cannot be read.
+    """
     from compile_doctor.capture.load import load_capture
 
     return _report(load_capture(Path(path)))
@@ -142,7 +145,8 @@ def _here(function: Any, inputs: Any, options: dict[str, Any]) -> Report:
 
     if not callable(function):
         raise UsageError(
-            f"A {type(function).__name__} cannot be called: give a TARGET string, or a callable and its inputs."
+            f"An object of type {type(function).__name__} cannot be called. "
+            "Give a TARGET string, or a callable and its inputs."
         )
     _check(options, {"backend", "mode", "dynamic", "grad"})
     with _watched(f"{getattr(function, '__qualname__', type(function).__name__)} in this process") as seen:
@@ -153,4 +157,4 @@ def _here(function: Any, inputs: Any, options: dict[str, Any]) -> Report:
 def _check(options: dict[str, Any], known: set[str]) -> None:
     unknown = sorted(set(options) - known)
     if unknown:
-        raise UsageError(f"There is no option {unknown[0]!r}: {', '.join(sorted(known))}.")
+        raise UsageError(f"{unknown[0]!r} is not a known option. The options are {', '.join(sorted(known))}.")

@@ -1,6 +1,6 @@
-"""What a terminal, a log or a file of any format may hold: every string of others passes here, once, before it is shown.
+"""Makes strings safe for a terminal, a log or a file: every string from outside passes here once before it is shown.
 
-Formats get a structure that is clean already (`cleaned`), messages on stdout and stderr go through `say`.
+Formats get a structure that is already clean (`cleaned`); messages on stdout and stderr go through `say`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _UNSEEN = (
     r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
     r"\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-"""Unicode's control and format characters, line separators, half characters, and letters that have no shape."""
+"""Unicode's control and format characters, line separators, surrogates, and invisible letters."""
 _IN_TEXT = re.compile(rf"[\x00-\x08\x0b-\x1f{_UNSEEN}]")
 _IN_NAMES = re.compile(rf"[\x00-\x1f{_UNSEEN}]")
 _LINE_END = re.compile(r"\r\n?")
 _NAMES = frozenset({"file", "function", "name", "cwd", "target", "subject"})
-"""Fields that name a file, a function or a target: there a line feed is as odd as an escape."""
+"""Fields that name a file, a function or a target: there a line feed is as unexpected as an escape."""
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 _COMMAND = re.compile(r"^([^\S\n]*):(?=:)|##(?=\[)", re.MULTILINE)
 
@@ -34,10 +34,10 @@ Rest = ParamSpec("Rest")
 
 
 def clean(value: Value) -> Value:
-    """The same value with what cannot be seen in its strings written out: `\\x1b`, `\\u202e`.
+    """The same value with the invisible characters in its strings written out: `\\x1b`, `\\u202e`.
 
-    Tabs and line feeds stay, other line ends become line feeds; in names of files and functions, and in keys, they are
-    written out too. What is clean already comes back as it is.
+    Tabs and line feeds are kept, other line ends become line feeds; in names of files and functions, and in keys, they
+    are written out too. A value that is already clean is returned unchanged.
     """
     result: Value = _clean(value, False)
     return result
@@ -46,7 +46,7 @@ def clean(value: Value) -> Value:
 def cleaned(
     function: Callable[Concatenate[Value, Rest], Result],
 ) -> Callable[Concatenate[Value, Rest], Result]:
-    """For what makes a report, a gate or anything else into a format: its first argument is clean."""
+    """A decorator for renderers: cleans their first argument."""
 
     @wraps(function)
     def with_clean(value: Value, /, *arguments: Rest.args, **options: Rest.kwargs) -> Result:
@@ -56,23 +56,23 @@ def cleaned(
 
 
 def say(text: str, error: bool = True, end: str = "\n") -> None:
-    """A message on stderr, or an answer on stdout. A stderr that takes nothing changes nothing."""
+    """Prints a message on stderr, or an answer on stdout. Errors of writing to stderr are ignored."""
     stream = sys.stderr if error else sys.stdout
     with suppress(OSError) if error else nullcontext():
-        if stream is not None:  # closed before we began
+        if stream is not None:  # None if it was closed before we began
             print(without_commands(clean(text)), file=stream, end=end, flush=True)
 
 
 def quoted(text: str) -> str:
-    """What a program printed, to be shown with `say`: it reads the same on a terminal and in a log, without colours.
+    """The output of a program for `say`, without colours: it looks the same on a terminal and in a log.
 
-    A colour may hide text as well as show it; what else a program asks of a terminal (titles, moves) is written out.
+    A colour may hide text. Other control sequences (titles, cursor moves) are written out.
     """
     return _COLOUR.sub("", text)
 
 
 def without_commands(text: str) -> str:
-    """In GitHub Actions a printed line that begins with `::`, or holds `##[`, may be a command to the runner: not ours."""
+    """Escapes workflow commands: in GitHub Actions a line that begins with `::`, or contains `##[`, may be one."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return text
     return _COMMAND.sub(lambda found: f"{found[1]}\\u003a" if found[1] is not None else "#\\u0023", text)
@@ -112,7 +112,7 @@ def _text(text: str, named: bool) -> str:
         return text
     if named:
         return _IN_NAMES.sub(_written, text)
-    # A file may begin with a mark of its byte order, which is no part of its first line.
+    # A file may begin with a byte order mark, which is not part of its first line.
     return _IN_TEXT.sub(_written, _LINE_END.sub("\n", text.removeprefix("\ufeff")))
 
 

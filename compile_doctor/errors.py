@@ -22,6 +22,6 @@ class CaptureError(DoctorError):
 
 
 class InconclusiveError(DoctorError):
-    """What was asked for could not be looked at: exit code 3, never a pass."""
+    """The run could not answer the question: exit code 3, never a pass."""
 
     exit_code = 3

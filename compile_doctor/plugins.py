@@ -1,6 +1,6 @@
-"""What other distributions add through entry points. Looked up when it is first needed, and once; that imports nothing of theirs.
+"""What other distributions add through entry points. Looked up once, at the first use; that imports none of their code.
 
-A plug-in is the user's choice and runs with the user's rights. What is wrong with one is named with its distribution.
+A plug-in is the user's choice and runs with the user's rights. Its errors are reported with its distribution's name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RECIPES = "compile_doctor.recipes"
 
 
 class PluginError(Exception):
-    """What cannot be used, and why; the message begins with the distribution."""
+    """A plug-in that cannot be used, and why; the message begins with the distribution."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Plugin:
         return f"{self.name} = {self.value} of {self.distribution}"
 
     def load(self) -> Any:
-        """What the entry point names. Raises PluginError for whatever its import raises, an exit included."""
+        """The object that the entry point names. Raises PluginError for anything that its import raises."""
         try:
             return self.entry.load()
-        except (Exception, SystemExit) as error:  # other people's code: any of them is the same to us
+        except (Exception, SystemExit) as error:  # code of other people may raise anything
             raise self.error(f"cannot be imported: {type(error).__name__}: {error}") from error
 
     def error(self, problem: str) -> PluginError:
@@ -51,7 +51,7 @@ class Plugin:
 @cache
 def plugins(group: str) -> tuple[Plugin, ...]:
     """The entry points of a group, in an order that does not depend on where they are installed."""
-    from importlib import metadata  # not for those who need no plug-in: `--help`
+    from importlib import metadata  # only here: `--help` needs no plug-in and has to be quick
 
     found = {
         (entry.name, entry.dist.metadata["Name"] if entry.dist else "of an unknown distribution", entry.value): entry

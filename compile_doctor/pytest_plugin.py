@@ -1,4 +1,4 @@
-"""pytest plugin: what a block of a test, or a whole test, may cost under torch.compile. Imports no torch by itself.
+"""pytest plugin: limits what a block of a test, or a whole test, compiles. It does not import torch itself.
 
     def test_one_graph(compile_health):
         with compile_health.expect(graphs=1, graph_breaks=0, recompiles=0, attention="fused"):
@@ -7,7 +7,7 @@
     @pytest.mark.compile_health(max_graph_breaks=0)
     def test_no_break(): ...
 
-Only what is compiled within the block counts: `torch._dynamo.reset()` first where the same code was compiled before.
+Only what is compiled within the block counts: call `torch._dynamo.reset()` first if the same code was compiled before.
 """
 
 from __future__ import annotations
@@ -26,27 +26,28 @@ FIGURES = ("graphs", "graph_breaks", "recompiles", "frames_skipped")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes the mark known, for --strict-markers."""
+    """Registers the mark, for --strict-markers."""
     config.addinivalue_line(
         "markers",
-        f"{MARK}(graphs=, graph_breaks=, recompiles=, frames_skipped=, max_…=, attention=): what the test may cost "
-        "under torch.compile (compile-doctor)",
+        f"{MARK}(graphs=, graph_breaks=, recompiles=, frames_skipped=, max_…=, attention=): limits what the test "
+        "compiles with torch.compile (compile-doctor)",
     )
 
 
 class CompileHealth:
-    """The fixture; `report` is that of the last block."""
+    """The fixture; `report` is the report of the last block."""
 
     def __init__(self) -> None:
         self.report: Report | None = None
 
     @contextmanager
     def expect(self, **expected: Any) -> Iterator[CompileHealth]:
-        """Fails the test, with the findings and their lines, where the block costs something else.
+        """Fails the test, with the findings and their lines, if the block differs from what is expected.
 
-        `graphs`, `graph_breaks`, `recompiles` and `frames_skipped` are exact, with `max_` in front a limit.
-        `attention="fused"`: each call was lowered to a kernel, which ran, and the dense path did not; memory is not
-        measured in a test. Raises TypeError for another name, RuntimeError for a block within a block.
+        `graphs`, `graph_breaks`, `recompiles` and `frames_skipped` are exact; with the prefix `max_` they are limits.
+        `attention="fused"`: each call was lowered to a kernel that ran, and the dense path did not run; memory is not
+        measured in a test. Raises TypeError for another name, ValueError for a negative number, RuntimeError for a
+        block within a block.
         """
         wanted = _checked(expected)
         from compile_doctor.api import watch
@@ -68,13 +69,13 @@ def compile_health() -> CompileHealth:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
-    """The mark, around the test's own call: fixtures that compile are not counted."""
+    """Applies the mark around the test's own call: what fixtures compile is not counted."""
     mark = item.get_closest_marker(MARK)
     if mark is None:
         yield
         return
     if mark.args:
-        raise TypeError(f"the mark {MARK} takes names only, such as max_graph_breaks=0, not {mark.args[0]!r}")
+        raise TypeError(f"the mark {MARK} takes only keywords, such as max_graph_breaks=0, not {mark.args[0]!r}")
     block = CompileHealth().expect(**mark.kwargs)
     block.__enter__()
     outcome: Any = yield
@@ -82,7 +83,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
     try:
         block.__exit__(*raised)
     except BaseException as error:
-        if error is not raised[1]:  # the test's own failure is what is shown
+        if error is not raised[1]:  # if the test itself failed, pytest shows that failure
             outcome.force_exception(error)
 
 
@@ -90,22 +91,22 @@ def _checked(expected: dict[str, Any]) -> dict[str, Any]:
     """Raises TypeError or ValueError for an expectation that could not fail, before the block runs."""
     known = {*FIGURES, *(f"max_{name}" for name in FIGURES), "attention"}
     if not expected:
-        raise TypeError(f"compile_health expects nothing: give at least one of {', '.join(sorted(known))}")
+        raise TypeError(f"compile_health has no expectation. Give at least one of {', '.join(sorted(known))}")
     for name, value in expected.items():
         if name not in known:
-            raise TypeError(f"compile_health knows no {name!r}: {', '.join(sorted(known))}")
+            raise TypeError(f"compile_health: {name!r} is not a known keyword. Give some of {', '.join(sorted(known))}")
         if name == "attention":
             if value != "fused":
-                raise TypeError('attention="fused" is the only value')
+                raise TypeError(f'compile_health: attention has to be "fused", not {value!r}')
         elif type(value) is not int:
-            raise TypeError(f"{name} is a whole number, not {value!r}")
+            raise TypeError(f"compile_health: {name} has to be a whole number, not {value!r}")
         elif value < 0:
-            raise ValueError(f"{name} is 0 or more, not {value}")
+            raise ValueError(f"compile_health: {name} has to be 0 or more, not {value}")
     return expected
 
 
 def differences(report: Report, expected: dict[str, Any]) -> Iterator[str]:
-    """What is not as it was expected, a sentence each; evidence that is lost is never as expected."""
+    """The differences from what is expected, one sentence each; missing evidence is always a difference."""
     yield from (f"evidence is missing: {text}" for text in report.lost)
     for name, value in expected.items():
         if name == "attention":
@@ -116,20 +117,20 @@ def differences(report: Report, expected: dict[str, Any]) -> Iterator[str]:
         words = name.removeprefix("max_").replace("_", " ")
         words = words.removesuffix("s") if found == 1 else words
         if limit and found > value:
-            yield f"{found} {words}, at most {value} expected"
+            yield f"{found} {words}, expected at most {value}"
         elif not limit and found != value:
-            yield f"{found} {words}, {value} expected"
+            yield f"{found} {words}, expected {value}"
     if expected and not report.summary["frames_compiled"]:
-        yield "nothing was compiled in this block: torch._dynamo.reset() first, if it was compiled before"
+        yield "nothing was compiled in this block. If the code was compiled before, call torch._dynamo.reset() first"
 
 
 def _attention(report: Report) -> Iterator[str]:
     if not report.attention:
-        yield "no attention call was seen, fused expected"
+        yield "no attention call was seen, expected fused"
     for entry in report.attention:
         place = f"{entry.location.file}:{entry.location.line}"
         if entry.verdict in ("dense", "mixed"):
-            yield f"attention is {entry.verdict} at {place}, fused expected: {entry.reason}"
+            yield f"attention is {entry.verdict} at {place}, expected fused: {entry.reason}"
         elif entry.verdict != "fused" and not (entry.lowered and entry.executed):
             yield f"attention is not proven to be fused at {place}: {entry.reason}"
 

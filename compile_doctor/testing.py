@@ -1,4 +1,4 @@
-"""For authors of plug-ins: whether a check fires on its own program, and is silent on the corrected one."""
+"""For authors of plug-ins: tests that a check fires on its own program, and is silent on the corrected one."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from compile_doctor.targets.target import parse_target
 
 
 def check_fires(check: Check) -> None:
-    """Diagnoses `check.fires` and `check.silent` with `check.options`; the check need not be installed.
+    """Diagnoses `check.fires` and `check.silent` with `check.options`; the check does not have to be installed.
 
-    Raises AssertionError, with what was found, unless the check has a finding in the first program (on the versions of
+    Raises AssertionError, listing all findings, unless the check has a finding in the first program (on the versions of
     torch that it names) and none in the second. Takes a few seconds with `--backend eager`, and needs torch.
     """
     for kind in ("fires", "silent"):
@@ -33,7 +33,7 @@ def check_fires(check: Check) -> None:
             listed = "; ".join(f"{one.code} {one.title}" for one in found) or "nothing"
             raise AssertionError(
                 f"{check.code} {'fires' if fired else 'does not fire'} on its program `{kind}` with torch {torch}. "
-                f"What was found: {listed}"
+                f"Findings: {listed}"
             )
 
 

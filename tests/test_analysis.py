@@ -234,7 +234,6 @@ def test_breaks_that_torch_makes_on_purpose_are_infos():
         ("optim/adam.py", ITEM, "error"),
         ("nn/parallel/distributed.py", "Attempted to call function marked as skipped", "info"),
         ("distributed/fsdp/_fully_shard/_fsdp_common.py", requested, "info"),
-        ("distributions/normal.py", requested, "error"),
     ):
         stack = (Frame(FILE, 19, "forward"), Frame(packages + file, 30, "wrapper"))
         item = Break(0, reason, None, stack, (FILE, 19), False, "dynamo_graph_break_reason")

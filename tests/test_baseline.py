@@ -127,7 +127,7 @@ def test_a_mutated_baseline_is_never_a_crash_and_never_a_pass(tmp_path, judged, 
         ({"findings": [HALF_A_PLACE]}, "findings[0]: Expected both `file` and `function` to be null, or none"),
         ({"attention": [{}]}, "attention[0]: Object missing required field `file`"),
         ({"torch": "2"}, "torch: Expected `str` matching"),
-        ({"schema": "compile-doctor/baseline/2"}, f"'compile-doctor/baseline/2', this version reads {SCHEMA}"),
+        ({"schema": "compile-doctor/baseline/2"}, f"'compile-doctor/baseline/2', but this version reads {SCHEMA}"),
         ({"more": 1}, "unknown field `more`"),
     ],
 )
@@ -247,9 +247,9 @@ def test_an_older_file_of_such_a_name_is_still_its_own(tmp_path, judged, reports
     assert find(folder, "vit/a", entry.torch, entry.device) == older and known(folder, "vit/a", entry.torch)
     assert judged(reports[0], "vit/a").status == "pass"
     other = judged(reports[0], "vit-a")
-    assert other.status == "inconclusive" and "target 'vit/a' instead of 'vit-a'" in other.reason
+    assert other.status == "inconclusive" and "target 'vit/a', not 'vit-a'" in other.reason
     said = gate._write(configured(tmp_path, "vit/a"), entry)
-    assert "in place of" in said and not older.exists() and place(tmp_path, entry).exists()
+    assert "replaces" in said and not older.exists() and place(tmp_path, entry).exists()
     assert judged(reports[0], "vit/a").status == "pass"
 
 
@@ -261,7 +261,7 @@ def test_a_file_copied_from_another_is_never_a_pass(tmp_path, judged, reports, w
     write(source, other)
     shutil.copy(source, here)
     outcome = judged(reports[0])
-    assert outcome.status == "inconclusive" and f"{what} '{getattr(other, what)}' instead of" in outcome.reason
+    assert outcome.status == "inconclusive" and f"{what} '{getattr(other, what)}', not" in outcome.reason
     assert outcome.hint == "compile-doctor baseline update vit"
     here.unlink()
     here.symlink_to(source)
@@ -325,11 +325,11 @@ def test_without_a_verdict_nothing_is_as_good_and_nothing_is_written(
             summary={**reports[0].summary, "graphs": graphs},
         )  # fmt: skip
         outcome = judged(report)
-        assert outcome.status == "inconclusive" and outcome.reason == "It could not be judged."
+        assert outcome.status == "inconclusive" and outcome.reason == "The run was inconclusive."
         assert Gate((outcome,), "2.13.0", "cpu").exit_code == 3
         assert update(monkeypatch, tmp_path, {"vit": report}) == 3
         assert place(tmp_path, entry).read_bytes() == before
-    assert "vit: not written: It could not be judged." in capsys.readouterr().out
+    assert "vit: not written: The run was inconclusive." in capsys.readouterr().out
 
 
 def test_nor_is_one_that_lost_evidence_whatever_its_verdict(tmp_path, judged, monkeypatch, capsys, reports):
@@ -413,7 +413,7 @@ def test_update_replaces_what_cannot_be_read_and_says_so(tmp_path, monkeypatch, 
     if kind == "folder":  # not ours to delete
         assert code == 3 and first.startswith("vit: not written: ") and "cannot be written" in first
     else:
-        assert code == 0 and "written: " in first and "in place of one that could not be used" in first
+        assert code == 0 and "written: " in first and "replaces one that could not be used" in first
         assert path.is_file() and not path.is_symlink() and judged(reports[0]).status == "pass"
     assert not list(path.parent.glob(".*")), "no temporary file is left"
 
@@ -431,13 +431,15 @@ def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch, capsys, repor
 def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch, capsys, reports):
     report = replace(reports[0], environment={**reports[0].environment, "torch": ""})
     assert update(monkeypatch, tmp_path, {"vit": report}) == 3
-    assert "does not make a baseline: torch: " in capsys.readouterr().out and not (tmp_path / "baselines").exists()
+    assert (
+        "cannot be stored as a baseline: torch: " in capsys.readouterr().out and not (tmp_path / "baselines").exists()
+    )
 
 
 def test_one_that_is_too_large_to_be_read_is_not_written(tmp_path, monkeypatch, reports):
     entry = snapshot("vit", reports[0])
     monkeypatch.setattr(baseline_files, "LARGEST", 100)
-    with pytest.raises(InconclusiveError, match="it would hold more than 100 bytes"):
+    with pytest.raises(InconclusiveError, match="it would have more than 100 bytes"):
         write(place(tmp_path, entry), entry)
 
 
@@ -489,5 +491,5 @@ def test_diff_compares_the_others(tmp_path, monkeypatch, capsys, reports):
     said = capsys.readouterr()
     assert "new: " in said.out and "not compared: baselines/bad.torch-2.13.cpu.json" in said.err
     place(tmp_path, old).write_text("[]")
-    with pytest.raises(InconclusiveError, match=r"there are some for 2\.13"):
+    with pytest.raises(InconclusiveError, match=r"There are baselines for torch 2\.13"):
         diff_baselines("2.12", "2.13")

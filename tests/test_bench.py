@@ -172,8 +172,8 @@ def test_options_that_would_change_nothing_are_refused():
     [
         ((), "either a TARGET or --suite"),
         (("x.py", "--suite"), "not both"),
-        (("--suite", "--tokens", "1024,x"), "no list of sizes"),
-        (("--suite", "--tokens", "0"), "no list of sizes"),
+        (("--suite", "--tokens", "1024,x"), "is not a valid list of sizes"),
+        (("--suite", "--tokens", "0"), "is not a valid list of sizes"),
         (("--suite", "-o", "sarif:x"), "text, json"),
         (("--suite", "--plot", "x.pdf"), ".svg or .png"),
         (("--suite", "--dtype", "float8"), "float8"),
@@ -246,7 +246,7 @@ def test_control_characters_of_a_reason_stay_out_of_the_terminal():
 
 def test_recipes_are_named():
     patches = ({"id": "cpu-flex-query-view", "state": "active", "reason": None},)
-    assert "recipes active: cpu-flex-query-view" in render_bench(replace(attention_bench(), patches=patches))
+    assert "active recipes: cpu-flex-query-view" in render_bench(replace(attention_bench(), patches=patches))
 
 
 @pytest.mark.parametrize(

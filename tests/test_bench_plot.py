@@ -23,7 +23,7 @@ def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
 def test_only_pictures_that_it_can_draw(tmp_path):
     with pytest.raises(UsageError, match=r"\.svg or \.png"):
         check_plot(tmp_path / "x.pdf")
-    with pytest.raises(UsageError, match="no directory"):
+    with pytest.raises(UsageError, match="not a directory"):
         check_plot(tmp_path / "missing" / "x.svg")
 
 
@@ -54,5 +54,5 @@ class TestWithMatplotlib:
         assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
     def test_nothing_to_draw_is_said(self, tmp_path):
-        with pytest.raises(UsageError, match="nothing to draw"):
+        with pytest.raises(UsageError, match="nothing to plot"):
             plot_bench(Bench("suite", {}, {}, ()), tmp_path / "a.svg")

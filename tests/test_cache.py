@@ -106,7 +106,7 @@ def test_a_run_up_a_ladder_of_sizes_is_kept(here, cache):
     asked = load_capture(LADDER).asked
     assert len(cache.find(Target(asked.target), asked.settings).rungs) > 1
     (next((here / "capture").rglob("files-*.json"))).unlink()
-    assert again(cache, load_capture(here / "capture"), here / "capture") == "a process did not come to its end"
+    assert again(cache, load_capture(here / "capture"), here / "capture") == "a process did not finish successfully"
 
 
 def test_every_file_that_was_looked_at_counts(here, cache):
@@ -214,8 +214,8 @@ def test_what_was_loaded_before_anybody_watched_is_older_than_the_doctor(here):
 
 
 def test_no_file_at_all_is_not_kept(here, cache):
-    assert keep(cache, here, files=()) == "no file of its own was seen"
-    assert keep(cache, here, files=("not-there", "data")) == "no file of its own was seen"
+    assert keep(cache, here, files=()) == "no source file was recorded"
+    assert keep(cache, here, files=("not-there", "data")) == "no source file was recorded"
 
 
 def test_what_is_inconclusive_is_not_kept(here, cache):
@@ -255,7 +255,7 @@ def test_a_process_that_left_no_list_is_not_kept(here, cache):
     assert keep(cache, here) == ""
     for process in (here / "capture").rglob("process-*.jsonl"):
         list_of(process).unlink()
-    assert again(cache, load_capture(here / "capture"), here / "capture") == "a process did not come to its end"
+    assert again(cache, load_capture(here / "capture"), here / "capture") == "a process did not finish successfully"
 
 
 def test_a_damaged_entry_is_no_answer_and_goes_away(here, cache):
@@ -319,7 +319,7 @@ def moved(path: Path) -> None:
 
 
 EXPOSED = {
-    "others can write to it": lambda path: path.chmod(0o777),
+    "other users can write to it": lambda path: path.chmod(0o777),
     "it is a symbolic link": moved,
     "it belongs to another user": lambda path: os.chown(path, 12345, 12345),
 }

@@ -82,7 +82,7 @@ def test_a_folder_that_is_gone_when_the_children_have_ended(tmp_path):
     shutil.rmtree(directory.path)
     report = make_report(directory.close((Child("diagnose", 0),)))
     assert (report.verdict, exit_code(report, "never")) == ("inconclusive", 3)
-    assert "was it deleted while the target ran?" in report.reason
+    assert "The target may have deleted it" in report.reason
 
 
 def test_what_was_read_to_decide_about_a_second_child_is_not_read_again_without_one(tmp_path, monkeypatch):
@@ -133,7 +133,7 @@ def test_several_captures_in_one_place_are_told_apart(tmp_path):
     healthy(tmp_path / "all" / "a")
     write_capture(tmp_path / "all" / "b")
     for place in (tmp_path / "all", zipped(tmp_path / "all", tmp_path / "all.zip")):
-        with pytest.raises(CaptureError, match="holds 2 captures: a, b") as caught:
+        with pytest.raises(CaptureError, match="has 2 captures: a, b") as caught:
             load_capture(place)
         assert caught.value.hint == "Report them one by one."
     shutil.rmtree(tmp_path / "all" / "b")
@@ -166,7 +166,7 @@ def test_any_member_that_is_not_what_was_sealed_is_inconclusive_and_named(tmp_pa
         report = make_report(load_capture(folder))
         assert (report.verdict, exit_code(report, "error")) == ("inconclusive", 3), name
         assert any(name.name in text for text in report.lost), (name, report.lost)
-        assert "The capture is not whole" in report.reason
+        assert "The capture is damaged" in report.reason
 
 
 def test_foreign_members_are_named(tmp_path):
@@ -175,9 +175,9 @@ def test_foreign_members_are_named(tmp_path):
     (folder / "trace" / "x.log").write_text("")
     report = make_report(load_capture(folder))
     assert report.verdict == "inconclusive"
-    assert [text for text in report.lost if "is not a part of it" in text] == [
-        "the capture: process-8.jsonl is not a part of it",
-        "the capture: trace/x.log is not a part of it",
+    assert [text for text in report.lost if "does not belong to the capture" in text] == [
+        "the capture: process-8.jsonl does not belong to the capture",
+        "the capture: trace/x.log does not belong to the capture",
     ]
 
 
@@ -228,7 +228,7 @@ def test_names_in_a_zip_that_lead_out_of_it_are_refused(tmp_path, name):
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr(name, b"x")
     report = make_report(load_capture(file))
-    assert report.verdict == "inconclusive" and any("leads out of the capture" in text for text in report.lost)
+    assert report.verdict == "inconclusive" and any("points outside of the capture" in text for text in report.lost)
 
 
 def test_a_member_that_is_there_twice_is_neither(tmp_path):
@@ -236,7 +236,7 @@ def test_a_member_that_is_there_twice_is_neither(tmp_path):
     with zipfile.ZipFile(file, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("trace/dedicated_log_torch_trace_x.log", b"")
     report = make_report(load_capture(file))
-    assert report.verdict == "inconclusive" and any("is there twice" in text for text in report.lost)
+    assert report.verdict == "inconclusive" and any("occurs twice" in text for text in report.lost)
 
 
 def test_a_zip_bomb_is_read_no_further_than_it_may(tmp_path):
@@ -285,14 +285,14 @@ def test_lines_that_mean_nothing_are_named(capture):
     (capture / "process-8.jsonl").write_text("\n".join(odd) + "\n", encoding="latin-1")
     lost = load_capture(capture).lost
     assert [text.partition(":")[0] for text in lost] == [f"process-8.jsonl, line {n}" for n in range(1, len(odd) + 1)]
-    assert any("'of-2030' is not known: it was written by another version" in text for text in lost)
+    assert any("'of-2030' is unknown: another version wrote it" in text for text in lost)
 
 
 def test_fewer_events_than_were_written_are_named(capture):
     events = capture / "process-7.jsonl"
     events.write_text("".join(events.read_text().splitlines(True)[1:]))
     seal(capture)
-    assert load_capture(capture).lost == ("process-7.jsonl: it holds 5 of the 6 events that were written",)
+    assert load_capture(capture).lost == ("process-7.jsonl: it has 5 of the 6 events that were written",)
 
 
 @pytest.mark.parametrize("name", ["capture.json", "sources.json", "seal.json"])
@@ -319,7 +319,7 @@ def test_a_manifest_of_an_unexpected_shape_is_named(capture, children):
 
 def test_a_newer_schema_is_refused(capture):
     (capture / "capture.json").write_text('{"schema": "compile-doctor/capture/3"}')
-    with pytest.raises(CaptureError, match="recorded by a newer compile-doctor") as caught:
+    with pytest.raises(CaptureError, match="recorded by a newer version of compile-doctor") as caught:
         load_capture(capture)
     assert "Upgrade" in caught.value.hint and caught.value.exit_code == 2
 
@@ -350,7 +350,7 @@ def test_an_older_capture_is_read_and_proves_nothing(tmp_path):
     report = make_report(load_capture(old(tmp_path / "d", healthy)))
     assert (report.verdict, exit_code(report, "error")) == ("inconclusive", 3)
     assert report.reason.startswith(
-        "The capture is not whole: it was recorded by compile-doctor 0.1.0, before captures were sealed"
+        "The capture is damaged: it was recorded by compile-doctor 0.1.0, which did not seal captures"
     )
     assert report.reason.endswith("record it again.")
 

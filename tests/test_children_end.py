@@ -126,7 +126,7 @@ def test_a_signal_ends_everything_and_is_the_exit_code(place, number):
     out, err = doctor.communicate(timeout=60)
     # What was seen is reported after Ctrl-C; whoever sends another signal asks for nothing but the end.
     assert doctor.returncode == (3 if number == signal.SIGINT else 128 + number), err
-    assert "Interrupted before it was done" in out and "Traceback" not in err
+    assert "The run was interrupted before it finished" in out and "Traceback" not in err
     assert all(map(ended, pids(place)))
     assert not list((place / "tmp").iterdir()) and (place / "kept" / "capture.json").exists()
 
@@ -300,7 +300,7 @@ def test_a_folder_that_the_target_deletes(place):
     program = "import os, shutil; shutil.rmtree(os.environ['COMPILE_DOCTOR_CAPTURE'])"
     done = run_doctor(place, "run", "--", sys.executable, "-c", program)
     assert done.returncode == 3
-    assert "Traceback" not in done.stderr and "mistake" not in done.stderr and "HEALTHY" not in done.stdout
+    assert "Traceback" not in done.stderr and "defect" not in done.stderr and "HEALTHY" not in done.stdout
 
 
 # -- what the machine lacks -------------------------------------------------------------------------------------------
@@ -321,7 +321,7 @@ def test_streams_that_are_closed(place):
             place,
             f"$DOCTOR report c {streams}; echo code $? >code; $DOCTOR run --capture r {streams} -- {program}; echo $? >>code",
         )
-        assert "Traceback" not in done.stderr and "mistake" not in done.stderr
+        assert "Traceback" not in done.stderr and "defect" not in done.stderr
         assert (place / "code").read_text().split() == ["code", "1", "3"], streams
         for file in (place / "r").rglob("*"):
             assert not file.is_file() or b"lost" not in file.read_bytes(), (
@@ -344,9 +344,7 @@ def test_streams_that_take_nothing(place):
 def test_a_disk_without_room(place):
     done = shell(place, "ulimit -f 0; $DOCTOR run -- true")
     assert done.returncode in (2, 3) and done.stdout == ""
-    assert (
-        done.stderr.startswith("compile-doctor: ") and "mistake" not in done.stderr and "Traceback" not in done.stderr
-    )
+    assert done.stderr.startswith("compile-doctor: ") and "defect" not in done.stderr and "Traceback" not in done.stderr
 
 
 def test_no_torch(place):
@@ -390,7 +388,7 @@ def test_targets_that_harm_their_surroundings(place, first, code):
     (place / "model.py").write_text(first + MODEL)
     done = run_doctor(place, "diagnose", "model.py", "--backend", "eager")
     assert done.returncode == code, done.stdout + done.stderr
-    assert "mistake" not in done.stderr and "compile_doctor/" not in done.stdout
+    assert "defect" not in done.stderr and "compile_doctor/" not in done.stdout
     assert ("HEALTHY" in done.stdout) == (code == 0)
     assert not list((place / "tmp").glob("compile-doctor-*"))
 

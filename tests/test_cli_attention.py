@@ -63,7 +63,7 @@ def test_a_size_of_our_choice_that_the_target_refuses_is_left_out(tmp_path):
     (entry,) = report["attention"]
     first = entry["ladder"][0]
     assert (first["tokens"], first["ran"]) == (1024, False)
-    assert first["reason"] == "the target does not take this size: no less than 2,000"
+    assert first["reason"] == "the target does not support this size: no less than 2,000"
 
 
 COUNTING = """\

@@ -30,7 +30,7 @@ def call(tmp_path, monkeypatch, capsys):
         with pytest.raises(SystemExit) as caught:
             main(list(map(str, arguments)))
         out, err = capsys.readouterr()
-        assert "Traceback" not in err and "mistake of compile-doctor" not in err
+        assert "Traceback" not in err and "defect of compile-doctor" not in err
         return int(caught.value.code or 0), out, err
 
     return run
@@ -45,12 +45,12 @@ def test_what_is_no_target(call, tmp_path):
         "missing.py:Model": "missing.py does not exist",
         "folder": "folder is a directory, not a target",
         "folder.py": "folder.py is not a file",
-        "notes.txt": "notes.txt is no Python file",
-        "gibberish": "'gibberish' is no target",
-        "": "'' is no target",
-        "a/b:c": "'a/b:c' is no target",
-        ":": "':' is no target",
-        "model.py:1st": "is no target",
+        "notes.txt": "notes.txt is not a Python file",
+        "gibberish": "'gibberish' is not a valid target",
+        "": "'' is not a valid target",
+        "a/b:c": "'a/b:c' is not a valid target",
+        ":": "':' is not a valid target",
+        "model.py:1st": "is not a valid target",
     }
     for target, message in cases.items():
         code, out, err = call("diagnose", target)
@@ -69,7 +69,7 @@ def test_unknown_examples_name_the_known_ones(call):
 def test_examples_that_cannot_be_copied(call, tmp_path):
     assert call("examples", "clean", "--copy", tmp_path)[0] == 0
     code, _, err = call("examples", "clean", "--copy", tmp_path)
-    assert code == 2 and "exists already" in err
+    assert code == 2 and "already exists" in err
     code, _, err = call("examples", "clean", "--copy", tmp_path / "nowhere")
     assert code == 2 and "cannot be written" in err
 
@@ -78,7 +78,7 @@ def test_unknown_codes_name_the_known_ones(call):
     for unknown in ("CD999", "nonsense", "", "CD", "[red]"):
         code, out, err = call("explain", unknown)
         assert (code, out) == (2, "")
-        assert "is no code" in err and "CD101" in err
+        assert "is not a known code" in err and "CD101" in err
     code, _, err = call("explain", "GB9999")
     assert code == 2 and "GB9999" in err
 
@@ -89,7 +89,7 @@ def test_bad_outputs_are_refused_before_anything_runs(call, tmp_path):
         "report.txt": "give FORMAT:PATH",
         "text:": "give FORMAT:PATH",
         "xml:a.xml": "one of text, json",
-        "text:no/where.txt": "is no directory",
+        "text:no/where.txt": "is not a directory",
         ":": "FORMAT",
     }
     for output, message in cases.items():
@@ -132,9 +132,9 @@ def test_reports_on_what_is_no_capture(call, tmp_path):
     (newer / "capture.json").write_text(json.dumps({"schema": "compile-doctor/capture/9"}))
     cases = {
         "nothing": "does not exist",
-        "empty": "holds no capture",
+        "empty": "contains neither a capture",
         "damaged.zip": "nor a readable .zip",
-        "newer": "recorded by a newer compile-doctor (compile-doctor/capture/9",
+        "newer": "recorded by a newer version of compile-doctor (compile-doctor/capture/9",
     }
     for name, message in cases.items():
         for kind in ("text", "json"):

@@ -63,12 +63,12 @@ def test_a_backend_that_is_there_but_not_taken():
 def test_is_causal_over_a_cache_is_no_cache(shape, warned):
     said = "\n".join(as_lines([entry(shape, options={"is_causal": True})]))
     assert ("aligned top left" in said) == warned
-    assert ("keys 1 to 8 nobody" in said) == warned
+    assert ("no query attends to keys 1 to 8" in said) == warned
 
 
 def test_what_torch_cannot_be_asked_is_said():
     lines = as_lines([entry("1,8,9,64", error="no CUDA here")])
-    assert lines[-1] == "  torch could not be asked: no CUDA here"
+    assert lines[-1] == "  torch gave no answer: no CUDA here"
     assert "no CUDA here" in short(entry("1,8,9,64", error="no CUDA here"))
 
 
@@ -91,9 +91,9 @@ def test_no_defects_are_no_empty_list():
     ("arguments", "said"),
     [
         (["--shape", "1,8,64"], "is not B,H,S,D"),
-        (["--shape", "1,8,64,32/3"], "cannot share 3 heads"),
-        (["--causal"], "--causal is about a shape"),
-        (["--dtype", "float16"], "--dtype is about a shape"),
+        (["--shape", "1,8,64,32/3"], "not a multiple of 3 key heads"),
+        (["--causal"], "--causal needs a shape"),
+        (["--dtype", "float16"], "--dtype needs a shape"),
         (["--shape", "1,8,64,32", "--causal", "--mask"], "exclude each other"),
         (["--shape", "1,8,64,32", "--dropout", "1"], "dropout"),
         (["--shape", "1,8,64,32", "--dtype", "int8"], "int8"),
@@ -137,4 +137,4 @@ def test_a_device_that_is_not_there_is_inconclusive(run_cli):
         pytest.skip("there is a CUDA device")
     done = run_cli("env", "--shape", "1,4,16,8", "--device", "cuda", timeout=300)
     assert done.returncode == 3
-    assert "torch could not be asked" in done.stdout
+    assert "torch gave no answer" in done.stdout

@@ -179,7 +179,7 @@ def test_ended_while_it_starts_nobody_waits_for_it(tmp_path):
     assert asked.wait(30)
     server.stop()
     thread.join(30)
-    assert found == ["It was not run: the check was ended."] and ended(kept[0].pid)
+    assert found == ["It was not run, because the check was ended."] and ended(kept[0].pid)
     with pytest.raises(DoctorError, match="ended"):
         server.start("diagnose", [""], {}, None)
 

@@ -173,12 +173,14 @@ def test_bytes_are_the_same_each_time_and_hold_text_only(name, subject):
 
 @pytest.mark.parametrize("name", CI)
 def test_no_verdict_never_looks_like_a_pass(name):
-    assert "not judged" in shown("markdown", GATES["unknown-status"])
+    assert "**inconclusive**" in shown("markdown", GATES["unknown-status"])
     for subject in (GATES["inconclusive"], GATES["mixed"], GATES["empty"], REPORTS["interrupted"]):
         text = shown(name, subject)
         assert text != shown(name, GATES["pass"])
         reason = {"mixed": "It needs CUDA", "inconclusive": "It needs CUDA", "empty": "No target was checked"}
-        known = next((reason[key] for key, one in GATES.items() if one is subject), "Interrupted before it was done")
+        known = next(
+            (reason[key] for key, one in GATES.items() if one is subject), "The run was interrupted before it finished"
+        )
         assert known in text, name
 
 
@@ -478,7 +480,7 @@ def test_github_says_how_many_there_are_behind_its_ten():
     )
     crowd = [replace(UNDECIDED, name=f"n{n}") for n in range(30)]
     found = commands(shown("github", gate(*crowd, regressed())))
-    assert found[0][2].startswith("30 targets could not be judged\nn0: It needs CUDA.\nn1")
+    assert found[0][2].startswith("30 targets are inconclusive\nn0: It needs CUDA.\nn1")
     assert [values["title"] for name, values, _ in found if name == "error"][1:] == [
         "CD101 graph-break (small)",
         "gate-graphs (small)",
@@ -686,18 +688,16 @@ def test_markdown_of_a_break():
 
 def test_markdown_of_a_gate():
     text = shown("markdown", GATES["mixed"])
-    assert text.startswith(
-        "### compile-doctor: something got worse\n\n**1 got worse, 1 could not be judged, 1 passed** of 3"
-    )
-    assert "| small | **worse** | CD101 is new; if it is meant: compile-doctor baseline update |" in text
-    assert "| large | **not judged** | It needs CUDA; run it on the GPU machine |" in text
+    assert text.startswith("### compile-doctor: something got worse\n\n**1 got worse, 1 inconclusive, 1 passed** of 3")
+    assert "| small | **worse** | CD101 is new; if this is intended: compile-doctor baseline update |" in text
+    assert "| large | **inconclusive** | It needs CUDA; run it on the GPU machine |" in text
     assert text.index("#### What got worse") < text.index("#### Waived") < text.index("#### Better than the baseline")
     assert "<summary><code>In the baseline (1)</code></summary>" in text
     assert (
         "| small | error | CD101 graph-break | model.py:6 in Model.forward | CD101 is new: Graph break: print" in text
     )
     for name in ("empty", "unknown-status", "inconclusive"):
-        assert shown("markdown", GATES[name]).startswith("### compile-doctor: not everything could be judged")
+        assert shown("markdown", GATES[name]).startswith("### compile-doctor: some targets are inconclusive")
     assert shown("markdown", GATES["pass"]).startswith("### compile-doctor: passed")
 
 

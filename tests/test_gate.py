@@ -180,7 +180,7 @@ def test_what_another_torch_makes_of_the_same_code_is_said_in_words():
     assert list(differences(old, changed(old, torch="2.9"))) == []
     renamed = a_snapshot("2.9", evidence(breaks=(a_break(upstream="GB9999"),)))
     assert list(differences(old, renamed)) == [
-        "CD101 graph-break in Model.forward (model.py): told as print [GB0059], now as print [GB9999]"
+        "CD101 graph-break in Model.forward (model.py): cause print [GB0059] → print [GB9999]"
     ]
     new = a_snapshot("2.9", evidence(compilations=(compilation(), compilation(index=1))))
     assert list(differences(old, new)) == [
@@ -242,7 +242,7 @@ def test_what_to_do_is_said_once_for_all_targets(tmp_path):
     )
     written(tmp_path, evidence())
     worse = judge(GateTarget("vit", "model.py"), evidence(breaks=(a_break(),)), settings, TODAY)
-    assert "If it is meant: compile-doctor baseline update vit " in gate_renderer("text")(
+    assert "If this is intended: compile-doctor baseline update vit " in gate_renderer("text")(
         Gate((worse,), "2.13.0", "cpu")
     )
     fused = judge(GateTarget("vit", "model.py", require_fused=True), evidence(breaks=(a_break(),)), settings, TODAY)
@@ -273,7 +273,7 @@ def test_the_options_of_a_target_are_those_of_diagnose():
     found = settings_of(target, None)
     assert (found.tokens, found.grad, found.memory_limit, found.patches) == (64, True, 8 << 30, "auto")
     assert found.backend == "inductor" and settings_of(target, "eager").backend == "eager"
-    with pytest.raises(UsageError, match="memory-limit: 'much' is no size"):
+    with pytest.raises(UsageError, match="memory-limit: 'much' is not a valid size"):
         settings_of(changed(target, memory_limit="much"))
     assert Gate((Outcome("vit", "of a newer version", "", None),), "2.13.0", "cpu").exit_code == 3
 
@@ -291,7 +291,7 @@ def test_a_waiver_covers_its_finding_until_it_expires(tmp_path):
     unused = changed(waiver, code="CD102")
     configured = configuration(tmp_path, waivers=(expired, unused), targets=(TARGET,))
     notes = waiver_notes(configured, [found], TODAY)
-    assert len(notes) == 2 and "expired on 2026-11-20" in notes[0] and "covers nothing any more" in notes[1]
+    assert len(notes) == 2 and "expired on 2026-11-20" in notes[0] and "no longer covers anything" in notes[1]
 
 
 def test_of_a_target_that_was_not_run_nobody_knows_what_a_waiver_covers(tmp_path):
@@ -322,7 +322,7 @@ def test_thresholds_only_where_asked_for(tmp_path):
     written(tmp_path, evidence())
     assert outcome(tmp_path, slow).status == "pass"
     target = GateTarget("vit", "model.py", max_compile_seconds=10)
-    assert "99.0 s of compile time, 10 s allowed" in outcome(tmp_path, slow, target).worse[0].text
+    assert "compile time of 99.0 s, at most 10 s allowed" in outcome(tmp_path, slow, target).worse[0].text
 
 
 def test_a_damaged_baseline_says_so_and_ends_nothing(tmp_path):

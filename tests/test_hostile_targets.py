@@ -84,7 +84,7 @@ HOSTILE = {
     "replaces json": (
         {"at_import": "json.dumps = json.loads = lambda *a, **k: '{}'\njson.JSONEncoder.encode = lambda *a: '{}'"},
         3,
-        "it is not a record of torch's trace",
+        "it is not a record of a torch trace",
     ),
     "breaks json": ({"at_import": "json.JSONEncoder.iterencode = None"}, 3, "INCONCLUSIVE"),
     "replaces open and os.write": (
@@ -103,7 +103,7 @@ HOSTILE = {
     "deletes the capture": (
         {"at_import": OWN_LOG + "import shutil", "in_inputs": "shutil.rmtree(os.path.dirname(own_log()))"},
         3,
-        "was it deleted while the target ran?",
+        "The target may have deleted it",
     ),
     "adds a file to the capture": (
         {"at_import": OWN_LOG, "in_inputs": "open(own_log() + '.jsonl', 'w').write('{}')"},
@@ -156,7 +156,7 @@ HOSTILE = {
     "compiles something else and forces eager": (
         {"in_build": 'HELPER(torch.ones(1, 4)); torch.compiler.set_stance("force_eager")', "at_import": WITH_HELPER},
         3,
-        'torch.compiler.set_stance("force_eager") was in force',
+        'torch.compiler.set_stance("force_eager") was in effect',
     ),
     "compiles something else and makes torch.compile nothing": (
         {"in_build": "HELPER(torch.ones(1, 4)); torch.compile = lambda m, **k: m", "at_import": WITH_HELPER},

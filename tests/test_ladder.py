@@ -113,7 +113,7 @@ def test_a_square_grid_stays_one():
 def test_a_size_that_the_target_refuses_is_no_fault_of_its(phase):
     found = failure(phase, message="529 tokens are too few\nfor this model")
     both = (found,) if phase == "inputs" else (replace(found, phase="compiled"), found)
-    assert refusal(evidence(failures=both)) == "the target does not take this size: 529 tokens are too few"
+    assert refusal(evidence(failures=both)) == "the target does not support this size: 529 tokens are too few"
 
 
 def test_a_size_that_only_the_compiled_run_fails_at_is_one():
@@ -123,7 +123,7 @@ def test_a_size_that_only_the_compiled_run_fails_at_is_one():
 def test_dense_is_plain_after_two_sizes():
     assert stop([dense(256)], 1024, left=10**12)[0] == ""
     reason, needed = stop([dense(256), dense(1024)], 4096, left=10**12)
-    assert "the verdict is plain" in reason
+    assert "which decides the verdict" in reason
     assert needed == 16 * 4 * scores(1024)
 
 
@@ -132,14 +132,14 @@ def test_mixed_is_dense_enough_to_stop():
         call = dense_call(inputs=qkv(tokens))
         return Rung(tokens, watched(in_graph(node(inputs=qkv(tokens))), dense=(call,)))
 
-    assert "plain" in stop([both(256), both(1024)], 4096, left=10**12)[0]
+    assert "decides" in stop([both(256), both(1024)], 4096, left=10**12)[0]
 
 
 def test_unproven_runs_only_where_its_dense_path_would_fit():
     _, needed = stop([unproven(256)], 1024, left=None)
     assert stop([unproven(256)], 1024, left=needed)[0] == ""
     reason, _ = stop([unproven(256)], 1024, left=needed - 1)
-    assert reason == f"its dense path would need {needed:,} bytes, and {needed - 1:,} are free"
+    assert reason == f"its dense path would need {needed:,} bytes, but only {needed - 1:,} are free"
 
 
 def test_dense_after_one_size_runs_only_where_it_would_fit():
@@ -150,12 +150,12 @@ def test_dense_after_one_size_runs_only_where_it_would_fit():
 def test_a_run_that_did_not_end_stops_it(phase):
     rung = fused(1024)
     ended = replace(rung.evidence, phases={**DONE, "compiled": phase})
-    assert "did not come to its end" in stop([Rung(1024, ended)], 4096, left=None)[0]
+    assert "did not finish" in stop([Rung(1024, ended)], 4096, left=None)[0]
 
 
 def test_a_failure_stops_it_even_of_a_phase_called_done():
     ended = replace(fused(1024).evidence, failures=(failure("compiled"),))
-    assert stop([Rung(1024, ended)], 4096, left=None) == ("the run at the size below did not come to its end", None)
+    assert stop([Rung(1024, ended)], 4096, left=None) == ("the run at the next smaller size did not finish", None)
 
 
 def test_a_failing_eager_control_does_not_stop_it():
@@ -171,7 +171,7 @@ def test_an_eager_control_that_fails_after_a_compiled_run_stops_it_and_predicts_
 def test_the_ladder_decides_from_outcomes_alone():
     ran = SizeOutcome(1024, finished=True, has_attention=True, is_fused=False, memory_left=10)
     assert size_ladder.stop([ran], 4096) == ""
-    assert "did not come to its end" in size_ladder.stop([replace(ran, finished=False)], 4096)
+    assert "did not finish" in size_ladder.stop([replace(ran, finished=False)], 4096)
 
 
 def test_without_attention_there_is_nothing_to_fear():

@@ -58,7 +58,7 @@ def test_an_attention_function_is_known_by_its_parameters(tmp_path, source, attr
         ("def mine(q, k, v): ...\ndef example_inputs(): ...", "mine", ""),
         ("def mine(q, k, v, mask_mod, score_mod): ...\ndef example_inputs(): ...\nclass Model: ...", None, ""),
         ("class Model: ...", "Model", ""),
-        ("def mine(q): ...", "nine", "There is no 'nine' in it. Did you mean mine?"),
+        ("def mine(q): ...", "nine", "'nine' does not occur in it. Did you mean mine?"),
     ],
 )
 def test_why_a_target_is_none(tmp_path, source, attr, why):
@@ -110,7 +110,7 @@ def test_a_known_defect_is_shown_and_fails_nothing():
     assert found.exit_code == 0 and parity(known).exit_code == 3
     assert parity(cell(), known, cell("causal", status="FAIL", reason="x")).exit_code == 1
     text = parity_renderer("text")(found)
-    assert "1 of 2 comparisons are right; 1 fails by a known defect of this torch." in text
+    assert "1 of 2 comparisons are right; 1 fails because of a known defect of this torch." in text
     assert "KNOWN" in text and "some-recipe" in text and "FAIL" not in text
     assert "**KNOWN**" in parity_renderer("markdown")(found)
     assert [one["status"] for one in json.loads(parity_renderer("json")(found))["cells"]] == ["PASS", "FAIL"]
@@ -119,8 +119,8 @@ def test_a_known_defect_is_shown_and_fails_nothing():
 def test_a_compilation_that_fails_by_a_known_defect_is_shown_as_one():
     known = replace(cell("causal", status="UNSUPPORTED", reason="C++ compiler: expected }"), known="some-recipe")
     text = parity_renderer("text")(parity(cell(), known))
-    assert "1 of 2 comparisons are right; 1 fails by a known defect of this torch." in text
-    assert "some-recipe, a defect of this torch, mended by --patches auto: C++" in " ".join(text.split())
+    assert "1 of 2 comparisons are right; 1 fails because of a known defect of this torch." in text
+    assert "some-recipe, a defect of this torch, fixed by --patches auto: C++" in " ".join(text.split())
     assert parity(known).exit_code == 3  # nothing ran
 
 

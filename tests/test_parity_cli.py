@@ -86,7 +86,7 @@ def test_the_text_says_what_is_wrong_and_where(run_cli, target, tmp_path):
     done = run_cli("parity", "mine.py:swapped", *only, "-j", 1, "-o", "markdown:parity.md", env={"COLUMNS": "100"})
     assert done.returncode == 1
     text = done.stdout
-    assert "FAIL   2 of 4 comparisons do not compute the reference." in text
+    assert "FAIL   2 of 4 comparisons differ from the reference." in text
     assert "wrong keys: query 0 does not attend to key 0" in text or "wrong keys: query 0 attends to key 1" in text
     assert "causal        mha gqa     FAIL" in text
     assert "4 cells: 2 FAIL, 2 PASS" in text

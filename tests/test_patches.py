@@ -234,7 +234,7 @@ def test_try_recipes_shows_what_they_change(tmp_path):
     assert trial["gone"] and not trial["new"]
     assert [one["state"] for one in trial["recipes"]] == ["active"]
     done = run_doctor(tmp_path, "diagnose", "model.py", "--backend", "eager", "--patches", "auto", timeout=600)
-    assert done.returncode == 0 and "Recipes active: " in done.stdout
+    assert done.returncode == 0 and "Active recipes: " in done.stdout
 
 
 def test_status_asks_every_guard(tmp_path):

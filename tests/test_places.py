@@ -132,3 +132,28 @@ def test_standard_library():
     assert locations.is_stdlib("/usr/lib/python3.11/json/decoder.py")
     assert locations.is_stdlib("<frozen runpy>") and locations.is_stdlib("<string>")
     assert not locations.is_stdlib(TORCH) and not locations.is_stdlib("/work/model.py")
+
+
+GENERATED = [
+    ("/tmp/tmp8jdul9tz/torch_geometric.nn.conv.gcn_propagate.py", True),
+    ("/tmp/torch_geometric.nn.conv_GCNConv_propagate_a1b2c3d4.py", True),
+    ("/var/folders/ab/cdef/T/tmpab12cd34/layer.py", True),
+    ("/tmp/ipykernel_4711/1234567.py", False),
+    ("/tmp/tmpzzzzzzzz/model.py", False),
+    ("/work/project/tmp8jdul9tz/layer.py", False),
+    ("/tmp/project/model.py", False),
+]
+
+
+@pytest.mark.parametrize(("file", "generated"), GENERATED)
+def test_generated_code_is_a_package_s(file, generated):
+    roots = locations.user_roots("/tmp", "/tmp/tmpzzzzzzzz/model.py:build", ["/usr/lib/python3.11", ""])
+    assert locations.is_generated(file, roots) is generated
+
+
+def test_torch_s_functions_are_at_the_line_that_calls_them():
+    mine, pad = Frame("/work/model.py", 3, "forward"), Frame("/venv/site-packages/torch/nn/functional.py", 5823, "pad")
+    assert locations.innermost([mine, pad]) == mine
+    assert locations.innermost([pad]) == pad
+    optimizer = Frame("/venv/site-packages/torch/optim/adam.py", 9, "step")
+    assert locations.innermost([mine, optimizer]) == optimizer

@@ -81,7 +81,7 @@ def test_an_error_that_was_seen_does_not_excuse_a_process_that_left():
     report = make_report(evidence(breaks=(a_break(),), phases={**DONE, "eager": "begun"}))
     assert (report.verdict, exit_code(report, "error")) == ("inconclusive", 3)
     assert report.reason == (
-        "The process left during the eager control run, with exit status 0, as `os._exit` does: nothing later was seen."
+        "The process exited during the eager control run, with exit status 0, as by `os._exit`: nothing after that was observed."
     )
     assert [finding.code for finding in report.findings] == ["CD101"]
 
@@ -94,7 +94,7 @@ def test_a_window_of_no_bytes_is_no_measurement(peak):
     (entry,) = make_report(replace(fused, attention=empty)).attention
     assert (entry.verdict, entry.peak_bytes, entry.bounded) == ("unverified", None, None)
     assert "the profiler recorded 0 bytes for it" in entry.reason
-    assert lacking(fused, [peak]) == ("attention took 0 bytes: that is not a measurement",)
+    assert lacking(fused, [peak]) == ("the measured memory of attention is 0 bytes, which cannot be right",)
 
 
 def test_two_missing_pieces_are_no_better_than_one():

@@ -197,7 +197,7 @@ def test_a_line_that_was_cut_off_is_noted():
 def test_an_event_of_a_newer_doctor_is_none_of_attentions():
     found, notes = read({"event": "dense-two"})
     assert found.dense == ()
-    assert "its kind 'dense-two' is not known: it was written by another version" in notes[0]
+    assert "its kind 'dense-two' is unknown: another version wrote it" in notes[0]
 
 
 # graphs

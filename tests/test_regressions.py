@@ -170,7 +170,7 @@ def test_a_verdict_that_got_worse_names_the_line():
     worse, _ = changes(
         a_report(attention=(a_call("fused"),)), a_report(attention=(a_call("dense", 4), a_call("fused")))
     )
-    assert worse == ["attention in Model.forward (model.py:4) is dense, and new"]
+    assert worse == ["attention in Model.forward (model.py:4) is dense, a new call"]
 
 
 def test_calls_that_change_places_or_whose_function_is_renamed_are_as_good():
@@ -186,7 +186,7 @@ def test_a_renamed_function_excuses_no_second_one():
     sources = "class Encoder:\n    def forward(self, x):\n        pass\n\n\ndef helper(x):\n    return x\n"
     both = (a_call("dense", 2, "Encoder.forward"), a_call("dense", 7, "helper"))
     worse, _ = changes(known, a_report(attention=both, sources=sources))
-    assert worse == ["attention in helper (model.py:7) is dense, and new"]
+    assert worse == ["attention in helper (model.py:7) is dense, a new call"]
 
 
 def test_a_waived_dense_fallback_excuses_the_verdict():
@@ -207,7 +207,7 @@ def test_a_function_that_calls_attention_no_longer_is_told():
     fused, gone = a_report(attention=(a_call("fused"),)), a_report()
     worse, _ = changes(fused, gone)
     assert worse == [
-        "Model.forward (model.py) calls flex_attention no longer, which was fused: what computes it now is not seen"
+        "Model.forward (model.py) no longer calls flex_attention, which was fused: it is unknown what computes it now"
     ]
     assert changes(fused, a_report(sources="")) == ([], []), "the function is gone too"
     assert changes(a_report(attention=(a_call("dense"),)), gone) == ([], []), "there was nothing to lose"

@@ -308,7 +308,7 @@ def test_the_first_sentence():
 def test_float8_layers_before_plain_attention_are_no_conflict():
     layers = Facts(float8_layers=("blocks.0.q", "blocks.0.k", "blocks.0.v", "blocks.0.o"))
     (note,) = make_report(replace(FUSED, facts=layers)).notes
-    assert note.startswith("4 float8 layers (blocks.0.q, blocks.0.k, blocks.0.v, …) are fine here")
+    assert note.startswith("the model has float8 layers (4: blocks.0.q, blocks.0.k, blocks.0.v, …), which is fine")
     assert note in text(replace(FUSED, facts=layers))
     eight = watched(in_graph(node(inputs=qkv(dtype="float8_e4m3fn"))))
     assert make_report(replace(eight, facts=layers)).notes == ()

@@ -6,40 +6,40 @@ import os
 import subprocess
 import sys
 
-from compile_doctor.run.target_output import MOST, OUTPUT, Said
+from compile_doctor.run.target_output import MOST, OUTPUT, TargetOutput
 
 
-def started(said, name, text):
+def started(output, name, text):
     def start(mode, command, environment, timeout):
         assert environment["OTHER"] == "kept"
         with open(environment[OUTPUT], "a", encoding="utf-8") as file:
             file.write(text)
 
-    said.hearing(name, start)("diagnose", [], {"OTHER": "kept"}, None)
+    output.keeping(name, start)("diagnose", [], {"OTHER": "kept"}, None)
 
 
 def test_each_target_s_own_and_once(tmp_path, capsys):
-    said = Said(tmp_path, ["a/b", "c", "silent"])
+    output = TargetOutput(tmp_path, ["a/b", "c", "silent"])
     for name, text in (("a/b", "one\n"), ("c", "two\n"), ("a/b", "three\n"), ("silent", "\n")):
-        started(said, name, text)
-    said.show("a/b")
+        started(output, name, text)
+    output.show("a/b")
     assert capsys.readouterr().err == "--- what a/b printed ---\none\nthree\n--- end of a/b ---\n"
-    said.show_all()
+    output.show_all()
     found = capsys.readouterr()
     assert found.err == "--- what c printed ---\ntwo\n--- end of c ---\n" and not found.out
 
 
 def test_of_much_the_end(tmp_path, capsys):
-    said = Said(tmp_path, ["a"])
-    started(said, "a", "x" * MOST + "the end")
-    said.show("a")
+    output = TargetOutput(tmp_path, ["a"])
+    started(output, "a", "x" * MOST + "the end")
+    output.show("a")
     found = capsys.readouterr().err
     assert "the last 200,000 bytes" in found and "the end\n---" in found and len(found) < MOST + 200
 
 
 def test_what_was_printed_before_a_child_was_killed_is_there(tmp_path):
     """Python holds back what goes to a file, unless told otherwise, and a signal leaves no time to write it."""
-    file = tmp_path / "said.txt"
+    file = tmp_path / "output.txt"
     code = (
         "import os, signal; from compile_doctor.probe.__main__ import redirect; "
         f"redirect({str(file)!r}); print('last words'); os.kill(os.getpid(), signal.SIGKILL)"
@@ -51,7 +51,7 @@ def test_what_was_printed_before_a_child_was_killed_is_there(tmp_path):
 
 def test_a_child_s_output_and_that_of_what_it_starts_goes_into_the_file(tmp_path):
     """Without the probe's imports of torch: its redirection alone."""
-    file = tmp_path / "said.txt"
+    file = tmp_path / "output.txt"
     code = (
         "import subprocess, sys; from compile_doctor.probe.__main__ import redirect; print('before'); "
         f"redirect({str(file)!r}); print('out'); print('err', file=sys.stderr); sys.stdout.flush(); "

@@ -13,6 +13,7 @@ from compile_doctor.analysis.attention.calls import place as place_of_call
 from compile_doctor.analysis.attention.growth import verdicts
 from compile_doctor.analysis.attention.input_errors import Refusal, explain
 from compile_doctor.analysis.attention.verdicts import Verdict
+from compile_doctor.analysis.graph_breaks.advice import advised, cause_at
 from compile_doctor.analysis.graph_breaks.causes import Cause, find_cause
 from compile_doctor.analysis.graph_breaks.follow_ons import fold_follow_ons
 from compile_doctor.analysis.graph_breaks.skipped import COMPREHENSIONS, Skipped, find_skipped
@@ -69,6 +70,7 @@ class AnalysisContext:
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
         self.torch_root: str | None = evidence.environment.get("torch_root")
+        self._roots = locations.user_roots(evidence.asked.cwd, evidence.asked.target, evidence.facts.search_path)
 
     @cached_property
     def sites(self) -> tuple[BreakSite, ...]:
@@ -82,7 +84,8 @@ class AnalysisContext:
             frame = self.place(item)
             if self.refused_at(item):
                 continue
-            cause = find_cause(item.reason, item.upstream)
+            text = self.evidence.sources.get(frame.file, "")
+            cause = cause_at(find_cause(item.reason, item.upstream), text, frame.line)
             causes[cause.key] = cause
             groups[frame.file, frame.line, cause.key].append(item)
         for item in self._unrecorded():
@@ -198,7 +201,7 @@ class AnalysisContext:
         """The innermost line outside torch; for a disabled function without one, its `def`; else what torch names."""
         frame = locations.innermost(item.stack, self.torch_root)
         compilation = self.compilation(item)
-        if compilation and (frame is None or locations.is_stdlib(frame.file)):
+        if compilation and (frame is None or locations.is_stdlib(frame.file) or locations.is_inside_torch(frame.file)):
             # torch 2.8 compiles logging and similar modules separately: the place is the line that called them.
             frame = locations.innermost(compilation.stack, self.torch_root) or frame
         if frame is None or locations.is_plumbing(frame.file):
@@ -223,9 +226,10 @@ class AnalysisContext:
         own = [item for item in breaks if self._is_own_frame(item, frame)]
         callers = {item.compilation for item in breaks} - {item.compilation for item in own}
         loop = any(self.in_loop(item) for item in own)
+        led = self.via(breaks[0].stack, frame)
         return BreakSite(
             frame=frame,
-            cause=cause,
+            cause=advised(cause, breaks[0].reason, self.evidence.sources, frame, self.owner(frame.file), led),
             upstream=next((item.upstream for item in breaks if item.upstream), None),
             reason=breaks[0].reason,
             breaks=tuple(breaks),
@@ -296,14 +300,15 @@ class AnalysisContext:
         return Location(file, line, qualified, self.snippet(file, line))
 
     def owner(self, file: str) -> str:
-        return locations.owner(file, self.torch_root)
+        whose = locations.owner(file, self.torch_root)
+        return "dependency" if whose == "mine" and locations.is_generated(file, self._roots) else whose
 
     def via(self, stack: Iterable[Frame], place: Frame) -> Location | None:
         """The line that leads to a place in a package: the user's own, or (for a place in torch) another package's."""
         whose = self.owner(place.file)
         if whose == "mine":
             return None
-        frame = locations.innermost_mine(stack, self.torch_root)
+        frame = next((one for one in reversed(tuple(stack)) if self.owner(one.file) == "mine"), None)
         if frame is None and whose == "torch":
             packages = (f for f in stack if self.owner(f.file) == "dependency" and not locations.is_stdlib(f.file))
             frame = locations.innermost(packages, self.torch_root)

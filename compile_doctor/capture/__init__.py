@@ -1,24 +1,24 @@
-"""A capture on disk: what one diagnosis saw, written as it happens and read again by `report`, with no torch.
+"""A capture on disk: the evidence of one diagnosis, written as it happens and read by `report`, without torch.
 
-    capture.json         what was asked for, and how the child processes ended
+    capture.json         what was requested, and how the child processes ended
     process-PID.jsonl    the probe's events, one file per process
     trace/*.log          torch's structured trace, one file per process
     sources.json         the text of the files that findings point to
-    bytecode/*.py        what depyf made of the frames that broke (only with --capture)
-    rung-TOKENS/         with --tokens: the same again for each size that was run
+    bytecode/*.py        the frames that broke, decompiled by depyf (only with --capture)
+    rung-TOKENS/         with --tokens: the same files for each size that was run
     seal.json            written last: every other file, its size, its digest and its lines
 
-A directory, or the same in a .zip. A directory of TORCH_TRACE files alone is read too.
+It is a directory, or the same in a .zip. A directory that has only TORCH_TRACE files can be read too.
 
-`store` writes, `load` reads, `members` is the one way to a capture's files, `seal` shows whether they are what was written,
-`sources` chooses the files whose text is kept, `older` reads what earlier versions wrote.
+`store` writes, `load` reads, `members` is the only access to a capture's files, `seal` shows whether they were changed,
+`sources` chooses the files whose text is kept, `older` reads captures of earlier versions.
 """
 
 from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """The two names that others use, looked up late: the probe takes `schema` from here, and may have no library to read with."""
+    """Imports the two public names at their first use: the probe imports `schema`, possibly without msgspec."""
     if name == "load_capture":
         from compile_doctor.capture.load import load_capture
 

@@ -1,4 +1,4 @@
-"""Reads what the probe wrote about attention, in the trace and in its own events, into evidence."""
+"""Converts what the probe wrote about attention, in the trace and in its own events, to evidence."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_graph(record: schema.GraphSeen) -> Graph:
 
 
 def choice_key(inputs: schema.Inputs, options: Mapping[str, Any] | None) -> str:
-    """The same for two SDPA calls for which torch chooses the same backend."""
+    """A key that two SDPA calls share if torch chooses the same backend for both."""
     kept = [
         {name: tensor.get(name) for name in ("shape", "strides", "dtype", "device")} if tensor else None
         for tensor in (inputs.get(name) for name in _NAMES)
@@ -48,7 +48,7 @@ def choice_key(inputs: schema.Inputs, options: Mapping[str, Any] | None) -> str:
 
 
 class AttentionReader:
-    """Gathers the probe's events of all processes."""
+    """Collects the probe's events about attention from all processes."""
 
     def __init__(self) -> None:
         self.watched = False
@@ -65,7 +65,7 @@ class AttentionReader:
         self.choices: dict[str, SdpaChoice] = {}
 
     def take(self, process: str, event: Any) -> bool:
-        """Whether the event is one of attention's."""
+        """Takes an event about attention; returns whether it is one."""
         method = _TAKES.get(type(event))
         if method is None:
             return False

@@ -1,4 +1,4 @@
-"""The probe's events of all processes → evidence. A line that cannot be read is named in `lost`: evidence is missing then."""
+"""Converts the probe's events of all processes to evidence. Lines that cannot be read are named in `lost`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PHASES = ("import", "build", "inputs", "compiled", "eager", "numerics")
 
 
 def read_failure(event: schema.Raised | schema.Outcome, phase: str) -> Failure:
-    """What `probe.failures.describe` wrote of an exception."""
+    """An exception, as `probe.failures.describe` wrote it."""
     return Failure(phase, event.chain, event.text, read_tensors(event.attention) if event.attention else ())
 
 
 class EventReader:
-    """Gathers the events of all processes of a capture."""
+    """Collects the events of all processes of a capture."""
 
     def __init__(self) -> None:
         self.lost: list[str] = []
@@ -44,7 +44,7 @@ class EventReader:
         self.attention = AttentionReader()
         self.patches: dict[str, Patch] = {}
         self.begun: dict[str, str] = {}
-        """Processes that wrote something, with what they ran."""
+        """Processes that wrote something, with their command."""
         self.ended: set[str] = set()
 
     def read(self, name: str, lines: Iterable[bytes]) -> None:
@@ -59,7 +59,7 @@ class EventReader:
                 self.lost.append(f"{name}, line {number}: {error}")
                 bad += 1
                 if bad == MOST_BAD:
-                    self.lost.append(f"{name}: these are not events from there on, and the rest was not read")
+                    self.lost.append(f"{name}: too many lines are not events, so the rest was not read")
                     break
                 continue
             if isinstance(event, schema.End):
@@ -69,10 +69,10 @@ class EventReader:
 
     def _end(self, name: str, process: str, event: schema.End, number: int) -> None:
         if event.events > number - 1:
-            self.lost.append(f"{name}: it holds {number - 1} of the {event.events} events that were written")
+            self.lost.append(f"{name}: it has {number - 1} of the {event.events} events that were written")
         elif event.events < number - 1:
             self.lost.append(
-                f"{name}: it holds more events than its process wrote: it went on as another program (exec)"
+                f"{name}: it has more events than its process wrote, which continued as another program (exec)"
             )
         self.ended.add(process)
 
@@ -106,11 +106,14 @@ class EventReader:
         )
 
     def _unended(self, process: str) -> str:
-        """In words; a process that began nothing is known from torch's trace alone."""
+        """A sentence about a process without an end; without events, it is known only from torch's trace."""
         if process not in self.begun:
-            return f"process {process} compiled, and no probe was in it (a further process of the target, or python -I, -E or -S)"
+            return (
+                f"process {process} compiled without compile-doctor's probe "
+                "(another process of the target, or python -I, -E or -S)"
+            )
         what = f" ({self.begun[process]})" if self.begun[process] else ""
-        return f"process {process}{what} ended without its last record (killed, a pool that was terminated, os._exit or exec?)"
+        return f"process {process}{what} ended without its last record (killed, a terminated pool, os._exit or exec?)"
 
     def _start(self, process: str, event: schema.Start) -> None:
         self.environment.setdefault("python", event.python)
@@ -133,8 +136,8 @@ class EventReader:
         self.facts = replace(self.facts, as_is=event.as_is, compiled_parts=event.parts)
 
     def _compiled_run(self, process: str, event: schema.CompiledRun) -> None:
-        told = event.stance in ("default", "fail_on_recompile")  # these hide nothing
-        stance = "" if told else f'torch.compiler.set_stance("{event.stance}") was in force'
+        harmless = event.stance in ("default", "fail_on_recompile")  # with these, nothing runs eagerly
+        stance = "" if harmless else f'torch.compiler.set_stance("{event.stance}") was in effect'
         switched = "torch._dynamo.config.disable was set" if event.disabled else stance
         alone = event.graphs_after == event.graphs_before
         self.facts = replace(self.facts, nothing_new=alone, restrained=switched)
@@ -190,7 +193,7 @@ class EventReader:
     def _patches(self, process: str, event: schema.Patches) -> None:
         self.facts = replace(self.facts, patches_seen=True)
         for one in event.recipes:
-            # Of several processes, the one in which something went wrong is worth knowing.
+            # If a recipe has different states in several processes, keep the one in which something went wrong.
             if one.id not in self.patches or self.patches[one.id].state in ("active", "applicable"):
                 self.patches[one.id] = one
 
@@ -204,7 +207,7 @@ class EventReader:
         self.facts = replace(self.facts, probe_error=event.text)
 
     def _nothing(self, process: str, event: object) -> None:
-        """Of `bench`, which reads its events by itself."""
+        """Ignores events of `bench`, which reads them itself."""
 
 
 _TAKES: dict[type, Any] = {

@@ -1,4 +1,4 @@
-"""Reads a capture, or what is left of one; what is wrong with it is named in the evidence, and nothing of it is a default."""
+"""Reads a capture, or what is left of it. The evidence names everything that is damaged; nothing becomes a default."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from compile_doctor.model.asked import Asked
 from compile_doctor.model.evidence import Child, Evidence, Rung
 
 LARGEST = 32 << 20
-"""Bytes of capture.json, of sources.json, and of the text of one frame."""
+"""Largest size of capture.json, of sources.json, and of the text of one frame, in bytes."""
 MOST_EVENTS = 64 << 20
-"""Bytes of the events of one process."""
+"""Largest size of the events of one process, in bytes."""
 _BROKEN = (zlib.error, EOFError, RuntimeError, NotImplementedError, KeyError, zipfile.BadZipFile)
 """What zipfile raises for a damaged or encrypted archive."""
 UNREADABLE = (BadRecordError, OSError, *_BROKEN)
@@ -34,30 +34,31 @@ def load_capture(path: Path) -> Evidence:
     """Reads a folder or a .zip. Raises CaptureError if there is nothing that can be read."""
     if not path.exists():
         raise CaptureError(
-            f"{path} does not exist.", hint="Make a capture with: compile-doctor diagnose TARGET --capture DIR"
+            f"{path} does not exist.", hint="Make a capture with  compile-doctor diagnose TARGET --capture DIR"
         )
     try:
         return _load(Members(path))
     except zipfile.BadZipFile as error:
         raise CaptureError(
-            f"{path} is neither a directory nor a readable .zip: {error}.", hint="Was it copied whole?"
+            f"{path} is neither a directory nor a readable .zip: {error}.",
+            hint="If it is a copy, check that it is complete.",
         ) from error
     except _BROKEN as error:
         raise CaptureError(
-            f"{path} is damaged: {error}.", hint="Was it copied whole, and is it not encrypted?"
+            f"{path} is damaged: {error}.", hint="Check that the copy is complete and not encrypted."
         ) from error
     except OSError as error:
         raise CaptureError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 class _Version:
-    """Of the schema that a capture was written with."""
+    """The version of a capture's schema."""
 
     def __init__(self, content: bytes | None, path: Path) -> None:
-        """Raises CaptureError for a newer one. capture.json that cannot be read counts as one of today."""
+        """Raises CaptureError for a newer version. If capture.json cannot be read, the current version is assumed."""
         self.number = older.NOW
         if content is not None:
-            with suppress(BadRecordError):  # the manifest says what is wrong with it
+            with suppress(BadRecordError):  # reading the manifest reports the error
                 self.number = older.version(str(decode(content, dict[str, Any]).get("schema", "")), path)
 
     @property
@@ -72,7 +73,7 @@ def _load(members: Members, sealed_above: bool = False) -> Evidence:
         return _bare_trace(members)
     version = _Version(content, members.path)
     problems: list[str] = []
-    manifest = Manifest(CAPTURE, Asked("a capture that is not whole"))
+    manifest = Manifest(CAPTURE, Asked("a damaged capture"))
     if content is not None:
         try:
             manifest = decode(older.manifest(content) if version.old else content, Manifest)
@@ -90,11 +91,11 @@ def _load(members: Members, sealed_above: bool = False) -> Evidence:
 
 
 def _bare_trace(members: Members) -> Evidence:
-    """Files of TORCH_TRACE alone: nobody watched, and their sources may still be where they were."""
+    """Only files of TORCH_TRACE, without a probe; the sources are read from where they were, if they still exist."""
     if not _traces(members):
         raise CaptureError(
-            f"{members.path} holds no capture and no torch trace.",
-            hint="A capture has a capture.json; a trace, files from TORCH_TRACE.",
+            f"{members.path} contains neither a capture nor a trace of torch.",
+            hint="A capture has a capture.json, a trace has files from TORCH_TRACE.",
         )
     members.sealed = False
     evidence = read_run(members, Asked("trace"), (), False)
@@ -149,7 +150,7 @@ def _capped(lines: Iterator[bytes], name: str, lost: list[str]) -> Iterator[byte
     for line in lines:
         size += len(line)
         if size > MOST_EVENTS:
-            lost.append(f"{name}: it holds more than {MOST_EVENTS:,} bytes, and the rest was not read")
+            lost.append(f"{name}: it has more than {MOST_EVENTS:,} bytes, and the rest was not read")
             return
         yield line
 
@@ -168,7 +169,7 @@ def _bytecode(members: Members, events: EventReader, lost: list[str]) -> Iterato
 
 
 def _rungs(members: Members, manifest: Manifest) -> Evidence:
-    """The evidence of the largest size that was run, with that of all sizes in `rungs`. Raises CaptureError for none."""
+    """The evidence of the largest size that was run, with all sizes in `rungs`. Raises CaptureError if none was."""
     rungs = []
     for listed in manifest.rungs:
         inside = None
@@ -182,12 +183,14 @@ def _rungs(members: Members, manifest: Manifest) -> Evidence:
     ]
     found = merged(manifest.asked, rungs)
     if found is None:
-        raise CaptureError(f"{members.path} holds no size that was run.", hint="Was it copied whole?")
+        raise CaptureError(
+            f"{members.path} has no size that was run.", hint="If it is a copy, check that it is complete."
+        )
     return replace(found, damage=(*missing, *found.damage))
 
 
 def merged(asked: Asked, rungs: list[Rung]) -> Evidence | None:
-    """One evidence of all sizes: the largest that was run, with the eager control of the smallest; None if none was run."""
+    """The evidence of the largest size that ran, with the eager control of the smallest; None if none ran."""
     ran = [rung for rung in rungs if rung.evidence is not None]
     if not ran or ran[0].evidence is None or ran[-1].evidence is None:
         return None
@@ -198,7 +201,7 @@ def merged(asked: Asked, rungs: list[Rung]) -> Evidence | None:
     whole = replace(last, asked=asked, rungs=tuple(rungs), damage=damage, lost=lost, unended=unended)
     if first is last:
         return whole
-    # The eager control is dense by nature: it runs at the smallest size only.
+    # The eager control is always dense, so it runs only at the smallest size.
     return replace(
         whole,
         facts=replace(

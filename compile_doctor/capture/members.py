@@ -1,6 +1,6 @@
-"""The files of a capture, in a folder or in a zip: their names checked, their bytes capped, their line ends made alike.
+"""The files of a capture, in a folder or in a zip, with checked names, limited sizes and normalised line ends.
 
-A copy may have been through a program that writes `\\r\\n`: what is read, counted and hashed has `\\n`.
+A program that copied it may have written `\\r\\n`: what is read, counted and hashed has `\\n`.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from compile_doctor.errors import CaptureError
 SEAL = "seal.json"
 MOST_FILES = 100_000
 LONGEST_LINE = 16 << 20
-"""Bytes of one event."""
+"""Largest size of one event in bytes."""
 PACKED = 64 << 20
-"""Bytes that a zip may unpack to however small it is; beyond them `RATIO` counts."""
+"""Bytes that any zip may unpack to; beyond that, `RATIO` is the limit."""
 RATIO = 250
-"""Traces, which repeat themselves, pack to a thirtieth; zlib's most is a thousandth, and takes a bomb to reach."""
+"""Traces are repetitive and shrink to a thirtieth; zlib's maximum is a thousandth, which only a zip bomb reaches."""
 BLOCK = 1 << 20
 
 _APART = re.compile(r"(?:^|/)(?:\.[^/]*|__MACOSX)(?:/|$)|^with-recipes/|(?:^|/)files-\d+\.json$")
-"""Not of the capture itself: hidden files, the run with recipes beside it, what the cache notes."""
+"""Files that do not belong to the capture: hidden files, the second run with recipes, the notes of the cache."""
 
 
 _HASHING = ThreadPoolExecutor(1, "hash")
-"""A digest is made beside the reading: hashlib lets other threads run, and a trace may have hundreds of megabytes."""
+"""Digests are computed while reading: hashlib releases the GIL, and a trace may have hundreds of megabytes."""
 
 
 class Stream:
-    """Reads one member; `drain` gives what a seal says of it."""
+    """Reads one member; `drain` returns its entry in a seal."""
 
     def __init__(self, raw: BinaryIO, most: int | None, records: bool = False, hashed: bool = True) -> None:
-        """`most`: bytes that it may have. `records`: count its lines. `hashed`: a trace without a seal needs no digest."""
+        """`most`: size limit in bytes. `records`: count the lines. `hashed`: False for a trace, which has no seal."""
         self._raw = raw
         self._most = most
         self._held = b""
@@ -52,11 +52,11 @@ class Stream:
         self.ended = False
 
     def read(self, size: int = -1) -> bytes:
-        """About `size` bytes; fewer or none at the end only. Raises UnsafeFileError beyond what a zip may unpack to."""
+        """About `size` bytes; fewer or none only at the end. Raises UnsafeFileError beyond what a zip may unpack to."""
         block = self._raw.read(size)
         self._taken += len(block)
         if self._most is not None and self._taken > self._most:
-            raise UnsafeFileError("it unpacks to more than such a zip can hold: this looks like a zip bomb")
+            raise UnsafeFileError("it unpacks to more bytes than a capture can have: this looks like a zip bomb")
         self.ended = not block
         block, self._held = self._held + block, b""
         if b"\r" in block:
@@ -78,7 +78,7 @@ class Stream:
             self._hashing = _HASHING.submit(self._hash.update, block)
 
     def drain(self) -> Member:
-        """Reads what is left; what a seal says of the whole."""
+        """Reads the rest; returns the entry of the whole member in a seal."""
         while not self.ended:
             self.read(BLOCK)
         if self._hashing is not None:
@@ -86,7 +86,7 @@ class Stream:
         return Member(self._size, self._hash.hexdigest(), self._lines)
 
     def lines(self) -> Iterator[bytes]:
-        """Line by line without its end; one that is longer than LONGEST_LINE comes as nothing but a `{`, which no reader takes."""
+        """The lines without their ends. A line longer than LONGEST_LINE becomes a `{`, which every reader reports."""
         rest, too_long = b"", False
         while block := self.read(BLOCK):
             *whole, rest = (rest + block).split(b"\n")
@@ -106,16 +106,19 @@ class Stream:
 
 
 class Members:
-    """Every file below a folder, or below the folder of a zip that holds the capture."""
+    """Every file below a folder, or below the folder in a zip that has the capture."""
 
     def __init__(self, path: Path, above: Members | None = None, folder: str = "") -> None:
-        """`folder` of the capture `above`, or a capture by itself. Raises CaptureError or OSError, or what zipfile raises, if there is nothing that can be listed."""
+        """A capture of its own, or the `folder` of the capture `above`.
+
+        Raises CaptureError, OSError, or what zipfile raises, if the files cannot be listed.
+        """
         self.path = path
         self.refused: dict[str, str] = {}
-        """Names that are there and are not read, and why."""
+        """Names that exist but are not read, with the reason."""
         self._folder = folder
         self.sealed = True
-        """Whether digests are wanted: not of a trace that nobody sealed."""
+        """Whether digests are needed: not for a trace, which has no seal."""
         self._digests: dict[str, Member] = above._digests if above else {}
         self._zip: zipfile.ZipFile | None = (
             above._zip if above else None if path.is_dir() else zipfile.ZipFile(open_regular(path))
@@ -124,10 +127,10 @@ class Members:
         self.prefix: str = _prefix(path, listed) if above is None else f"{above.prefix}{folder}" if self._zip else ""
         inside = (name.removeprefix(self.prefix) for name in listed if name.startswith(self.prefix))
         self.names = sorted(name for name in inside if not _APART.search(name))
-        """Relative, with slashes."""
+        """Relative paths, with slashes."""
 
     def below(self, folder: str) -> Members:
-        """The files of a folder, as a capture of its own."""
+        """The files of a folder, as a separate capture."""
         return Members(self.path if self._zip else self.path / self.prefix / folder, self, folder + "/")
 
     def _listed(self) -> list[str]:
@@ -135,9 +138,9 @@ class Members:
         found: set[str] = set()
         for name in listed:
             if len(found) >= MOST_FILES:
-                raise CaptureError(f"{self.path} holds more than {MOST_FILES:,} files: that is not a capture.")
+                raise CaptureError(f"{self.path} has more than {MOST_FILES:,} files, so it is not a capture.")
             if name in found:
-                self.refused[name] = "is there twice"
+                self.refused[name] = "occurs twice"
             found.add(name)
         return sorted(found - self.refused.keys())
 
@@ -147,7 +150,7 @@ class Members:
             if name.endswith("/"):
                 continue
             if name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/"):
-                self.refused[name] = "has a name that leads out of the capture"
+                self.refused[name] = "has a name that points outside of the capture"
             elif (entry.external_attr >> 16) & 0o170000 not in (0, 0o100000):
                 self.refused[name] = "is not a regular file"
             else:
@@ -167,7 +170,7 @@ class Members:
                         self.refused[name] = "is a symbolic link" if entry.is_symlink() else "is not a regular file"
 
     def open(self, name: str) -> Stream:
-        """Raises OSError, or what zipfile raises."""
+        """Opens a member. Raises OSError, or what zipfile raises."""
         if self._zip is None:
             file = self.path / (self.prefix + name)
             return Stream(open_regular(file, follow=False), None, name.endswith(".jsonl"), self.sealed)
@@ -183,36 +186,36 @@ class Members:
         return content
 
     def first_bytes(self, name: str) -> bytes:
-        """Of a trace: `V<date> <time>` of its first record."""
+        """The first 21 bytes; for a trace, `V<date> <time>` of its first record."""
         with self.open(name) as stream:
             return stream.read(21)
 
     def note(self, name: str, stream: Stream) -> None:
-        """Keeps what a seal says of a member that was read, so that it is read once."""
+        """Keeps the seal's entry of a member that was read, so that it is read only once."""
         if self.sealed:
             self._digests[self._folder + name] = stream.drain()
 
     def digest(self, name: str) -> Member:
-        """What a seal says of the member."""
+        """The member's entry in a seal."""
         if self._folder + name not in self._digests:
             with self.open(name) as stream:
                 self.note(name, stream)
         return self._digests[self._folder + name]
 
     def forget(self, name: str) -> None:
-        """The member was written anew."""
+        """Drops the entry of a member that was rewritten."""
         self._digests.pop(self._folder + name, None)
         if name not in self.names:
             self.names = sorted([*self.names, name])
 
 
 def _prefix(path: Path, names: list[str]) -> str:
-    """`zip -r run1.zip run1` puts everything below `run1/`. Raises CaptureError for several captures in one place."""
+    """The folder of the capture, as in `zip -r run1.zip run1`. Raises CaptureError if there are several captures."""
     if any(name in ("capture.json", SEAL) for name in names):
         return ""
     folders = {name.rpartition("/")[0] for name in names if name.endswith(("/capture.json", "/" + SEAL))}
     tops = sorted(one for one in folders if not any(one.startswith(other + "/") for other in folders))
     if len(tops) > 1:
         listed = ", ".join(tops[:4]) + (", …" if len(tops) > 4 else "")
-        raise CaptureError(f"{path} holds {len(tops)} captures: {listed}.", hint="Report them one by one.")
+        raise CaptureError(f"{path} has {len(tops)} captures: {listed}.", hint="Report them one by one.")
     return f"{tops[0]}/" if tops else ""

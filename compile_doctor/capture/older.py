@@ -1,4 +1,4 @@
-"""What earlier versions wrote, as this one reads it. They had no seal, so that nothing shows that such a capture is whole."""
+"""Converts captures of earlier versions. They have no seal, so nothing shows whether such a capture is complete."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ _ASKED = ("target", "cwd", "doctor", "temporary", "command", "options", "patches
 
 
 def version(schema: str, path: object) -> int:
-    """The number of a capture's schema. Raises CaptureError for a newer one, and for what is not a capture's."""
+    """The number of a capture's schema. Raises CaptureError for a newer one, and for another kind of schema."""
     match = _SCHEMA.match(schema)
     if match is None:
         raise CaptureError(
             f"{path} is not a capture of compile-doctor: its schema is {schema[:60]!r}.",
-            hint="Make one with: compile-doctor diagnose TARGET --capture DIR",
+            hint="Make a capture with  compile-doctor diagnose TARGET --capture DIR",
         )
     if int(match[1]) > NOW:
         raise CaptureError(
-            f"{path} was recorded by a newer compile-doctor ({schema}; this one reads {CAPTURE}).",
-            hint="Upgrade: pip install --upgrade compile-doctor",
+            f"{path} was recorded by a newer version of compile-doctor ({schema}; this version reads {CAPTURE}).",
+            hint="Upgrade with  pip install --upgrade compile-doctor",
         )
     return int(match[1])
 
 
 def unsealed(doctor: str) -> str:
-    """What is wrong with a capture of schema 1."""
+    """The damage of every capture of schema 1, as a sentence."""
     by = f"compile-doctor {doctor}" if doctor else "an older compile-doctor"
-    return f"it was recorded by {by}, before captures were sealed, and nothing shows that it is whole: record it again"
+    return f"it was recorded by {by}, which did not seal captures, so it may be incomplete: record it again"
 
 
 def manifest(content: bytes) -> bytes:
-    """capture.json of schema 1, where everything lay side by side, as that of schema 2. Raises ValueError."""
+    """Converts capture.json from schema 1, which has one flat object, to schema 2. Raises ValueError."""
     old = json.loads(content)
     asked: dict[str, Any] = {name: old[name] for name in _ASKED if name in old}
     if asked.get("options") == {}:
@@ -49,7 +49,7 @@ def manifest(content: bytes) -> bytes:
 
 
 def events(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The probe's events of schema 1: the environment's values lay beside the word `event`."""
+    """Converts the probe's events of schema 1, in which the environment's values are beside the key `event`."""
     for line in lines:
         if line.startswith(b'{"event": "environment"'):
             try:
@@ -57,5 +57,5 @@ def events(lines: Iterable[bytes]) -> Iterator[bytes]:
                 del values["event"]
                 line = json.dumps({"event": "environment", "values": values}).encode()
             except (ValueError, RecursionError):
-                pass  # the reader says what is wrong with it
+                pass  # the reader reports the error
         yield line

@@ -1,7 +1,7 @@
-"""Bytes from outside, checked and turned into typed records, by msgspec: wrong types and values are errors, never defaults.
+"""Converts bytes from outside to typed records, with msgspec: wrong types and values are errors, never defaults.
 
-Why msgspec: it checks dataclasses as they are (the records are written by programs that lack it), names the field that is
-wrong, refuses NaN and infinity, and reads a line in microseconds.
+Why msgspec: it reads plain dataclasses (the programs that write the records may not have msgspec), names the field that
+is wrong, rejects NaN and infinity, and reads a line in microseconds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class BadRecordError(ValueError):
-    """What is wrong with a record, in one sentence."""
+    """A record cannot be read; the message is one sentence."""
 
 
 class UnknownEventError(BadRecordError):
@@ -40,7 +40,7 @@ def decode(content: bytes, kind: type[T]) -> T: ...
 @overload
 def decode(content: bytes, kind: Any) -> Any: ...
 def decode(content: bytes, kind: Any) -> Any:
-    """A record of this kind. Raises BadRecordError, which says which field is wrong, and how."""
+    """A record of this kind. Raises BadRecordError, which names the wrong field and the error."""
     try:
         try:
             return _decoder(kind).decode(content)
@@ -56,7 +56,7 @@ def decode(content: bytes, kind: Any) -> Any:
     except (
         ValueError,
         OverflowError,
-    ) as error:  # msgspec's errors, text that is not UTF-8, limits of Python's integers
+    ) as error:  # errors of msgspec, text that is not UTF-8, limits of Python's integers
         raise BadRecordError(_in_words(error)) from None
 
 
@@ -64,7 +64,7 @@ def decode_event(line: bytes) -> Any:
     """One line of the probe's events. Raises BadRecordError."""
     word = decode(line, _Envelope).event
     if word not in EVENTS:
-        raise UnknownEventError(f"its kind {word[:60]!r} is not known: it was written by another version")
+        raise UnknownEventError(f"its kind {word[:60]!r} is unknown: another version wrote it")
     try:
         return decode(line, EVENTS[word])
     except BadRecordError as error:
@@ -83,11 +83,11 @@ def encode(record: Any) -> bytes:
 _HALF = re.compile(
     rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
-"""Half of a surrogate pair, as Python and torch write a byte that is not UTF-8; what has a meaning is matched first."""
+"""Half of a surrogate pair, which Python and torch write for a byte that is not UTF-8; valid escapes match first."""
 
 
 def _visible(match: re.Match[bytes]) -> bytes:
-    """The half as text: no encoder takes it as a letter."""
+    """The half written out as text, because it cannot be encoded as a character."""
     return b"\\\\" + match[1] if match[1] else match[0]
 
 

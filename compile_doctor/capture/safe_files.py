@@ -1,6 +1,6 @@
-"""Opens files that somebody else may have put there: regular files only, and no more bytes than are wanted.
+"""Opens files that other users may have written: only regular files, and only up to a number of bytes.
 
-A FIFO would wait for ever, `/dev/zero` would fill the memory, and a link may lead out of a folder.
+A FIFO would wait forever, `/dev/zero` would fill the memory, and a link may lead out of a folder.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0
 
 
 class UnsafeFileError(OSError):
-    """It is not a regular file, or it holds too much."""
+    """The file is not a regular file, or it is too large."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -22,7 +22,7 @@ class UnsafeFileError(OSError):
 
 
 def open_regular(path: Path, follow: bool = True) -> BinaryIO:
-    """Opens a regular file. Raises UnsafeFileError for anything else, a symbolic link too unless `follow`; OSError."""
+    """Opens a regular file. Raises UnsafeFileError for anything else (without `follow` also for a link), or OSError."""
     if not follow and path.is_symlink():
         raise UnsafeFileError("it is a symbolic link")
     number = os.open(path, _FLAGS | (0 if follow else getattr(os, "O_NOFOLLOW", 0)))
@@ -36,17 +36,17 @@ def open_regular(path: Path, follow: bool = True) -> BinaryIO:
 
 
 def read_bytes(path: Path, limit: int, follow: bool = True) -> bytes:
-    """The whole file. Raises UnsafeFileError if it is not a regular file or holds more than `limit` bytes; OSError."""
+    """The whole file. Raises UnsafeFileError if it is not a regular file or has more than `limit` bytes, or OSError."""
     with open_regular(path, follow) as file:
         return read_capped(file, limit)
 
 
 def read_capped(stream: BinaryIO, limit: int) -> bytes:
-    """All that a stream has. Raises UnsafeFileError for more than `limit` bytes: what a file claims to hold is no limit."""
+    """The whole stream. Raises UnsafeFileError for more than `limit` bytes, without relying on a file's own size."""
     pieces, size = [], 0
     while piece := stream.read(min(1 << 20, limit + 1 - size)):
         pieces.append(piece)
         size += len(piece)
         if size > limit:
-            raise UnsafeFileError(f"it holds more than {limit:,} bytes")
+            raise UnsafeFileError(f"it has more than {limit:,} bytes")
     return b"".join(pieces)

@@ -1,6 +1,6 @@
-"""The seal: what a capture held when it was complete. Written last; without it nothing shows that the capture is whole.
+"""The seal lists the files of a complete capture. It is written last: without it, the capture may be incomplete.
 
-It protects from loss and accident, not from somebody who writes a new one.
+It protects against loss and accidents, not against somebody who writes a new one.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ UNSEALED = (
 
 
 def make_seal(members: Members) -> Seal:
-    """The seal of what is there now."""
+    """The seal of the current files."""
     return Seal(SCHEMA, {name: members.digest(name) for name in members.names if name != SEAL})
 
 
 def seal_of(contents: Mapping[str, bytes]) -> Seal:
-    """The seal of files that are at hand."""
+    """The seal of files with these contents."""
     return Seal(
         SCHEMA,
         {
@@ -37,7 +37,7 @@ def seal_of(contents: Mapping[str, bytes]) -> Seal:
 
 
 def damage(members: Members) -> Iterator[str]:
-    """What is missing, changed or foreign, a sentence each; nothing for a capture that is as it was sealed."""
+    """What is missing, changed or added, one sentence each; nothing if the capture is as it was sealed."""
     for name, why in sorted(members.refused.items()):
         yield f"{name} {why}"
     if SEAL not in members.names:
@@ -57,7 +57,7 @@ def damage(members: Members) -> Iterator[str]:
         if name not in members.names:
             yield f"{name} is missing"
         elif name not in seal.members:
-            yield f"{name} is not a part of it"
+            yield f"{name} does not belong to the capture"
         else:
             found, sealed = members.digest(name), seal.members[name]
             if (found.size, found.sha256) != (sealed.size, sealed.sha256):

@@ -1,7 +1,7 @@
-"""The text of the files that findings point to: program sources of the user and of packages, and nothing else.
+"""The text of the files that findings point to: only program sources of the user and of packages.
 
-The names come from a trace, which anybody may have written: a file is read only for its ending and if it lies where
-programs lie.
+The names come from a trace, which anybody may have written: a file is read only if its suffix is that of a source file
+and it is in a folder of programs.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from compile_doctor.model.evidence import Evidence
 from compile_doctor.source import locations
 
 LARGEST = 1_000_000
-"""Bytes of one file."""
+"""Largest size of one file in bytes."""
 MOST = 16_000_000
-"""Bytes of all of them."""
+"""Largest size of all files together in bytes."""
 _SUFFIXES = (".py", ".pyi", ".pyx")
 _PACKAGES = ("/site-packages/", "/dist-packages/")
 
 
 def read_sources(evidence: Evidence, roots: Iterable[str]) -> dict[str, str]:
-    """The files below `roots`, or of packages, that the evidence names and that are not torch's."""
+    """The text of the files that the evidence names, if they are below `roots` or in packages, except torch's."""
     torch = evidence.environment.get("torch_root")
     allowed = [os.path.join(os.path.realpath(root), "") for root in roots if root]
     allowed += [os.path.join(os.path.realpath(sysconfig.get_path(name)), "") for name in ("purelib", "platlib")]
@@ -41,7 +41,7 @@ def read_sources(evidence: Evidence, roots: Iterable[str]) -> dict[str, str]:
 
 
 def roots_of(evidence: Evidence) -> Iterator[str]:
-    """Where the programs of a run lie that this doctor has watched: its working directory, and the files that it loaded."""
+    """The folders of a run's programs: its working directory, its search path, and those of loaded files."""
     yield evidence.asked.cwd
     target = evidence.asked.target.partition(":")[0]
     if target.endswith(".py"):

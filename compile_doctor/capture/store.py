@@ -1,4 +1,4 @@
-"""The writing side of a capture: a folder that is filled while the children run, and sealed when they have ended."""
+"""Writes a capture: a folder that the children fill while they run, and that is sealed when they have ended."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from compile_doctor.model.evidence import Child, Evidence, Rung
 
 
 class CaptureDirectory:
-    """Made, filled by the children, read as often as it takes to know whether another child is needed, and closed once."""
+    """Is made, filled by the children, read to decide whether another child is needed, and closed once."""
 
     def __init__(self, path: Path, asked: Asked) -> None:
-        """Raises CaptureError if the directory cannot be made, or holds something else."""
+        """Raises CaptureError if the directory cannot be made, or contains something else."""
         self.path = path
         self.asked = asked
         self._seen: tuple[tuple[Child, ...], Evidence, Members | None] | None = None
@@ -38,11 +38,11 @@ class CaptureDirectory:
             ) from error
 
     def read(self, children: tuple[Child, ...]) -> Evidence:
-        """What was seen until these children had ended; it is read once for them."""
+        """The evidence until these children had ended; read only once for the same children."""
         return self._read(children)[0]
 
     def close(self, children: tuple[Child, ...]) -> Evidence:
-        """Reads what was seen, writes how it ended and the sources that findings may point to, and seals the capture."""
+        """Reads the evidence, writes how the children ended and the sources for findings, and seals the capture."""
         evidence, members = self._read(children)
         if members is None:
             return evidence
@@ -51,7 +51,7 @@ class CaptureDirectory:
         return self._seal(evidence, members, files)
 
     def close_rungs(self, rungs: list[Rung]) -> Evidence:
-        """Writes which sizes were run, each a sealed capture in its folder `rung_name`, and seals them together."""
+        """Writes the list of the sizes, each a sealed capture in its folder `rung_name`, and seals them together."""
         evidence = merged(self.asked, rungs)
         assert evidence is not None, "the smallest size is always run"
         try:
@@ -75,7 +75,7 @@ class CaptureDirectory:
         return self._seen[1:]
 
     def _seal(self, evidence: Evidence, members: Members, files: dict[str, Any]) -> Evidence:
-        """A capture that cannot be written to its end is reported all the same, and can pass for nothing."""
+        """Writes the files and the seal. If that fails, the evidence has the damage, so the report is not a pass."""
         try:
             for name, record in files.items():
                 self._write(name, record)
@@ -93,18 +93,17 @@ class CaptureDirectory:
 
 
 def rung_name(tokens: int) -> str:
-    """The folder of a size's capture within that of all sizes."""
+    """The folder of one size's capture within the capture of all sizes."""
     return f"rung-{tokens}"
 
 
 def _gone(error: Exception) -> str:
-    return (
-        f"its folder cannot be read, was it deleted while the target ran? ({getattr(error, 'strerror', None) or error})"
-    )
+    reason = getattr(error, "strerror", None) or error
+    return f"its folder cannot be read: {reason}. The target may have deleted it"
 
 
 def _clear(path: Path) -> None:
-    """An earlier capture in the same place is replaced; anything else is left alone and refused."""
+    """Deletes an earlier capture in the folder. Raises CaptureError if the folder has anything else."""
     held = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
     if not held:
         return

@@ -14,6 +14,7 @@ from compile_doctor.analysis.graph_breaks.cost import site_cost
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import CATEGORIES, SEVERITIES, CheckFacts, Cost, Finding, Location
+from compile_doctor.source import locations
 
 CODE = re.compile(r"[A-Z]{2,6}[0-9]{3}")
 Need = Callable[[Evidence], Iterator[str]]
@@ -82,6 +83,9 @@ def site_values(seen: AnalysisContext, site: BreakSite) -> dict[str, Any]:
         evidence.append(
             "torch names no line for it: the location is the function that was being traced, or where the break was noticed"
         )
+    inside = site.breaks[0].stack[-1:]
+    if inside and locations.is_inside_torch(inside[0].file) and inside[0] != frame:
+        evidence.append(f"inside of torch: {locations.short(inside[0].file)}:{inside[0].line} in {inside[0].function}")
     return {
         "location": seen.location(frame.file, frame.line, frame.function),
         "owner": seen.owner(frame.file),

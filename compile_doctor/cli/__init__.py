@@ -33,13 +33,13 @@ COMMANDS = (
 
 
 SURROUNDINGS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
-"""What the machine lacks: nobody has to report it to us."""
+"""Errors of the machine (disk full, too many open files, no memory), which are not defects of compile-doctor."""
 _received: list[int] = []
-"""Signals that ask the doctor to end."""
+"""Signals that asked compile-doctor to end."""
 
 
 class Commands(click.Group):
-    """Imports a command's file only when it is called: `--help` has to be quick."""
+    """Imports a command's file only when the command is called: `--help` has to be quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -73,11 +73,11 @@ def group() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The one error boundary: a user's mistake is a message, and a mistake of ours asks for a report."""
+    """The one error boundary: an error of the user becomes a message, a defect of compile-doctor asks for a report."""
     _open_streams()
     _received.clear()
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        with contextlib.suppress(ValueError):  # only the main thread may, and only it has to
+        with contextlib.suppress(ValueError):  # only the main thread can set a handler, and only it needs one
             if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
                 signal.signal(number, _stop)
     for stream in (sys.stdout, sys.stderr):
@@ -90,7 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
         _exit(130)
     except click.ClickException as error:
         shown = io.StringIO()
-        error.show(shown)  # type: ignore[arg-type]  # what it writes to is all it asks of a file
+        error.show(shown)  # type: ignore[arg-type]  # it only calls write()
         say(shown.getvalue(), end="")
         _exit(2)
     except DoctorError as error:
@@ -107,9 +107,9 @@ def main(arguments: list[str] | None = None) -> None:
         if error.errno not in SURROUNDINGS:
             _crashed(error)
         named = f"{error.filename}: " if error.filename else ""
-        say(f"compile-doctor: {named}{error.strerror}. What was seen until then is not reported.")
+        say(f"compile-doctor: {named}{error.strerror}. There is no report of what was seen until then.")
         _exit(3)
-    except Exception as error:  # ours: no traceback, but enough to report it
+    except Exception as error:  # a defect of compile-doctor: no traceback, but a file to report it with
         _crashed(error)
 
 
@@ -121,7 +121,7 @@ def _crashed(error: Exception) -> NoReturn:
 
 
 def _exit(code: int) -> NoReturn:
-    """What cannot be written any more, to a pipe that was closed or a full disk, is not tried again when Python ends."""
+    """Exits. Output that cannot be written (closed pipe, full disk) is dropped, or Python would try again at exit."""
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()
@@ -131,13 +131,13 @@ def _exit(code: int) -> NoReturn:
 
 
 def _stop(number: int, frame: object) -> NoReturn:
-    """As Ctrl-C, so that children are ended and folders removed; the exit code says which signal it was."""
+    """Acts as Ctrl-C, so that children are ended and folders removed; the exit code shows which signal it was."""
     _received.append(number)
     raise KeyboardInterrupt
 
 
 def _open_streams() -> None:
-    """A doctor that was started with a stream closed would give its number to the next file, and a child would write there."""
+    """Opens closed streams: else the next file would get the stream's number, and a child would write into it."""
     for number in range(3):
         try:
             os.fstat(number)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 
-@click.group(name="baseline", short_help="Write down what `check` compares with.")
+@click.group(name="baseline", short_help="Record what `check` compares with.")
 def command() -> None:
     """Maintains the baselines: one small JSON file per target, torch minor version and device.
 
@@ -19,14 +19,14 @@ def command() -> None:
     """
 
 
-@command.command(short_help="Diagnose, and write down what was found.")
+@command.command(short_help="Diagnose, and record the results.")
 @click.argument("names", nargs=-1, metavar="[TARGET]…")
-@click.option("--backend", metavar="NAME", help="For all targets; as for `check`.")
-@click.option("-j", "--jobs", type=click.IntRange(1), help="Targets at a time, as far as memory allows [1].")
+@click.option("--backend", metavar="NAME", help="torch.compile's backend for all targets; as for `check`.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Targets that run in parallel, if memory allows [1].")
 def update(names: tuple[str, ...], backend: str | None, jobs: int | None) -> int:
-    """Runs the targets, all or those named, and writes their baselines for this torch and device. Others are left alone.
+    """Runs all targets, or those named, and writes their baselines for this torch and device. Others are not changed.
 
-    Refused where the environment has CI=true: a gate that writes its own baseline is none.
+    Refused if the environment has CI=true: a gate that writes its own baseline checks nothing.
 
     \b
     Example:
@@ -37,7 +37,10 @@ def update(names: tuple[str, ...], backend: str | None, jobs: int | None) -> int
     from compile_doctor.run.fork_server import fork_server
 
     if in_ci():
-        raise UsageError("CI is set: a gate that writes its own baseline is none.", hint="Run it where you work.")
+        raise UsageError(
+            "CI is set in the environment: a gate that writes its own baseline checks nothing.",
+            hint="Run `compile-doctor baseline update` on your own machine, and commit the files.",
+        )
     configuration, targets = choose(names)
     configuration = replace(configuration, jobs=jobs or configuration.jobs)
     with fork_server(sum(not target.patches for target in targets), configuration.jobs, at_once=True) as forks:
@@ -46,11 +49,11 @@ def update(names: tuple[str, ...], backend: str | None, jobs: int | None) -> int
         return update_baselines(configuration, targets, forks, backend)
 
 
-@command.command(short_help="What another torch changed, apart from what you changed.")
-@click.option("--from", "old", required=True, metavar="VERSION", help="torch minor version, such as 2.12.")
-@click.option("--to", "new", required=True, metavar="VERSION", help="The other one.")
+@command.command(short_help="Show what another version of torch changed.")
+@click.option("--from", "old", required=True, metavar="VERSION", help="The first torch minor version, such as 2.12.")
+@click.option("--to", "new", required=True, metavar="VERSION", help="The second torch minor version.")
 def diff(old: str, new: str) -> int:
-    """Compares the stored baselines of two torch versions; runs nothing. Exit code 3 where nothing can be compared.
+    """Compares the stored baselines of two torch versions; runs nothing. Exit code 3 if nothing can be compared.
 
     \b
     Example:
@@ -61,10 +64,10 @@ def diff(old: str, new: str) -> int:
     return diff_baselines(old, new)
 
 
-@command.command(short_help="Delete the baselines of targets that are configured no more.")
-@click.option("--dry-run", is_flag=True, help="Say which, and delete nothing.")
+@command.command(short_help="Delete the baselines of targets that are no longer configured.")
+@click.option("--dry-run", is_flag=True, help="List the files, and delete nothing.")
 def prune(dry_run: bool) -> int:
-    """Deletes baselines whose target is not in the configuration; those of other torch versions stay.
+    """Deletes baselines whose target is not in the configuration; those of other torch versions are kept.
 
     \b
     Example:

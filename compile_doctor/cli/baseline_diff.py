@@ -1,4 +1,4 @@
-"""`baseline diff`: what two torch versions make of the same targets, in words."""
+"""`baseline diff`: how the results of the same targets differ between two torch versions, in words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORDS = {"ops_captured": "operators captured"}
 
 
 def diff_baselines(old: str, new: str) -> int:
-    """Target by target; one that cannot be read is named. Raises InconclusiveError if no target has a baseline for both."""
+    """Target by target; names those that cannot be read. Raises InconclusiveError if nothing can be compared."""
     configuration, _ = choose(())
     old, new = baseline.minor(old), baseline.minor(new)
     stored, code = [], 0
@@ -46,8 +46,9 @@ def diff_baselines(old: str, new: str) -> int:
 
 def _nothing(old: str, new: str, known: list[str]) -> InconclusiveError:
     return InconclusiveError(
-        f"No target has a baseline for torch {old} and for torch {new}; there are some for {', '.join(known) or 'none'}.",
-        hint="compile-doctor baseline update, under each of the two",
+        f"No target has a baseline for both torch {old} and torch {new}. "
+        + (f"There are baselines for torch {', '.join(known)}." if known else "There are no baselines."),
+        hint="Run `compile-doctor baseline update` under each of the two versions.",
     )
 
 
@@ -62,7 +63,7 @@ def differences(before: Baseline, after: Baseline) -> Iterator[str]:
     gone, new = baseline.differences(before.findings, after.findings)
     pairs, gone, new = baseline.paired(gone, new, lambda one: (one.code, one.file, one.function))
     for same, entry in pairs:
-        yield f"{_named(entry)}: told as {_cause(same)}, now as {_cause(entry)}"
+        yield f"{_named(entry)}: cause {_cause(same)} → {_cause(entry)}"
     yield from (f"gone: {_named(entry)}: {_cause(entry)}" for entry in gone)
     yield from (f"new: {_named(entry)}: {_cause(entry)}" for entry in new)
     yield from _attention(before.attention, after.attention)

@@ -32,36 +32,39 @@ def _sizes(context: click.Context, parameter: click.Parameter, text: str | None)
     except ValueError:
         sizes = []
     if not sizes or sizes[0] < 1:
-        raise click.BadParameter(f"{text!r} is no list of sizes such as 512,1024,2048.")
+        raise click.BadParameter(f"{text!r} is not a valid list of sizes. Give positive integers: 512,1024,2048.")
     return tuple(sizes)
 
 
-@click.command(name="bench", short_help="Measure eager, SDPA and flex against each other.")
+@click.command(name="bench", short_help="Measure a compiled model, or eager, SDPA and flex attention.")
 @click.argument("target", required=False)
-@click.option("--suite", is_flag=True, help="Measure attention itself, in place of a target.")
+@click.option("--suite", is_flag=True, help="Measure attention itself instead of a target.")
 @click.option(
-    "--tokens", metavar="N,…", callback=_sizes, help="Sizes; for a target, passed to example_inputs(tokens=N)."
+    "--tokens",
+    metavar="N,…",
+    callback=_sizes,
+    help="Numbers of tokens; for a target, passed to example_inputs(tokens=N).",
 )
-@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Of attention.")
+@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Batch size of attention.")
 @click.option("--heads", type=click.IntRange(1), default=8, show_default=True, help="Query heads of attention.")
-@click.option("--kv-heads", type=click.IntRange(1), help="Key and value heads, in every case.")
-@click.option("--head-dim", type=click.IntRange(1), default=64, show_default=True, help="Size of a head.")
-@click.option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="Of attention.")
-@click.option("--device", metavar="NAME", help="Where it runs (cpu, cuda, …).")
+@click.option("--kv-heads", type=click.IntRange(1), help="Key and value heads of attention, in every case.")
+@click.option("--head-dim", type=click.IntRange(1), default=64, show_default=True, help="Size of one head.")
+@click.option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="dtype of attention.")
+@click.option("--device", metavar="NAME", help="The device to run on (cpu, cuda, …).")
 @click.option(
     "--only", multiple=True, metavar="PATTERN", help="Cases or implementations: 'causal*', 'sdpa-*'; may be repeated."
 )
 @click.option("--backend", metavar="NAME", help="torch.compile's backend for a model [inductor].")
 @click.option("--mode", metavar="NAME", help="torch.compile's mode for a model (max-autotune, …).")
 @click.option("--dynamic/--no-dynamic", default=None, help="torch.compile's dynamic= for a model.")
-@click.option("--grad", is_flag=True, help="Measure forward with backward too.")
-@click.option("--as-is", is_flag=True, help="The target compiles something by itself: do not compile it.")
+@click.option("--grad", is_flag=True, help="Measure forward and backward together too.")
+@click.option("--as-is", is_flag=True, help="Do not compile the target, because it calls torch.compile itself.")
 @click.option(
     "--seconds",
     type=Seconds(),
     default=0.5,
     show_default=True,
-    help="Of measuring, for each row; more where it is noisy.",
+    help="Measuring time for each row; longer if the times are noisy.",
 )
 @click.option(
     "--timeout",
@@ -69,18 +72,21 @@ def _sizes(context: click.Context, parameter: click.Parameter, text: str | None)
     default=600.0,
     show_default=True,
     metavar="SECONDS",
-    help="For each case at each size, its compilations included.",
+    help="Limit for each case at each size, including its compilations.",
 )
-@memory_limit_option("Private memory of each process, such as 8GB.")
+@memory_limit_option("Limit for the private memory of each process, such as 8GB.")
 @patches_option
 @click.option(
-    "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Time over tokens, as .svg or .png."
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Plot time over tokens to a .svg or .png file.",
 )
 @gathered(
     OutputOptions,
     "output",
     format_option(formats("bench")),
-    files_option(formats("bench"), "Also write it to a file; may be repeated."),
+    files_option(formats("bench"), "Also write the result to a file; may be repeated."),
     click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
 )
 @click.pass_context
@@ -93,12 +99,12 @@ def command(
     output: OutputOptions,
     **options: Any,
 ) -> int:
-    """Measures TARGET in eager mode and compiled, or with --suite attention itself in every implementation there is.
+    """Measures TARGET in eager mode and compiled, or with --suite every available implementation of attention.
 
     \b
-    Times are the medians of torch.utils.benchmark, taken in turns, after compilation and a comparison of the outputs.
-    TARGET is as for `diagnose`. One with full() and incremental() is measured in prefill and decode;
-    a function attention(q, k, v, *, mask_mod, score_mod, scale) beside the implementations of the suite.
+    Times are medians of torch.utils.benchmark, interleaved, after compilation and a comparison of the outputs.
+    TARGET is as for `diagnose`. A model with full() and incremental() is measured in prefill and decode,
+    a function attention(q, k, v, *, mask_mod, score_mod, scale) together with the implementations of the suite.
 
     \b
     Examples:

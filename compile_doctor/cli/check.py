@@ -9,31 +9,33 @@ import click
 from compile_doctor.cli.options import OutputOptions, files_option, gathered
 
 
-@click.command(name="check", short_help="The pre-merge gate: every configured target against its baseline.")
+@click.command(name="check", short_help="The pre-merge gate: compare every configured target with its baseline.")
 @click.argument("names", nargs=-1, metavar="[TARGET]…")
 @click.option(
-    "--backend", metavar="NAME", help="For all targets; eager sees breaks and recompiles, not kernels, and is quick."
+    "--backend",
+    metavar="NAME",
+    help="torch.compile's backend for all targets; `eager` is quick, and shows breaks and recompiles but no kernels.",
 )
-@click.option("-j", "--jobs", type=click.IntRange(1), help="Targets at a time, as far as memory allows [1].")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Targets that run in parallel, if memory allows [1].")
 @click.option(
     "--owners",
     metavar="LIST",
     help="Whose findings fail: mine, dependency, torch, with commas between [mine].",
 )
-@click.option("--strict-baseline", is_flag=True, help="Fail where something got better and is not written down.")
+@click.option("--strict-baseline", is_flag=True, help="Fail also if a target is better than its baseline records.")
 @click.option(
     "--cache/--no-cache",
     "cached",
     default=None,
-    help="Answer for unchanged targets from the cache [yes, but not where CI=true].",
+    help="Take the results of unchanged targets from the cache [yes, unless CI=true].",
 )
 @gathered(
     OutputOptions,
     "output",
     click.option("--format", metavar="NAME", default="text", show_default=True, help="What to print on stdout."),
     files_option((), "Also write a file; may be repeated."),
-    click.option("-v", "--verbose", count=True, help="The whole report of each target."),
-    click.option("-q", "--quiet", is_flag=True, help="Print only where something fails."),
+    click.option("-v", "--verbose", count=True, help="Show the full report of each target."),
+    click.option("-q", "--quiet", is_flag=True, help="Print only if something fails."),
 )
 def command(
     names: tuple[str, ...],
@@ -46,7 +48,7 @@ def command(
 ) -> int:
     """Diagnoses the targets of [tool.compile-doctor] in pyproject.toml and compares each with its baseline.
 
-    Exit code 0: as good as the baseline, or better; 1: something got worse; 3: something could not be judged.
+    Exit code 0: as good as the baseline, or better; 1: something got worse; 3: something could not be checked.
 
     \b
     Examples:

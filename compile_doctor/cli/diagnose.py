@@ -22,22 +22,22 @@ from compile_doctor.cli.output import finish, prepare
 from compile_doctor.errors import UsageError
 
 
-@click.command(name="diagnose", short_help="Run a model under torch.compile and say what went wrong.")
+@click.command(name="diagnose", short_help="Run a model under torch.compile and report what went wrong.")
 @click.argument("target")
 @gathered(
     CompileOptions,
     "compiling",
-    click.option("--device", metavar="NAME", help="Move model and inputs there first (cpu, cuda, …)."),
+    click.option("--device", metavar="NAME", help="Move model and inputs to this device first (cpu, cuda, …)."),
     click.option(
         "--tokens",
         type=click.IntRange(1),
         metavar="N",
-        help="Passed to example_inputs(tokens=N), up a short ladder of sizes.",
+        help="Pass N to example_inputs(tokens=N), after a few smaller sizes.",
     ),
     click.option(
         "--backend",
         metavar="NAME",
-        help="torch.compile's backend [inductor]. eager sees breaks and recompiles, not kernels, and is quick.",
+        help="torch.compile's backend [inductor]; `eager` is quick, and shows breaks and recompiles but no kernels.",
     ),
     click.option("--mode", metavar="NAME", help="torch.compile's mode (reduce-overhead, max-autotune, …)."),
     click.option("--dynamic/--no-dynamic", default=None, help="torch.compile's dynamic= [let torch decide]."),
@@ -45,9 +45,9 @@ from compile_doctor.errors import UsageError
     click.option(
         "--numerics",
         is_flag=True,
-        help="Compare exactly with eager and float64: outputs, state, with --grad gradients; decoding with the full run.",
+        help="Compare outputs, state and (with --grad) gradients with eager and float64, decoding with the full run.",
     ),
-    click.option("--as-is", is_flag=True, help="Do not compile the target: it does so itself."),
+    click.option("--as-is", is_flag=True, help="Do not compile the target, because it calls torch.compile itself."),
 )
 @gathered(
     RunOptions,
@@ -57,7 +57,7 @@ from compile_doctor.errors import UsageError
         type=click.IntRange(1),
         default=2,
         show_default=True,
-        help="Calls, where the target has one set of inputs.",
+        help="Number of calls, if the target has one set of inputs.",
     ),
     capture_option(),
     click.option(
@@ -66,11 +66,11 @@ from compile_doctor.errors import UsageError
         default=900.0,
         show_default=True,
         metavar="SECONDS",
-        help="Stop the target then.",
+        help="Stop the target after this time.",
     ),
-    memory_limit_option("Private memory that the target may use, such as 8GB."),
+    memory_limit_option("Limit for the private memory of the target, such as 8GB."),
     click.option(
-        "--require-fused", is_flag=True, help="Exit 1 where attention runs dense, 3 where it is not proven to be fused."
+        "--require-fused", is_flag=True, help="Exit 1 if attention runs dense, 3 if it is not proven to be fused."
     ),
     patches_option,
     click.option(
@@ -79,7 +79,7 @@ from compile_doctor.errors import UsageError
 )
 @report_options
 def command(target: str, compiling: CompileOptions, running: RunOptions, output: OutputOptions) -> int:
-    """Runs TARGET in a child process under torch.compile, once more in eager mode, and reports what was seen.
+    """Runs TARGET in a child process under torch.compile, then in eager mode, and reports what went wrong.
 
     \b
     TARGET is one of

@@ -9,22 +9,22 @@ from compile_doctor.cli.options import OutputOptions, format_option, gathered
 _DTYPES = ["float32", "bfloat16", "float16", "float64"]
 
 
-@click.command(name="env", short_help="What this machine can compile for, and which attention backends it has.")
+@click.command(name="env", short_help="Show what this machine can compile for, and its attention backends.")
 @click.option(
     "--shape",
     "shapes",
     multiple=True,
     metavar="B,H,S,D[/KVH,KVS]",
-    help="Ask torch which SDPA backends take this shape, and why not the others. May be repeated.",
+    help="Ask torch which SDPA backends accept this shape, and why the others do not. May be repeated.",
 )
 @click.option(
     "--dtype",
     "dtypes",
     multiple=True,
     type=click.Choice(_DTYPES),
-    help="[float32, on a GPU bfloat16]. May be repeated.",
+    help="dtype of the inputs [float32, on a GPU bfloat16]. May be repeated.",
 )
-@click.option("--device", metavar="NAME", help="cpu, cuda, … [cuda where there is one].")
+@click.option("--device", metavar="NAME", help="cpu, cuda, … [cuda if it is available].")
 @click.option("--causal", is_flag=True, help="With is_causal=True.")
 @click.option("--mask", is_flag=True, help="With a boolean attn_mask of (B, 1, S, KVS).")
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, metavar="P", help="With dropout_p.")
@@ -41,9 +41,9 @@ def command(
     output: OutputOptions,
 ) -> int:
     """Shows torch, the C++ compiler, Triton, the devices, the settings that change what torch.compile does, and the
-    known defects of this torch. With --shape: which backends scaled_dot_product_attention has for it.
+    known defects of this torch. With --shape: which backends of scaled_dot_product_attention accept the shape.
 
-    KVH and KVS are the heads and tokens of keys and values, where they are not those of the queries.
+    KVH and KVS are the heads and tokens of keys and values, if they differ from those of the queries.
 
     \b
     Examples:
@@ -61,7 +61,7 @@ def command(
     options = {"--dtype": dtypes, "--causal": causal, "--mask": mask, "--dropout": dropout, "--grad": grad}
     given = [name for name, value in options.items() if value]
     if given and not shapes:
-        raise UsageError(f"{given[0]} is about a shape.", hint=f"Give one: --shape {USUAL} {given[0]}")
+        raise UsageError(f"{given[0]} needs a shape.", hint=f"Give one, such as --shape {USUAL} {given[0]}")
     if causal and mask:
         raise UsageError("--causal and --mask exclude each other: SDPA takes is_causal or attn_mask, not both.")
     try:

@@ -12,7 +12,7 @@ from compile_doctor.errors import UsageError
 
 @click.command(name="examples", short_help="List, show or copy the shipped examples.")
 @click.argument("name", required=False)
-@click.option("--copy", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Copy NAME's file there.")
+@click.option("--copy", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Copy the file of NAME to DIR.")
 def command(name: str | None, folder: Path | None) -> int:
     """Lists the examples; with NAME, shows its source.
 
@@ -37,10 +37,10 @@ def command(name: str | None, folder: Path | None) -> int:
         return 0
     copy = folder / path.name
     if copy.exists():
-        raise UsageError(f"{copy} exists already.")
+        raise UsageError(f"{copy} already exists.", hint="Give another folder, or delete the file.")
     try:
         copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{copy} cannot be written: {error.strerror}.") from error
-    answer(f"{copy}: try  compile-doctor diagnose {copy}")
+    answer(f"Copied to {copy}. Next:  compile-doctor diagnose {copy}")
     return 0

@@ -7,12 +7,12 @@ import click
 from compile_doctor.cli.output import answer
 
 
-@click.command(name="explain", short_help="What a code means and how to fix it.")
+@click.command(name="explain", short_help="Explain what a code means and how to fix it.")
 @click.argument("code")
 def command(code: str) -> int:
-    """Explains CODE: one of ours (CD101, or its name graph-break), or one of torch's (GB0170).
+    """Explains CODE: a code of compile-doctor (CD101, or its name graph-break) or of torch (GB0170).
 
-    A JSON document's `schema` (compile-doctor/report/1) prints its JSON Schema.
+    For the `schema` of a JSON document (compile-doctor/report/1), prints its JSON Schema.
 
     \b
     Examples:

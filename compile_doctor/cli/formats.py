@@ -1,4 +1,4 @@
-"""The names of formats on the command line: ours are listed by `--help`, plug-ins' are looked up when one is asked for."""
+"""Format names on the command line: `--help` lists the built-in ones; those of plug-ins are looked up when needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from compile_doctor.render import formats, own_formats, renderer
 
 
 def is_format(name: str) -> bool:
-    """Whether there is such a format. Raises UsageError for a plug-in's that cannot be imported, before anything runs."""
+    """Whether the format exists. Raises UsageError, before anything runs, if a plug-in's cannot be imported."""
     if name in own_formats():
         return True
     known = name in formats()
@@ -26,7 +26,7 @@ class FormatName(click.types.StringParamType):
     name = "format"
 
     def get_metavar(self, *_: Any, **__: Any) -> str:
-        """`[json|text|…]`; that plug-ins have others is in docs/extending.md: to look for them would slow `--help`."""
+        """`[json|text|…]`, without those of plug-ins (docs/extending.md): looking for them would slow down `--help`."""
         return f"[{'|'.join(own_formats())}]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:

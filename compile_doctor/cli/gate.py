@@ -1,4 +1,4 @@
-"""What `check` and `baseline` share: the configuration, the run, the writing."""
+"""What `check` and `baseline` share: running the targets, and writing the results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from compile_doctor.recipes.catalogue import installed
 from compile_doctor.report.make import make_report
 from compile_doctor.run.fork_server import ForkServer
 
-EAGER = "--backend eager: breaks and recompilations are judged; kernels, attention and Inductor's errors are not seen"
+EAGER = "--backend eager: breaks and recompilations are compared; kernels, attention and Inductor errors are not seen"
 
 
 def check_targets(
@@ -36,7 +36,7 @@ def check_targets(
     use_cache: bool,
     output: OutputOptions,
 ) -> int:
-    """Runs, judges, and writes the gate in every format that was asked for."""
+    """Runs the targets, compares them with their baselines, writes every requested format; returns the exit code."""
     from compile_doctor.render import gate_renderer
 
     gate_renderer(output.format)  # raises for an unknown one, before anything runs
@@ -67,7 +67,11 @@ def check_targets(
 def _strict(outcome: Outcome) -> Outcome:
     if outcome.status != "better":
         return outcome
-    return replace(outcome, status="regression", reason="It got better, and the baseline does not say so.")
+    return replace(
+        outcome,
+        status="regression",
+        reason="It is better than its baseline (--strict-baseline). Run `compile-doctor baseline update`.",
+    )
 
 
 def update_baselines(
@@ -76,7 +80,7 @@ def update_baselines(
     forks: ForkServer | None,
     backend: str | None,
 ) -> int:
-    """Writes what was found; a target that could not be judged keeps its old baseline, and the exit code is 3."""
+    """Writes the baselines; a target without a result keeps its old baseline, and the exit code is 3."""
 
     def write(target: GateTarget, found: Evidence | DoctorError) -> Outcome:
         if isinstance(found, DoctorError):
@@ -97,23 +101,23 @@ def update_baselines(
 
 
 def _write(configuration: Configuration, entry: Baseline) -> str:
-    """What became of the file. Raises InconclusiveError if it cannot be written."""
+    """Writes the file; returns what happened to it, in words. Raises InconclusiveError if it cannot be written."""
     of = (configuration.baseline_dir, entry.target, entry.torch, entry.device)
     path, old = baseline_files.path_of(*of), baseline_files.find(*of)
     unreadable = ""
     try:
         baseline_files.load(old)
     except InconclusiveError as error:
-        unreadable = f" (in place of one that could not be used: {str(error).removesuffix('.')})"
+        unreadable = f" (replaces one that could not be used: {str(error).removesuffix('.')})"
     changed = baseline_files.write(path, entry)
     if old != path:
         old.unlink(missing_ok=True)
-        unreadable = f" (in place of {os.path.relpath(old)})"
+        unreadable = f" (replaces {os.path.relpath(old)})"
     return f"{'written' if changed else 'unchanged'}: {os.path.relpath(path)}{unreadable}"
 
 
 def prune_baselines(dry_run: bool) -> int:
-    """Deletes the files of targets that are gone. What cannot be read is named and stays: the exit code is 3 then."""
+    """Deletes baselines of targets that no longer exist. Files that cannot be read are named and kept (exit code 3)."""
     configuration, targets = choose(())
     names = {target.name for target in targets}
     code = 0

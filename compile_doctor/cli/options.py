@@ -1,4 +1,4 @@
-"""The options that commands share: declared once, checked as they are read, and passed to a command as one object of each kind."""
+"""The options that commands share: declared once, checked when they are read, passed on as one object per kind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 @dataclass(frozen=True)
 class CompileOptions:
-    """What is compiled and how; None leaves torch's default."""
+    """What is compiled, and how; None means torch's default."""
 
     device: str | None = None
     tokens: int | None = None
@@ -64,7 +64,7 @@ class OutputOptions:
 
 
 def settings(compiling: CompileOptions, running: RunOptions, **more: Any) -> Settings:
-    """The two as the child and the capture have them, with the defaults of Settings for what was not given."""
+    """Both as the Settings of the child and the capture, with its defaults for what was not given."""
     from compile_doctor.model.asked import Settings  # only here: --help has to be quick
 
     given = {**vars(compiling), **vars(running), **more}
@@ -72,7 +72,7 @@ def settings(compiling: CompileOptions, running: RunOptions, **more: Any) -> Set
 
 
 def gathered(kind: type[Any], parameter: str, *options: Decorator) -> Decorator:
-    """Declares `options`, and passes all that are fields of `kind` to the command as one argument, `parameter`."""
+    """Declares `options`, and passes those that are fields of `kind` to the command as one argument, `parameter`."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
@@ -99,7 +99,7 @@ class Seconds(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
-            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+            self.fail(f"{value!r} is not a valid number of seconds. Give a finite one, such as 60.", param, ctx)
         return number
 
 
@@ -117,17 +117,17 @@ def memory_limit_option(help_text: str) -> Decorator:
     return click.option("--memory-limit", metavar="SIZE", callback=_size, help=help_text)
 
 
-def capture_option(help_text: str = "Keep the evidence there, for `report`.") -> Decorator:
+def capture_option(help_text: str = "Keep the evidence in this folder, for `report`.") -> Decorator:
     return click.option("--capture", type=click.Path(path_type=Path), metavar="DIR", help=help_text)
 
 
 def check_patches(text: str | None) -> str | None:
-    """`auto`, ids that there are, both with commas between, or None. Raises UsageError for an unknown recipe, naming near ones."""
+    """`auto` and known ids, separated by commas, or None. Raises UsageError, naming similar ones, for an unknown id."""
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
     if [name.lower() for name in names] in ([], ["none"]):
         return None
     if len(names) == 1 and names[0].lower() == "auto" and not os.environ.get("COMPILE_DOCTOR_RECIPES"):
-        return "auto"  # nothing to look up: the shipped recipes are read where they are applied
+        return "auto"  # nothing to look up: the shipped recipes are read when they are applied
     from compile_doctor.recipes.catalogue import all_recipes, find_recipe
 
     all_recipes()
@@ -139,18 +139,18 @@ patches_option = click.option(
     metavar="auto|ID,…",
     envvar="COMPILE_DOCTOR_PATCHES",
     callback=lambda _context, _parameter, text: check_patches(text),
-    help="Apply these recipes first; `compile-doctor patches list` has them.",
+    help="Apply these recipes first; `compile-doctor patches list` shows them.",
 )
 
 
 def format_option(names: tuple[str, ...] = ("text", "json"), help_text: str | None = None) -> Decorator:
-    """`--format`; without `names` a report's, those of plug-ins too."""
+    """`--format`; without `names` the formats of a report, including those of plug-ins."""
     kind = click.Choice(names) if names else FormatName()
     return click.option("--format", type=kind, default="text", show_default=True, help=help_text)
 
 
 def files_option(names: tuple[str, ...], help_text: str) -> Decorator:
-    """`-o FORMAT:PATH`, split and checked before anything runs; without `names` a report's formats."""
+    """`-o FORMAT:PATH`, split and checked before anything runs; without `names` the formats of a report."""
 
     def split(_context: click.Context, _parameter: click.Parameter, items: tuple[str, ...]) -> Any:
         return tuple(_format_and_path(item, names) for item in items)
@@ -163,7 +163,7 @@ def _format_and_path(item: str, names: tuple[str, ...]) -> tuple[str, Path]:
     if not colon or not path or not (name in names if names else is_format(name)):
         raise UsageError(f"-o {item}: give FORMAT:PATH, with FORMAT one of {', '.join(names or formats())}.")
     if not Path(path).resolve().parent.is_dir():
-        raise UsageError(f"-o {item}: {Path(path).resolve().parent} is no directory.")
+        raise UsageError(f"-o {item}: {Path(path).resolve().parent} is not a directory. Create it first.")
     return name, Path(path)
 
 
@@ -177,11 +177,13 @@ report_options = gathered(
         type=click.Choice(["error", "warning", "never"]),
         default="error",
         show_default=True,
-        help="Exit 1 at this severity.",
+        help="Exit 1 if there is a finding of at least this severity.",
     ),
-    click.option("-v", "--verbose", count=True, help="All findings, what was seen, and what could not be checked."),
     click.option(
-        "-q", "--quiet", is_flag=True, help="No progress on stderr; print the report only where something fails."
+        "-v", "--verbose", count=True, help="Show all findings, their evidence, and what could not be checked."
+    ),
+    click.option(
+        "-q", "--quiet", is_flag=True, help="No progress on stderr; print the report only if something fails."
     ),
 )
 """--format, -o, --fail-on, -v and -q of the commands that make a report."""

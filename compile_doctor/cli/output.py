@@ -1,4 +1,4 @@
-"""The writing that every command shares."""
+"""Writing reports and answers, for every command."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def prepare() -> None:
 
 
 def finish(evidence: Evidence, output: OutputOptions) -> int:
-    """Makes the report, writes it everywhere it was asked for, and returns the exit code."""
+    """Makes the report, writes it to every requested output, and returns the exit code."""
     from compile_doctor.report.make import make_report
 
     return write_report(make_report(evidence), output)
 
 
 def write_report(report: Report, output: OutputOptions) -> int:
-    """Writes a report everywhere it was asked for, and returns the exit code."""
+    """Writes a report to every requested output, and returns the exit code."""
     from compile_doctor.render import renderer
     from compile_doctor.report.make import exit_code
 
@@ -58,7 +58,7 @@ def write_report(report: Report, output: OutputOptions) -> int:
 
 
 def write(found: _Found, renderer: Callable[[str], Renderer[_Found]], output: OutputOptions, failed: bool) -> None:
-    """Writes what was found to files, to the summary of a step of GitHub Actions, and, with `-q` only if it `failed`, to stdout."""
+    """Writes to files, to the step summary of GitHub Actions, and to stdout (with `-q` only if it `failed`)."""
     for name, path in output.files:
         write_file(f"-o {name}:{path}", path, renderer(name)(found, max(output.verbose, 1)))
     github = output.format == "github"
@@ -69,7 +69,7 @@ def write(found: _Found, renderer: Callable[[str], Renderer[_Found]], output: Ou
 
 
 def write_file(option: str, path: Path, text: str) -> None:
-    """Raises UsageError, naming the option, where the file cannot be written."""
+    """Raises UsageError, naming the option, if the file cannot be written."""
     try:
         path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
@@ -77,29 +77,29 @@ def write_file(option: str, path: Path, text: str) -> None:
 
 
 def answer(found: Any) -> None:
-    """What a command without a report says, on stdout: text as it is, anything else as JSON."""
+    """Prints the result of a command without a report to stdout: text unchanged, anything else as JSON."""
     text = found if isinstance(found, str) else json.dumps(clean(found), indent=2)
     say(text.removesuffix("\n"), error=False)
 
 
 def print_data(render: Callable[[bool], str], commands: bool = False) -> None:
-    """Writes `render(colour)` to stdout, in colour on a terminal. Raises UsageError if stdout takes nothing.
+    """Writes `render(colour)` to stdout, in colour on a terminal. Raises UsageError if stdout cannot be written.
 
-    `commands`: it is meant for the runner of GitHub Actions.
+    `commands`: the text contains workflow commands for the runner of GitHub Actions.
     """
     colour = (sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
     try:
         text = render(colour)  # clean already: see `cleaned`
         sys.stdout.write(text if commands else without_commands(text))
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read it had enough: `| head`. The exit code stays that of the verdict
+    except BrokenPipeError:  # the reader has closed the pipe, as in `| head`. The exit code stays that of the verdict
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except OSError as error:
         raise UsageError(f"The report cannot be written to stdout: {error.strerror}.") from error
 
 
 def write_summary(markdown: Callable[[], str]) -> None:
-    """In a step of GitHub Actions ten annotations are shown: the whole goes into the step's summary."""
+    """Adds all findings to the step summary, because GitHub Actions shows only ten annotations per step."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
         try:

@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 DTYPES = ("float32", "bfloat16", "float16")
 
 
-@click.command(name="parity", short_help="Does attention compute the right thing?")
+@click.command(name="parity", short_help="Check that attention, or a compiled model, computes the right values.")
 @click.argument("target", required=False)
 @click.option(
-    "--suite", is_flag=True, help="Every implementation that torch has, over masks, decoding, heads and dtypes."
+    "--suite", is_flag=True, help="Check every implementation in torch, over masks, decoding, heads and dtypes."
 )
 @click.option(
     "--dtype",
     "dtypes",
     multiple=True,
     type=click.Choice([*DTYPES, "all"]),
-    help="May be repeated [float32].",
+    help="dtype of the suite; may be repeated [float32].",
 )
 @click.option("--device", metavar="NAME", default=None, help="cpu, cuda, … [cpu].")
 @click.option(
@@ -47,7 +47,7 @@ DTYPES = ("float32", "bfloat16", "float16")
     type=click.Choice(["forward", "backward", "both"]),
     default="both",
     show_default=True,
-    help="Outputs, the gradients of q, k and v, or both.",
+    help="Compare outputs, the gradients of q, k and v, or both.",
 )
 @click.option(
     "--only",
@@ -55,26 +55,26 @@ DTYPES = ("float32", "bfloat16", "float16")
     metavar="PATTERN",
     help="Cases, heads or implementations: 'causal*', gqa, 'sdpa-*'; may be repeated.",
 )
-@click.option("-j", "--jobs", type=click.IntRange(1, 64), help="Processes at a time [one per core, at most 4].")
-@click.option("--seed", type=click.IntRange(0), help="Of the suite's random inputs [0].")
-@click.option("--grad/--no-grad", default=None, help="A model's gradients too [where it has them].")
+@click.option("-j", "--jobs", type=click.IntRange(1, 64), help="Parallel processes [one per core, at most 4].")
+@click.option("--seed", type=click.IntRange(0), help="Seed of the suite's random inputs [0].")
+@click.option("--grad/--no-grad", default=None, help="Compare a model's gradients too [if it has any].")
 @click.option(
     "--chunk",
     "chunks",
     type=click.IntRange(1),
     multiple=True,
     metavar="N",
-    help="Positions per step for a model that decodes; may be repeated [1, and a few larger ones].",
+    help="Positions per step, for a model that decodes; may be repeated [1, and a few larger ones].",
 )
-@click.option("--tokens", type=click.IntRange(1), metavar="N", help="A model's: passed to example_inputs(tokens=N).")
-@click.option("--backend", metavar="NAME", help="A model's: torch.compile's backend [inductor].")
-@click.option("--as-is", is_flag=True, help="Do not compile the model: it does so itself.")
-@capture_option("Keep a model's evidence there, for `report`.")
+@click.option("--tokens", type=click.IntRange(1), metavar="N", help="For a model: pass N to example_inputs(tokens=N).")
+@click.option("--backend", metavar="NAME", help="For a model: torch.compile's backend [inductor].")
+@click.option("--as-is", is_flag=True, help="Do not compile the model, because it calls torch.compile itself.")
+@capture_option("Keep a model's evidence in this folder, for `report`.")
 @click.option(
     "--timeout",
     type=Seconds(),
     metavar="SECONDS",
-    help="For one comparison of the suite, its compilation included [300]; for a model's whole run [900].",
+    help="Limit for one comparison of the suite, including its compilation [300], or for a model's whole run [900].",
 )
 @patches_option
 @gathered(CompileOptions, "compiling")
@@ -84,8 +84,8 @@ DTYPES = ("float32", "bfloat16", "float16")
     "output",
     format_option(formats("parity"), "What to print on stdout."),
     files_option(formats("parity"), "Also write a file; may be repeated."),
-    click.option("-v", "--verbose", count=True, help="A row for each kind of heads, with every figure."),
-    click.option("-q", "--quiet", is_flag=True, help="No progress; print only where something fails."),
+    click.option("-v", "--verbose", count=True, help="Show a row for each kind of heads, with every figure."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress; print only if something fails."),
 )
 def command(
     target: str | None,
@@ -100,16 +100,16 @@ def command(
     running: RunOptions,
     output: OutputOptions,
 ) -> int:
-    """Compares attention with a float64 reference that is written out plainly, or a compiled model with eager.
+    """Compares attention with a plain float64 reference, or a compiled model with eager mode.
 
     \b
     TARGET is one of
-      model.py            as for `diagnose`: outputs, gradients and state, compiled against eager; and where the file has
-                          full(model, inputs) and incremental(model, inputs, chunk), decoding against the full run
+      model.py            as for `diagnose`: compares compiled and eager outputs, gradients and state; if the file has
+                          full(model, inputs) and incremental(model, inputs, chunk), also decoding with the full run
       file.py:attention   attention(q, k, v, *, mask_mod=None, score_mod=None, scale=None), with the shapes of
-                          flex_attention: the suite's cases; NotImplementedError means that it does not support one
+                          flex_attention: runs the suite's cases; it may raise NotImplementedError for some
 
-    Exit code 0: something was compared, and all of it is right; 1: something is wrong; 3: nothing could be run.
+    Exit code 0: everything that was compared is right; 1: something is wrong; 3: nothing could be compared.
 
     \b
     Examples:
@@ -133,14 +133,16 @@ def command(
         chosen = attention_function(parsed)
         if chosen is None:
             if why := why_none(parsed):
-                raise UsageError(f"{target} is no attention function, and no model. {why}")
-            _refuse("the suite and for attention functions", only=only, seed=seed, dtype=dtypes, jobs=jobs)
+                raise UsageError(f"{target} is not a valid target: neither an attention function nor a model. {why}")
+            about = "the suite and for attention functions"
+            _refuse(about, f"{target} is a model", only=only, seed=seed, dtype=dtypes, jobs=jobs)
             from compile_doctor.cli.parity_model import model_parity
 
             wanted = settings(compiling, running, chunks=chunks)
             return _write(model_parity(parsed, wanted, compiling.grad, progress, running.capture), output)
     _refuse(
         "models",
+        f"{target} is an attention function" if target else "--suite has none",
         chunk=chunks,
         tokens=compiling.tokens,
         backend=compiling.backend,
@@ -173,8 +175,8 @@ def _write(found: Parity, output: OutputOptions) -> int:
     return found.exit_code
 
 
-def _refuse(about: str, **options: Any) -> None:
-    """Raises UsageError for an option that would be without effect."""
+def _refuse(about: str, here: str, **options: Any) -> None:
+    """Raises UsageError for an option that would have no effect."""
     for name, value in options.items():
         if value not in (None, ()):
-            raise UsageError(f"--{name.replace('_', '-')} is for {about}, and this is none.")
+            raise UsageError(f"--{name.replace('_', '-')} is for {about}, and {here}. Omit it.")

@@ -1,4 +1,4 @@
-"""Parity for a target that is a model: compiled against eager, gradients too, and decoding against the full run."""
+"""Parity for a target that is a model: compares compiled with eager, gradients too, and decoding with the full run."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from compile_doctor.targets.target import Target, not_a_target
 def model_parity(
     target: Target, settings: Settings, grad: bool | None, progress: Progress, capture: Path | None = None
 ) -> Parity:
-    """One diagnosis with numerics; a second one, forward only, where gradients cannot be had and were not insisted on.
+    """One diagnosis with numerics; a second one, forward only, if the gradients fail and `grad` does not require them.
 
     `settings` as for `diagnose`: device, tokens (one size, no ladder), backend, mode, dynamic, as_is, repeat, timeout,
-    memory_limit and patches, and `chunks` (`--chunk N`, repeatable; empty: a choice). `grad` is `--grad/--no-grad`; None,
-    without either: gradients where the target has them. `capture` keeps the evidence.
+    memory_limit and patches, and `chunks` (`--chunk N`, repeatable; empty: a choice). `grad` is `--grad/--no-grad`;
+    None means gradients if the target has any. `capture` is the folder that keeps the evidence.
 
-    Raises UsageError for what is no target or no option of torch.compile, and where the target cannot be imported or
-    built; InconclusiveError (exit code 3) where it fails in eager mode too, timed out, or nothing was compiled.
+    Raises UsageError for an invalid target or option of torch.compile, and if the target cannot be imported or built;
+    InconclusiveError (exit code 3) if it fails in eager mode too, timed out, or nothing was compiled.
     """
     with ExitStack() as stack:
         folder = (capture or stack.enter_context(scratch())).resolve()
@@ -42,13 +42,13 @@ def model_parity(
         backward = None
         if grad is None and _fails(report):
             backward = _without_gradients(evidence)
-            progress.say("it failed with gradients; running forward only")
+            progress.say("the run with gradients failed; running forward only")
             evidence, report = diagnosed(False)
     return _parity(target, evidence, report, backward)
 
 
 def _fails(report: Report) -> bool:
-    """Whether the run failed in a way that gradients may be the reason of; not if the target could not even be built."""
+    """Whether the run failed in a way that gradients may have caused; False if the target could not even be built."""
     facts = [finding.facts for finding in report.findings]
     return any(one.stops or (one.target_fails and one.exit_code == 3) for one in facts)
 
@@ -58,13 +58,13 @@ def _is_shown(finding: Finding) -> bool:
 
 
 def _without_gradients(evidence: Evidence) -> Cell:
-    """The cell of the backward pass that failed: torch's refusal in both runs, or in the compiled one."""
+    """The cell of the backward pass that failed, with torch's error in the eager run, or else in the compiled one."""
     refused = evidence.failure("eager") or evidence.failure("compiled")
     link = refused.chain[-1] if refused and refused.chain else None
     reason = (
         f"{link.type.rpartition('.')[2]}: {link.message.strip().partition(chr(10))[0][:160]}"
         if link
-        else "the run died"
+        else "the process died"
     )
     unsupported = evidence.failure("eager") is not None or (link is not None and link.type == "NotImplementedError")
     status = "UNSUPPORTED" if unsupported else "FAIL"
@@ -114,15 +114,15 @@ def _no_result(target: Target, outcome: Finding) -> UsageError | InconclusiveErr
     kind = UsageError if outcome.facts.exit_code == 2 else InconclusiveError
     return kind(
         f"{target.text}: {outcome.title}. {outcome.message}",
-        hint=f"More: compile-doctor diagnose {target.text} ({outcome.code})",
+        hint=f"For details ({outcome.code}), run  compile-doctor diagnose {target.text}",
     )
 
 
 def _notes(evidence: Evidence, report: Report) -> list[str]:
-    """How the comparison was made, what recipes were active, and what else the diagnosis found."""
+    """How the comparison was made, which recipes were active, and what else the diagnosis found."""
     found = [note for one in evidence.comparisons for note in one.notes]
     active = [patch.id for patch in report.patches if patch.state == "active"]
-    found += [f"recipes active: {', '.join(active)}"] if active else []
+    found += [f"active recipes: {', '.join(active)}"] if active else []
     others = sorted({f.code for f in report.findings if f.severity == "error" and not _is_shown(f)})
     found += [f"part of it may have run without torch.compile: `diagnose` finds {', '.join(others)}"] if others else []
     return list(dict.fromkeys(found))

@@ -19,10 +19,10 @@ _output = gathered(OutputOptions, "output", format_option())
     "--recipes",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="A folder of your own recipes besides, with their code in its patches/.",
+    help="A folder with additional recipes of your own; their code is in its patches/.",
 )
 def command(recipes: str | None) -> None:
-    """Lists, explains and proves the recipes: version-specific workarounds that are applied at import, and reverted.
+    """Lists, explains and verifies the recipes: version-specific workarounds, applied at import, which can be reverted.
 
     \b
     Examples:
@@ -33,15 +33,15 @@ def command(recipes: str | None) -> None:
     """
     if recipes:
         if not os.path.isdir(recipes):
-            raise UsageError(f"--recipes {recipes}: there is no such folder.")
+            raise UsageError(f"--recipes {recipes}: the folder does not exist.")
         os.environ["COMPILE_DOCTOR_RECIPES"] = os.path.abspath(recipes)
 
 
-@command.command(name="list", short_help="Which recipes are about this torch.")
-@click.option("--all", "everything", is_flag=True, help="Those for other versions and machines too.")
+@command.command(name="list", short_help="List the recipes for this torch.")
+@click.option("--all", "everything", is_flag=True, help="Include recipes for other versions and machines.")
 @_output
 def list_(everything: bool, output: OutputOptions) -> int:
-    """Shows the recipes by version and platform; torch is not imported for it (`patches status` does that).
+    """Lists the recipes for this torch version and platform, without importing torch (`patches status` imports it).
 
     \b
     Example:
@@ -54,10 +54,10 @@ def list_(everything: bool, output: OutputOptions) -> int:
     return 0
 
 
-@command.command(short_help="What one recipe mends, how, and where it was proven.")
+@command.command(short_help="Show what one recipe fixes, how, and where it was verified.")
 @click.argument("name", metavar="ID")
 def show(name: str) -> int:
-    """Shows everything that a recipe says: symptom, cause, workaround by hand, range, what it changes, its proof.
+    """Shows the whole recipe: symptom, cause, manual workaround, versions, what it changes, and its verification.
 
     \b
     Example:
@@ -70,14 +70,14 @@ def show(name: str) -> int:
     return 0
 
 
-@command.command(short_help="Import torch, apply the chosen recipes, and say which stand.")
-@click.option("--patches", metavar="auto|ID,…", help="What to apply [COMPILE_DOCTOR_PATCHES, else auto].")
-@click.option("--all", "everything", is_flag=True, help="Recipes for other versions and machines too.")
+@command.command(short_help="Import torch, apply the chosen recipes, and show which are active.")
+@click.option("--patches", metavar="auto|ID,…", help="The recipes to apply [COMPILE_DOCTOR_PATCHES, else auto].")
+@click.option("--all", "everything", is_flag=True, help="Include recipes for other versions and machines.")
 @_output
 def status(patches: str | None, everything: bool, output: OutputOptions) -> int:
-    """Does in a fresh process what `import compile_doctor.auto` does, imports torch's compiler, and asks every guard.
+    """Runs `import compile_doctor.auto` in a fresh process, imports torch's compiler, and evaluates every guard.
 
-    Exit code 1 where a recipe failed.
+    Exit code 1 if a recipe failed.
 
     \b
     Example:
@@ -90,16 +90,18 @@ def status(patches: str | None, everything: bool, output: OutputOptions) -> int:
     return 1 if any(one["state"] == "failed" for one in found["recipes"]) else 0
 
 
-@command.command(short_help="Prove recipes: fails without, passes with, fails once reverted.")
+@command.command(short_help="Verify recipes: fails without, passes with, fails after it is reverted.")
 @click.argument("names", nargs=-1, metavar="[ID]…")
-@click.option("--all", "everything", is_flag=True, help="Recipes for other versions too: their program should pass.")
-@click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Recipes at a time.")
-@click.option("--table", type=click.Path(dir_okay=False), metavar="FILE", help="Put the results into VERIFIED.md.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Include recipes for other versions: their program should pass."
+)
+@click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Recipes run in parallel.")
+@click.option("--table", type=click.Path(dir_okay=False), metavar="FILE", help="Add the results to FILE (VERIFIED.md).")
 @_output
 def verify(names: tuple[str, ...], everything: bool, jobs: int, table: str | None, output: OutputOptions) -> int:
-    """Runs each recipe's program in fresh processes, without it, with it, and once more when it is reverted.
+    """Runs each recipe's program in fresh processes: without the recipe, with it, and after it is reverted.
 
-    Without names: those about this torch. Exit code 1 where one does not hold, 3 where there was none to prove.
+    Without an ID: the recipes for this torch. Exit code 1 if a verification fails, 3 if there was none to run.
 
     \b
     Examples:
@@ -126,7 +128,7 @@ def verify(names: tuple[str, ...], everything: bool, jobs: int, table: str | Non
     if table:
         merge(Path(table), proofs, [recipe.id for recipe in all_recipes()])
     if not proofs:
-        say("No recipe was proven: none of these has a program for this torch.")
+        say("No recipe was verified: none of these has a program for this torch.")
         return 3
     return 0 if all(proof.ok for proof in proofs) else 1
 
@@ -136,9 +138,9 @@ def _words(proof: object) -> str:
 
     assert isinstance(proof, Proof)
     if not proof.affected:
-        said = f"torch {proof.torch} is not affected: {proof.without} without it"
+        result = f"torch {proof.torch} is not affected: {proof.without} without it"
     elif not proof.patched:
-        said = f"torch {proof.torch}: {proof.without}, as it should: the recipe only warns"
+        result = f"torch {proof.torch}: {proof.without}, as expected: the recipe only warns"
     else:
-        said = f"torch {proof.torch}: {proof.without} without, {proof.with_} with, {proof.reverted} once reverted"
-    return said + (f"\n     {proof.reason}" if proof.reason and not proof.ok else "")
+        result = f"torch {proof.torch}: {proof.without} without, {proof.with_} with, {proof.reverted} after reverting"
+    return result + (f"\n     {proof.reason}" if proof.reason and not proof.ok else "")

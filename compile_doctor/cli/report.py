@@ -10,11 +10,11 @@ from compile_doctor.cli.options import OutputOptions, report_options
 from compile_doctor.cli.output import finish
 
 
-@click.command(name="report", short_help="Render a saved capture again; needs no torch.")
+@click.command(name="report", short_help="Render a saved capture again, without torch.")
 @click.argument("capture", type=click.Path(path_type=Path))
 @report_options
 def command(capture: Path, output: OutputOptions) -> int:
-    """Renders CAPTURE (a directory from --capture, zipped or not, or one of TORCH_TRACE files) without torch.
+    """Renders CAPTURE (a directory from --capture, zipped or not, or a directory of TORCH_TRACE files) without torch.
 
     \b
     Examples:

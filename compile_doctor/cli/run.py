@@ -20,22 +20,22 @@ from compile_doctor.cli.output import finish, prepare
 
 @click.command(
     name="run",
-    short_help="Observe a program that compiles by itself.",
+    short_help="Observe a program that calls torch.compile itself.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @gathered(
     RunOptions,
     "running",
     capture_option(),
-    click.option("--timeout", type=Seconds(), metavar="SECONDS", help="Stop the command then [never]."),
+    click.option("--timeout", type=Seconds(), metavar="SECONDS", help="Stop the command after this time [never]."),
     patches_option,
 )
 @report_options
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD…")
 def command(cmd: tuple[str, ...], running: RunOptions, output: OutputOptions) -> int:
-    """Runs CMD as it is and reports what torch.compile did in it and in every process that it starts.
+    """Runs CMD unchanged and reports what torch.compile did in it and in every process that it starts.
 
-    The command's output goes to stderr, the report to stdout. Where the command fails, its exit status is passed on.
+    The command's output goes to stderr, the report to stdout. If the command fails, its exit status is passed on.
 
     \b
     Examples:

@@ -26,10 +26,10 @@ def finish_trial(evidence: Evidence, target: Target, settings: Settings, folder:
     report = make_report(evidence)
     names = helpful_recipes(report)
     if not names:
-        progress.say("no recipe is known for what was found: nothing to try")
+        progress.say("no known recipe is about these findings: nothing to try")
         return write_report(report, output)
     chosen = ",".join(filter(None, [settings.patches, *names]))
-    progress.say(f"again, with {chosen}")
+    progress.say(f"running again with {chosen}")
     keep = not report.temporary
     second = diagnose(target, replace(settings, patches=chosen), folder / "with-recipes", keep, progress)
     report = replace(report, trial=compare(report, make_report(second)))

@@ -1,4 +1,4 @@
-"""The pre-merge gate: configured targets are run, held against their baselines, and pass, regress or stay inconclusive.
+"""The pre-merge gate runs the configured targets and compares each with its baseline: pass, regression or inconclusive.
 
-`config` reads pyproject.toml, `check_targets` runs, `decide` compares, `outcome` is what a format shows.
+`config` reads pyproject.toml, `check_targets` runs the targets, `decide` compares, `outcome` is what formats show.
 """

@@ -1,7 +1,7 @@
-"""A report reduced to what is deterministic and can be lived with, kept as one small sorted JSON per target, torch and device.
+"""A report reduced to what is deterministic, stored as one small sorted JSON file per target, torch and device.
 
-No lines, counts of occurrences, times or hashes of a run: moved code, a renamed local variable or a patch release of torch
-changes nothing. `baseline_files.py` has the files.
+It has no line numbers, counts of occurrences, times or hashes of a run, so that moved code, a renamed local variable or
+a patch release of torch changes nothing. `baseline_files.py` reads and writes the files.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _ON_A_NAME = re.compile(
     r"(size|stride|rank|dtype|requires_grad|device|type|none|value|length|keys|identity|closure|shape-range|function):"
     r"(?!self\b)[A-Za-z_]\w*"
 )
-"""The cause of a recompilation, where what varies begins with a name that the function gives it."""
+"""The cause of a recompilation if what varies begins with a local name of the function."""
 ABOUT_THE_MACHINE = ("machine", "patches")
-"""Categories of findings about the environment, not about the code: shown, and never part of a baseline."""
+"""Categories of findings about the environment, not the code. They are shown, but never part of a baseline."""
 
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Positive = Annotated[int, Meta(ge=1, le=10**15)]
@@ -36,7 +36,7 @@ Word = Annotated[str, Meta(pattern=r"\S")]
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What the figures depend on; a baseline that was made with others is not comparable. Only what is not the default."""
+    """Settings that the figures depend on: a baseline with others is not comparable. Defaults are left out."""
 
     tokens: Positive | None = None
     backend: Word | None = None
@@ -47,14 +47,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     repeat: Positive | None = None
     patches: Word | None = None
     device: Word | None = None
-    """The one that was asked for."""
+    """The requested device."""
     numerics: bool = False
     memory_limit: Positive | None = None
-    """How far the ladder of sizes went may depend on it."""
+    """The sizes that ran may depend on it."""
 
 
 class Summary(Struct, frozen=True, forbid_unknown_fields=True):
-    """Of the report's."""
+    """The figures of the report's summary that are deterministic."""
 
     graphs: Count
     ops_captured: Count
@@ -64,7 +64,7 @@ class Summary(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Entry(Struct, frozen=True, forbid_unknown_fields=True):
-    """A finding, as far as it stays the same while code moves."""
+    """A finding, reduced to what stays the same when code moves."""
 
     code: Annotated[str, Meta(pattern=r"^[A-Z]{2,6}[0-9]{3}\Z")]
     upstream: str | None
@@ -74,7 +74,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     cause: str
 
     def __post_init__(self) -> None:
-        """A place is whole; msgspec makes an error with the entry's number of it."""
+        """Checks that a location is complete; msgspec adds the entry's number to the error."""
         if (self.file is None) != (self.function is None):
             raise ValueError("Expected both `file` and `function` to be null, or none of them")
 
@@ -86,12 +86,12 @@ class Call(Struct, frozen=True, forbid_unknown_fields=True):
     function: str
     api: Word
     number: Positive
-    """Counts the calls of one API in a function, in the order of their lines."""
+    """1, 2, … for the calls of one API in a function, in the order of their lines."""
     verdict: Literal["fused", "unverified", "mixed", "dense"]
 
 
 class Baseline(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file."""
+    """The complete file."""
 
     schema: Literal["compile-doctor/baseline/1"]
     target: Word
@@ -104,7 +104,7 @@ class Baseline(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def snapshot(name: str, report: Report) -> Baseline:
-    """What is written down of a report."""
+    """The baseline of a report."""
     report = relative(report)
     return Baseline(
         SCHEMA,
@@ -123,13 +123,13 @@ def _is_kept(finding: Finding) -> bool:
 
 
 def identity(finding: Finding) -> Entry:
-    """Code, upstream id, owner, file, qualified name and normalised cause: an argument may be called what it likes."""
+    """Code, upstream id, owner, file, qualified name and normalised cause: a renamed argument does not change it."""
     place = finding.location
     return Entry(
         finding.code,
         None if finding.baseline_cause else finding.upstream,
         finding.owner,  # type: ignore[arg-type]  # checked before it is written
-        # Where a package lies is the machine's affair; which file of it is not.
+        # The folder of a package depends on the machine; the file within it does not.
         _portable(place.file) if place else None,
         place.function if place else None,
         finding.baseline_cause or _ON_A_NAME.sub(r"\1:*", finding.cause),
@@ -164,19 +164,19 @@ def _attention(report: Report) -> tuple[Call, ...]:
 
 
 def sorted_by(entry: Entry) -> tuple[str, ...]:
-    """What entries are sorted by: all of it, as text."""
+    """The sort key of entries: all fields, as text."""
     return tuple(map(str, msgspec.structs.astuple(entry)))
 
 
 def text_of(entry: Baseline) -> str:
-    """The file's text: sorted, one value per line, so that a change in review is a line."""
+    """The file's text: sorted, one value per line, so that a change is one line in review."""
     return json.dumps(msgspec.to_builtins(entry), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def parse(content: bytes) -> Baseline:
-    """The baseline in a file's bytes. Raises InconclusiveError, which names the field, for anything that is not one."""
+    """The baseline in a file's bytes. Raises InconclusiveError, naming the field, if it is not valid."""
     try:
-        # Typed first: what is wrong is not built, so that memory stays small. Then once more, for what that lets pass.
+        # Typed first: memory stays small, because invalid values are not built. Then again for duplicate keys.
         entry = msgspec.json.decode(content, type=Baseline)
         json.loads(content, object_pairs_hook=_object)
     except msgspec.ValidationError as error:
@@ -196,7 +196,7 @@ class _Envelope(Struct):
 def _other_schema(content: bytes) -> str:
     with contextlib.suppress(msgspec.DecodeError, RecursionError):
         found = msgspec.json.decode(content, type=_Envelope).schema
-        return f"its schema is {found[:80]!r}, this version reads {SCHEMA}" if found != SCHEMA else ""
+        return f"its schema is {found[:80]!r}, but this version reads {SCHEMA}" if found != SCHEMA else ""
     return ""
 
 
@@ -206,11 +206,11 @@ def _in_words(error: msgspec.ValidationError) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """One JSON object; a key that is there twice, as after a merge, would hide what the other one says."""
+    """One JSON object. Raises InconclusiveError for a duplicate key (as after a merge), which would hide a value."""
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
-        raise InconclusiveError(f"{twice[:80]!r} is there twice in one object")
+        raise InconclusiveError(f"the key {twice[:80]!r} occurs twice in one object")
     return found
 
 
@@ -221,13 +221,15 @@ def _check_calls(calls: Iterable[Call]) -> None:
     for (file, function, api), found in numbers.items():
         if sorted(found) != list(range(1, len(found) + 1)):
             listed = ", ".join(map(str, sorted(found)))
-            raise InconclusiveError(f"attention: the calls of {api} in {function} ({file}) are numbered {listed}")
+            raise InconclusiveError(
+                f"attention: the calls of {api} in {function} ({file}) are numbered {listed}, not from 1 upwards"
+            )
 
 
 def foreign(known: Baseline, found: Baseline) -> str:
-    """What the first one was made of, if that is not what the other one is of: another target, torch or device."""
+    """How target, torch or device of the first baseline differ from the second one's; empty if they do not."""
     keys = [key for key in ("target", "torch", "device") if getattr(known, key) != getattr(found, key)]
-    return ", ".join(f"{key} {getattr(known, key)!r} instead of {getattr(found, key)!r}" for key in keys)
+    return ", ".join(f"{key} {getattr(known, key)!r}, not {getattr(found, key)!r}" for key in keys)
 
 
 def differing(known: Settings, found: Settings) -> str:
@@ -241,7 +243,7 @@ One = TypeVar("One")
 
 
 def differences(old: Sequence[One], new: Sequence[One]) -> tuple[list[One], list[One]]:
-    """(gone, new) of two lists of entries; one that is there twice counts twice."""
+    """(gone, new) of two lists of entries; an entry that occurs twice counts twice."""
     _, gone, added = paired(old, new, lambda one: one)
     return gone, added
 
@@ -249,7 +251,7 @@ def differences(old: Sequence[One], new: Sequence[One]) -> tuple[list[One], list
 def paired(
     old: Sequence[One], new: Sequence[One], key: Callable[[One], Any]
 ) -> tuple[list[tuple[One, One]], list[One], list[One]]:
-    """(pairs, old ones left, new ones left): each new entry with the first old one of the same key."""
+    """(pairs, remaining old ones, remaining new ones): pairs each new entry with the first old one of the same key."""
     waiting: dict[Any, deque[int]] = defaultdict(deque)
     for number, one in enumerate(old):
         waiting[key(one)].append(number)
@@ -265,5 +267,5 @@ def paired(
 
 
 def without(field: str) -> Callable[[Entry], tuple[Any, ...]]:
-    """What entries are paired by: all but one of their fields."""
+    """A key for `paired`: all fields of an entry except one."""
     return attrgetter(*(name for name in Entry.__struct_fields__ if name != field))

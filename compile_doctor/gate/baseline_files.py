@@ -1,4 +1,4 @@
-"""Where baselines lie and how they are read and written: a file for each target, torch minor version and device."""
+"""Finds, reads and writes baselines: one file for each target, torch minor version and device."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from compile_doctor.errors import InconclusiveError
 from compile_doctor.gate.baseline import Baseline, minor, parse, text_of
 
 LARGEST = 4 << 20
-"""Bytes of a baseline: some 20,000 findings."""
+"""Largest size of a baseline in bytes: about 20,000 findings."""
 _PLAIN = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,98}[a-z0-9_])?")
-"""Names that are file names everywhere, on file systems that know no upper case too."""
+"""Names that are valid file names everywhere, including file systems that ignore case."""
 
 
 def path_of(folder: Path, name: str, torch: str, device: str) -> Path:
-    """`vit.torch-2.13.cpu.json`; no two targets share one: `vit/a` is `vit-a-8d3aa2fd.torch-2.13.cpu.json`."""
+    """`vit.torch-2.13.cpu.json`, different for each target: `vit/a` has `vit-a-8d3aa2fd.torch-2.13.cpu.json`."""
     if _PLAIN.fullmatch(name):
         return _path(folder, name, torch, device)
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
@@ -30,7 +30,7 @@ def path_of(folder: Path, name: str, torch: str, device: str) -> Path:
 
 
 def _older(folder: Path, name: str, torch: str, device: str) -> Path:
-    """Its path before names were kept apart; another target's baseline may be there."""
+    """The path in older versions, which may have another target's baseline, because names were not made unique."""
     return _path(folder, re.sub(r"[^\w.-]+", "-", name)[:200].strip("-.") or "target", torch, device)
 
 
@@ -39,7 +39,7 @@ def _path(folder: Path, name: str, torch: str, device: str) -> Path:
 
 
 def find(folder: Path, name: str, torch: str, device: str) -> Path:
-    """Where the target's baseline is, or has to be written."""
+    """The path of the target's baseline, or where to write it."""
     path = path_of(folder, name, torch, device)
     older = _older(folder, name, torch, device)
     if older != path and not os.path.lexists(path):
@@ -51,12 +51,12 @@ def find(folder: Path, name: str, torch: str, device: str) -> Path:
 
 
 def known(folder: Path, name: str, torch: str) -> bool:
-    """Whether there may be a baseline of the target for this torch, on whatever device."""
+    """Whether there may be a baseline of the target for this torch, on any device."""
     return any(any(folder.glob(place(folder, name, torch, "*").name)) for place in (path_of, _older))
 
 
 def load(path: Path) -> Baseline | None:
-    """None if there is none. Raises InconclusiveError, with file and field, for one that cannot be read."""
+    """The baseline, or None without a file. Raises InconclusiveError, with file and field, if it is not valid."""
     try:
         return parse(read_bytes(path, LARGEST))
     except FileNotFoundError:
@@ -68,17 +68,17 @@ def load(path: Path) -> Baseline | None:
 
 
 def write(path: Path, entry: Baseline) -> bool:
-    """Whether the file changed. Whole or not at all: another process reads the old one or the new one.
+    """Writes the file; returns whether it changed. Atomic: another process reads the old file or the new one.
 
-    Raises InconclusiveError if it cannot be written, or could not be read again.
+    Raises InconclusiveError if it cannot be written, or could not be read afterwards.
     """
     content = text_of(entry).encode("utf-8", "backslashreplace")
     try:
         parse(content)
         if len(content) > LARGEST:
-            raise InconclusiveError(f"it would hold more than {LARGEST:,} bytes")
+            raise InconclusiveError(f"it would have more than {LARGEST:,} bytes")
     except InconclusiveError as error:
-        raise InconclusiveError(f"What was seen does not make a baseline: {error}.") from error
+        raise InconclusiveError(f"The result cannot be stored as a baseline: {error}.") from error
     with contextlib.suppress(OSError):
         if read_bytes(path, LARGEST) == content:
             return False
@@ -104,7 +104,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def stored(folder: Path) -> Iterator[tuple[Path, Baseline | InconclusiveError]]:
-    """Every baseline of a folder, by name, or why it is none: a copy of another target's is none either."""
+    """Every baseline of a folder, by file name, or the error why it is not valid. A copy under another name is not."""
     for path in sorted(folder.glob("*.torch-*.json")):
         try:
             found = load(path)
@@ -115,7 +115,7 @@ def stored(folder: Path) -> Iterator[tuple[Path, Baseline | InconclusiveError]]:
             of = (folder, found.target, found.torch, found.device)
             copied = path not in (path_of(*of), _older(*of))
             copy = InconclusiveError(
-                f"{_shown(path)} is a copy of {path_of(*of).name}: its target, torch or device differ."
+                f"{_shown(path)} is a copy of {path_of(*of).name}: its name does not match its target, torch or device."
             )
             yield path, copy if copied else found
 

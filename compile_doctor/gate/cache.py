@@ -1,7 +1,7 @@
-"""Answers of `check` that are known: captures, kept under everything that the run could see.
+"""The cache of `check`: captures of earlier runs, stored under everything that the run depended on.
 
-Two steps, as in ccache: what is known before the run (settings, environment, versions, machine) names a folder, and each
-capture in it says which files the run looked at, and what was in them. Only where all of them are the same is it an answer.
+Two steps, as in ccache: what is known before the run (settings, environment, versions, machine) names a folder. Each
+capture in it lists the files that the run read, and their contents. It is used only if all of them are unchanged.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ SCHEMA = "compile-doctor/check-cache/1"
 SEEN = "seen.json"
 CAPTURE = "capture/"
 MOST = 8
-"""Captures kept for one target and surroundings: the branches that one goes back and forth between."""
+"""Captures kept for one target and environment, for switching between several branches."""
 UNUSED_DAYS = 30
 LARGEST = 64 << 20
-"""Bytes of an entry, and of a list of files."""
+"""Largest size of an entry, and of a list of files, in bytes."""
 UNPACKED = 512 << 20
 # fmt: off
 NOT_INPUT = frozenset({
@@ -54,15 +54,15 @@ NOT_INPUT = frozenset({
     "TMUX", "TMUX_PANE", "STY", "COMPILE_DOCTOR_FILES", "TORCH_TRACE", "GITHUB_STEP_SUMMARY", "PYTEST_CURRENT_TEST",
 })
 # fmt: on
-"""Variables that say something about the terminal or the caller, or are ours."""
+"""Environment variables about the terminal or the caller, or of compile-doctor: they do not change a result."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`seen.json` of an entry: the question that it answers, and what the run looked at."""
+    """`seen.json` of an entry: what was run, and the files that the run read."""
 
     schema: str
     place: str
-    """Name of its folder: the digest of all that was known before the run."""
+    """Name of its folder: the digest of everything that was known before the run."""
     target: str
     options: dict[str, Any]
     cwd: str
@@ -71,26 +71,26 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class NotKeptError(Exception):
-    """Why a run is not kept, in one sentence."""
+    """The reason why a run is not kept, in one sentence."""
 
 
 class Cache:
-    """One folder per user. Nothing here raises for a cache that cannot be read or written: there is then no answer."""
+    """One folder per user. Nothing here raises if the cache cannot be read or written: the target is run instead."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or default_folder()
-        """None if this user has no place for it."""
+        """None if the user has no folder for caches."""
         self._parents = () if folder or self.folder is None else (self.folder.parent,)
         self._began = time.time()
         self._around = _surroundings()
         self._writing = threading.Lock()
         self.not_kept: dict[str, str] = {}
-        """Target to the reason."""
+        """Reasons by target."""
         self.refused: set[str] = set()
-        """Entries that are there and were not looked into, and why."""
+        """Entries that exist but were not used, with the reason."""
 
     def find(self, target: Target, settings: Settings) -> Evidence | None:
-        """What an earlier run saw, if every file that it looked at is as it was."""
+        """The evidence of an earlier run, if every file that it read is unchanged; else None."""
         asked = self._asked(target, settings)
         for path in self._entries(asked):
             try:
@@ -102,17 +102,17 @@ class Cache:
                         or evidence.target != target.text
                         or not _conclusive(evidence)
                     ):
-                        raise ValueError("it is not the answer to what was asked")
+                        raise ValueError("it is the result of another run")
                     with contextlib.suppress(OSError):
                         os.utime(path)
                     return replace(evidence, cached=True)
-            except Exception:  # damaged, in whichever way: the target is run, and what cannot be read goes
+            except Exception:  # damaged in any way: the entry is deleted, and the target is run
                 with contextlib.suppress(OSError):
                     path.unlink()
         return None
 
     def seeing(self, start: Start) -> Start:
-        """The same start, with the child asked to write down its files."""
+        """`start`, with a variable that makes the child record its files."""
 
         def started(mode: str, command: Any, environment: Mapping[str, str], timeout: float | None) -> dict[str, Any]:
             return start(mode, command, {**environment, "COMPILE_DOCTOR_FILES": "1"}, timeout)
@@ -120,13 +120,13 @@ class Cache:
         return started
 
     def keep(self, target: Target, settings: Settings, capture: Path, evidence: Evidence, before: float) -> None:
-        """Keeps a capture with a verdict, whose children ended well and saw all their files; `not_kept` says why it does not.
+        """Keeps a capture that has a verdict, if its children succeeded and recorded all files; else sets `not_kept`.
 
-        `before`: when the run began. A file that has changed since is not the one that was read.
+        `before` is when the run began (seconds since the epoch). A file that changed later may not be the one it read.
         """
         try:
             if self.folder is None:
-                raise NotKeptError("there is no home directory, set HOME or XDG_CACHE_HOME to an absolute path")
+                raise NotKeptError("there is no home directory. Set HOME or XDG_CACHE_HOME to an absolute path")
             _check(evidence)
             files = self._unchanged(_seen(capture), before)
             asked = self._asked(target, settings)
@@ -141,23 +141,23 @@ class Cache:
             self.not_kept[target.text] = f"the cache cannot be written: {error.strerror or error}"
 
     def notes(self) -> list[str]:
-        """What `check -v` says."""
+        """The notes that `check -v` shows."""
         kept = [f"{name} is not kept in the cache: {reason}" for name, reason in sorted(self.not_kept.items())]
         return kept + [f"not used from the cache: {reason}" for reason in sorted(self.refused)]
 
     def _asked(self, target: Target, settings: Settings) -> dict[str, Any]:
-        """Of an Entry, what has to be as it is asked for."""
+        """The fields of an Entry that have to match."""
         known = {"target": target.text, "cwd": os.getcwd(), "options": asdict(settings)}
         place = _digest(json.dumps({**self._around, **known}, sort_keys=True, default=str).encode())
         return {"schema": SCHEMA, "place": place, "doctor": compile_doctor.__version__, **known}
 
     def _entries(self, asked: Mapping[str, Any]) -> Iterator[Path]:
-        """Of this place, the newest first; none that others could have written."""
+        """The entries of this folder, the newest first, except those that other users could have written."""
         if self.folder is None:
             return
         place = self.folder / asked["place"]
         if self._exposed(place):
-            return  # `keep` will say so
+            return  # `keep` reports it
         for path in newest_first(place):
             reason = exposed(path)
             if reason:
@@ -169,10 +169,10 @@ class Cache:
         return next(filter(None, map(exposed, (*self._parents, place.parent, place))), "")
 
     def _unchanged(self, seen: list[Seen], before: float) -> dict[str, Content]:
-        """What is in the files, if they are as they were when they were opened. Raises NotKeptError."""
+        """The contents of the files, if they are unchanged since they were opened. Raises NotKeptError."""
         unseen = sorted({reason for one in seen for reason in one.unseen})
         if unseen:
-            raise NotKeptError(f"not all its files can be seen: {', '.join(unseen)}")
+            raise NotKeptError(f"not all files that it read are known: {', '.join(unseen)}")
         files: dict[str, Content] = {}
         for one in seen:
             for name, then in one.files.items():
@@ -181,7 +181,7 @@ class Cache:
                     raise NotKeptError(f"{name} was changed while it ran")
                 files[name] = then.content
         if not any(content.kind == "file" for content in files.values()):
-            raise NotKeptError("no file of its own was seen")
+            raise NotKeptError("no source file was recorded")
         return files
 
     def _write(self, folder: Path, entry: Entry, capture: Path) -> None:
@@ -213,20 +213,20 @@ class Cache:
 
 
 def _read(path: Path, asked: Mapping[str, Any]) -> Entry:
-    """An entry that is whole, and the answer to what is asked. Raises anything for another."""
+    """A complete entry that matches `asked`. Raises any exception for another."""
     content = read_bytes(path, LARGEST)
     if path.stem != _digest(content):
-        raise ValueError("it is not what was written")
+        raise ValueError("its content does not match its name")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         names = [one.filename for one in archive.infolist()]
         if len(set(names)) != len(names) or not all(name == SEEN or name.startswith(CAPTURE) for name in names):
-            raise ValueError("it holds something else")
-        if sum(one.file_size for one in archive.infolist()) > UNPACKED:  # zipfile reads no more than it says here
-            raise ValueError("it holds too much")
+            raise ValueError("it has unexpected members")
+        if sum(one.file_size for one in archive.infolist()) > UNPACKED:  # zipfile reads no more than this size
+            raise ValueError("it is too large")
         text = archive.read(SEEN)
     entry = msgspec.json.decode(text, type=Entry)
     if not entry.files or _encode(msgspec.structs.replace(entry, **asked)) != text:
-        raise ValueError("it is the answer to another question")
+        raise ValueError("it is the result of another run")
     return entry
 
 
@@ -235,40 +235,40 @@ def _encode(entry: Entry) -> bytes:
 
 
 def _check(evidence: Evidence) -> None:
-    """Raises NotKeptError for a run that another may answer otherwise."""
+    """Raises NotKeptError for a run that may have another result next time."""
     runs = [rung.evidence for rung in evidence.rungs] or [evidence]
     if None in runs or any(one.attention.refused for one in runs if one):
-        raise NotKeptError("a size was not run, and how much memory is free may have decided that")
+        raise NotKeptError("a size was not run, which may depend on how much memory was free")
     children = [child for one in runs if one for child in one.children]
     if any((child.ended, child.exit_code) != ("exited", 0) for child in children):
-        raise NotKeptError("a process did not come to its end")
+        raise NotKeptError("a process did not finish successfully")
     if not _conclusive(evidence):
         raise NotKeptError("it is inconclusive")
 
 
 def _conclusive(evidence: Evidence) -> bool:
-    """By all its evidence: a finding is one without the rest, too, but not all that a run would find."""
+    """Whether it has a verdict and no evidence is lost: with lost evidence, findings may be missing."""
     return not lost(evidence) and make_report(evidence).verdict in ("healthy", "unhealthy")
 
 
 def _seen(capture: Path) -> list[Seen]:
-    """What each process of a capture wrote down. Raises NotKeptError where one did not."""
+    """The files that each process of a capture recorded. Raises NotKeptError if one recorded none."""
     found = []
     for process in sorted(capture.rglob("process-*.jsonl")):
         try:
             content = read_bytes(process.with_name(f"files-{process.stem.removeprefix('process-')}.json"), LARGEST)
             found.append(msgspec.json.decode(content, type=Seen))
         except FileNotFoundError:
-            raise NotKeptError("a process did not come to its end") from None
+            raise NotKeptError("a process did not finish successfully") from None
         except (OSError, ValueError) as error:  # msgspec's errors too
             raise NotKeptError(f"its list of files cannot be read: {error}") from None
     if not found:
-        raise NotKeptError("a process did not come to its end")
+        raise NotKeptError("a process did not finish successfully")
     return found
 
 
 def _surroundings() -> dict[str, Any]:
-    """All that is known before a run and may change what it finds: versions, variables, the machine, the doctor itself."""
+    """What is known before a run and may change its result: versions, variables, the machine, compile-doctor itself."""
     compiler = shutil.which(os.environ.get("CXX") or "g++")
     ours = Path(compile_doctor.__file__).resolve().parent
     sources = sorted(file for file in ours.rglob("*") if file.suffix in (".py", ".yaml", ".json") and file.is_file())

@@ -1,4 +1,4 @@
-"""Where the cache of `check` is, and that nobody but its user can put anything there."""
+"""The folder of `check`'s cache, and the checks that only its user can write there."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pathlib import Path
 
 
 def default_folder() -> Path | None:
-    """In the user's folder for caches, as the platform has it; None for a user without a home."""
+    """A folder in the platform's cache folder of the user; None for a user without a home directory."""
     from platformdirs import user_cache_path  # only here: the cache may be off
 
     try:
         base = user_cache_path("compile-doctor", appauthor=False)
-    except RuntimeError:  # no HOME, and nobody knows this user; versions before 4.14 give a relative path
+    except RuntimeError:  # HOME is not set and the user is unknown; versions before 4.14 return a relative path
         return None
     return base / "check" if base.is_absolute() else None
 
 
 def exposed(path: Path) -> str:
-    """Why what is there may be somebody else's work, and what to do; empty if it is this user's alone, or not there."""
+    """Why another user may have written this path, and what to do; empty if only this user can, or without a file."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -35,19 +35,19 @@ def exposed(path: Path) -> str:
     if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
         return f"{path}: it belongs to another user. Remove it"
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return f"{path}: others can write to it. Remove it, or take that right away (chmod go-w)"
+        return f"{path}: other users can write to it. Remove it, or run `chmod go-w` on it"
     return ""
 
 
 def make_private(folder: Path) -> None:
-    """Makes what is missing of a path, for this user alone, whatever the umask is. Raises OSError."""
+    """Makes the missing folders of a path, private to this user, whatever the umask is. Raises OSError."""
     for one in (*reversed(folder.parents), folder):
         if not one.exists():
             one.mkdir(0o700, exist_ok=True)
 
 
 def newest_first(place: Path) -> Iterator[Path]:
-    """The entries."""
+    """The entries of a folder, the newest first."""
     times = {}
     for entry in place.glob("*.zip"):
         with contextlib.suppress(OSError):  # another check has removed it
@@ -56,7 +56,7 @@ def newest_first(place: Path) -> Iterator[Path]:
 
 
 def remove_unused(folder: Path, days: int) -> None:
-    """Places where nothing was looked for in so many days."""
+    """Removes the folders of targets whose entries were not used for `days` days."""
     with contextlib.suppress(OSError):
         for place in folder.iterdir():
             newest = max((entry.lstat().st_mtime for entry in place.glob("*")), default=0.0)

@@ -1,4 +1,4 @@
-"""Diagnoses the configured targets, as many at a time as asked for and as memory allows."""
+"""Diagnoses the configured targets, in parallel as far as `--jobs` and memory allow."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from compile_doctor.processes.scratch import scratch
 from compile_doctor.run.fork_server import ForkServer
 from compile_doctor.run.launch import diagnose
 from compile_doctor.run.progress import Progress
-from compile_doctor.run.target_output import Said
+from compile_doctor.run.target_output import TargetOutput
 from compile_doctor.targets.target import parse_target
 
 ROOM = 4 << 30
-"""Bytes that a further target has to find free before it is started beside another."""
+"""Bytes of memory that have to be free before one more target is started in parallel."""
 
 
 def settings_of(target: GateTarget, backend: str | None = None) -> Settings:
-    """The target's options as `diagnose` has them; `backend` is the command line's, which wins."""
+    """The target's options as `diagnose` has them; `backend` is that of the command line, which takes precedence."""
     shared = {one.name: getattr(target, one.name) for one in fields(Settings) if hasattr(target, one.name)}
     return Settings(**{**shared, "backend": backend or target.backend, "memory_limit": size_of(target.memory_limit)})
 
@@ -54,20 +54,20 @@ def run_targets(
     verbose: bool = False,
     quiet: bool = True,
 ) -> list[Outcome]:
-    """One outcome per target, in order. A target that cannot be run is an outcome, not an end of the others.
+    """One outcome per target, in order. A target that cannot be run is an outcome and does not stop the others.
 
-    What the targets print is shown of those that fail or could not be judged, or of all of them (`verbose`).
+    Shows what the targets print: of those that fail or are inconclusive, or of all of them (`verbose`).
     """
     with scratch() as folder:
-        said = Said(folder, [target.name for target in targets])
+        output = TargetOutput(folder, [target.name for target in targets])
         try:
-            outcomes = _run(targets, Children(jobs), backend, forks, cache, done, said, Progress(quiet))
+            outcomes = _run(targets, Children(jobs), backend, forks, cache, done, output, Progress(quiet))
         except BaseException:
-            said.show_all()  # the children have gone by now, and with them their last words came
+            output.show_all()  # the children have ended by now, so their output is complete
             raise
         for outcome in outcomes:
             if verbose or outcome.status in ("regression", "inconclusive"):
-                said.show(outcome.name)
+                output.show(outcome.name)
     return outcomes
 
 
@@ -78,26 +78,26 @@ def _run(
     forks: ForkServer | None,
     cache: Cache | None,
     done: Callable[[GateTarget, Evidence | DoctorError], Outcome],
-    said: Said,
+    output: TargetOutput,
     progress: Progress,
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
 
     def one(target: GateTarget) -> Evidence | DoctorError:
-        # Recipes come before torch's own modules: not in a process that has imported them.
+        # Recipes are applied while torch is imported: the fork server has imported it already.
         start = watch if target.patches or forks is None else forks.start
         try:
-            return _evidence(target, backend, said.hearing(target.name, start), children, cache)
+            return _evidence(target, backend, output.keeping(target.name, start), children, cache)
         except DoctorError as error:
             return error
 
-    # One thread more than there are children: what a child saw is read while the next one runs.
+    # One thread more than children: the evidence of a child is read while the next child runs.
     with ThreadPoolExecutor(children.most + 1) as pool:
         try:
             with progress.task(lambda: f"{len(outcomes)} of {len(targets)} targets"):
                 for target, found in zip(targets, pool.map(one, targets), strict=True):
                     outcomes.append(done(target, found))
-        except BaseException:  # Ctrl-C: the threads would wait for their children to the end, and start others
+        except BaseException:  # Ctrl-C: otherwise the threads would wait for their children, and start others
             children.stop()
             if forks is not None:
                 forks.stop()
@@ -108,7 +108,7 @@ def _run(
 
 
 class Children:
-    """So many at a time, and a further one beside another only where there is room for it in memory."""
+    """Limits how many children run in parallel: at most `most`, and more than one only if enough memory is free."""
 
     def __init__(self, most: int) -> None:
         self.most = max(1, most)
@@ -117,18 +117,18 @@ class Children:
         self._changed = threading.Condition()
 
     def stop(self) -> None:
-        """Starts no further one."""
+        """Prevents further starts."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
 
     def limited(self, start: Start) -> Start:
-        """`start`, which waits until it may. Raises DoctorError once there is to be no further one."""
+        """`start`, which first waits until it may. Raises DoctorError after `stop`."""
 
         def begin(mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None) -> Any:
             with self._changed:
                 while not (self._stopped or self._may()):
-                    self._changed.wait(0.2)  # memory is given back without a word
+                    self._changed.wait(0.2)  # nothing notifies us of freed memory
                 if self._stopped:
                     raise DoctorError(NOT_STARTED)
                 self._running += 1
@@ -155,7 +155,7 @@ def _evidence(
     began: list[float] = []
 
     def begin(mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None) -> Any:
-        began.append(time.time())  # once it may: what the target before wrote, this one finds
+        began.append(time.time())  # after the waiting: this run reads the files that the target before wrote
         return start(mode, command, environment, timeout)
 
     limited = children.limited(begin)
@@ -171,7 +171,7 @@ def _evidence(
 
 
 def outcome_of(configuration: Configuration, today: datetime.date) -> Callable[..., Outcome]:
-    """What `run_targets` is to make of each target's evidence, or of the error that kept it from running."""
+    """A function for `run_targets`: the outcome of a target's evidence, or of the error that prevented its run."""
 
     def made(target: GateTarget, found: Evidence | DoctorError) -> Outcome:
         if isinstance(found, DoctorError):
@@ -183,7 +183,7 @@ def outcome_of(configuration: Configuration, today: datetime.date) -> Callable[.
 
 
 def _free() -> int:
-    """Bytes that the machine can still give; plenty where it does not say."""
+    """Bytes of memory that are available on the machine; a huge number if that is unknown."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             for line in file:

@@ -1,6 +1,6 @@
 """`[tool.compile-doctor]` of pyproject.toml: targets, baseline directory, waivers.
 
-A gate must not be switched off by accident: what could be a slip of the pen is an error, never a default.
+A gate must not be switched off by accident: a possible typing error is an error, never a default.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ else:  # the same parser, before it came with Python
 Owner = Literal["mine", "dependency", "torch"]
 OWNERS: tuple[Owner, ...] = get_args(Owner)
 LARGEST = 1 << 20
-"""Bytes of a pyproject.toml."""
+"""Largest size of a pyproject.toml in bytes."""
 EXAMPLES = {
     "targets": '[[tool.compile-doctor.targets]]\nname = "{}"\ntarget = "model.py"',
     "waivers": '[[tool.compile-doctor.waivers]]\ncode = "CD101"\nplace = "model.py:Model.forward"\n'
     'reason = "example.org/issues/12"\nexpires = 2027-01-31',
 }
 
-# What a value has to be. The description is the end of the message for one that is something else.
+# What a value has to be. The description ends the message for an invalid value.
 _UNSEEN = r"\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
 Flag = Annotated[bool, Meta(description="true or false")]
 Text = Annotated[str, Meta(pattern=r"\w", description="text with a letter or digit in it")]
@@ -45,7 +45,7 @@ Name = Annotated[
     str,
     Meta(
         pattern=rf"^(?=.*\w)[^\\{_UNSEEN}]+\Z",
-        description="text with a letter or digit in it, and without backslashes (write /) or characters that cannot be seen",
+        description="text with a letter or digit in it, and without backslashes (write /) or invisible characters",
     ),
 ]
 Positive = Annotated[int, Meta(ge=1, le=10**15, description="a whole number of at least 1, and at most 10**15")]
@@ -57,7 +57,7 @@ Owners = Annotated[
 
 
 class Waiver(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
-    """A finding that is known and put up with, until a day."""
+    """A finding that is known and accepted until a date."""
 
     code: Name
     place: Name
@@ -91,7 +91,7 @@ class GateTarget(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True
 
 
 class _Table(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
-    """`[tool.compile-doctor]` itself; the tables in it are read one by one, so that a mistake names its own."""
+    """`[tool.compile-doctor]` itself. Its inner tables are read one by one, so that an error names the table."""
 
     baseline_dir: Name = ".compile-doctor"
     targets: list[Any] = []
@@ -103,7 +103,7 @@ class _Table(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Configuration:
-    """What the file says; flags and the environment come on top."""
+    """The contents of the file; options and the environment override it."""
 
     file: Path
     baseline_dir: Path
@@ -113,11 +113,11 @@ class Configuration:
     waivers: tuple[Waiver, ...] = ()
     jobs: int = 1
     cache: bool | None = None
-    """Whether `check` may answer from its cache; None: yes, but not in CI."""
+    """Whether `check` may use its cache; None: yes, except in CI."""
 
 
 def read_configuration(start: Path | None = None) -> Configuration:
-    """The nearest pyproject.toml with a `[tool.compile-doctor]`, from a directory upwards. Raises UsageError for a mistake."""
+    """Reads the nearest pyproject.toml with a `[tool.compile-doctor]`, from a directory upwards. Raises UsageError."""
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         file = folder / "pyproject.toml"
@@ -126,42 +126,46 @@ def read_configuration(start: Path | None = None) -> Configuration:
             if table is not None:
                 return _configuration(file, table)
     raise UsageError(
-        "There is no pyproject.toml with a [tool.compile-doctor] here or above.",
+        "This folder and its parents have no pyproject.toml with a [tool.compile-doctor] table. Add one, such as",
         hint=EXAMPLES["targets"].format("model"),
     )
 
 
 def in_ci() -> bool:
-    """Whether the environment says so."""
+    """Whether the environment has CI=true."""
     return os.environ.get("CI", "").lower() in ("1", "true")
 
 
 def choose(names: Sequence[str]) -> tuple[Configuration, tuple[GateTarget, ...]]:
-    """The configuration, and the targets that were named (all, if none was). Works from the configuration's folder."""
+    """The configuration, and the targets with these names (all for no names). Changes to the configuration's folder."""
     configuration = read_configuration()
     os.chdir(configuration.file.parent)
     known = {target.name: target for target in configuration.targets}
     if not known:
         raise UsageError(
-            f"{configuration.file} has no [[tool.compile-doctor.targets]].", hint=EXAMPLES["targets"].format("model")
+            f"{configuration.file} has no [[tool.compile-doctor.targets]]. Add one, such as",
+            hint=EXAMPLES["targets"].format("model"),
         )
     for name in names:
         if name not in known:
-            raise UsageError(f"There is no target {name!r} in {configuration.file}: {', '.join(known)}.")
+            raise UsageError(f"{configuration.file} has no target {name!r}. It has {', '.join(known)}.")
     return configuration, tuple(known[name] for name in dict.fromkeys(names)) if names else configuration.targets
 
 
 def parse_owners(text: str) -> tuple[Owner, ...]:
-    """`--owners mine,torch`. Raises UsageError for none, or for one that is not an owner."""
+    """The owners in `--owners mine,torch`. Raises UsageError for an unknown owner or an empty list."""
     found = [one.strip() for one in text.split(",")]
     unknown = [one for one in found if one not in OWNERS]
     if unknown:
-        raise UsageError(f"--owners {text!r}: {unknown[0]!r} is not one of {', '.join(OWNERS)}, with commas between.")
+        raise UsageError(
+            f"--owners {text!r}: {unknown[0]!r} is not a valid owner."
+            f" Give some of {', '.join(OWNERS)}, separated by commas."
+        )
     return tuple(owner for owner in OWNERS if owner in found)
 
 
 def _load(file: Path) -> dict[str, Any] | None:
-    """The table, or None if the file has none."""
+    """The table, or None if the file does not have it."""
     try:
         found = tomllib.loads(read_bytes(file, LARGEST).decode("utf-8"))
     except OSError as error:
@@ -170,12 +174,12 @@ def _load(file: Path) -> dict[str, Any] | None:
         raise UsageError(f"{file} is not UTF-8 (byte {error.start}).") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{file} is not valid TOML: {error}") from error
-    except (ValueError, RecursionError) as error:  # what the parser leaves to Python: huge numbers, deep nesting
+    except (ValueError, RecursionError) as error:  # what the parser does not handle: huge numbers, deep nesting
         raise UsageError(f"{file} cannot be read: {error}.") from error
     tools = found.get("tool", {})
     table = tools.get("compile-doctor") if isinstance(tools, dict) else None
     if table is not None and not isinstance(table, dict):
-        raise UsageError(f"{file}: [tool.compile-doctor] is not a table.", hint="[tool.compile-doctor]")
+        raise UsageError(f"{file}: tool.compile-doctor is not a table. Write it as", hint="[tool.compile-doctor]")
     return table
 
 
@@ -189,7 +193,9 @@ def _configuration(file: Path, table: Mapping[str, Any]) -> Configuration:
     names = [target.name for target in targets]
     for name in names:
         if names.count(name) > 1:
-            raise UsageError(f"{file}: [[tool.compile-doctor.targets]]: two targets are named {name!r}.")
+            raise UsageError(
+                f"{file}: [[tool.compile-doctor.targets]]: two targets are named {name!r}. Rename one of them."
+            )
     for target in targets:
         if target.memory_limit is not None:
             _check_size(_place(file, "targets", target.name), target.memory_limit)
@@ -201,11 +207,11 @@ def _configuration(file: Path, table: Mapping[str, Any]) -> Configuration:
 
 
 def _wrong_form(file: Path, key: str, table: Mapping[str, Any], example: str) -> UsageError:
-    """For `[tool.compile-doctor.targets.gpt]`, which reads well and is another thing in TOML."""
+    """For `[tool.compile-doctor.targets.gpt]`, which looks right but has another meaning in TOML."""
     inner = next((str(name) for name, value in table.items() if isinstance(value, dict)), "")
     written = f"[tool.compile-doctor.{key}{'.' if inner else ''}{inner}]"
     return UsageError(
-        f"{file}: {written}: {key} are a list of tables, each with two pairs of brackets:",
+        f"{file}: {written}: {key} are a list of tables. Write each with two pairs of brackets:",
         hint=example.format(inner or table.get("name") or "model"),
     )
 
@@ -218,7 +224,8 @@ def _entries(file: Path, key: str, found: Sequence[Any], kind: type[Kind]) -> tu
     for number, table in enumerate(found, 1):
         if not isinstance(table, dict):
             raise UsageError(
-                f"{_place(file, key, number)} = {_shown(table)} is not a table.", hint=EXAMPLES[key].format("model")
+                f"{_place(file, key, number)} = {_shown(table)} is not a table. Write it as",
+                hint=EXAMPLES[key].format("model"),
             )
         name = table.get("name")
         entries.append(_read(_place(file, key, name if name and isinstance(name, str) else number), table, kind))
@@ -230,7 +237,7 @@ def _place(file: Path, key: str, which: str | int) -> str:
 
 
 def _read(where: str, table: Mapping[str, Any], kind: type[Kind]) -> Kind:
-    """A record from a table, whose keys are its fields with dashes. Raises UsageError, which names key and value."""
+    """A record from a table whose keys are its fields with dashes. Raises UsageError, which names key and value."""
     try:
         found: Kind = _convert(table, kind)
     except msgspec.ValidationError as error:
@@ -239,18 +246,18 @@ def _read(where: str, table: Mapping[str, Any], kind: type[Kind]) -> Kind:
 
 
 def _convert(value: Any, kind: Any) -> Any:
-    # TOML has days: one in quotes is not one.
+    # TOML has a type for dates: a date in quotes is text.
     return msgspec.convert(value, kind, builtin_types=(datetime.date, datetime.datetime, datetime.time))
 
 
 def _mistake(table: Mapping[str, Any], kind: type[Struct]) -> str:
-    """The first thing that is wrong with it; field by field, because msgspec names neither the value nor what is wanted."""
+    """The first error in a table, field by field, because msgspec names neither the value nor what is expected."""
     fields = {one.encode_name: one for one in msgspec.structs.fields(kind)}
     for key in table:
         if key not in fields:
             near = get_close_matches(key, fields, 1)
             return f"unknown key {key!r}; " + (
-                f"did you mean {near[0]!r}?" if near else f"there are {', '.join(fields)}."
+                f"did you mean {near[0]!r}?" if near else f"the known keys are {', '.join(fields)}."
             )
     for key, field in fields.items():
         if key not in table:
@@ -275,7 +282,7 @@ def _wanted(kind: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    """As TOML has it, cut."""
+    """A value as TOML writes it, shortened."""
     if isinstance(value, bool):
         return str(value).lower()
     text = str(value) if isinstance(value, (datetime.date, datetime.time)) else repr(value)
@@ -290,25 +297,26 @@ def _check_size(where: str, text: str) -> None:
 
 
 def _check_waiver(where: str, waiver: Waiver, targets: Sequence[str]) -> None:
-    codes = checks.codes()  # imports none of them: that takes long
+    codes = checks.codes()  # imports no check, because that takes long
     if waiver.code not in codes:
         near = get_close_matches(waiver.code.upper(), codes, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(codes)}."
+        hint = f"did you mean {near[0]!r}?" if near else f"the known codes are {', '.join(codes)}."
         raise UsageError(f"{where}: code = {waiver.code!r} is not the code of a check; {hint}")
     check = checks.find_check(waiver.code)
     if check is not None and check.exit_code is not None:
         raise UsageError(
-            f"{where}: code = {waiver.code!r} cannot be waived: a target that has it was not judged.",
+            f"{where}: code = {waiver.code!r} cannot be waived: a target with this code has no result to compare.",
             hint=f"compile-doctor explain {waiver.code}",
         )
     if waiver.target and waiver.target not in targets:
         raise UsageError(
-            f"{where}: target = {waiver.target!r} is not a target; there are {', '.join(targets) or 'none'}."
+            f"{where}: target = {waiver.target!r} is not the name of a target; "
+            + (f"the names are {', '.join(targets)}." if targets else "the file has no targets.")
         )
 
 
 def _check_folder(where: str, folder: Path) -> None:
-    """Raises UsageError unless it is a folder, or one can be made."""
+    """Raises UsageError unless the folder exists or can be made."""
     there = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
     if not os.path.isdir(there):
-        raise UsageError(f"{where} is not a folder: {there} is something else.")
+        raise UsageError(f"{where} cannot be used as a folder: {there} is not a folder.")

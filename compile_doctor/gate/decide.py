@@ -1,4 +1,4 @@
-"""What the gate makes of a target that was run: its report, its baseline, and what is waived."""
+"""Decides the outcome of a target that was run, from its report, its baseline and the waivers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from compile_doctor.report.make import Report, make_report, relative
 def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, today: datetime.date) -> Outcome:
     """The outcome of a target that was run."""
     report = make_report(evidence)
-    # What --require-fused could not prove comes last: a regression beside it is reported first.
+    # If --require-fused is not proven, a regression is still reported first.
     undecided = why_undecided(report)
     if undecided and not (report.unproven and undecided == report.unproven):
         return Outcome(target.name, "inconclusive", undecided, report)
@@ -29,19 +29,20 @@ def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, 
             baseline_files.find(configuration.baseline_dir, target.name, found.torch, found.device)
         )
     except InconclusiveError as error:
-        return Outcome(target.name, "inconclusive", f"Its baseline: {error}", report, hint=update)
+        return Outcome(target.name, "inconclusive", f"The baseline cannot be used: {error}", report, hint=update)
     if known is None:
         return without_baseline(target, found.torch, found.device, report)
     other = baseline.foreign(known, found)
     if other:
-        return Outcome(target.name, "inconclusive", f"Its baseline is another one's: {other}.", report, hint=update)
-    if known.settings != found.settings:
-        reason = f"Its baseline was made with other settings: {baseline.differing(known.settings, found.settings)}."
+        reason = f"The baseline belongs to another target, torch or device: {other}."
         return Outcome(target.name, "inconclusive", reason, report, hint=update)
-    standing = [waiver for waiver in configuration.waivers if waiver.expires >= today]
+    if known.settings != found.settings:
+        reason = f"The baseline was made with other settings: {baseline.differing(known.settings, found.settings)}."
+        return Outcome(target.name, "inconclusive", reason, report, hint=update)
+    valid = [waiver for waiver in configuration.waivers if waiver.expires >= today]
 
     def waived(finding: Finding) -> str:
-        return next((waiver.reason for waiver in standing if covers(waiver, target.name, finding)), "")
+        return next((waiver.reason for waiver in valid if covers(waiver, target.name, finding)), "")
 
     worse, better = regressions.compare(known, found, report, configuration.owners, waived)
     worse += _thresholds(target, report)
@@ -52,7 +53,7 @@ def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, 
     if any(not change.waived for change in worse):
         first = next(change for change in worse if not change.waived)
         limits = target.require_fused or any(change.kind == "threshold" for change in worse)
-        meant = "" if limits else update  # no baseline makes good what the configuration asks for
+        meant = "" if limits else update  # a new baseline does not change what the configuration requires
         return Outcome(
             target.name, "regression", _sentence(first.text), report, tuple(worse), tuple(better), hint=meant
         )
@@ -64,17 +65,17 @@ def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, 
 
 
 def why_undecided(report: Report) -> str:
-    """Why a report is neither compared nor written down, whatever its findings are; empty if it may be.
+    """Why a report is neither compared nor stored as a baseline, whatever its findings are; empty if it may be.
 
-    An unhealthy one that lost evidence is no base either: what is lost may be graphs and findings.
+    An unhealthy report that lost evidence is not used either: graphs and findings may be missing.
     """
     if report.verdict not in ("healthy", "unhealthy"):
-        return report.reason or "It could not be judged."
+        return report.reason or "The run was inconclusive."
     return _sentence(f"evidence is missing: {report.lost[0]}") if report.lost else ""
 
 
 def without_baseline(target: GateTarget, torch: str, device: str | None, report: Report | None = None) -> Outcome:
-    """The outcome of a target that nobody has written down for this torch, which need not be run to say so."""
+    """The outcome of a target that has no baseline for this torch; it is known without running the target."""
     where = f" on {device}" if device else ""
     reason = f"There is no baseline for torch {baseline.minor(torch)}{where}."
     return Outcome(target.name, "inconclusive", reason, report, hint=f"compile-doctor baseline update {target.name}")
@@ -84,24 +85,27 @@ def _thresholds(target: GateTarget, report: Report) -> list[Change]:
     found = []
     seconds = float(report.summary["compile_seconds"])
     if target.max_compile_seconds is not None and seconds > target.max_compile_seconds:
-        found.append(Change("threshold", f"{seconds:.1f} s of compile time, {target.max_compile_seconds:g} s allowed"))
+        allowed = f"{target.max_compile_seconds:g} s"
+        text = f"compile time of {seconds:.1f} s, at most {allowed} allowed (max-compile-seconds)"
+        found.append(Change("threshold", text))
     peak = max((entry.peak_bytes or 0 for entry in report.attention), default=0)
     if target.max_peak_bytes is not None and peak > target.max_peak_bytes:
-        found.append(Change("threshold", f"attention took {peak:,} bytes, {target.max_peak_bytes:,} allowed"))
+        text = f"attention used {peak:,} bytes, at most {target.max_peak_bytes:,} allowed (max-peak-bytes)"
+        found.append(Change("threshold", text))
     return found
 
 
 def _unmeasured(target: GateTarget, report: Report, evidence: Evidence) -> str:
-    """Which limit of the target nothing was measured against; empty if there is none."""
+    """The reason why a limit of the target could not be checked; empty if all could be."""
     if target.max_compile_seconds is not None and all(one.seconds is None for one in evidence.compilations):
-        return "The compile time is not known (max-compile-seconds)."
+        return "The compile time was not measured, so max-compile-seconds could not be checked."
     if target.max_peak_bytes is not None and all(entry.peak_bytes is None for entry in report.attention):
-        return "The memory of no attention call was measured (max-peak-bytes)."
+        return "The memory of attention was not measured, so max-peak-bytes could not be checked."
     return ""
 
 
 def covers(waiver: Waiver, name: str, finding: Finding) -> bool:
-    """Whether a waiver is about a finding: its code, and its file or function. Nothing covers a run that was not judged."""
+    """Whether a waiver covers a finding: its code, and its file or function. No waiver covers the outcome of a run."""
     if finding.is_outcome or waiver.code != finding.code or (waiver.target and waiver.target != name):
         return False
     place = finding.location
@@ -109,19 +113,19 @@ def covers(waiver: Waiver, name: str, finding: Finding) -> bool:
 
 
 def waiver_notes(configuration: Configuration, outcomes: Sequence[Outcome], today: datetime.date) -> list[str]:
-    """The waivers that have expired, and those that cover nothing any more."""
+    """Notes about waivers that have expired, and about those that no longer cover anything."""
     notes = []
-    # A target that did not come to its end has a report that lacks findings.
+    # The report of a target that did not finish lacks findings.
     reports = {one.name: relative(one.report) for one in outcomes if one.report and _is_whole(one.report)}
     for waiver in configuration.waivers:
-        said = f"the waiver of {waiver.code} at {waiver.place}"
+        what = f"the waiver of {waiver.code} at {waiver.place}"
         if waiver.expires < today:
-            notes.append(f"{said} expired on {waiver.expires}")
+            notes.append(f"{what} expired on {waiver.expires}")
         about = [one.name for one in configuration.targets if waiver.target in ("", one.name)]
         if not all(name in reports and _could_tell(waiver, reports[name]) for name in about):
-            continue  # what was not looked at may have what it covers
+            continue  # a target without a complete report may have what the waiver covers
         if not any(covers(waiver, name, finding) for name in about for finding in reports[name].findings):
-            notes.append(f"{said} covers nothing any more")
+            notes.append(f"{what} no longer covers anything. Remove it")
     return notes
 
 
@@ -130,7 +134,7 @@ def _is_whole(report: Report) -> bool:
 
 
 def _could_tell(waiver: Waiver, report: Report) -> bool:
-    """Whether the run could have had the finding: backend eager shows what Dynamo does, and no more."""
+    """Whether the run could have had the finding: backend eager shows only what Dynamo does."""
     check = find_check(waiver.code)
     dynamos = check is not None and check.category in ("breaks", "frames", "recompiles")
     return dynamos or report.settings.get("backend") != "eager"

@@ -1,4 +1,4 @@
-"""What the pre-merge gate says: one outcome per configured target, each with its report and what got worse or better."""
+"""The result of the pre-merge gate: one outcome per configured target, with its report and what got worse or better."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from compile_doctor.model.findings import Finding
 from compile_doctor.report.make import Report
 
 STATUSES = ("regression", "inconclusive", "pass", "better")
-"""Worst first. `better` is a pass that could be written down with `baseline update`."""
+"""Worst first. `better` is a pass that `baseline update` could record."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One guarded thing that differs from the baseline."""
+    """One difference from the baseline that the gate reports."""
 
     kind: str
     """finding, graphs, frames-skipped, recompiles, attention, threshold"""
@@ -22,7 +22,7 @@ class Change:
     finding: Finding | None = None
     """The finding that is new, or gone."""
     waived: str = ""
-    """The reason of the waiver that covers it; empty: none does."""
+    """The reason of the waiver that covers it; empty if none does."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ class Outcome:
     reason: str
     """Why, in one sentence; empty for a pass."""
     report: Report | None
-    """None where the target was not run, or its answer came from the cache without one."""
+    """None if the target was not run."""
     worse: tuple[Change, ...] = ()
     better: tuple[Change, ...] = ()
     cached: bool = False
     hint: str = ""
-    """The one command to run next, where there is one; after a regression, only if it is meant."""
+    """The command to run next, if there is one; after a regression, only if the change is intended."""
 
     @property
     def next_step(self) -> str:
-        """The hint with what it is for; empty where there is none."""
-        word = "if it is meant" if self.status == "regression" else "next"
+        """The hint and when to follow it; empty without a hint."""
+        word = "if this is intended" if self.status == "regression" else "next"
         return f"{word}: {self.hint}" if self.hint else ""
 
 
@@ -58,11 +58,11 @@ class Gate:
     torch: str
     device: str
     notes: tuple[str, ...] = ()
-    """Expired and unused waivers, what --backend eager cannot see."""
+    """Expired and unused waivers, and what --backend eager cannot see."""
 
     @property
     def exit_code(self) -> int:
-        """1 where something got worse, else 3 where something could not be judged, else 0."""
+        """1 if something got worse, else 3 if something was inconclusive, else 0."""
         found = {outcome.status for outcome in self.outcomes}
         if "regression" in found:
             return 1

@@ -1,4 +1,4 @@
-"""A target's snapshot against its baseline: what got worse, what got better."""
+"""Compares a target's snapshot with its baseline: what got worse, what got better."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _NAMES = {
     "frames_skipped": ("frame skipped", "frames skipped"),
     "recompiles": ("recompilation", "recompilations"),
 }
-"""The figures that are judged. Fewer is better."""
+"""The figures that are compared. Fewer is better."""
 LINES = 9
-"""That are named of one change."""
+"""How many lines the text of one change names."""
 _RANK = {"fused": 0, "unverified": 1, "mixed": 2, "dense": 3}
 _ABOUT_ATTENTION = ("attention", "float8", "kernels")
 _Calls = dict[tuple[str, str, str], list[str]]
@@ -30,10 +30,10 @@ _Calls = dict[tuple[str, str, str], list[str]]
 def compare(
     known: Baseline, found: Baseline, report: Report, owners: Sequence[str], waived: Callable[[Finding], str]
 ) -> tuple[list[Change], list[Change]]:
-    """(worse, better) of two snapshots. `waived` gives the reason of a finding's waiver, or nothing.
+    """(worse, better) of two snapshots. `waived` returns the reason of a finding's waiver, or an empty string.
 
-    Findings of others than `owners` are neither. What they do to the figures is not this change's fault, and what a
-    waived finding does to them is waived with it.
+    Findings of other owners than `owners` are neither, and if there are any, figures are not compared. The effect of a
+    waived finding on the figures is waived with it.
     """
     report = relative(report)
     gone, new = unmatched(known, found, report)
@@ -42,7 +42,9 @@ def compare(
     if all(entry.owner in owners for entry in (*new, *gone)):
         more, fewer = _figures(known, found, "" if worse else _behind(report))
         if not gone and not more and _left_out(known, found):
-            text = f"{_figure(known, found, 'graphs')}, with fewer operators: a part was taken out, or is compiled no longer"
+            text = (
+                f"{_figure(known, found, 'graphs')}, with fewer operators: a part was removed, or is no longer compiled"
+            )
             more, fewer = [Change("graphs", text)], []
         excuse = next((change.waived for change in worse if change.waived), "")
         worse += [replace(change, waived=excuse) for change in more]
@@ -56,9 +58,9 @@ def compare(
 
 
 def unmatched(known: Baseline, found: Baseline, report: Report) -> tuple[list[Entry], list[Entry]]:
-    """(gone, new) findings. One whose function was renamed, or moved to another file, is neither."""
+    """(gone, new) findings. A finding whose function was renamed, or moved to another file, is neither."""
     gone, new = baseline.differences(known.findings, found.findings)
-    # A line with two breaks may be written as two lines: one finding more, where nothing that was counted differs.
+    # If a line with two breaks is split into two lines, there is one more finding, but no figure differs.
     if all(getattr(known.summary, key) == getattr(found.summary, key) for key in (*_NAMES, "frames_compiled")):
         now, before = set(found.findings), set(known.findings)
         gone = [entry for entry in gone if entry not in now]
@@ -73,7 +75,7 @@ def unmatched(known: Baseline, found: Baseline, report: Report) -> tuple[list[En
 def _new_findings(
     new: Sequence[Entry], report: Report, owners: Sequence[str], waived: Callable[[Finding], str]
 ) -> Iterator[Change]:
-    """A change for each; a hint (info) is none, but a break that was asked for is still a break."""
+    """One change for each new finding. Hints (info) do not count, except breaks: an intended break is a break too."""
     alike: dict[Entry, list[Finding]] = defaultdict(list)
     for finding in report.findings:
         alike[baseline.identity(finding)].append(finding)
@@ -81,13 +83,13 @@ def _new_findings(
         found.sort(key=lambda one: one.location.line if one.location else 0)
     for entry in new:
         findings = alike[entry]
-        finding = findings[-1]  # of several in one function, which of them is new cannot be told: the text names all
+        finding = findings[-1]  # of several in one function, it is unknown which is new: the text names all lines
         if entry.owner in owners and (finding.severity != "info" or finding.facts.category == "breaks"):
             yield Change("finding", f"new: {named(entry, *findings)}", finding, waived(finding))
 
 
 def _figures(known: Baseline, found: Baseline, behind: str) -> tuple[list[Change], list[Change]]:
-    """Operators are not among them: more or fewer of them is other code, and neither better nor worse by itself."""
+    """(worse, better). Operators are not compared: more or fewer are different code, not better or worse."""
     worse: list[Change] = []
     better: list[Change] = []
     for key in _NAMES:
@@ -104,14 +106,14 @@ def _figure(known: Baseline, found: Baseline, key: str) -> str:
 
 
 def _behind(report: Report) -> str:
-    """The findings that stand for most of the graphs: where to look when none of them is new."""
+    """The findings that cause most of the graphs, in words: where to look if no finding is new."""
     costly = sorted((one for one in report.findings if one.cost.graphs), key=lambda one: -one.cost.graphs)[:2]
     behind = [f"{one.cost.graphs} behind {named(baseline.identity(one), one)}" for one in costly]
     return f" ({'; '.join(behind)})" if behind else ""
 
 
 def _left_out(known: Baseline, found: Baseline) -> bool:
-    """Whether a target that compiles its parts itself compiles less: of what is not compiled, torch says nothing."""
+    """Whether a target that compiles its parts itself compiles less: torch reports nothing about other code."""
     before, after = known.summary, found.summary
     less = after.graphs < before.graphs and after.ops_captured < before.ops_captured
     return less and after.recompiles == before.recompiles and found.settings.as_is
@@ -120,9 +122,9 @@ def _left_out(known: Baseline, found: Baseline) -> bool:
 def _attention(
     known: Sequence[Call], found: Sequence[Call], report: Report, excused: Mapping[str, str]
 ) -> tuple[list[Change], list[Change]]:
-    """Function by function; the calls of one are told apart by their verdicts only, for lines may change places.
+    """(worse, better), function by function. Only verdicts distinguish the calls of a function, because lines move.
 
-    `excused` has the reasons of waivers by function: who puts up with CD301 there, puts up with the verdict.
+    `excused` has the reasons of waivers by function: a waiver of CD301 there covers the verdict too.
     """
     worse: list[Change] = []
     better: list[Change] = []
@@ -138,13 +140,13 @@ def _attention(
         lines_of[entry.api, entry.verdict, entry.location.file, entry.location.function].append(entry.location.line)
     for (file, function, api), verdicts in after.items():
         key = (file, function, api)
-        if key not in before:  # the first that is lost, and was in this file or of this name
+        if key not in before:  # pair it with the first lost one that was in this file or had this name
             queues = [lost[place] for place in (("file", file, api), ("function", function, api)) if place in lost]
             for queue in queues:
                 while queue and queue[0][1] in taken:
                     queue.popleft()
             key = min((queue[0] for queue in queues if queue), default=(0, key))[1]
-            taken.add(key)  # it is one function now, not several
+            taken.add(key)  # a lost function is paired only once
         was = before.get(key, [])
         for number, now in enumerate(verdicts):
             lines = _either(lines_of[api, now, file, function])
@@ -154,14 +156,14 @@ def _attention(
                 change = Change("attention", f"{text}, was {was[number]}", waived=excused.get(function, "") * got_worse)
                 (worse if got_worse else better).append(change)
             elif number >= len(was) and now in ("dense", "mixed"):
-                worse.append(Change("attention", f"{text}, and new", waived=excused.get(function, "")))
+                worse.append(Change("attention", f"{text}, a new call", waived=excused.get(function, "")))
     return [*worse, *_vanished(before, after, report)], better
 
 
 def _vanished(before: _Calls, after: _Calls, report: Report) -> Iterator[Change]:
-    """Functions that are still there and call no attention any more, where none calls more of it than before.
+    """Functions that still exist but no longer call attention, if no other function calls it more than before.
 
-    Scores that are written out by hand are no attention call: what was fused is dense, and nothing else would tell.
+    Attention written with matmul and softmax is not an attention call: this is the only sign that it is now dense.
     """
     if any(len(verdicts) > len(before.get(key, ())) for key, verdicts in after.items()):
         return  # moved into another function
@@ -169,9 +171,8 @@ def _vanished(before: _Calls, after: _Calls, report: Report) -> Iterator[Change]
     for (file, function, api), verdicts in before.items():
         could_be_lost = verdicts[0] in ("fused", "unverified") and (file, function) not in calling
         if could_be_lost and locations.defines(report.sources, file, function):
-            text = (
-                f"{function} ({file}) calls {api} no longer, which was {verdicts[0]}: what computes it now is not seen"
-            )
+            what = f"{function} ({file}) no longer calls {api}, which was {verdicts[0]}"
+            text = f"{what}: it is unknown what computes it now"
             yield Change("attention", text)
 
 
@@ -184,13 +185,13 @@ def _calls(entries: Sequence[Call]) -> _Calls:
 
 
 def _either(lines: Sequence[int]) -> str:
-    """`7 or 9`; of many the first ones."""
+    """`7 or 9`; of many lines only the first ones."""
     named = list(map(str, lines[:LINES]))
     return " or ".join([*named, f"{len(lines) - LINES:,} more"] if len(lines) > LINES else named)
 
 
 def named(entry: Entry, *findings: Finding) -> str:
-    """`CD101 graph-break in Model.forward (model.py:7)`; without the findings, as little as the baseline knows."""
+    """`CD101 graph-break in Model.forward (model.py:7)`; without findings, as in the baseline, no name and no line."""
     title = f" {findings[0].name}" if findings else ""
     lines = _either([one.location.line for one in findings if one.location])
     where = f" ({entry.file}{':' if lines else ''}{lines})" if entry.file else ""

@@ -1,4 +1,4 @@
-"""What is known of a run, as plain frozen records: what was asked for, what was seen, what it was found to mean.
+"""Everything about a run as plain frozen records: the request, the evidence, the findings.
 
-Nothing here computes or reads a file, and everything else may import it.
+Nothing here runs a target or reads a capture, and every other package may import it.
 """

@@ -1,4 +1,4 @@
-"""What a run was asked for: the target or command, and the options of `diagnose`."""
+"""What was requested: the target or command, and the options of `diagnose`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from compile_doctor.model.units import Bytes, Count, Positive, Seconds
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of `diagnose`; None leaves torch's default."""
+    """The options of `diagnose`; None means torch's default."""
 
     device: str | None = None
     tokens: Positive | None = None
@@ -24,30 +24,30 @@ class Settings:
     memory_limit: Bytes | None = None
     require_fused: bool = False
     patches: str | None = None
-    """Recipes to apply: auto, or ids with commas between."""
+    """Recipes to apply: auto, or ids separated by commas."""
     numerics: bool = False
-    """Compare exactly: every output and gradient with eager and float64, decoding with the full run."""
+    """Compare every output and gradient with eager mode and float64, and decoding with the full run."""
     chunks: tuple[Count, ...] = ()
     """Positions per step for a target that decodes; empty: 1 and a few larger ones."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked for, as capture.json has it."""
+    """What was requested, as in capture.json."""
 
     target: str
-    """The TARGET of `diagnose`, the command of `run`, `this test`, or `trace` if nothing but a trace is there."""
+    """The TARGET of `diagnose`, the command of `run`, `this test`, or `trace` if there is only a trace."""
     cwd: str = ""
     doctor: str = ""
     """Version of compile-doctor."""
     temporary: bool = False
-    """Whether the evidence goes away with the report."""
+    """Whether the evidence is deleted after the report."""
     command: Sequence[str] | None = None
-    """Of `run`."""
+    """The command of `run`."""
     options: Settings | None = None
-    """Of `diagnose`; None for a command, which has options of its own."""
+    """The options of `diagnose`; None for a command, which has its own."""
     patches: str | None = None
-    """Recipes that were asked for in a command's processes."""
+    """Requested recipes for the processes of a command."""
 
     @property
     def settings(self) -> Settings:
@@ -56,5 +56,5 @@ class Asked:
 
     @property
     def recipes(self) -> str | None:
-        """The recipes that were asked for, of either."""
+        """The requested recipes, of a target or a command."""
         return self.patches or self.settings.patches

@@ -1,4 +1,4 @@
-"""What the probe saw of attention: in graphs, when it ran, and in memory."""
+"""The probe's evidence about attention: in graphs, during execution, and in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compile_doctor.model.units import Bytes
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """What is known of one of attention's inputs."""
+    """One input of attention, as far as it is known."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -20,15 +20,15 @@ class Tensor:
     type: str
     """The class: `Tensor`, or a subclass such as `Float8TrainingTensor`."""
     made_by: str = ""
-    """The operation that computed it, behind views and transpositions; empty where it is not known."""
+    """The operation that computed it, ignoring views and transpositions; empty if it is not known."""
     module: str = ""
-    """The module that this operation belongs to (`blocks.0.attn.q_proj`), where there is one."""
+    """The module that this operation belongs to (`blocks.0.attn.q_proj`), if there is one."""
     made_at: Frame | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionNode:
-    """One attention call in a graph that Dynamo handed to a backend."""
+    """One attention call in a graph that Dynamo passed to a backend."""
 
     api: str
     """`flex_attention` or `sdpa`."""
@@ -39,32 +39,32 @@ class AttentionNode:
     """Query, key and value."""
     output_dtype: str | None
     cast_back: bool = False
-    """Whether the result is cast right behind it."""
+    """Whether the next operation casts the result."""
     key: str = ""
-    """Of SDPA's inputs, to find torch's choice of a backend for them."""
+    """For SDPA: the key of `AttentionEvidence.choices` for these inputs."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledFunction:
-    """A function with a torch.compile of its own whose options are not torch's defaults."""
+    """A function with its own torch.compile, whose options are not torch's defaults."""
 
     function: str
     stack: tuple[Frame, ...]
-    """Who called torch.compile."""
+    """The stack of the call of torch.compile."""
     options: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A graph that holds attention, or a function that was compiled with other options."""
+    """A graph that contains attention, or a function that was compiled with other options."""
 
     number: int
-    """Counts within one process; the probe's events name the graph by it."""
+    """1, 2, … within one process; the probe's events use it to name the graph."""
     backend: str
     attention: tuple[AttentionNode, ...]
     inlined: tuple[CompiledFunction, ...]
     callers: tuple[Frame, ...] = ()
-    """Who called the frame that was compiled, outermost first."""
+    """The callers of the compiled frame, outermost first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +78,13 @@ class Wrapper:
 
 @dataclass(frozen=True, slots=True)
 class DenseCall:
-    """flex_attention's dense path was executed: seen at the operator."""
+    """flex_attention's dense path was executed, observed at the operator."""
 
     process: str
     graph: int | None
-    """The graph that was running, None outside of one."""
+    """The graph that was running; None outside of a graph."""
     index: int | None
-    """Which of the graph's dense calls it was."""
+    """Index among the graph's dense calls."""
     stack: tuple[Frame, ...]
     wrappers: tuple[Wrapper, ...]
     modes: tuple[str, ...]
@@ -116,10 +116,10 @@ class MaskMade:
     stack: tuple[Frame, ...]
     peak: int
     largest: int
-    """Bytes of its largest allocation: query tokens × key tokens where the mask was written out."""
+    """Bytes of its largest allocation: query tokens × key tokens if the mask was materialised."""
     queries: int | None = None
     keys: int | None = None
-    """How many of each the mask is for, where the capture has it."""
+    """Query and key tokens of the mask; None if the capture does not have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Window:
 
     name: str
     peak: int
-    """Bytes: the highest sum of what was allocated and not yet freed."""
+    """Bytes: the highest sum of allocations that were not yet freed."""
     largest: int
     """Bytes of the largest single allocation."""
     kernels: tuple[str, ...] = ()
@@ -146,7 +146,7 @@ class DisabledCompiled:
 
 @dataclass(frozen=True, slots=True)
 class SdpaChoice:
-    """The backend that torch chooses for these inputs, and its reasons against the fused ones."""
+    """The backend that torch chooses for some inputs, and its reasons against the fused ones."""
 
     choice: str | None
     refused: Mapping[str, tuple[str, ...]]
@@ -155,7 +155,7 @@ class SdpaChoice:
 
 @dataclass(frozen=True, slots=True)
 class DenseRefused:
-    """The doctor stopped a dense call that would not fit into memory."""
+    """compile-doctor stopped a dense call that would not fit into memory."""
 
     phase: str
     needed: Bytes
@@ -165,19 +165,19 @@ class DenseRefused:
 
 @dataclass(frozen=True)
 class AttentionEvidence:
-    """What the probe saw of attention while the target ran."""
+    """The probe's evidence about attention from the whole run."""
 
     watched: bool = False
-    """Whether a probe was there at all: a bare trace says nothing of executions."""
+    """Whether there was a probe: a bare trace has no information about executions."""
     ran: Mapping[tuple[str, int], int] = field(default_factory=dict)
-    """(process, graph number) to how often it ran; at least 1 where the process died before it could count."""
+    """How often each graph ran, by (process, graph number); 1 if the process died before it wrote its counts."""
     dense: tuple[DenseCall, ...] = ()
     refused: tuple[DenseRefused, ...] = ()
     eager_sdpa: tuple[EagerSdpa, ...] = ()
     masks: tuple[MaskMade, ...] = ()
     windows: tuple[Window, ...] = ()
     measured: bool = False
-    """Whether the memory pass came to its end."""
+    """Whether the memory pass finished."""
     not_measured: str = ""
     """Why not."""
     disabled: tuple[DisabledCompiled, ...] = ()

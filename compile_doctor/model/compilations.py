@@ -1,4 +1,4 @@
-"""What Dynamo did: its attempts at frames, its breaks, what its loggers and counters say."""
+"""What Dynamo did: its attempts to compile frames, its breaks, its logs and counters."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class Break:
     """One graph break that Dynamo recorded: the reason in torch's words and the user's stack."""
 
     compilation: int
-    """Index into `Evidence.compilations`, -1 where the record carries no frame."""
+    """Index into `Evidence.compilations`; -1 if the record has no frame."""
     reason: str
     upstream: str | None
-    """torch's id of the cause (`GB0170`), from torch 2.9 on."""
+    """torch's id of the cause (`GB0170`), since torch 2.9."""
     stack: tuple[Frame, ...]
     recorded_at: tuple[str, int]
-    """Where torch says the break is: sometimes only the outermost handler."""
+    """Where torch reports the break: sometimes only the outermost handler."""
     in_loop: bool
-    """Dynamo said that it gave the frame up because the break lies in a loop."""
+    """Whether Dynamo reported that it gave up the frame because the break is in a loop."""
     source: str
-    """The kind of record: `dynamo_graph_break_reason`, or `dynamo_error` where torch wrote no other."""
+    """The kind of record: `dynamo_graph_break_reason`, or `dynamo_error` if torch wrote no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Specialization:
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """One attempt of Dynamo at one frame, from `dynamo_start` to its metrics."""
+    """One attempt of Dynamo to compile one frame, from `dynamo_start` to its metrics."""
 
     process: str
     frame_id: int
@@ -49,34 +49,34 @@ class Compilation:
     function: str
     file: str
     line: int
-    """First line of the frame's function (for a resume function: the line it resumes at)."""
+    """First line of the frame's function (for a resume function: the line at which it resumes)."""
     stack: tuple[Frame, ...]
-    """Who called the frame, outermost first, the frame itself last."""
+    """The callers of the frame, outermost first, and the frame itself last."""
     graphs: int = 0
-    """FX graphs handed to the backend, 0 or 1 for a frame."""
+    """FX graphs passed to the backend: 0 or 1 for a frame."""
     ops: int = 0
     seconds: float | None = None
-    """Wall-clock time of the whole frame, backend included; None where torch did not get that far."""
+    """Wall-clock seconds for the whole frame, including the backend; None if torch did not get that far."""
     guarded: bool | None = None
-    """Whether code with guards came out; None where the metrics are missing (died on the way)."""
+    """Whether the result is code with guards; None if the metrics are missing (the process died before)."""
     static: bool = False
-    """Compiled with dynamic=False: a new size does not become dynamic. False too where torch did not say."""
+    """Compiled with dynamic=False: a new size does not become dynamic. Also False if that is unknown."""
     fail_type: str | None = None
     fail_reason: str | None = None
     fail_at: tuple[str, int] | None = None
     error: str = ""
-    """Dynamo's own account of the failure (`dynamo_error`), shortened."""
+    """Dynamo's own message about the failure (`dynamo_error`), shortened."""
     restarts: tuple[str, ...] = ()
-    """Why tracing began again, first lines; torch 2.8 and 2.9 know some breaks only as a restart."""
+    """The first lines of the reasons why tracing restarted; torch 2.8 and 2.9 report some breaks only as a restart."""
     recompile_reasons: tuple[str, ...] = ()
     """The failed guard per cached entry, newest first; empty for a first compilation."""
     specialized: tuple[Specialization, ...] = ()
     """Dynamic sizes that its code fixed; empty too in captures of compile-doctor 0.1, which did not keep them."""
 
     graph: Graph | None = None
-    """What the probe wrote of the graph, where it holds attention."""
+    """The probe's record of the graph, if it contains attention."""
     kernels: tuple[Kernel, ...] | None = None
-    """Attention kernels in Inductor's code; None where no code was recorded."""
+    """Attention kernels in Inductor's code; None if no code was recorded."""
 
     @property
     def label(self) -> str:
@@ -121,7 +121,7 @@ class LateHook:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What one process' Dynamo counted by itself, to reconcile with the trace."""
+    """Dynamo's own counters of one process, to compare with the trace."""
 
     process: str
     counters: Mapping[str, Mapping[str, int]]

@@ -1,4 +1,4 @@
-"""What was seen: frozen records that every check reads, and nothing else does more than read."""
+"""The evidence: frozen records that every check reads."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from compile_doctor.model.units import Seconds, Word
 
 @dataclass(frozen=True)
 class Rung:
-    """One size of `--tokens`' ladder."""
+    """One size of the ladder of `--tokens`."""
 
     tokens: int
     evidence: Evidence | None
-    """None where it was not run."""
+    """None if it was not run."""
     reason: str = ""
     """Why it was not run."""
     predicted: int | None = None
-    """Bytes that the dense path would have needed, from the growth below."""
+    """Bytes that the dense path would have needed, according to its growth at the smaller sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,15 @@ class Failure:
     chain: tuple[ErrorLink, ...]
     text: str
     attention: tuple[Tensor | None, ...] = ()
-    """Query, key and value of the flex_attention call that was under way, where there was one."""
+    """Query, key and value of the flex_attention call that was running, if there was one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """How one child process of the doctor ended."""
+    """How one child process of compile-doctor ended."""
 
     mode: Literal["diagnose", "control", "command", "test"]
-    """`control`: the eager run alone; `test`: a block of a test, in the test's own process."""
+    """`control`: only the eager run; `test`: a block of a test, in the test's own process."""
     exit_code: int | None = None
     signal: str | None = None
     ended: Literal["exited", "signal", "timeout", "interrupted"] = "exited"
@@ -61,16 +61,16 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the probe noted of the run as a whole."""
+    """What the probe recorded about the run as a whole."""
 
     convention: str = ""
     """How the target file was understood."""
     as_is: bool = False
-    """The target compiles something by itself."""
+    """The target calls torch.compile itself."""
     compiled_parts: int = 0
     """Submodules that the target has compiled when it is built: a reason to run it as it is."""
     nothing_new: bool = False
-    """No graph was compiled in the compiled run: what was compiled belongs to the import or the building of the target."""
+    """No graph was compiled in the compiled run: all graphs were made while the target was imported or built."""
     restrained: str = ""
     """What kept torch.compile from compiling, or from compiling again, at the end of the compiled run."""
     runs: int = 0
@@ -81,29 +81,29 @@ class Facts:
     """The user's own files that were loaded."""
     float8_layers: tuple[str, ...] = ()
     memory_left: int | None = None
-    """Bytes that the target may still take after the compiled runs."""
+    """Bytes of memory that the target may still use after the compiled runs."""
     not_a_target: str = ""
     usage: str = ""
-    """torch.compile's refusal of the options."""
+    """torch.compile's error about the options."""
     probe_error: str = ""
     not_compared: str | None = None
     """Why there is no difference between compiled and eager output."""
     unlike: str | None = None
-    """How the two differ in what no number says."""
+    """How the two outputs differ in something else than numbers."""
     largest_output: float | None = None
     random: bool = False
     """The target draws random numbers."""
     compared_at: int | None = None
     """The number of tokens at which the eager control ran, if it is another than the largest."""
     patches_seen: bool = False
-    """What became of the recipes was written."""
+    """The probe recorded the state of the recipes."""
     beyond_limit: Mapping[str, int] = field(default_factory=dict)
-    """Recompilations that torch refused, by frame."""
+    """Number of recompilations that torch refused, by frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything one diagnosis saw, in the order in which it was seen."""
+    """Everything that one diagnosis observed, in the order of its observation."""
 
     asked: Asked
     facts: Facts = field(default_factory=lambda: Facts())
@@ -118,34 +118,34 @@ class Evidence:
     failures: tuple[Failure, ...] = ()
     children: tuple[Child, ...] = ()
     phases: Mapping[str, str] = field(default_factory=dict)
-    """Phase (`import`, `build`, `compiled`, `eager`) to `begun`, `done` or `failed`."""
+    """`begun`, `done`, `failed` or `refused`, by phase (`import`, `build`, `compiled`, `eager`, …)."""
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """Wall-clock time per finished phase."""
+    """Wall-clock seconds of each finished phase."""
     max_difference: float | None = None
-    """Largest absolute difference between compiled and eager output, where it could be compared."""
+    """Largest absolute difference between compiled and eager output, if they could be compared."""
     comparisons: tuple[Comparison, ...] = ()
-    """What `--numerics` and `parity` compared, in the order of the runs; empty where neither was asked for."""
+    """The comparisons of `--numerics` and `parity`, in the order of the runs; empty without them."""
     sources: Mapping[str, str] = field(default_factory=dict)
-    """Text of the files that findings may point to, as they were when the target ran."""
+    """Text of the files that findings may point to, from the time of the run."""
     bytecode: Mapping[str, Any] = field(default_factory=dict)
-    """What depyf made of the frames that broke."""
+    """The frames that broke, decompiled by depyf."""
     unknown: Mapping[str, int] = field(default_factory=dict)
-    """Trace records that this version cannot read, counted by kind."""
+    """Number of trace records that this version cannot read, by kind."""
     attention: AttentionEvidence = field(default_factory=AttentionEvidence)
     patches: tuple[Patch, ...] = ()
-    """The recipes that were asked for, as they were at the end of the run."""
+    """The requested recipes, in their state at the end of the run."""
     rungs: tuple[Rung, ...] = ()
     """The sizes of `--tokens`, smallest first; this evidence is that of the largest one that was run."""
     notes: tuple[str, ...] = ()
-    """What the probe could not observe, in words."""
+    """Notes of the probe, such as what it could not observe."""
     damage: tuple[str, ...] = ()
-    """What is wrong with the capture as a whole: no seal, members that are missing, changed or foreign."""
+    """Damage of the capture as a whole: no seal, members that are missing, changed or added."""
     lost: tuple[str, ...] = ()
-    """Records that were there and could not be read, each with its file and line."""
+    """Records that exist but could not be read, each with its file and line."""
     unended: tuple[str, ...] = ()
-    """Processes that compiled and whose last event is missing, in words."""
+    """Processes that compiled and whose last event is missing, one sentence each."""
     cached: bool = False
-    """Whether it is an answer from the cache of `check`."""
+    """Whether it comes from the cache of `check`."""
 
     @property
     def target(self) -> str:

@@ -1,4 +1,4 @@
-"""A finding: one cause at one place, with what was seen and what to do about it."""
+"""A finding: one cause at one location, with its evidence and what to do about it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ CATEGORIES = {
     "frames": "code that is not compiled",
     "compile-errors": "an exception or a crash under torch.compile",
     "recompiles": "code that is compiled again and again",
-    "attention": "what takes the fused kernel away from attention",
-    "float8": "dtypes that attention does not take",
-    "kernels": "what attention ran as",
+    "attention": "what keeps attention from its fused kernel",
+    "float8": "dtypes that attention does not support",
+    "kernels": "the kernel that attention used",
     "numerics": "results that differ from eager's",
     "machine": "the machine and its packages, not the code",
-    "patches": "recipes that were asked for",
+    "patches": "the requested recipes",
     "other": "anything else",
 }
-"""What a check can be about, with what that means. The rest of the tool goes by these words and never by a code."""
+"""What a check can be about, with its meaning. The rest of the tool uses these words and never a code."""
 
 
 @dataclass(frozen=True)
 class Location:
-    """A place in source code; `line` counts from 1."""
+    """A location in source code; `line` counts from 1."""
 
     file: str
     line: int
@@ -35,38 +35,38 @@ class Location:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a finding costs, as far as the trace tells."""
+    """What a finding costs, as far as the trace shows."""
 
     graphs: int = 0
-    """Graphs that would not be there without it."""
+    """Graphs that would not exist without it."""
     seconds: float = 0.0
-    """Compile time of those frames, in seconds of wall clock."""
+    """Compile time of those frames, in wall-clock seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckFacts:
-    """What holds for all findings of a check, whatever it found. The check owns them, and its findings carry them."""
+    """What is true for all findings of a check. The check defines it, and its findings have a reference to it."""
 
     category: str = "other"
     """A key of CATEGORIES."""
     exit_code: int | None = None
-    """2 or 3 if its finding ends the diagnosis without a verdict; no waiver covers it then."""
+    """2 or 3 if its finding ends the diagnosis without a verdict; such a finding cannot be waived."""
     target_fails: bool = False
-    """The target fails by itself: what else was found is not reported, and its evidence is shown as the target's output."""
+    """The target fails by itself: other findings are not reported, and the evidence is shown as the target's output."""
     from_source: bool = False
-    """It reads the target's sources and nothing of the run: what it finds holds if the run failed, too."""
+    """It reads only the target's sources, nothing of the run: its findings are valid even if the run failed."""
     stops: bool = False
-    """It keeps the compiled run from an output that could be compared; its title is the sentence behind the verdict."""
+    """It prevents the compiled run from producing an output; its title becomes the sentence behind the verdict."""
     consequence: bool = False
-    """Of something that has a finding of its own, which is listed before it."""
+    """It is a consequence of something that has its own finding, which is listed first."""
     unproven: bool = False
-    """It leaves open whether attention is fused: no pass under --require-fused."""
+    """With it, attention is not proven to be fused: not a pass with --require-fused."""
     own_recipe: bool = False
-    """It looks for its recipe by itself; the signatures of recipes are not tried on its findings."""
+    """It finds its recipe itself; the signatures of recipes are not matched with its findings."""
     bytecode: bool = False
-    """-v shows the decompiled bytecode around its place."""
+    """-v shows the decompiled bytecode around its location."""
     effect: tuple[str, str] | None = None
-    """What the functions at the end of its titles do then, one and several: for the sentence behind the verdict."""
+    """What the functions at the end of its titles do, singular and plural: for the sentence behind the verdict."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +83,19 @@ class Finding:
     count: int = 1
     upstream: str | None = None
     cause: str = ""
-    """The normalised cause, stable over values, lines and torch versions: part of the finding's identity."""
+    """The normalised cause, independent of values, lines and torch versions: part of the finding's identity."""
     fix: str = ""
     recipe: str | None = None
     evidence: tuple[str, ...] = ()
     via: Location | None = None
-    """Where the user's own code leads there, when the place is in a package."""
+    """The line of the user's own code that leads there, if the location is in a package."""
     cost: Cost = field(default_factory=Cost)
     late: bool = False
-    """It says less than its neighbours do, and stands behind them however often it was seen."""
+    """It is less informative than similar findings, and is listed after them whatever its count."""
     baseline_cause: str = ""
-    """What a baseline has in place of cause and upstream, if those depend on what torch met first."""
+    """What a baseline has instead of cause and upstream, if those depend on what torch met first."""
     facts: CheckFacts = field(default_factory=CheckFacts, compare=False, repr=False)
-    """Of its check. In no document."""
+    """The facts of its check. Not part of any document."""
 
     @property
     def is_outcome(self) -> bool:

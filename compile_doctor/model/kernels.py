@@ -1,9 +1,9 @@
-"""Finds attention kernels in the code that Inductor generates: what was lowered, read from the code itself.
+"""Finds attention kernels in the code that Inductor generates.
 
-A kernel's name is no proof: on CPU it holds `flex_attention` only from torch 2.10 on. The template's own helpers are in
-the body on all versions (`kernel_exp_reduce_sum_fusion_kernel`, torch/_inductor/kernel/flex/flex_cpu.py and, in 2.8,
-torch/_inductor/codegen/cpp_flex_attention_template.py). Triton's and CuTe DSL's were matched against code that Inductor
-generated for a mocked GPU (torch 2.8 to 2.15); nothing of it was run on one.
+A kernel's name is not a proof: on CPU it contains `flex_attention` only since torch 2.10. The template's helpers are in
+the body in all versions (`kernel_exp_reduce_sum_fusion_kernel`, torch/_inductor/kernel/flex/flex_cpu.py and, in 2.8,
+torch/_inductor/codegen/cpp_flex_attention_template.py). The patterns for Triton and CuTe DSL were tested on code that
+Inductor generated for a mocked GPU (torch 2.8 to 2.15), not on a GPU.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MARKERS = (
     b"_flash_attn_fwd(",
     b"_scaled_dot_product_",
 )
-"""One of these is in every module that holds such a kernel: a quick look before reading megabytes of code."""
+"""Every module with such a kernel contains one of these: a quick test before reading megabytes of code."""
 _BACKENDS = {"fused": "overrideable"}
 
 
@@ -69,7 +69,7 @@ def _flex(code: str) -> list[Kernel]:
 
 
 def _template(compiler: str, body: str) -> str | None:
-    # The last definition's body runs on to the module's end: the call that follows holds no marker.
+    # The body of the last definition extends to the module's end: the call after it contains no marker.
     if compiler.startswith("cpp") and _CPP.search(body):
         return "cpp"
     if compiler == "triton" and _TRITON.search(body) and not _TRITON_BACKWARD.search(body):
@@ -95,7 +95,7 @@ def _sdpa(code: str) -> list[Kernel]:
 
 
 def without_the_rest(code: str) -> str:
-    """The lines of generated code that `find_kernels` reads, for small recordings."""
+    """Only the lines of generated code that `find_kernels` reads, for small recordings."""
     wanted = (_DEFINITION, _CPP, _TRITON, _TRITON_BACKWARD, _CUTE, _SDPA, re.compile("Source Nodes:"))
     calls = {match[1] for match in _DEFINITION.finditer(code)}
     kept = []

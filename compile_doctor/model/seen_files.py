@@ -1,6 +1,6 @@
-"""One look at a file: what is in it, and the marks by which a later look knows whether anything happened to it in between.
+"""One look at a file: its content, and marks that show a later look whether the file was changed in between.
 
-Shared by the process that runs a target and by the doctor, which has to see the same. Nothing but Python's own library.
+Shared by the process that runs a target and compile-doctor, which have to see the same. Needs only Python's library.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MOST = 512 << 20
-"""Bytes that one process hashes of what its target opens: about a second without a processor's SHA instructions. The doctor
-hashes them again after the run and before each answer, which has to stay cheaper than the run."""
+"""Bytes of opened files that one process hashes: about a second without the processor's SHA instructions.
+compile-doctor hashes them again after the run and before each use of the cache, which has to cost less than the run."""
 KINDS = {"special": "is not a regular file", "too large": "is too large to hash"}
-"""What has no content that could be compared: such a run is not kept."""
+"""Kinds of files whose content cannot be compared: a run with one is not kept."""
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
 _BLOCK = 1 << 20
 _MOST_LINKS = 40
@@ -23,7 +23,7 @@ _MOST_LINKS = 40
 
 @dataclass(frozen=True)
 class Content:
-    """What the answer of a run depends on; another copy of the same files has the same."""
+    """What the result of a run depends on; equal for another copy of the same files."""
 
     kind: str
     """`file`, `folder`, `missing`, `unreadable`, or one of KINDS."""
@@ -31,14 +31,14 @@ class Content:
     """SHA-256 of the bytes, or of a folder's names; empty for other kinds."""
     size: int
     path: str
-    """The real path: that a link leads elsewhere is a change, whatever is there."""
+    """The real path: a link that leads elsewhere is a change, whatever is there."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """`marks` are of the file and of each symbolic link on the way: device, inode, size, times of content and of status.
+    """`marks` has device, inode, size, mtime and ctime of the file and of each symbolic link on the way.
 
-    A file that is replaced by another, or changed and changed back, has other marks: nobody can set the time of its status.
+    A file that is replaced, or changed and changed again to the same content, has other marks: ctime cannot be set.
     """
 
     content: Content
@@ -46,30 +46,30 @@ class Look:
 
     @property
     def changed(self) -> int:
-        """Nanoseconds: when the latest of its marks was made; 0 for none."""
+        """The latest ctime of its marks, in nanoseconds; 0 if there are none."""
         return max((mark[-1] for mark in self.marks), default=0)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What one process looked at: `files-PID.json`."""
+    """The files that one process used: `files-PID.json`."""
 
     files: Mapping[str, Look]
-    """As they were when they were opened or listed first."""
+    """In their state when they were first opened or listed."""
     early: Sequence[str]
-    """Those that were loaded before anybody watched."""
+    """Files that were loaded before the recording began."""
     unseen: Sequence[str]
-    """Why this may not be all."""
+    """Reasons why the list may be incomplete."""
 
 
 def look(path: str, room: int = MOST) -> Look:
-    """`room`: bytes that a file may hold. Waits for nothing, whatever the path leads to, and raises nothing."""
+    """Looks at a path. `room`: largest size of a file in bytes. Never blocks and never raises, whatever the path is."""
     marks: list[tuple[int, ...]] = []
     real = path
     try:
         real = _resolve(path, marks)
         found = os.stat(real)
-        if stat.S_ISDIR(found.st_mode):  # without marks: hidden files and compiled ones come and go
+        if stat.S_ISDIR(found.st_mode):  # without marks, because hidden and compiled files come and go
             return Look(Content("folder", _names(real), 0, real), tuple(marks))
         marks.append(_mark(found))
         kind, digest = _regular(real, room) if stat.S_ISREG(found.st_mode) else ("special", "")
@@ -85,7 +85,7 @@ def _mark(found: os.stat_result) -> tuple[int, ...]:
 
 
 def _resolve(path: str, marks: list[tuple[int, ...]]) -> str:
-    """The real path, as the system finds it; the mark of each link that it leads through."""
+    """The real path, as the system resolves it; adds the mark of each link on the way to `marks`."""
     left = path.split("/")[::-1]
     at = "/"
     while left:
@@ -115,7 +115,7 @@ def _resolve(path: str, marks: list[tuple[int, ...]]) -> str:
 def _regular(path: str, room: int) -> tuple[str, str]:
     number = os.open(path, _FLAGS)
     try:
-        if not stat.S_ISREG(os.fstat(number).st_mode):  # it was one a moment ago
+        if not stat.S_ISREG(os.fstat(number).st_mode):  # it was a regular file a moment ago
             return "special", ""
         if os.fstat(number).st_size > room:
             return "too large", ""
@@ -131,6 +131,6 @@ def _regular(path: str, room: int) -> tuple[str, str]:
 
 
 def _names(path: str) -> str:
-    """Of the names in a folder, but hidden ones and Python's compiled files: tools come and go there."""
+    """The digest of the names in a folder, without hidden ones and Python's compiled files, which come and go."""
     names = sorted(one for one in os.listdir(path) if not one.startswith((".", "__pycache__")))
     return hashlib.sha256(os.fsencode("\0".join(names))).hexdigest()

@@ -1,4 +1,4 @@
-"""What one size of `--tokens N` came to: all that is needed to decide about the next one."""
+"""The outcome of one size of `--tokens N`: what is needed to decide about the next one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class DensePath:
     need: int
     """Bytes at `tokens`."""
     squared: bool
-    """Scores grow with the square of the tokens; those of a decoding query with the tokens."""
+    """Whether it grows with the square of the tokens; for a decoding query it grows with the tokens."""
 
     def at(self, size: int) -> int:
         """Bytes at another size."""
@@ -27,19 +27,19 @@ class SizeOutcome:
 
     tokens: int
     finished: bool
-    """The compiled run came to its end."""
+    """The compiled run finished."""
     fails_eagerly: bool = False
-    """The eager run failed. Of such a size, and of one that did not finish, nothing below is known but `has_attention`."""
+    """The eager run failed. Then, and if the run did not finish, only `has_attention` of the fields below is known."""
     has_attention: bool = False
-    """Any attention call was seen, compiled or run."""
+    """An attention call was seen, compiled or run."""
     is_dense: bool = False
     """Attention ran dense, or partly so."""
     is_fused: bool = True
-    """Every call is proven to be fused; so is none at all."""
+    """Every call is proven to be fused; also True if there are no calls."""
     dense_paths: tuple[DensePath, ...] = ()
     memory_left: int | None = None
     """Bytes that were free after it."""
 
     def dense_need(self, size: int) -> int | None:
-        """Bytes that the dense path would need at another size; None if nothing is known of it."""
+        """Bytes that the dense path would need at another size; None if that is unknown."""
         return max((path.at(size) for path in self.dense_paths), default=0) or None

@@ -1,16 +1,16 @@
-"""Bytes: as people read them, and what dense attention takes."""
+"""Sizes in bytes: formatting, parsing, and the memory that dense attention needs."""
 
 from __future__ import annotations
 
 import re
 
 PER_SCORE, PER_PAIR = 14, 28
-"""Bytes at the dense path's two peaks: 3.3 float32 score matrices; or, while the mask is written out, 3.2 tables of 64-bit
-indices, one for all heads. Measured: 449 and 432 MB for two heads at 4,096 tokens (CPU, torch 2.13)."""
+"""Bytes at the dense path's two peaks: 3.3 float32 score matrices; or, while the mask is materialised, 3.2 tables of
+64-bit indices, one for all heads. Measured: 449 and 432 MB for two heads at 4,096 tokens (CPU, torch 2.13)."""
 
 
 def dense_need(scores: float, pairs: float) -> int:
-    """Bytes that flex's dense path takes for so many scores (all heads) over so many masked pairs of tokens (0: no mask)."""
+    """Bytes that flex's dense path needs for so many scores (all heads) and masked pairs of tokens (0: no mask)."""
     return int(max(scores * PER_SCORE, pairs * PER_PAIR))
 
 
@@ -28,5 +28,5 @@ def parse_size(text: str) -> int:
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*([kmgt]?)i?b?", text.strip(), re.IGNORECASE)
     size = int(float(match[1]) * 1024 ** ["", "k", "m", "g", "t"].index(match[2].lower())) if match else 0
     if not 0 < size < 2**60:
-        raise ValueError(f"{text!r} is no size such as 8GB.")
+        raise ValueError(f"{text!r} is not a valid size. Give one such as 8GB.")
     return size

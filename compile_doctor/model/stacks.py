@@ -1,4 +1,4 @@
-"""Lines of code on a stack, and exceptions with theirs."""
+"""Lines of code on a stack, and exceptions with their stacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from compile_doctor.model.units import Count
 
 
 class Frame(NamedTuple):
-    """One line of a Python stack, outermost first in the tuples that hold it; in JSON a list of four."""
+    """One line of a Python stack; tuples of them have the outermost first. In JSON a list of four values."""
 
     file: str
     line: Count

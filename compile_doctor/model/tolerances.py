@@ -1,7 +1,7 @@
-"""How far a compiled result may lie from eager's: from the dtype, and from how far eager itself lies from float64.
+"""How far a compiled result may be from eager's, derived from the dtype and from eager's own distance to float64.
 
-As torch's own `same()` (torch/_dynamo/utils.py), a compiled result is wrong only if it is clearly further from a float64
-run of the same model than eager is. Where there is no float64 run, the dtype and the depth of the model have to do.
+As in torch's own `same()` (torch/_dynamo/utils.py), a compiled result is wrong only if it is clearly further from a
+float64 run of the same model than eager is. Without a float64 run, the dtype and the depth of the model decide.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ STEPS = {
     "float8_e5m2": 2.0**-2,
     "float8_e5m2fnuz": 2.0**-2,
 }
-"""Distance from 1 to the next number (torch.finfo(dtype).eps); the dtypes of numbers that are rounded."""
+"""Distance from 1 to the next number (torch.finfo(dtype).eps), for the dtypes whose numbers are rounded."""
 WIDE, NARROW = 8, 2
-"""Steps of the dtype, at the largest value, that any two ways to compute a thing may differ by. What is narrower than
-float32 is added up in float32, so that the rounding of the result is most of it."""
+"""Steps of the dtype, at the largest value, by which two ways to compute the same may differ. dtypes narrower than
+float32 are accumulated in float32, so most of the error is the rounding of the result."""
 OWN, CLEARLY = 3, 10
-"""Times eager's own distance from float64: within the one it is a PASS, beyond the other clearly further."""
+"""Multiples of eager's own distance from float64: up to the first it is a PASS, beyond the second clearly further."""
 MOVED = 4
-"""Times what eager's result changes by, where parameters and inputs move by one step."""
+"""Multiple of the change of eager's result if parameters and inputs move by one step."""
 
 
 def coarsest(dtypes: Iterable[str]) -> str:
-    """The dtype that rounds most; float32 where none of them rounds."""
+    """The dtype that rounds most; float32 if none of them rounds."""
     return max((name for name in dtypes if name in STEPS), key=lambda name: STEPS[name], default="float32")
 
 
 def tolerance(row: Compared, depth: int) -> float:
-    """The largest error that is a PASS. For integers: elements that may differ."""
+    """The largest absolute error that is a PASS. For integers: the number of elements that may differ."""
     if row.exact:
         return OWN * (row.eager_error or 0.0)
     step = STEPS[row.dtype]
@@ -48,7 +48,7 @@ def tolerance(row: Compared, depth: int) -> float:
 
 
 def bound(row: Compared, depth: int) -> float:
-    """The largest error that is DRIFT: beyond the tolerance, but neither clearly further off nor beyond what one step explains."""
+    """The largest error that is DRIFT: beyond the tolerance, but not clearly further, or explained by one step."""
     own = (CLEARLY - OWN) * (row.eager_error or 0.0)
     return max(tolerance(row, depth) + own, MOVED * (row.noise or 0.0))
 
@@ -63,14 +63,14 @@ def status(row: Compared, depth: int) -> str:
 
 
 def ratio(row: Compared, depth: int) -> float:
-    """The error in units of the tolerance: what the rows of a comparison are ordered by."""
+    """The error divided by the tolerance: the sort key of a comparison's rows."""
     if row.error is None:
         return math.inf
     return row.error / max(tolerance(row, depth), 1e-300)
 
 
 def judge(comparison: Comparison) -> str:
-    """The worst of its rows; N/A where nothing was compared, UNSUPPORTED where the target says that it cannot."""
+    """The status of its worst row; N/A if nothing was compared, UNSUPPORTED if the target reports that."""
     if not comparison.rows:
         return comparison.state or "N/A"
     found = {status(row, comparison.depth) for row in comparison.rows}
@@ -78,7 +78,7 @@ def judge(comparison: Comparison) -> str:
 
 
 def worst(comparison: Comparison) -> Compared | None:
-    """The row that is furthest beyond (or least within) its tolerance; of a FAIL, one that fails."""
+    """The row that is furthest beyond (or closest to) its tolerance; for a FAIL, one that fails."""
     order = ("PASS", "DRIFT", "FAIL")
     return max(
         comparison.rows,

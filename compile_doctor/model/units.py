@@ -1,6 +1,6 @@
-"""Numbers and words with their limits, for the typed records: a negative line or an empty name is not one.
+"""Types with limits for the typed records: a line is not negative, a name is not empty.
 
-`msgspec` enforces them when a record is read. Who only writes records, a program's own Python under `run`, may not have it.
+`msgspec` enforces them when a record is read. A program under `run`, which only writes records, may not have msgspec.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ else:
     except ImportError:
 
         class Meta:
-            """In place of msgspec's: limits that nobody reads."""
+            """A replacement for msgspec's, which ignores the limits."""
 
             def __init__(self, **limits: Any) -> None:
-                """Any limits."""
+                """Accepts any limits."""
 
 
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
 Bytes = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
-"""Wall-clock time. JSON has neither NaN nor infinity, so that it is finite."""
+"""Wall-clock time in seconds. It is finite, because JSON has neither NaN nor infinity."""
 Size = Annotated[float, Meta(ge=0)]
 """An absolute value or difference."""
 Word = Annotated[str, Meta(min_length=1)]

@@ -1,4 +1,4 @@
-"""Child processes: started, kept and ended with everything that they start, and temporary folders that go with their doctor.
+"""Child processes, which are ended together with everything that they start, and temporary folders.
 
-`children` is the doctor's side, `keeper` the small process between it and each child, `scratch` the folders.
+`children` is compile-doctor's side, `keeper` the small process between it and each child, `scratch` has the folders.
 """

@@ -1,4 +1,4 @@
-"""Child processes: started, watched, and ended with everything that they started. Each has a `keeper`, which sees to that."""
+"""Starts, watches and ends child processes with everything that they started, by means of a `keeper` for each."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from compile_doctor.clean import say
 from compile_doctor.errors import InconclusiveError
 from compile_doctor.processes import keeper
 
-NOT_STARTED = "It was not run: the check was ended."
+NOT_STARTED = "It was not run, because the check was ended."
 NAMED = 10
-"""Processes that are named; of the others the number is."""
+"""How many processes are named; the others are counted."""
 LAST = 4 * keeper.GRACE
-"""Seconds beyond the limit, or after it was asked to end everything, that a keeper is waited for: it was stopped."""
+"""Seconds to wait for a keeper after the limit, or after it was asked to end everything: it may have been stopped."""
 
 STARTING = 60.0
-"""Seconds that a keeper may take to start the child, on a machine that does much else."""
+"""Time limit for a keeper to start the child, in seconds; the machine may be busy."""
 
 Start = Callable[[str, Sequence[str], Mapping[str, str], "float | None"], dict[str, Any]]
-"""Runs a child of the probe to its end: (mode, command, environment, seconds it may take) to how it ended, as in
-`evidence.Child`. `watch` is one; `forks.ForkServer` has another."""
+"""Runs a child of the probe to its end: (mode, command, environment, time limit in seconds) → how it ended, as in
+`evidence.Child`. `watch` is one; `fork_server.ForkServer` has another."""
 
 
 def child_environment(environment: Mapping[str, str], trace: str | None) -> dict[str, str]:
@@ -40,7 +40,7 @@ def child_environment(environment: Mapping[str, str], trace: str | None) -> dict
     root = os.path.dirname(os.path.dirname(os.path.abspath(compile_doctor.__file__)))
     path = [entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry]
     made = {**environment, "PYTHONPATH": os.pathsep.join([*path, root])}
-    made.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's notices would look like the target's
+    made.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's messages would look like output of the target
     if trace is not None:
         made["TORCH_TRACE"] = trace
     return made
@@ -55,7 +55,7 @@ def require_torch() -> None:
     if found is None:
         raise InconclusiveError(
             f"torch is not installed for {sys.executable}, which runs the target.",
-            "Install torch there, or compile-doctor where torch is: the target needs both in one environment.",
+            "Install torch there, or install compile-doctor in the environment that has torch: the target needs both.",
         )
 
 
@@ -63,13 +63,13 @@ _running: set[Kept] = set()
 
 
 def end_all() -> None:
-    """Ends what other threads are watching: Ctrl-C reaches only the main thread."""
+    """Ends the children that other threads watch: Ctrl-C reaches only the main thread."""
     for kept in list(_running):
         kept.ask_to_end()
 
 
 class Kept:
-    """A child, by the channel to its keeper. One thread reads from the child, another may end it."""
+    """A child, and the channel to its keeper. One thread waits for the child, another may end it."""
 
     def __init__(self, channel: socket.socket, starting: float, process: subprocess.Popen[bytes] | None = None) -> None:
         channel.settimeout(starting)
@@ -81,18 +81,18 @@ class Kept:
         self.stdout: IO[bytes] | None = process.stdout if process else None
         self.pid: int | None = None
         self.code: int | None = None
-        """Negative for a signal, as in `subprocess`; None if the child was ended by us."""
+        """Negative for a signal, as in `subprocess`; None if compile-doctor ended the child."""
         self.late = False
         """Whether the keeper was silent for too long."""
         self.why = ""
-        """exited, timeout, stopped; `lost` if the keeper did not tell; empty while it runs."""
+        """exited, timeout, stopped; `lost` if the keeper did not answer; empty while it runs."""
         self.left: list[tuple[str, str, str]] = []
-        """What was still there when the child had ended: process, fate, command."""
+        """Processes that were still running when the child had ended: (process id, fate, command)."""
 
     def begin(self, limit: float | None) -> bool:
-        """Waits for the child's start. False if the keeper has gone. Raises OSError if the command cannot be started.
+        """Waits for the child's start. False if the keeper has ended. Raises OSError if the command cannot be started.
 
-        `limit`: the keeper's, who is silent until then.
+        `limit`: the time limit of the keeper in seconds, which may be silent until then.
         """
         word, _, rest = self._read()
         if word == "failed":
@@ -107,7 +107,7 @@ class Kept:
         return True
 
     def wait(self) -> int | None:
-        """Waits for the end of the child and of what it started; the child's exit code."""
+        """Waits for the end of the child and of what it started; returns the child's exit code."""
         with self._lock:
             while not self.why:
                 word, _, rest = self._read()
@@ -146,7 +146,7 @@ class Kept:
                 self._keeper.wait(LAST)
 
     def _read(self) -> tuple[str, str, str]:
-        """Empty if the keeper has gone, or is silent for longer than the channel's time-out."""
+        """Three empty strings if the keeper has ended, or is silent for longer than the channel's timeout."""
         try:
             return self._lines.readline().rstrip("\n").partition(" ")
         except (OSError, ValueError) as error:
@@ -154,7 +154,7 @@ class Kept:
             return "", "", ""
 
     def _lost(self) -> None:
-        """Somebody has killed the keeper: what can be found without it is ended."""
+        """Ends what can be found without the keeper, after somebody has killed it."""
         self.why = "lost"
         for leader in (self.pid, self._keeper.pid if self._keeper else None):
             if leader is None:
@@ -174,7 +174,7 @@ def start(
     share: Sequence[int] = (),
     cwd: Path | None = None,
 ) -> Kept:
-    """A child in a session of its own, its output on our stderr. `share`: file numbers that it inherits.
+    """Starts a child in a session of its own, with its output on our stderr. `share`: file numbers that it inherits.
 
     Raises OSError if the command cannot be started, InconclusiveError if Python cannot.
     """
@@ -205,7 +205,7 @@ def start(
 def ask(
     command: Sequence[str], environment: Mapping[str, str], timeout: float | None = None, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """As `subprocess.run`, for a question to a process of ours. Raises subprocess.TimeoutExpired."""
+    """As `subprocess.run`, for a process of compile-doctor. Raises subprocess.TimeoutExpired."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         kept = start(command, environment, timeout, stdout=out, stderr=err, cwd=cwd)
         try:
@@ -229,7 +229,7 @@ def watch(
     stdin: int | None = subprocess.DEVNULL,
     leave: bool = False,
 ) -> dict[str, Any]:
-    """Runs a command to its end, and ends all of it on time-out and Ctrl-C. `leave`: what has left its session may stay.
+    """Runs a command to its end, and ends all of it on timeout and Ctrl-C. `leave`: what has left its session may stay.
 
     Raises OSError if it cannot be started.
     """
@@ -237,7 +237,7 @@ def watch(
 
 
 def result(mode: str, kept: Kept) -> dict[str, Any]:
-    """How a child that has begun ended, as in `evidence.Child`. What it left behind is named on stderr."""
+    """Waits for a child; returns how it ended, as in `evidence.Child`. Names on stderr what it left behind."""
     began = time.monotonic()
     ended = {"stopped": "interrupted", "lost": "interrupted"}
     try:
@@ -250,7 +250,7 @@ def result(mode: str, kept: Kept) -> dict[str, Any]:
 
 
 def name_left(left: Sequence[tuple[str, str, str]]) -> None:
-    """Says which processes were there yet when their parent had ended, and what became of them."""
+    """Reports on stderr which processes were still running when their parent had ended, and what happened to them."""
     fates = {
         "stopped": "was still running when the target ended, and was stopped",
         "running": "is still running: it could not be stopped",
@@ -263,7 +263,7 @@ def name_left(left: Sequence[tuple[str, str, str]]) -> None:
 
 
 def how_it_ended(mode: str, ended: str, code: int | None, seconds: float) -> dict[str, Any]:
-    """`code` is negative for a signal, as in `subprocess`; None where the child was ended by us."""
+    """`code` is negative for a signal, as in `subprocess`; None if compile-doctor ended the child."""
     name = None
     if code is not None and code < 0:
         ended = "signal"

@@ -1,23 +1,25 @@
-"""A small process between the doctor and each child: it ends what the child started, whatever becomes of the doctor.
+"""A small process between compile-doctor and each child: it ends what the child started, even if compile-doctor dies.
 
-Why a process. PR_SET_PDEATHSIG reaches one process only, goes with the *thread* that forked, and a command of `run` is not
-ours to set it in. A thread in the target's process would be seen by the target (fork, thread counts), and stops with it.
-The keeper is outside of both, in a session of its own, and imports next to nothing (`python -I -S`, some 15 ms):
+Why a process: PR_SET_PDEATHSIG reaches only one process, depends on the *thread* that forked, and cannot be set in a
+command of `run`. A thread in the target's process would be visible to the target (fork, thread counts), and ends with
+it. The keeper is outside of both, in a session of its own, and imports almost nothing (`python -I -S`, about 15 ms):
 
-- its channel is a socket whose other end only the doctor holds: it reads the end of file even if the doctor was killed;
-- it is a subreaper (Linux): what the child started stays below it, after `setsid` and two forks too, with no environment
-  left to know it by. When it has no children left, nothing is left; otherwise /proc has the tree (psutil would have to be
-  imported, and has no more to go by);
-- it has the clock: the time limit holds while the doctor is stopped, and against a child that is stopped.
+- its channel is a socket whose other end only compile-doctor has: it reads end of file even after compile-doctor was
+  killed;
+- it is a subreaper (Linux): processes that the child started stay below it, even after `setsid` and two forks and
+  without any environment. If it has no children left, nothing is left; otherwise /proc has the tree (psutil would have to be
+  imported, and knows no more);
+- it has the clock: the time limit holds while compile-doctor is stopped (SIGSTOP), and for a child that is stopped.
 
-What is still there shortly after the child has ended is named, and ended. `leave` is for `run`, whose command may start a
-service on purpose: what left the command's session by itself stays, and is named, unless the command was stopped.
+Processes that still run shortly after the child has ended are named and ended. `leave` is for `run`, whose command may
+start a service on purpose: what left the command's session by itself is named and keeps running, unless the command was
+stopped.
 
-On macOS there are neither subreapers nor /proc: the child's process group is ended, and nothing is named.
+macOS has neither subreapers nor /proc: the child's process group is ended, and nothing is named.
 
-Lines on the channel, to the doctor: `started PID` or `failed ERRNO`; `left PID FATE COMMAND` (FATE: stopped, running,
-kept); `ended STATUS WHY` (STATUS: exit code, negative for a signal, or -; WHY: exited, timeout, stopped). Any line from the
-doctor means: end it now.
+Lines on the channel, to compile-doctor: `started PID` or `failed ERRNO`; `left PID FATE COMMAND` (FATE: stopped,
+running, kept); `ended STATUS WHY` (STATUS: exit code, negative for a signal, or -; WHY: exited, timeout, stopped). Any line from
+compile-doctor means: end it now.
 """
 
 from __future__ import annotations
@@ -33,23 +35,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GRACE = 5.0
-"""Seconds between SIGTERM and SIGKILL, and that SIGKILL may take."""
+"""Seconds between SIGTERM and SIGKILL, and to wait after SIGKILL."""
 LINGER = 0.3
-"""Seconds in which what the child has started may end by itself, once it has ended: pools and trackers see that it is gone."""
+"""Seconds for processes to end by themselves after the child has ended: pools and trackers notice that it has."""
 LENGTH = 200
-"""Characters of a command line."""
+"""Longest command line that is shown, in characters."""
 PR_SET_CHILD_SUBREAPER = 36
 
 
 class Keeper:
-    """`channel`: the doctor. `child`: started by this process, in a session of its own. `limit`: seconds it may take."""
+    """`channel` leads to compile-doctor, `child` is in a session of its own, `limit` is its time limit in seconds."""
 
     def __init__(self, channel: int, child: int, limit: float | None, leave: bool, reaper: bool) -> None:
         self.channel, self.child, self.leave, self.reaper = channel, child, leave, reaper
         self.deadline = None if limit is None else time.monotonic() + limit
         self.status: int | None = None
         self.orphaned = False
-        """Whether the doctor has gone."""
+        """Whether compile-doctor has ended."""
         self._waking, wake = os.pipe()
         for one in (self._waking, wake):
             os.set_blocking(one, False)
@@ -58,7 +60,7 @@ class Keeper:
             signal.signal(number, lambda *_: None)
 
     def keep(self) -> None:
-        """Until the child and all that it started have ended."""
+        """Runs until the child and everything that it started have ended."""
         tell(self.channel, f"started {self.child}")
         why = self._watch()
         leave = self.leave and why == "exited"
@@ -89,7 +91,7 @@ class Keeper:
                 return "stopped"
 
     def _reap_first(self) -> bool:
-        """The doctor has sent a line, or hung up: whether the child had ended before."""
+        """After compile-doctor has sent a line, or has ended: whether the child had ended before."""
         try:
             self.orphaned = not os.read(self.channel, 64)
         except OSError:
@@ -98,7 +100,7 @@ class Keeper:
         return self.status is not None
 
     def _reap(self) -> bool:
-        """Whether there are children yet."""
+        """Reaps ended children; returns whether there are others."""
         try:
             while True:
                 process, status = os.waitpid(-1, os.WNOHANG)
@@ -110,7 +112,7 @@ class Keeper:
             return False
 
     def _wait(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> bool:
-        """Waits for the children to end; whether there are some left."""
+        """Waits for the children to end; returns whether there are others."""
         until = time.monotonic() + seconds
         while self._reap() and not enough():
             left = until - time.monotonic()
@@ -124,7 +126,7 @@ class Keeper:
         return self._reap()
 
     def _end(self, stays: set[int]) -> None:
-        """Ends all but `stays`: first asked, then killed; what they start meanwhile too."""
+        """Ends all but `stays`, and what they start meanwhile: first with SIGTERM, then with SIGKILL."""
         if not self.reaper:
             return self._end_group()
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -135,7 +137,7 @@ class Keeper:
                     return None
                 for process in there - asked:
                     kill(process, number)
-                    kill(process, signal.SIGCONT)  # a stopped one would not hear of it
+                    kill(process, signal.SIGCONT)  # a stopped process does not act on SIGTERM
                 asked |= there
                 self._wait(0.1)
         return None
@@ -143,7 +145,7 @@ class Keeper:
     def _end_group(self) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
             if not kill(-self.child, number):
-                return  # nobody of the group is left
+                return  # the group has no process left
             kill(-self.child, signal.SIGCONT)
             self._wait(GRACE, lambda: self.status is not None)
             time.sleep(
@@ -151,7 +153,7 @@ class Keeper:
             )  # its own children may still hold on: they are in the same group, and get the second signal
 
     def _below(self, outside: bool = False) -> set[int]:
-        """The processes below this one that run; `outside`: those that are not in the child's session."""
+        """The running processes below this one; `outside`: only those that are not in the child's session."""
         parents: dict[int, list[tuple[int, int]]] = {}
         for name in os.listdir("/proc") if self.reaper else ():
             found = _stat(name) if name.isdigit() else None
@@ -173,7 +175,7 @@ def _stat(process: str) -> tuple[int, int] | None:
     """Parent and session of a process; None if it has ended."""
     try:
         with open(f"/proc/{process}/stat", "rb") as file:
-            # The name of the program may hold anything, brackets too.
+            # The name of the program may contain anything, even brackets.
             state, parent, _, session = file.read().rpartition(b")")[2].split()[:4]
     except (OSError, ValueError):
         return None
@@ -191,7 +193,7 @@ def _command(process: int) -> str:
 
 
 def kill(process: int, number: int) -> bool:
-    """Whether there was somebody to get the signal."""
+    """Sends a signal; returns whether the process exists and can be signalled."""
     try:
         os.kill(process, number)
     except (ProcessLookupError, PermissionError):
@@ -203,11 +205,11 @@ def tell(channel: int, line: str) -> None:
     try:
         os.write(channel, (line + "\n").encode("utf-8", "replace"))
     except OSError:
-        return  # the doctor has gone
+        return  # compile-doctor has ended
 
 
 def become_reaper() -> bool:
-    """Whether what the children leave behind will come to this process, and can be found."""
+    """Makes this process the parent of orphaned descendants; returns whether that worked and they can be found."""
     if sys.platform != "linux":
         return False
     try:
@@ -219,21 +221,21 @@ def become_reaper() -> bool:
 
 
 def quiet() -> None:
-    """The child's streams are the child's alone: a reader is to see their end."""
+    """Closes this process's copies of the child's streams, so that their readers see the end of file."""
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
 
 
 def spawn(command: list[str]) -> tuple[int, int]:
-    """(process, 0), in a session of its own, or (0, errno) if it cannot be started."""
+    """Starts a process in a session of its own; returns (process id, 0), or (0, errno) if it cannot be started."""
     listening, telling = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.setsid()
             for number in (signal.SIGPIPE, signal.SIGXFSZ):
-                signal.signal(number, signal.SIG_DFL)  # Python ignores them, and that is inherited
+                signal.signal(number, signal.SIG_DFL)  # Python ignores them, and children inherit that
             os.execvp(command[0], command)
         except OSError as error:
             os.write(telling, str(error.errno).encode())
@@ -263,7 +265,7 @@ def main(channel: int, limit: float | None, leave: bool, command: list[str]) -> 
 
 
 def sweep() -> None:
-    """Removes what doctors have left behind that are no more."""
+    """Removes what earlier runs of compile-doctor have left behind."""
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     try:
         from compile_doctor.processes.scratch import sweep as remove
@@ -275,4 +277,4 @@ def sweep() -> None:
 
 if __name__ == "__main__":
     main(int(sys.argv[1]), float(sys.argv[2]) if sys.argv[2] != "-" else None, sys.argv[3] == "leave", sys.argv[4:])
-    os._exit(0)  # the doctor waits for it, and there is nothing to take apart
+    os._exit(0)  # compile-doctor waits for the exit, and there is nothing to clean up

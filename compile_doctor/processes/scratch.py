@@ -1,7 +1,7 @@
-"""The doctor's temporary folders: made here, removed at the end, and by the next run if the doctor was killed.
+"""Temporary folders of compile-doctor: removed at the end, or by the next run if compile-doctor was killed.
 
-Each holds a file that its doctor keeps locked; the kernel drops the lock with the process. A folder without that file, of
-another user, or written on another machine (a shared file system) is never touched.
+Each has a file that its process keeps locked; the kernel drops the lock when the process ends. A folder without that
+file, of another user, or written on another machine (a shared file system) is never touched.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OWNER = ".owner"
 
 @contextmanager
 def scratch(word: str = "") -> Iterator[Path]:
-    """A folder that goes when the block ends, however it ends. Raises InconclusiveError if there is no room for one."""
+    """A folder that is removed when the block ends, also by an error. Raises InconclusiveError if it cannot be made."""
     _sweep_once()
     lock = None
     try:
@@ -32,19 +32,19 @@ def scratch(word: str = "") -> Iterator[Path]:
     except OSError as error:
         raise InconclusiveError(
             f"No temporary folder can be made: {error.strerror or error}.",
-            "Point TMPDIR to a folder on a disk with room, that can be written to.",
+            "Set TMPDIR to a writable folder on a disk with free space.",
         ) from error
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)  # the target may have deleted it, or be writing there yet
+        shutil.rmtree(folder, ignore_errors=True)  # the target may have deleted it, or may still be writing there
         if lock is not None:
             with suppress(OSError):
                 os.close(lock)
 
 
 def sweep() -> None:
-    """Removes the folders of doctors that are no more."""
+    """Removes the folders of runs that have ended without removing them."""
     try:
         with os.scandir(tempfile.gettempdir()) as entries:
             found = [entry.path for entry in entries if entry.name.startswith(PREFIX)]
@@ -61,7 +61,7 @@ def _sweep_once() -> None:
 
 
 def _own(folder: Path) -> int | None:
-    """The lock on the folder, held as long as this process lives; None if the system has no such locks."""
+    """Locks the folder as long as this process lives; returns the lock, or None if the system has no such locks."""
     try:
         import fcntl
     except ImportError:
@@ -71,16 +71,16 @@ def _own(folder: Path) -> int | None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.write(lock, _machine())
-        os.rename(part, folder / OWNER)  # whoever finds it finds it locked
+        os.rename(part, folder / OWNER)  # it appears under its name only after it is locked
     except OSError:
-        # A file system without locks, or a full one: the folder has no owner then, and no later run removes it.
+        # A file system without locks, or a full one: the folder has no owner file, and no later run removes it.
         with suppress(OSError):
             os.unlink(part)
     return lock
 
 
 def _remove_orphan(path: str) -> None:
-    """Raises OSError if the folder is in use, or is not ours."""
+    """Removes a folder whose process has ended. Raises OSError if the folder is in use, or has no owner file."""
     import fcntl
 
     folder = os.lstat(path)
@@ -92,8 +92,8 @@ def _remove_orphan(path: str) -> None:
         held = os.fstat(lock)
         if not stat.S_ISREG(held.st_mode) or held.st_uid != os.getuid() or os.read(lock, 1000) != _machine():
             return
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises while its doctor, or another sweeper, holds it
-        if os.path.samestat(held, os.lstat(owner)):  # not one that was made since
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises if its own process, or another sweep, has the lock
+        if os.path.samestat(held, os.lstat(owner)):  # not a new file of the same name
             shutil.rmtree(path, ignore_errors=True)
     finally:
         os.close(lock)

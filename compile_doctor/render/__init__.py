@@ -1,7 +1,7 @@
-"""The formats: one file each, found by name. `NAME_format.py` renders a report and the outcome of `check`, `parity_NAME.py`
-and `bench_NAME.py` what those commands found. Plug-ins bring others for reports and for `check`.
+"""The formats: one file each, found by name. `NAME_format.py` renders a report and the outcome of `check`,
+`parity_NAME.py` and `bench_NAME.py` the results of those commands. Plug-ins add others for reports and for `check`.
 
-Their names are asked for by `--help`: nothing that makes a report is imported for them.
+`--help` needs their names, so finding them imports nothing that makes a report.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ class Renderer(Protocol[_Found]):
 
 
 def own_formats(of: str = "report") -> tuple[str, ...]:
-    """Those that compile-doctor brings, for a `report` (and for `check`), for `parity` or for `bench`."""
+    """The formats of compile-doctor itself, for a `report` (and for `check`), for `parity` or for `bench`."""
     pattern = re.compile(_module(of, "(.+)"))
     found = [match[1] for module in pkgutil.iter_modules(__path__) if (match := pattern.fullmatch(module.name))]
     return tuple(sorted(found, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)))
 
 
 def formats(of: str = "report") -> tuple[str, ...]:
-    """Names for `--format` and `-o FORMAT:PATH`, those of plug-ins too."""
+    """Names for `--format` and `-o FORMAT:PATH`, including those of plug-ins."""
     return (*own_formats(of), *(sorted(_of_plugins()) if of == "report" else ()))
 
 
 def renderer(name: str) -> Renderer[Report]:
-    """The format for a report. Raises UsageError for an unknown one, and for a plug-in's that cannot be used."""
+    """The format for a report. Raises UsageError if it is unknown, or a plug-in's that cannot be used."""
     return _function("report", name)
 
 
@@ -69,7 +69,7 @@ def _module(of: str, name: str) -> str:
 
 
 def _of_plugins() -> dict[str, Plugin]:
-    """By name. One of ours cannot be replaced: whoever reads a report knows what it is."""
+    """Plug-ins by name. They cannot replace compile-doctor's own formats, whose output readers rely on."""
     own = own_formats()
     return {one.name: one for one in plugins(FORMATS) if _NAME.fullmatch(one.name) and one.name not in own}
 
@@ -80,7 +80,7 @@ def _function(of: str, name: str, function: str = "render") -> Renderer[Any]:
         return render
     plugin = _of_plugins().get(name) if of == "report" else None
     if plugin is None:
-        raise UsageError(f"There is no format {name!r}: {', '.join(formats(of))}.")
+        raise UsageError(f"{name!r} is not a known format. Give one of {', '.join(formats(of))}.")
     try:
         made = getattr(plugin.load(), function, None)
         if not callable(made):
@@ -91,13 +91,13 @@ def _function(of: str, name: str, function: str = "render") -> Renderer[Any]:
 
 
 def _guarded(name: str, plugin: Plugin, made: Any) -> Renderer[Any]:
-    """A plug-in gets strings without control characters, as our own formats do, and what it raises is named."""
+    """A plug-in gets strings without control characters, as the own formats do, and its errors name it."""
 
     @wraps(made)
     def render(subject: Any, verbosity: int = 0, colour: bool = False) -> str:
         try:
             text = made(clean(subject), verbosity, colour)
-        except (Exception, SystemExit) as error:  # other people's code
+        except (Exception, SystemExit) as error:  # code of a plug-in may raise anything
             raise _unusable(name, plugin.error(f"failed: {type(error).__name__}: {error}")) from error
         if not isinstance(text, str):
             raise _unusable(name, plugin.error(f"returned a value of type {type(text).__name__}, not text"))

@@ -1,7 +1,7 @@
 """The table of attention calls in the text report: sizes, measured peaks, what dense would need, and the verdicts.
 
-By hand, not by rich.table: lines of other widths come between the rows, a row stays whole on a narrow terminal, and rows
-without colours pass rich by (see `Page`).
+Written by hand, not with rich.table: lines of other widths come between the rows, a row is not wrapped on a narrow
+terminal, and rows without colours bypass rich (see `Page`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HEAD = ("tokens", "peak", "dense needs", "fused bound", "verdict")
 
 
 def attention_table(console: Console, report: Report, verbosity: int) -> None:
-    """Nothing where the model has no attention."""
+    """Prints nothing if the model has no attention."""
     if not report.attention:
         return
     shown = report.attention if verbosity else report.attention[:SHOWN]
@@ -49,7 +49,7 @@ def attention_table(console: Console, report: Report, verbosity: int) -> None:
 
 
 def _row(name: str, width: int, step: Step, measured: bool) -> Text:
-    """`~` before what dense would need where that is an estimate."""
+    """With `~` before what dense would need, if that is an estimate."""
     peak = human(step.peak) if step.peak is not None else ("not run" if not step.ran else "–")
     dense = ("" if measured else "~") + human(step.dense) if step.dense is not None else "–"
     fused = human(step.fused) if step.fused is not None else "–"

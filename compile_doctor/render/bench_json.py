@@ -1,4 +1,4 @@
-"""What `bench` measured as JSON, schema compile-doctor/bench/1: seconds and bytes, never rounded."""
+"""The results of `bench` as JSON, schema compile-doctor/bench/1: seconds and bytes, never rounded."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from compile_doctor.render.report_document import RecipeState
 
 _MACHINE = {
     "cpu": {"type": "string", "description": "The processor by name."},
-    "dtype": {"type": "string", "description": "What was computed in, such as `bfloat16`."},
+    "dtype": {"type": "string", "description": "The dtype of the computation, such as `bfloat16`."},
     "load_average": {
         "type": ["number", "null"],
         "minimum": 0,
-        "description": "Processes that wanted a processor in the minute before; null if the system does not count them.",
+        "description": "Average of runnable processes in the minute before; null if the system does not count them.",
     },
     "cores": {"type": ["integer", "null"], "minimum": 1, "description": "Processors of the machine."},
 }
@@ -28,22 +28,22 @@ _ENVIRONMENT = {**ENVIRONMENT, "properties": {**ENVIRONMENT["properties"], **_MA
 
 
 class Inputs(Record, kw_only=True):
-    """What was asked for: shapes for attention, torch.compile's options for a model."""
+    """The requested inputs: shapes for attention, torch.compile's options for a model."""
 
     convention: str
     """How the target was found; empty for the suite."""
     tokens: tuple[Size, ...]
     """The sizes; empty for a target that has only one."""
     batch: Size | UnsetType = UNSET
-    """Sequences. Only for attention."""
+    """Batch size. Only for attention."""
     heads: Size | UnsetType = UNSET
     """Heads of the queries. Only for attention."""
     kv_heads: Size | UnsetType | None = UNSET
-    """Heads of keys and values; null: as each case has it. Only for attention."""
+    """Heads of keys and values; null: as each case defines it. Only for attention."""
     head_dim: Size | UnsetType = UNSET
     """Elements of a head. Only for attention."""
     dtype: str | UnsetType = UNSET
-    """What was computed in. Only for attention."""
+    """The dtype of the computation. Only for attention."""
     backend: str | UnsetType | None = UNSET
     """torch.compile's backend; null: its default. Only for a model."""
     mode: str | UnsetType | None = UNSET
@@ -51,7 +51,7 @@ class Inputs(Record, kw_only=True):
     dynamic: bool | UnsetType | None = UNSET
     """torch.compile's `dynamic`; null: its default. Only for a model."""
     as_is: bool | UnsetType = UNSET
-    """Whether the target compiles by itself. Only for a model."""
+    """Whether the target calls torch.compile itself. Only for a model."""
     grad: bool
     """Whether the backward pass was measured too."""
 
@@ -60,13 +60,13 @@ class Row(Record):
     """One implementation on one case at one size. Figures are null if there is nothing to measure."""
 
     case: str
-    """`causal`, `sliding-window`, …; of a model `forward`, `forward+backward`, `prefill` or `decode`."""
+    """`causal`, `sliding-window`, …; for a model `forward`, `forward+backward`, `prefill` or `decode`."""
     tokens: Size | None
     """Keys of the attention, or the model's size; null for a target that has only one."""
     implementation: str
     """`eager`, `inductor`; `sdpa-flash`, `flex-compiled`, `target`, …"""
     status: Annotated[str, one_of(*result.STATUSES)]
-    """`wrong`: its output is not that of the others. `not-run`: it would not fit, or nothing could run it."""
+    """`wrong`: its output differs from that of the others. `not-run`: it would not fit into memory, or cannot run."""
     median_seconds: Figure
     """Wall-clock seconds of one call, the median after warm-up and compilation."""
     p25_seconds: Figure
@@ -84,11 +84,11 @@ class Row(Record):
     seconds_per_token: Figure
     """Seconds for each position that a call computes."""
     peak_bytes: Count | None
-    """Bytes that one call held at most, output included, inputs and weights not."""
+    """Peak memory of one call in bytes, including its output, excluding inputs and weights."""
     compile_seconds: Figure
     """Seconds of the first call less the median; null if nothing was compiled."""
     compile_cached: bool
-    """Whether Inductor had the code in its cache."""
+    """Whether Inductor took the code from its cache."""
     recompiles: Count
     """Compilations while it was timed."""
     difference: Figure
@@ -105,7 +105,7 @@ class Recipe(Record):
     id: str
     """The recipe's name."""
     state: RecipeState
-    """What became of it."""
+    """What happened to it."""
     reason: str | None
     """Why, if it is not active."""
 
@@ -118,18 +118,18 @@ class Bench(Record):
     subject: str
     """`suite`, or the target as it was written."""
     environment: Annotated[Mapping[str, Any], Meta(extra_json_schema=_ENVIRONMENT)]
-    """What it ran on; only what is known."""
+    """What it ran on, as far as it is known."""
     inputs: Annotated[
         Inputs,
         Meta(extra_json_schema={"oneOf": [{"required": list(OF_ATTENTION)}, {"required": list(OF_MODELS)}]}),
     ]
-    """What was asked for."""
+    """The requested inputs."""
     rows: tuple[Row, ...]
-    """By case and size, best first."""
+    """By case and size, the best first."""
     patches: tuple[Recipe, ...]
     """Recipes that were applied, with their state."""
     notes: Texts
-    """What else to know: what was interrupted, and which figure could not be written."""
+    """Further notes: what was interrupted, and which figure could not be written."""
 
 
 @cleaned

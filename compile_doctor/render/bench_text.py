@@ -1,7 +1,7 @@
-"""What `bench` measured as a person reads it: one table per case, the fastest first at each size.
+"""The results of `bench` as text: one table per case, the fastest first at each size.
 
-By hand, not by rich.table: sizes, reasons and failures are lines of their own between the rows, and a row stays whole on a
-narrow terminal.
+Written by hand, not with rich.table: sizes, reasons and failures are separate lines between the rows, and a row is not
+wrapped on a narrow terminal.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from compile_doctor.render.console import make_console, printed
 from compile_doctor.render.entries import one_line
 
 FEW = 4
-"""Calls below which there is no spread to speak of."""
+"""With fewer calls than this, the spread means nothing."""
 _COLUMNS = ("median", "spread", "to best", "per token", "peak", "compile")
 _WIDTHS = (10, 8, 8, 10, 10, 9)
 _STYLES = {"wrong": "red", "died": "red", "timed-out": "red", "failed": "red", "unsupported": "dim", "not-run": "dim"}
@@ -46,7 +46,7 @@ def render(bench: Bench, verbosity: int = 0, colour: bool = False) -> str:
 
 
 def ran_on(bench: Bench) -> list[str]:
-    """How the target was understood, torch, the device by name, the dtype, and the shapes: for the head and the plot."""
+    """How the target was understood, torch, the device's name, the dtype and the shapes: for the head and the plot."""
     environment, inputs = bench.environment, bench.inputs
     device = str(environment.get("gpu") or environment.get("cpu") or environment.get("device") or "")
     threads = environment.get("threads")
@@ -60,11 +60,14 @@ def ran_on(bench: Bench) -> list[str]:
 
 
 def _busy(bench: Bench) -> str:
-    """Where other programs took the processor when it began."""
+    """A warning if other programs used the processor when the measurement began."""
     load, cores = bench.environment.get("load_average"), bench.environment.get("cores")
     if not load or not cores or load < 0.5 * cores:
         return ""
-    return f"load average {load:.1f} on {cores} cores before it began: other programs run, and the times show it"
+    return (
+        f"load average {load:.1f} on {cores} cores before the measurement: "
+        "other programs are running and affect the times"
+    )
 
 
 def _table(console: Console, case: str, rows: Sequence[Row], width: int) -> None:
@@ -85,7 +88,7 @@ def _table(console: Console, case: str, rows: Sequence[Row], width: int) -> None
 
 
 def _refused(rows: Sequence[Row]) -> dict[str, str]:
-    """Implementations that no size supports, with the reason: said once, and not in each of the tables."""
+    """Implementations that are unsupported at every size, with the reason, which is shown only once."""
     found: dict[str, set[str]] = {}
     for row in rows:
         found.setdefault(row.implementation, set()).add(str(row.reason) if row.status == "unsupported" else "")
@@ -136,28 +139,26 @@ def seconds(value: float | None) -> str:
 
 
 def _notes(bench: Bench) -> list[str]:
-    """What the figures are, of those that are shown."""
+    """The meaning of the figures that are shown."""
     measured = [row for row in bench.rows if row.status == "measured"]
     active = [str(one["id"]) for one in bench.patches if one.get("state") == "active"]
     lines = []
     if measured:
         lines.append(
-            "median and spread (interquartile range) of warm calls, taken in turns; peak: held by one call, output included"
+            "median and spread (interquartile range) of interleaved warm calls; peak: memory of one call with its output"
         )
     if any(row.compile_seconds is not None for row in measured):
         starred = "; * from Inductor's cache on disk" if any(row.compile_cached for row in measured) else ""
-        lines.append(f"compile: the first call less the median, never in it{starred}")
+        lines.append(f"compile: the first call minus the median, not included in the median{starred}")
     if any(row.noisy for row in measured):
-        lines.append(
-            "! spread above a tenth of the median: something else ran beside it, or the machine changes its clock"
-        )
+        lines.append("! spread above a tenth of the median: other programs are running, or the clock frequency changes")
     if any(row.calls < FEW for row in measured):
-        lines.append(f"spread –: fewer than {FEW} calls were timed; --seconds gives it more time")
+        lines.append(f"spread –: fewer than {FEW} calls were timed; raise --seconds for more")
     compared = [row for row in measured if row.difference is not None]
     if compared:
         worst = max(row.difference or 0.0 for row in compared)
-        lines.append(f"outputs compared before timing: largest difference {worst:.1g}")
-    lines += ["recipes active: " + ", ".join(active)] if active else []
+        lines.append(f"outputs were compared before timing: largest difference {worst:.1g}")
+    lines += ["active recipes: " + ", ".join(active)] if active else []
     lines += [
         f"recipe {one['id']} is {one['state']}: {one.get('reason') or ''}"
         for one in bench.patches

@@ -15,7 +15,7 @@ Kind = Annotated[
 
 
 class Change(Record):
-    """One guarded thing that differs from the baseline."""
+    """One difference from the baseline."""
 
     kind: Kind
     """What differs."""
@@ -33,7 +33,7 @@ class Outcome(Record):
     name: str
     """Its name in `[[tool.compile-doctor.targets]]`."""
     status: Annotated[str, one_of(*gate.STATUSES)]
-    """`better` is a pass that could be written down with `baseline update`."""
+    """`better` is a pass that `baseline update` could record."""
     reason: str | None
     """Why, in one sentence; null for a pass."""
     worse: tuple[Change, ...]
@@ -41,11 +41,11 @@ class Outcome(Record):
     better: tuple[Change, ...]
     """What is better than the baseline."""
     cached: bool
-    """Whether the answer comes from the cache."""
+    """Whether the result comes from the cache."""
     hint: str | None
     """The command to run next; null if there is none."""
     report: Report | None
-    """The target's whole report; null without `-v`, or if it was not run."""
+    """The target's full report; null without `-v`, or if it was not run."""
 
 
 class Check(Record):
@@ -58,8 +58,8 @@ class Check(Record):
     device: str
     """What the targets ran on: `cpu`, `cuda`, …"""
     exit_code: Annotated[int, one_of(0, 1, 3)]
-    """1 if something got worse, else 3 if something could not be decided, else 0."""
+    """1 if something got worse, else 3 if something was inconclusive, else 0."""
     targets: tuple[Outcome, ...]
     """In the order of the configuration."""
     notes: Texts
-    """Waivers that expired or cover nothing, what the backend cannot see, and which figure could not be written."""
+    """Waivers that expired or cover nothing, what the backend does not show, and which figure could not be written."""

@@ -10,7 +10,7 @@ from compile_doctor.report.make import Report
 
 
 def consequence(report: Report) -> str:
-    """What it means for the person who ran it."""
+    """What the report means for the user, in one sentence."""
     if report.verdict == "inconclusive":
         return report.reason
     errors = [finding for finding in report.findings if finding.severity == "error"]
@@ -48,7 +48,7 @@ def _at_tokens(report: Report) -> str:
 
 
 def _attention(report: Report) -> str:
-    """The dense path's price at the largest size of the ladder, against what a fused kernel would take."""
+    """What the dense path costs at the largest size of the ladder."""
     dense = [entry for entry in report.attention if entry.verdict in ("dense", "mixed")]
     if not dense:
         return ""
@@ -74,7 +74,7 @@ def _breaks(report: Report) -> str:
         return ""
     verb = f"{_number(sites, 'line')} break{'s' if sites == 1 else ''}"
     graphs = report.summary["graphs"]
-    # Recompilations, and the processes of a command, make graphs too: then the number would say something else.
+    # Recompilations and the processes of a command make graphs too: then the number does not count the breaks.
     alone = not report.summary["recompiles"] and report.command_exit is None and graphs > 1
     return f"{verb} the model into {_number(graphs, 'graph')}" if alone else f"{verb} the graph"
 
@@ -83,7 +83,7 @@ def _effects(errors: list[Finding]) -> Iterator[str]:
     """`forward runs in plain Python`, in the words of each check."""
     for code in sorted({one.code for one in errors if one.facts.effect}):
         found = [one for one in errors if one.code == code and one.facts.effect]
-        # By the title: torch's own function is located where the user calls it, in another function.
+        # By the title: a function of torch has the location of the user's call, which is in another function.
         names = list(dict.fromkeys(one.title.partition(": ")[2] or one.title for one in found))
         one, several = found[0].facts.effect or ("", "")
         yield f"{_listed(names)} {one if len(names) == 1 else several}"

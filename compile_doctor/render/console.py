@@ -1,4 +1,4 @@
-"""The rich console that the text formats print to, as wide as the terminal, and what came of it."""
+"""The rich console that the text formats print to, as wide as the terminal, and the printed text."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from rich.text import Text
 from compile_doctor.render.entries import cut
 
 LONGEST = 4_000
-"""Characters of one text: a message may be a megabyte in one line, and JSON has all of it."""
+"""Longest text in characters: a message may be a megabyte in one line. JSON has all of it."""
 _HANGING = "\n   "
 
 
 class Page(Console):
-    """What begins a line is ours: the second line of somebody's text, which may look like a verdict, never does."""
+    """Indents all lines of a text but the first, because a line of other people's text may look like a verdict."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         found = [_hanging(one) for one in objects]
         plain = [one.plain if isinstance(one, Text) else one for one in found]
         simple = all(isinstance(one, str) and "\t" not in one for one in plain)
         if simple and options.get("soft_wrap") and self.color_system is None:
-            self.file.write(" ".join(plain) + "\n")  # as rich would, in a tenth of the time
+            self.file.write(" ".join(plain) + "\n")  # the same as rich prints, in a tenth of the time
         else:
             super().print(*found, **options)
 
@@ -38,7 +38,7 @@ def _hanging(one: Any) -> Any:
 
 
 def make_console(colour: bool) -> Console:
-    """Collects what is printed; between 60 and 120 columns."""
+    """A console that collects what is printed; between 60 and 120 columns."""
     width = max(60, min(shutil.get_terminal_size((100, 40)).columns, 120))
     return Page(
         file=io.StringIO(),
@@ -52,6 +52,6 @@ def make_console(colour: bool) -> Console:
 
 
 def printed(console: Console) -> str:
-    """What was printed, without blanks at the ends of lines."""
+    """The printed text, without blanks at the ends of lines."""
     output = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in output.splitlines()) + "\n"

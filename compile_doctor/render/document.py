@@ -1,6 +1,6 @@
-"""What the JSON documents are made of: typed records, from which both the text and its published schema come.
+"""The parts of the JSON documents: typed records, from which both the text and its published schema are made.
 
-A record's docstrings are the schema's descriptions: `make schemas` writes compile_doctor/schemas/ from them.
+The docstrings of a record are the schema's descriptions: `make schemas` writes compile_doctor/schemas/ from them.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ class Record(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def one_of(*values: Any) -> Meta:
-    """One of a few values, as a constant of ours lists them."""
+    """A value that has to be one of these."""
     return Meta(extra_json_schema={"enum": list(values)})
 
 
 Count = Annotated[int, Meta(ge=0)]
 Size = Annotated[int, Meta(ge=1)]
-"""Of what there is at least one: tokens, heads, occurrences, lines."""
+"""A number of at least 1: tokens, heads, occurrences, lines."""
 Figure = Annotated[float, Meta(ge=0)] | None
-"""Seconds, differences, tolerances. Null, too, for a number that JSON cannot hold: see `as_dict`."""
+"""Seconds, differences, tolerances. Also null for a number that JSON cannot express: see `as_dict`."""
 Texts = tuple[str, ...]
 
 ENVIRONMENT: dict[str, Any] = {
@@ -47,11 +47,11 @@ ENVIRONMENT: dict[str, Any] = {
     },
     "additionalProperties": False,
 }
-"""Only what is known is there: a bare trace has hardly any of it."""
+"""Only what is known is included: a bare trace has hardly any of it."""
 
 
 def as_dict(document: Record) -> dict[str, Any]:
-    """The document as JSON has it. NaN and the infinities, which JSON cannot hold, become null, with a note for each."""
+    """The document for JSON. NaN and infinities, which JSON cannot express, become null, with a note for each."""
     found: dict[str, Any] = msgspec.to_builtins(document)
     lost: list[str] = []
     found = _finite(found, "", lost)

@@ -1,4 +1,4 @@
-"""What the formats for CI show, one entry each, and what they say of it."""
+"""What the formats for CI show: one entry for each finding or change, and its text."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from compile_doctor.source import locations
 
 INCONCLUSIVE = "inconclusive"
 CONFIGURATION = "pyproject.toml"
-"""Stands for a target whose file is not known: it is configured there."""
+"""The file of a target whose own file is not known: the target is configured there."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A finding; or a change of the gate's, or a missing verdict, in the shape of one."""
+    """A finding; or a change in the gate, or a missing verdict, as a finding."""
 
     finding: Finding
     kind: str
     """`finding` in a report; `regression`, `waived`, `known` or `uncompared` in a gate; `inconclusive` in both."""
     level: str
-    """error, warning or info: what it is worth here. In a gate, an error is what fails it."""
+    """error, warning or info: its level in this output. In a gate, an error makes it fail."""
     target: str = ""
-    """Empty in a report, which has only one."""
+    """Empty in a report, which has only one target."""
     path: str = CONFIGURATION
-    """The target's file, for formats that want a file whatever it is."""
+    """The target's file, for formats that always need a file."""
     note: str = ""
-    """What the gate says of it: the change, or the reason of the waiver."""
+    """The text of the gate: the change, or the reason of the waiver."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Target:
     status: str
     """`failed`, `inconclusive` or `passed`."""
     word: str
-    """The same in the words of the report or the gate."""
+    """The verdict of the report, or the status in the gate."""
     reason: str
     entries: tuple[Entry, ...]
     report: Report | None = None
@@ -49,7 +49,7 @@ class Target:
 
 
 def one_line(text: str, limit: int = 300) -> str:
-    """White space folded, cut behind `limit` characters."""
+    """White space folded, cut after `limit` characters."""
     return cut(" ".join(text[: limit * 4].split()), limit)
 
 
@@ -71,13 +71,13 @@ def at(location: Location | None) -> str:
 
 
 def own_place(finding: Finding) -> Location | None:
-    """The place in the project: the finding's own, or the line that leads there; None where neither is in it."""
+    """The location in the project: that of the finding, or of the line that calls it; None if neither is inside."""
     inside = (one for one in (finding.location, finding.via) if one and not one.file.startswith(("/", "<", "..")))
     return next(inside, None)
 
 
 def body(entry: Entry, limit: int = 4000) -> str:
-    """All that is to be said of it, in lines."""
+    """The full text of an entry, in lines."""
     finding = entry.finding
     lines = {"waived": [f"Waived: {entry.note}"], "regression": [entry.note]}.get(entry.kind, [])
     lines += [finding.title, finding.message]
@@ -85,12 +85,12 @@ def body(entry: Entry, limit: int = 4000) -> str:
         lines.append(f"Called from {at(finding.via)}: {finding.via.snippet}")
     lines.append(f"Fix: {finding.fix}" if finding.fix else "")
     lines.append(f"Recipe: {finding.recipe}" if finding.recipe else "")
-    # A change says what its finding says already: once is enough.
+    # A change and its finding may have the same text: show it once.
     return cut("\n".join(line for line in dict.fromkeys(lines) if line), limit)
 
 
 def fingerprints(entries: Sequence[Entry]) -> list[str]:
-    """One for each, without line, count or message; entries that share one are numbered by where they stand."""
+    """One for each entry, without line, count or message; entries with the same one are numbered by their location."""
     found = [""] * len(entries)
     seen: dict[str, int] = {}
 
@@ -108,11 +108,11 @@ def fingerprints(entries: Sequence[Entry]) -> list[str]:
 
 
 def identity(finding: Finding) -> tuple[str, ...]:
-    """What stays when lines, values and machines change."""
+    """What stays the same when lines, values and machines change."""
     file, function = (finding.location.file, finding.location.function) if finding.location else ("", "")
     return (finding.code, finding.upstream or "", finding.owner, locations.short(file), function, finding.cause)
 
 
 def worst_first(entries: Iterable[Entry]) -> list[Entry]:
-    """Stable: of the same level in the order of the report. What has no verdict comes before all."""
+    """Sorted stably, within a level in the order of the report. Targets without a verdict come first."""
     return sorted(entries, key=lambda entry: (entry.kind != INCONCLUSIVE, SEVERITIES.index(entry.level)))

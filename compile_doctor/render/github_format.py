@@ -1,4 +1,4 @@
-"""The report as workflow commands: GitHub Actions shows them as annotations at the lines they name."""
+"""The report as workflow commands: GitHub Actions shows them as annotations at the lines that they name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compile_doctor.render.subjects import targets
 from compile_doctor.report.make import Report
 
 LIMIT = 10
-"""GitHub shows as many annotations of each kind per step, and drops the others without a word."""
+"""GitHub shows this many annotations of each kind per step, and silently drops the others."""
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 _MESSAGE, _TITLE = 3000, 200
 
@@ -28,7 +28,7 @@ def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
 
 
 def summary(subject: Report | Gate) -> str:
-    """What belongs into the file that $GITHUB_STEP_SUMMARY names."""
+    """The text for the file that $GITHUB_STEP_SUMMARY names."""
     if isinstance(subject, Report):
         return markdown_format.render(subject)
     return markdown_format.render_gate(subject)
@@ -38,28 +38,28 @@ def _commands(subject: Report | Gate) -> str:
     shown = targets(subject)
     entries = worst_first(entry for target in shown for entry in target.entries)
     lines = []
-    told = []
+    counted = []
     for level, command in _COMMANDS.items():
         of_level = [entry for entry in entries if entry.level == level]
         folded = _folded(of_level)
         lines += [_command(command, entry) for entry in folded[:LIMIT]]
         hidden = max(0, len(folded) - LIMIT)
         count = f"{len(of_level):,} {command}{'s' * (len(of_level) != 1)}"
-        told.append(count + (f" ({LIMIT} of them annotated: GitHub shows no more)" if hidden else ""))
+        counted.append(count + (f" ({LIMIT} of them annotated: GitHub shows no more)" if hidden else ""))
     states = [target.status for target in shown]
     counts = [f"{states.count(state)} {state}" for state in ("failed", INCONCLUSIVE, "passed") if state in states]
-    lines.append(f"compile-doctor: {', '.join(counts)}; {', '.join(told)}")
+    lines.append(f"compile-doctor: {', '.join(counts)}; {', '.join(counted)}")
     return "\n".join(lines) + "\n"
 
 
 def _folded(entries: list[Entry]) -> list[Entry]:
-    """Many targets without a verdict share one annotation, so that they leave room for what got worse."""
+    """If there are many targets without a verdict, they share one annotation, so that others are not dropped."""
     undecided = [entry for entry in entries if entry.kind == INCONCLUSIVE]
     if len(entries) <= LIMIT or len(undecided) < 2:
         return entries
     reasons = "\n".join(f"{entry.target}: {entry.finding.title}" for entry in undecided)
     first = undecided[0]
-    title = f"{len(undecided)} targets could not be judged"
+    title = f"{len(undecided)} targets are inconclusive"
     made = replace(first, finding=replace(first.finding, title=title, message=reasons), target="")
     return [made, *(entry for entry in entries if entry.kind != INCONCLUSIVE)]
 

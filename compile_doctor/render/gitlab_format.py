@@ -34,7 +34,7 @@ def _array(subject: Report | Gate) -> str:
 
 
 def _violation(entry: Entry, fingerprint: str) -> dict[str, Any]:
-    """GitLab shows nothing without a file: what has no place is shown at the target's."""
+    """GitLab shows nothing without a file: an entry without a location is shown at the target's file."""
     finding = entry.finding
     place = own_place(finding)
     path, line = (place.file, place.line) if place else (entry.path, 1)

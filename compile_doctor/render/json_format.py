@@ -55,7 +55,7 @@ def report_of(report: Report) -> report_document.Report:
 
 @cleaned
 def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
-    """One document for `check`; `-v` puts each target's whole report in."""
+    """One document for `check`; `-v` includes each target's full report."""
     found = check_document.Check(
         schema="compile-doctor/check/1",
         torch=gate.torch,
@@ -111,7 +111,7 @@ def _trial(trial: Trial) -> report_document.Trial:
 
 
 def finding_of(finding: Finding) -> report_document.Finding:
-    """As every document has it."""
+    """A finding, in the form that all documents share."""
     return report_document.Finding(
         code=finding.code,
         name=finding.name,

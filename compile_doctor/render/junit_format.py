@@ -44,7 +44,7 @@ def _document(shown: tuple[Target, ...], facts: dict[str, str | None], notes: tu
 
 
 def _case(target: Target) -> ElementTree.Element:
-    """What fails is the failure's text; all else that was found is the testcase's output."""
+    """What fails is the failure's text; everything else is the testcase's output."""
     case = ElementTree.Element(
         "testcase", {"name": target.name, "classname": "compile-doctor", "time": f"{_seconds(target):.3f}"}
     )
@@ -60,7 +60,7 @@ def _case(target: Target) -> ElementTree.Element:
     rest = [_paragraph(entry) for entry in target.entries if entry.level != "error" or passed]
     if target.outcome:
         rest += [f"better: {change.text}" for change in target.outcome.better]
-        rest += ["the answer came from the cache"] if target.outcome.cached else []
+        rest += ["the result is from the cache"] if target.outcome.cached else []
         rest += [target.outcome.next_step] if target.outcome.hint else []
     if rest:
         ElementTree.SubElement(case, "system-out").text = "\n\n".join(rest)

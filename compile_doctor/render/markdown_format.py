@@ -27,7 +27,7 @@ def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     page.attention(((shown, entry) for entry in shown.report.attention) if shown.report else (), gate=False)
     page.details(entries, verbosity)
     page.notes([*report.notes, *(f"{code} not checked: {reason}" for code, reason in report.skipped_checks)])
-    page.add("In all: " + inline(" · ".join(figures(report)), 1000))
+    page.add("Total: " + inline(" · ".join(figures(report)), 1000))
     return page.text()
 
 
@@ -36,11 +36,11 @@ def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     shown = targets(gate)
     page = Page()
     states = [target.status for target in shown]
-    words = {"failed": "something got worse", INCONCLUSIVE: "not everything could be judged", "passed": "passed"}
+    words = {"failed": "something got worse", INCONCLUSIVE: "some targets are inconclusive", "passed": "passed"}
     page.add("### compile-doctor: " + next(word for state, word in words.items() if state in states))
-    counts = (("failed", "got worse"), (INCONCLUSIVE, "could not be judged"), ("passed", "passed"))
-    told = ", ".join(f"{states.count(state):,} {said}" for state, said in counts if state in states)
-    page.add(f"**{told}** of {len(states):,} · torch {inline(gate.torch)} · {inline(gate.device)}")
+    labels = (("failed", "got worse"), (INCONCLUSIVE, "inconclusive"), ("passed", "passed"))
+    counts = ", ".join(f"{states.count(state):,} {label}" for state, label in labels if state in states)
+    page.add(f"**{counts}** of {len(states):,} · torch {inline(gate.torch)} · {inline(gate.device)}")
     order = sorted(shown, key=lambda target: ("failed", INCONCLUSIVE, "passed").index(target.status))
     page.table("", ("target", "status", "why"), [_row_of_target(target) for target in order])
     entries = worst_first(entry for target in shown for entry in target.entries if entry.kind != INCONCLUSIVE)
@@ -59,7 +59,7 @@ def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
 
 
 def _row_of_target(target: Target) -> tuple[str, ...]:
-    status = {"failed": "**worse**", INCONCLUSIVE: "**not judged**"}.get(target.status, inline(target.word))
+    status = {"failed": "**worse**", INCONCLUSIVE: "**inconclusive**"}.get(target.status, inline(target.word))
     why = [target.reason]
     if target.outcome:
         why += ["from the cache" if target.outcome.cached else "", target.outcome.next_step.removeprefix("next: ")]

@@ -19,7 +19,7 @@ _ATTENTION = ("place", "tokens", "peak", "dense needs", "fused bound", "verdict"
 
 
 class Page:
-    """Collects blocks; each part takes a share of what is left, so that none keeps the later ones out."""
+    """Collects blocks; each part takes a share of the remaining size, so that there is some left for later parts."""
 
     def __init__(self) -> None:
         self._blocks: list[str] = []
@@ -33,7 +33,7 @@ class Page:
         return "\n\n".join(self._blocks) + "\n"
 
     def table(self, title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], folded: bool = False) -> None:
-        """Nothing where there are no rows."""
+        """Adds nothing if there are no rows."""
         if not rows:
             return
         block = table(head, rows, self._left // 2)
@@ -51,7 +51,7 @@ class Page:
         self.table("Attention", (("target",) if gate else ()) + _ATTENTION, rows)
 
     def details(self, entries: Sequence[Entry], verbosity: int) -> None:
-        """Code, message and fix of the first ones, folded; nothing for a change that says all in one line."""
+        """Code, message and fix of the first entries, folded; nothing for a change whose one line is complete."""
         for entry in entries[:_DETAILS]:
             block = _details(entry, verbosity)
             if block and len(block) < self._left // 2:
@@ -77,7 +77,7 @@ def _finding(entry: Entry) -> tuple[str, ...]:
 
 
 def _ladder(entry: AttentionEntry) -> list[tuple[str, ...]]:
-    """A row for each size; the verdict of the call where there is no ladder."""
+    """A row for each size; the verdict of the call if there is no ladder."""
     place = inline(f"{locations.short(entry.location.file)}:{entry.location.line} {entry.api}")
     rows: list[tuple[str, ...]] = [
         (
@@ -100,19 +100,20 @@ def _details(entry: Entry, verbosity: int) -> str:
     finding = entry.finding
     target = f"{entry.target}: " if entry.target else ""
     parts = []
-    for place, said in ((finding.location, ""), (finding.via, "called from ")):
+    for place, relation in ((finding.location, ""), (finding.via, "called from ")):
         if place and place.snippet:
-            parts += [said + "line " + inline(at(place)) if said else "", code_block(cut(place.snippet, 500), "python")]
+            line = f"{relation}line {inline(at(place))}" if relation else ""
+            parts += [line, code_block(cut(place.snippet, 500), "python")]
     parts += [_text("Why", finding.message), _text("Fix", finding.fix)]
     parts += [f"Recipe: {inline(finding.recipe)}" if finding.recipe else ""]
     if verbosity and finding.evidence:
-        parts.append(_text("Seen", "\n".join(finding.evidence[-12:])))
+        parts.append(_text("Evidence", "\n".join(finding.evidence[-12:])))
     parts = [part for part in parts if part]
     return _folded(f"{target}{label(finding)} {at(finding.location)}", "\n\n".join(parts)) if parts else ""
 
 
 def _text(name: str, text: str) -> str:
-    """A line as prose; lines are code, or somebody's message, and stay as they are."""
+    """One line as prose; several lines are code or a quoted message, and are not changed."""
     text = text.strip("\n").rstrip()
     if "\n" in text:
         return f"{name}:\n\n{code_block(cut(text, 2000), 'text')}"
@@ -120,6 +121,6 @@ def _text(name: str, text: str) -> str:
 
 
 def _folded(summary: str, block: str) -> str:
-    # In <code> nobody is mentioned; the empty line lets Markdown begin again.
+    # <code> prevents mentions; after the empty line, Markdown is rendered again.
     shown = html.escape(one_line(summary, 200), quote=False)
     return f"<details>\n<summary><code>{shown}</code></summary>\n\n{block}\n\n</details>"

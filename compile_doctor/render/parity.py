@@ -1,4 +1,4 @@
-"""What the formats of `parity` share: sections of the table, and reasons, each once."""
+"""What the formats of `parity` share: the sections of the table, and the reasons, each once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from compile_doctor.parity.result import STATUSES, Cell, Parity
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: a case, and the heads that came out alike."""
+    """One line of the table: a case, and the kinds of heads with the same result."""
 
     case: str
     heads: str
     cells: tuple[tuple[Cell, ...], ...]
-    """For each column the cells of those heads; empty where it was not asked for."""
+    """For each column the cells of those heads; empty if it was not requested."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why some cells are what they are."""
+    """The reason that some cells share."""
 
     status: str
     text: str
@@ -37,7 +37,7 @@ class Reason:
 
 
 def columns(parity: Parity) -> tuple[str, ...]:
-    """Implementations that have at least one cell other than N/A; all, where there is no such cell."""
+    """Implementations that have at least one cell other than N/A; all of them if there is no such cell."""
     names = tuple(dict.fromkeys(cell.implementation for cell in parity.cells))
     shown = {cell.implementation for cell in parity.cells if cell.status != "N/A"}
     return tuple(name for name in names if name in shown) or names
@@ -67,11 +67,11 @@ def _rows(case: str, heads: dict[str, dict[str, Cell]], names: Sequence[str], me
 
 
 def reasons(parity: Parity) -> list[Reason]:
-    """Worst status first, each text once; those of N/A and of PASS (what a reader should know all the same) last."""
+    """Worst status first, each text once; those of PASS and N/A last."""
     found: dict[tuple[str, str], list[Cell]] = {}
     for cell in parity.cells:
         if cell.reason:
-            text = f"{cell.known}, a defect of this torch, mended by --patches auto: {cell.reason}"
+            text = f"{cell.known}, a defect of this torch, fixed by --patches auto: {cell.reason}"
             found.setdefault((cell.word, text if cell.known else cell.reason), []).append(cell)
     order = {status: number for number, status in enumerate(("FAIL", "KNOWN", "DRIFT", "UNSUPPORTED", "PASS", "N/A"))}
     made = [Reason(status, text, tuple(cells)) for (status, text), cells in found.items()]
@@ -79,7 +79,7 @@ def reasons(parity: Parity) -> list[Reason]:
 
 
 def where(reason: Reason) -> str:
-    """`sdpa-flash: causal gqa float32 forward`, or how many, by implementation."""
+    """`sdpa-flash causal gqa float32 forward`, or the implementations and how many cells."""
     implementations = dict.fromkeys(cell.implementation for cell in reason.cells)
     if len(reason.cells) == 1:
         cell = reason.cells[0]
@@ -93,7 +93,7 @@ def where(reason: Reason) -> str:
 
 
 def counts(parity: Parity) -> str:
-    """`570 comparisons: 500 PASS, 70 UNSUPPORTED`"""
+    """`570 cells: 500 PASS, 70 UNSUPPORTED`."""
     found = [(sum(cell.word == status for cell in parity.cells), status) for status in ("KNOWN", *STATUSES)]
     return f"{len(parity.cells):,} cells: " + ", ".join(f"{count:,} {status}" for count, status in found if count)
 
@@ -105,15 +105,15 @@ def verdict(parity: Parity) -> tuple[str, str]:
     ran = len(statuses) - statuses.count("UNSUPPORTED") - statuses.count("N/A")
     if parity.exit_code == 1:
         failed = statuses.count("FAIL")
-        told = f"{failed:,} of {ran:,} comparisons do not compute the reference." if failed else ""
-        return "FAIL", told or f"{len(parity.findings)} finding{'s' * (len(parity.findings) != 1)}."
+        differ = f"{failed:,} of {ran:,} comparisons differ{'s' * (ran == 1)} from the reference."
+        return "FAIL", differ if failed else f"{len(parity.findings)} finding{'s' * (len(parity.findings) != 1)}."
     if parity.exit_code == 3:
         return "INCONCLUSIVE", "Nothing could be compared."
     drifted = statuses.count("DRIFT")
     all_of_them = "The one comparison is right" if ran == 1 else f"All {ran:,} comparisons are right"
     right = all_of_them if not known else f"{ran - known:,} of {ran:,} comparisons are right"
     drift = (", with a drift" if ran == 1 else f", {drifted:,} of them with a drift") if drifted else ""
-    wrong = f"; {known:,} fail{'s' * (known == 1)} by a known defect of this torch" if known else ""
+    wrong = f"; {known:,} fail{'s' * (known == 1)} because of a known defect of this torch" if known else ""
     return "PASS", f"{right}{drift}{wrong}."
 
 

@@ -18,17 +18,17 @@ class Cell(Record):
     """One comparison with the reference."""
 
     case: str
-    """`causal-decode`, `sliding-window`, …; of a model `compiled-vs-eager`, `chunk-4`, …"""
+    """`causal-decode`, `sliding-window`, …; for a model `compiled-vs-eager`, `chunk-4`, …"""
     heads: Annotated[str, one_of("mha", "gqa", "mqa", "")]
     """Heads of queries and keys; empty for a model."""
     dtype: str
-    """`float32`, `bfloat16`, …; empty for a model that came to no comparison."""
+    """`float32`, `bfloat16`, …; empty for a model if nothing was compared."""
     direction: Annotated[str, one_of("forward", "backward")]
     """Outputs, or gradients."""
     implementation: str
-    """`flex-compiled`, `sdpa-flash`, …; of a model the backend, such as `inductor`."""
+    """`flex-compiled`, `sdpa-flash`, …; for a model the backend, such as `inductor`."""
     status: Annotated[str, one_of(*result.STATUSES)]
-    """`DRIFT` is beyond the tolerance and within what the dtype explains; `UNSUPPORTED` was refused."""
+    """`DRIFT` is beyond the tolerance, but explained by the dtype; `UNSUPPORTED`: the implementation refused it."""
     max_error: Figure
     """The largest absolute difference from the reference; null if nothing was computed."""
     tolerance: Figure
@@ -36,7 +36,7 @@ class Cell(Record):
     reason: str | None
     """Why it is not a PASS, in a few words; null if there is nothing to say."""
     known: str | UnsetType = UNSET
-    """The recipe about the defect of torch that explains it; the key is missing if there is none."""
+    """The recipe for the defect of torch that explains it; the key is missing if there is none."""
 
 
 class Parity(Record):
@@ -47,7 +47,7 @@ class Parity(Record):
     subject: str
     """`suite`, or the target as it was written."""
     environment: Annotated[Mapping[str, Any], Meta(extra_json_schema=ENVIRONMENT)]
-    """What it ran on; only what is known."""
+    """What it ran on, as far as it is known."""
     cells: tuple[Cell, ...]
     """One entry for each comparison, in the order of the table."""
     findings: tuple[Finding, ...]

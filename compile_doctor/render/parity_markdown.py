@@ -33,7 +33,7 @@ def render(parity: Parity, verbosity: int = 0, colour: bool = False) -> str:
 
 
 def _cell(cells: tuple[Cell, ...]) -> str:
-    """The status, and the largest error against its tolerance where something was computed."""
+    """The status, and the largest error with its tolerance if something was computed."""
     if not cells:
         return ""
     worst = max(cells, key=lambda cell: (cell.max_error or 0.0) / (cell.tolerance or 1.0))

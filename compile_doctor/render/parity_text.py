@@ -1,6 +1,6 @@
-"""Parity as a person reads it: the verdict, one table per dtype and direction, the reasons, each once.
+"""Parity as text: the verdict, one table per dtype and direction, and the reasons, each once.
 
-The tables are made by hand: rich.table would cut or wrap the cells of a row that is wider than the terminal.
+The tables are written by hand: rich.table would cut or wrap the cells of a row that is wider than the terminal.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _WIDTH = 12
 
 @cleaned
 def render(parity: Parity, verbosity: int = 0, colour: bool = False) -> str:
-    """`-v`: a row for each kind of heads, every figure, all reasons."""
+    """`-v` shows a row for each kind of heads, every figure and all reasons."""
     console = make_console(colour)
     console.print(" · ".join(facts(parity)), soft_wrap=True)
     word, meaning = verdict(parity)

@@ -1,4 +1,4 @@
-"""Time over tokens as a picture: a panel per case, both axes logarithmic, the middle half of the times as a band."""
+"""Plots time over tokens: a panel per case, both axes logarithmic, the interquartile range as a band."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from compile_doctor.errors import UsageError
 from compile_doctor.render.bench_text import ran_on, seconds
 
 KINDS = ("svg", "png")
-# Okabe and Ito's colours, told apart with any kind of colour vision; yellow is too light for a line on white.
+# The colours of Okabe and Ito, distinguishable with any kind of colour vision, without yellow: too light on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 _MARKERS = "osD^vP*X"
 _KNOWN = (
@@ -26,35 +26,36 @@ _KNOWN = (
     "target",
     "sdpa-cudnn",
 )
-"""One look each, so that two pictures can be compared."""
+"""Each has a fixed colour and marker, so that two plots can be compared."""
 
 
 def check_plot(path: Path) -> None:
-    """Raises UsageError where the file cannot become a picture, before anything is measured."""
+    """Raises UsageError if the plot cannot be written to this file, before anything is measured."""
     if path.suffix.lower().removeprefix(".") not in KINDS:
         raise UsageError(f"--plot {path}: the name has to end with .svg or .png.")
     if not path.resolve().parent.is_dir():
-        raise UsageError(f"--plot {path}: {path.resolve().parent} is no directory.")
+        raise UsageError(f"--plot {path}: {path.resolve().parent} is not a directory. Create it first.")
     try:
         import matplotlib  # noqa: F401
     except ImportError:
         raise UsageError(
-            "--plot needs matplotlib, which is not installed here.", hint="pip install 'compile-doctor[plot]'"
+            "--plot needs matplotlib, which is not installed. Install it with",
+            hint="pip install 'compile-doctor[plot]'",
         ) from None
 
 
 @cleaned
 def plot_bench(bench: Bench, path: Path) -> None:
-    """Writes the picture. The same measurements give the same bytes of SVG: no date, and no random ids.
+    """Writes the plot. The same measurements give the same bytes of SVG: no date, and no random ids.
 
-    Raises UsageError where there is nothing to draw, or the file cannot be written.
+    Raises UsageError if there is nothing to plot, or the file cannot be written.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     rows = [row for row in bench.rows if row.status == "measured" and row.tokens is not None]
     if not rows:
-        raise UsageError("--plot: there is nothing to draw: no case was measured at a number of tokens.")
+        raise UsageError("--plot: there is nothing to plot, because no case was measured at a number of tokens.")
     cases = list(dict.fromkeys(row.case for row in rows))
     measured = {row.implementation for row in rows}
     names = [*(name for name in _KNOWN if name in measured), *sorted(measured.difference(_KNOWN))]
@@ -108,7 +109,7 @@ def _panel(panel: Any, case: str, rows: Sequence[Row], names: Sequence[str]) -> 
 
 
 def _ticks(limits: tuple[float, float]) -> tuple[list[float], list[str]]:
-    """1, 2 and 5 of each decade within the limits, as times; only the 1 where there are many decades."""
+    """1, 2 and 5 of each decade within the limits, as times; only 1 if there are many decades."""
     low, high = limits
     steps = (1, 2, 5) if high / low < 1000 else (1,)
     found = [step * 10.0**power for power in range(-9, 5) for step in steps]
@@ -117,7 +118,7 @@ def _ticks(limits: tuple[float, float]) -> tuple[list[float], list[str]]:
 
 
 def _legend(panels: Any, names: Sequence[str]) -> tuple[list[Any], list[str]]:
-    """One entry per implementation, from whichever panel has it."""
+    """One entry per implementation, from the first panel that has it."""
     found: dict[str, Any] = {}
     for panel in panels:
         for handle, label in zip(*panel.get_legend_handles_labels()):

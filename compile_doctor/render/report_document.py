@@ -24,10 +24,10 @@ Piece = Annotated[str, one_of("lowered", "executed", "bounded")]
 
 
 class Location(Record):
-    """A place in source code."""
+    """A location in source code."""
 
     file: str
-    """Relative to the working directory, if it lies in it."""
+    """Relative to the working directory, if it is inside."""
     line: Size
     """Counted from 1."""
     function: str
@@ -46,19 +46,19 @@ class Upstream(Record):
 
 
 class Cost(Record):
-    """What a finding costs, as far as the trace shows it."""
+    """What a finding costs, as far as the trace shows."""
 
     graphs: Count
-    """Graphs that would not be there without it."""
+    """Graphs that would not exist without it."""
     seconds: Figure
     """Seconds of compile time of those graphs, wall clock."""
 
 
 class Finding(Record):
-    """One cause at one place."""
+    """One cause at one location."""
 
     code: Code
-    """The check's code; `compile-doctor explain CODE` has its page."""
+    """The check's code; `compile-doctor explain CODE` explains it."""
     name: str
     """The check's name, such as `graph-break`."""
     severity: Annotated[str, one_of(*SEVERITIES)]
@@ -68,15 +68,15 @@ class Finding(Record):
     message: str
     """What happened, in sentences."""
     location: Location | None
-    """Where; null if the finding is about the whole run."""
+    """Where it is; null if the finding is about the whole run."""
     via: Location | None
-    """The user's own line that leads there, if the place is in a package; else null."""
+    """The user's own line that leads there, if the location is in a package; else null."""
     owner: Owner
-    """Whose code the place is."""
+    """Whose code is at the location."""
     count: Size
     """Occurrences that were folded into this finding."""
     cause: str
-    """The normalised cause: the same over values, lines and torch versions."""
+    """The normalised cause, which does not depend on values, lines and torch versions."""
     upstream: Upstream | None
     """torch's id of the cause; null if it has none."""
     fix: str
@@ -86,24 +86,24 @@ class Finding(Record):
     cost: Cost
     """What it costs."""
     evidence: Texts
-    """What was seen, line by line."""
+    """The evidence, line by line."""
 
 
 class Summary(Record):
-    """What was counted, without torch's own frames."""
+    """Counts, without torch's own frames."""
 
     graphs: Count
     """FX graphs that were compiled."""
     graph_breaks: Count
-    """Distinct places and causes of graph breaks."""
+    """Distinct locations and causes of graph breaks."""
     deliberate_breaks: Count
-    """Those of them that the code asks for."""
+    """Graph breaks that the code requests."""
     recompiles: Count
     """Compilations of a frame that had been compiled before."""
     frames_compiled: Count
-    """Frames for which code with guards came out."""
+    """Frames that were compiled to code with guards."""
     frames_skipped: Count
-    """Frames that Dynamo gave up and that ran as Python."""
+    """Frames that Dynamo gave up, and that ran as Python."""
     ops_captured: Count
     """Operators in all graphs."""
     compile_seconds: Figure
@@ -114,11 +114,11 @@ class Pieces(Record):
     """The evidence for a fused kernel. Null: it could not be checked, and `reasons` says why."""
 
     lowered: bool | None
-    """The generated code holds a fused kernel for this call."""
+    """The generated code has a fused kernel for this call."""
     executed: bool | None
     """That kernel ran, and nothing dense did."""
     bounded: bool | None
-    """Memory did not grow as the scores would."""
+    """Memory did not grow as the score matrix would."""
 
 
 class Step(Record):
@@ -129,7 +129,7 @@ class Step(Record):
     ran: bool
     """Whether this size was run."""
     verdict: StepVerdict
-    """What is known of the call at this size; "from growth": by what the smaller sizes did."""
+    """The verdict on the call at this size; "from growth": derived from the smaller sizes."""
     peak_bytes: Count | None
     """Bytes, measured; null if they were not."""
     dense_bytes: Count | None
@@ -154,7 +154,7 @@ class Attention(Record):
     kernel: str | None
     """The generated kernel; null if there is none."""
     backend: str | None
-    """Of `sdpa` the backend that ran, of `flex_attention` that of its graph; null if it is not known."""
+    """For `sdpa` the backend that ran, for `flex_attention` that of its graph; null if it is not known."""
     tokens: Count | None
     """Keys at the largest size that ran; null if the shapes are not known."""
     q_shape: tuple[Count, ...] | None
@@ -166,7 +166,7 @@ class Attention(Record):
     device: str | None
     """The query's device; null if it is not known."""
     peak_bytes: Count | None
-    """Bytes that were allocated at most while it ran; null if that was not measured."""
+    """The peak of allocated bytes while it ran; null if that was not measured."""
     dense_bytes: Count | None
     """Bytes of the score matrix alone; null if the shapes are not known."""
     evidence: Pieces
@@ -185,16 +185,16 @@ class SkippedCheck(Record):
     code: str
     """The check's code, or the name of a plug-in's entry point that is not a valid one."""
     reason: str
-    """Why it could not be looked at."""
+    """Why it could not be checked."""
 
 
 class Recipe(Record):
-    """A recipe in the target's process."""
+    """A recipe in the process of the target."""
 
     id: str
     """The recipe's name."""
     state: RecipeState
-    """What became of it."""
+    """What happened to it."""
     reason: str | None
     """Why, if it is not active; else null."""
 
@@ -218,7 +218,7 @@ class Figures(Record):
 
 
 class TrialAttention(Record):
-    """A call of attention whose verdict the recipes changed. "–": it was not reached."""
+    """A call of attention whose verdict the recipes changed. "–": the call was not reached."""
 
     place: str
     """File and line."""
@@ -259,7 +259,7 @@ class Numeric(Record):
     dtype: str
     """The dtype that explains the rounding; empty if nothing was compared."""
     status: Annotated[str, one_of(*result.STATUSES)]
-    """`PASS`, or what came of it."""
+    """The result."""
     max_error: Figure
     """The largest absolute difference from the reference; null if nothing was computed."""
     tolerance: Figure
@@ -267,7 +267,7 @@ class Numeric(Record):
     reason: str | None
     """Why it is not a PASS; null if it is."""
     notes: Texts
-    """How it was compared, if that was not as usual."""
+    """How it was compared, if not in the usual way."""
 
 
 class Report(Record):
@@ -282,34 +282,34 @@ class Report(Record):
     reason: str
     """Why the verdict is not `healthy`, in one sentence; may be empty."""
     environment: Annotated[Mapping[str, Any], Meta(extra_json_schema=ENVIRONMENT)]
-    """What it ran on; only what is known."""
+    """What it ran on, as far as it is known."""
     convention: str
-    """How the target was found; empty for a program and for a bare trace."""
+    """How the target was found; empty for a command and for a bare trace."""
     summary: Summary
     """Counts."""
     findings: tuple[Finding, ...]
-    """What was found, most important first."""
+    """The findings, most important first."""
     attention: tuple[Attention, ...]
     """One entry for each line that called attention."""
     skipped_checks: tuple[SkippedCheck, ...]
-    """What could not be looked at, and why."""
+    """What could not be checked, and why."""
     unknown_events: Mapping[str, Size]
-    """How many records there were of each kind that this version cannot read."""
+    """Number of records of each kind that this version cannot read."""
     disagreements: Texts
-    """What torch's trace and its own counters do not agree on."""
+    """Counts on which torch's trace and torch's own counters disagree."""
     missing: Texts
-    """Evidence that is missing, a sentence each: a report with any is never `healthy`."""
+    """Missing evidence, one sentence each: a report with any is never `healthy`."""
     notes: Texts
-    """What else to know: what was left out, and which figure could not be written."""
+    """Further notes: what was left out, and which figure could not be written."""
     patches: tuple[Recipe, ...]
-    """Recipes that were asked for, as they were at the end."""
+    """The requested recipes, in their state at the end."""
     trial: Trial | None
     """What `--try-recipes` changed; null without it."""
     timings: Mapping[Annotated[str, Meta(pattern="_seconds$")], Figure]
-    """Wall-clock seconds of each phase that came to its end, such as `compiled_seconds`."""
+    """Wall-clock seconds of each phase that finished, such as `compiled_seconds`."""
     max_difference: Figure
     """The largest absolute difference between compiled and eager output; null if they were not compared."""
     numerics: tuple[Numeric, ...]
     """What `--numerics` compared; empty without it."""
     not_compared: str | None
-    """Why compiled and eager output give no number; null if they do, or if one of them did not run."""
+    """Why compiled and eager output could not be compared; null if they were, or if one of them did not run."""

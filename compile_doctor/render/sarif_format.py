@@ -1,6 +1,6 @@
 """The report as SARIF 2.1.0: one run, a rule for each check, a result for each finding.
 
-By hand: it is a small part of SARIF, and the tests have it read by others, sarif-pydantic and OASIS' own schema.
+Written by hand: it needs a small part of SARIF, and the tests check it with sarif-pydantic and the schema of OASIS.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 _ROOT = "%SRCROOT%"
 _DESCRIPTION, _SNIPPET = 1000, 2000
-"""GitHub takes descriptions of up to 1,024 characters."""
+"""GitHub accepts descriptions of up to 1,024 characters."""
 
 
 @cleaned
@@ -38,14 +38,14 @@ def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
 
 
 def _log(shown: tuple[Target, ...], automation: str, notes: list[str], gate: bool) -> str:
-    # GitHub turns a whole file down for one result without a file: what has no verdict is a notification, no result.
+    # GitHub rejects the whole file for one result without a file: a missing verdict is a notification, not a result.
     entries = [entry for target in shown for entry in target.entries if entry.kind != INCONCLUSIVE]
     rules = _rules(entries)
     index = {rule["id"]: number for number, rule in enumerate(rules)}
     prints = fingerprints(entries)
     open_targets = [target for target in shown if target.status == INCONCLUSIVE]
     named = [f"{target.name}: {target.reason or 'there is no verdict'}" for target in open_targets]
-    told = [("error", text) for text in named] + [("note", text) for text in notes]
+    notifications = [("error", text) for text in named] + [("note", text) for text in notes]
     run = {
         "tool": {
             "driver": {
@@ -55,13 +55,15 @@ def _log(shown: tuple[Target, ...], automation: str, notes: list[str], gate: boo
                 "rules": rules,
             }
         },
-        "automationDetails": {"id": automation + "/"},  # what GitHub tells uploads apart by is before the last slash
+        "automationDetails": {"id": automation + "/"},  # GitHub distinguishes uploads by what is before the last slash
         "originalUriBaseIds": {_ROOT: {"description": {"text": "The directory in which compile-doctor was run."}}},
         "columnKind": "unicodeCodePoints",
         "invocations": [
             {
                 "executionSuccessful": not open_targets,
-                "toolExecutionNotifications": [{"level": level, "message": _message(text)} for level, text in told],
+                "toolExecutionNotifications": [
+                    {"level": level, "message": _message(text)} for level, text in notifications
+                ],
             }
         ],
         "results": [
@@ -72,7 +74,7 @@ def _log(shown: tuple[Target, ...], automation: str, notes: list[str], gate: boo
 
 
 def _rules(entries: list[Entry]) -> list[dict[str, Any]]:
-    """All checks; then what the gate guards besides, as far as it occurs."""
+    """All checks; then the other changes of the gate that occur."""
     found = []
     for check in all_checks():
         first = " ".join(check.explanation.split("\n\n")[0].split())
@@ -108,7 +110,7 @@ def _result(entry: Entry, rule: int, fingerprint: str, gate: bool) -> dict[str, 
         "partialFingerprints": {"compileDoctor/v1": fingerprint},
         "properties": _properties(entry),
     }
-    # GitHub refuses a whole file for one result without a physical location: the target's file stands for it then.
+    # GitHub rejects the whole file for one result without a physical location: use the target's file then.
     placed = finding.location and not finding.location.file.startswith("<")
     found["locations"] = [_location(finding.location if placed and finding.location else Location(entry.path, 0, ""))]
     if finding.via and not finding.via.file.startswith("<"):
@@ -137,7 +139,7 @@ def _properties(entry: Entry) -> dict[str, Any]:
 
 
 def _message(text: str) -> dict[str, str]:
-    """`[text](target)` is a link in a SARIF message: a space keeps code that reads like one from becoming it."""
+    """`[text](target)` is a link in a SARIF message: a space prevents that for code that looks like one."""
     return {"text": text.replace("](", "] (")}
 
 
@@ -156,6 +158,6 @@ def _location(place: Location) -> dict[str, Any]:
 
 
 def _seen(report: Report) -> list[str]:
-    """What a reader of the results has to know: a check that was skipped found nothing, and passed nothing."""
+    """Notes for the reader of the results, including checks that were skipped: those have not passed."""
     skipped = [f"{code} not checked: {reason}" for code, reason in report.skipped_checks]
     return [*report.notes, *skipped]

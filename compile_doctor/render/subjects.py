@@ -1,4 +1,4 @@
-"""A report or a gate → its targets with their entries, their paths relative."""
+"""Converts a report or a gate to targets with their entries, with relative paths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from compile_doctor.report.make import Report, relative
 
 
 def targets(subject: Report | Gate) -> tuple[Target, ...]:
-    """Never empty: a gate that judged nothing is one that could not be judged."""
+    """The targets; never empty: a gate that checked nothing is inconclusive."""
     if isinstance(subject, Report):
         return (_of_report(subject),)
     found = tuple(_of_outcome(outcome) for outcome in subject.outcomes)
@@ -32,7 +32,7 @@ def _of_report(report: Report) -> Target:
 
 
 def _of_outcome(outcome: Outcome) -> Target:
-    """A status that is not known is no pass."""
+    """An unknown status is inconclusive, not a pass."""
     known = {"regression": "failed", "pass": "passed", "better": "passed"}
     status = known.get(outcome.status, INCONCLUSIVE)
     report = _tidy(outcome.report) if outcome.report else None
@@ -40,8 +40,8 @@ def _of_outcome(outcome: Outcome) -> Target:
     worse = _tidy_changes(outcome.worse, outcome.report)
     if report:
         path = _file(report)
-    found = _judged(report.findings if report else (), worse, name, path)
-    if status == INCONCLUSIVE:  # nothing says that the baseline has them
+    found = _entries(report.findings if report else (), worse, name, path)
+    if status == INCONCLUSIVE:  # it is unknown whether the baseline has them
         found = [replace(entry, kind="uncompared") if entry.kind == "known" else entry for entry in found]
         found.insert(0, _made(INCONCLUSIVE, INCONCLUSIVE, reason or "There is no verdict.", name, path))
     if status == "failed" and not any(entry.kind == "regression" for entry in found):
@@ -51,7 +51,7 @@ def _of_outcome(outcome: Outcome) -> Target:
     return Target(name, status, outcome.status, reason, tuple(found), report, shown)
 
 
-def _judged(findings: tuple[Finding, ...], worse: tuple[Change, ...], name: str, path: str) -> list[Entry]:
+def _entries(findings: tuple[Finding, ...], worse: tuple[Change, ...], name: str, path: str) -> list[Entry]:
     """Regressions, then what is waived, then the findings that the baseline knows."""
     exact: dict[Finding, list[int]] = {}
     alike: dict[tuple[str, ...], list[int]] = {}
@@ -83,7 +83,7 @@ def _judged(findings: tuple[Finding, ...], worse: tuple[Change, ...], name: str,
 def _made(
     code: str, kind: str, text: str, target: str = "", path: str = CONFIGURATION, level: str = "error", note: str = ""
 ) -> Entry:
-    # The target is its cause: what tells it from the same change of another target, and never a number.
+    # The target is the cause, which distinguishes it from the same change of another target. A number may vary.
     return Entry(Finding(code, "", level, text, "", cause=target), kind, level, target, path, note or text)
 
 
@@ -93,7 +93,7 @@ def _text(text: str, report: Report | None) -> str:
 
 
 def _tidy(report: Report) -> Report:
-    """Paths relative also where `relative` leaves them: in titles, fixes and the target's own name."""
+    """Makes paths relative also in texts, which `relative` does not change: titles, fixes and the target's name."""
     moved = relative(report)
     findings = tuple(_tidy_finding(finding, report) for finding in moved.findings)
     attention = tuple(
@@ -145,7 +145,7 @@ def _tidy_place(place: Location) -> Location:
 
 
 def _file(report: Report) -> str:
-    """The file of a target, as far as its name tells."""
+    """The file of a target, as far as its name shows it."""
     whole = re.fullmatch(r"(?:\./)?(.+\.py)(?::[\w.]+)?", report.target) if report.command_exit is None else None
     words = (re.match(r".*\.py(?![\w.])", word) for word in re.findall(r"[^\s:]+", report.target))
     inside = next(filter(None, words), None)

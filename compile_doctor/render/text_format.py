@@ -1,4 +1,4 @@
-"""The report as a person reads it: verdict first, then the few things to do, then the figures."""
+"""The report as text: the verdict first, then the few things to do, then the figures."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
 
 @cleaned
 def render_without_verdict(report: Report) -> str:
-    """For a test that expects something else than a verdict: HEALTHY above what fails would be odd."""
+    """For a test that expects something else than a verdict: HEALTHY above its failure would be confusing."""
     console = make_console(False)
     _body(console, relative(report), 0)
     return printed(console)
@@ -64,7 +64,7 @@ def _body(console: Console, report: Report, verbosity: int) -> None:
     attention_table(console, report, verbosity)
     active = [one.id for one in report.patches if one.state == "active"]
     if active:
-        console.print("Recipes active: " + ", ".join(active), soft_wrap=True)
+        console.print("Active recipes: " + ", ".join(active), soft_wrap=True)
     for one in report.patches:
         if one.state in ("not-affected", "disabled"):  # refused, too late and failed are findings
             console.print(f"Recipe not applied: {one.id}: {one.reason}", soft_wrap=True, style="yellow")
@@ -73,12 +73,12 @@ def _body(console: Console, report: Report, verbosity: int) -> None:
     if verbosity:
         _details(console, report)
     elif report.disagreements:
-        console.print("torch's own sources disagree on a count: -v shows which", style="yellow")
+        console.print("torch's trace and its counters disagree on a count: -v shows which", style="yellow")
     console.print(" · ".join(figures(report)), highlight=False, soft_wrap=True)
     if report.findings:
         hints = [f"Explain: compile-doctor explain {report.findings[0].code}"]
-        hints += [] if verbosity else ["All of it: -v"]
-        hints += ["Keep: --capture DIR"] if report.temporary else []
+        hints += [] if verbosity else ["Show all: -v"]
+        hints += ["Keep the evidence: --capture DIR"] if report.temporary else []
         console.print("     ".join(hints), style="dim")
 
 
@@ -87,7 +87,7 @@ _STATUS = {"regression": "red", "inconclusive": "yellow", "pass": "green", "bett
 
 @cleaned
 def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
-    """A line per target; of what fails, the finding as `diagnose` shows it. `-v` shows each target's whole report."""
+    """A line per target, and the findings that fail as `diagnose` shows them. `-v` shows each target's full report."""
     console = make_console(colour)
     width = min(max((len(outcome.name) for outcome in gate.outcomes), default=0), console.width // 2)
     for outcome in gate.outcomes:
@@ -104,20 +104,22 @@ def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
         for regression in (True, False)
     )
     if worse:
-        console.print(f"If it is meant: {_together(worse)}   or a waiver, for one finding and a time", soft_wrap=True)
+        console.print(
+            f"If this is intended: {_together(worse)}   or add a waiver for one finding, until a date", soft_wrap=True
+        )
     if other:
         console.print(f"Next: {_together(other)}", soft_wrap=True)
     return printed(console)
 
 
 def _together(outcomes: Sequence[Outcome]) -> str:
-    """One command for all: each hint is the same command with another target's name."""
+    """One command for all targets: the hints are the same command with different names."""
     command = outcomes[0].hint.removesuffix(outcomes[0].name).rstrip()
     return " ".join([command, *(outcome.name for outcome in outcomes)])
 
 
 def _after(outcome: Outcome) -> str:
-    """Why where it is no pass, else the figures that are judged: the same code gives the same bytes (times: -v)."""
+    """The reason if it is not a pass, else figures, without times (see `-v`): the same code gives the same bytes."""
     parts = [outcome.reason] if outcome.reason else []
     parts += [change.text for change in outcome.better] if not outcome.reason else []
     if outcome.report is not None and outcome.status in ("pass", "better"):
@@ -163,7 +165,7 @@ def _head(console: Console, report: Report) -> None:
 
 
 def _missing(console: Console, report: Report, verbosity: int) -> None:
-    """What the verdict lacks, but for what is in its own line."""
+    """The missing evidence, except for what the verdict's own line states."""
     missing = [text for text in report.missing if text.lower().strip(".") not in report.reason.lower()]
     shown = missing if verbosity else missing[:SHOWN]
     for text in shown:
@@ -204,7 +206,7 @@ def _finding(console: Console, report: Report, number: int, finding: Finding, ve
     if finding.fix:
         _wrapped(console, "Fix    ", finding.fix if fix_at == number else f"as for {fix_at}")
     if finding.recipe:
-        hint = "" if report.trial else ": diagnose --try-recipes shows what it changes"
+        hint = "" if report.trial else "  (diagnose --try-recipes shows what it changes)"
         _wrapped(console, "Recipe ", finding.recipe + hint)
     cost = _cost(finding)
     if cost:
@@ -238,7 +240,7 @@ def _code(console: Console, report: Report, finding: Finding) -> None:
 
 
 def _wrapped(console: Console, label: str, text: str) -> None:
-    """Text behind a label: a paragraph is wrapped, several lines are code and stay as they are."""
+    """Text after a label: one paragraph is wrapped, several lines are code and are not changed."""
     pad = _INDENT + " " * len(label)
     lines = cut(text.rstrip(), LONGEST).splitlines() or [""]
     if len(lines) == 1 and ("\t" in lines[0] or cell_len(lines[0]) > console.width - len(pad) - 1):
@@ -264,7 +266,7 @@ def _block(console: Console, lines: tuple[str, ...]) -> None:
 
 
 def _bytecode(console: Console, report: Report, finding: Finding) -> None:
-    """The decompiled part around the break, where there is a capture that has it."""
+    """The decompiled part around the break, if the capture has it."""
     if not finding.facts.bytecode or finding.location is None:
         return
     best: tuple[int, str] | None = None
@@ -274,7 +276,7 @@ def _bytecode(console: Console, report: Report, finding: Finding) -> None:
         inside = (
             locations.qualified(report.sources, known, int(first), function_name(function)) == finding.location.function
         )
-        # The frame that broke: the function, or the resume function that begins nearest before the line.
+        # The frame that broke: the function, or the resume function that begins closest before the line.
         if (
             known == finding.location.file
             and inside
@@ -292,7 +294,7 @@ def _bytecode(console: Console, report: Report, finding: Finding) -> None:
 
 
 def around_break(source: str) -> tuple[str, ...]:
-    """The lines before and behind the call of the first resume function."""
+    """The lines before and after the call of the first resume function."""
     lines = source.splitlines()
     at = next(
         (number for number, line in enumerate(lines) if "__resume_at" in line or "torch_dynamo_resume_in" in line),

@@ -9,7 +9,7 @@ from compile_doctor.report.trial import Trial
 
 
 def trial_table(console: Console, trial: Trial) -> None:
-    console.print("With recipes, in a second run: " + ", ".join(one.id for one in trial.recipes), style="bold")
+    console.print("A second run with the recipes " + ", ".join(one.id for one in trial.recipes), style="bold")
     for one in trial.recipes:
         if one.state != "active":
             _line(console, one.id, f"{one.state}: {one.reason}" if one.reason else one.state)

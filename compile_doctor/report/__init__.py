@@ -1,6 +1,6 @@
-"""Evidence and findings → `Report`: the verdict, what it rests on, and the exit code.
+"""Evidence and findings → `Report`: the verdict, its reasons, and the exit code.
 
-`make` runs every check and sums up, `proof` says what HEALTHY takes, `compare` sets two reports side by side.
+`make` runs every check and decides the verdict, `proof` has the conditions of HEALTHY, `compare` compares two reports.
 """
 
 from compile_doctor.report.make import Report, exit_code, make_report, relative

@@ -1,4 +1,4 @@
-"""Two reports of one target, without and with recipes → what they change."""
+"""Compares two reports of one target, without and with recipes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def helpful_recipes(report: Report) -> tuple[str, ...]:
 
 
 def compare(before: Report, after: Report) -> Trial:
-    """Findings by identity, attention by line."""
+    """What the recipes change: compares findings by identity, and attention by line."""
     before, after = relative(before), relative(after)
     old = {_identity(finding): finding for finding in before.findings}
     new = {_identity(finding): finding for finding in after.findings}

@@ -23,7 +23,10 @@ def upstream_url(gb_id: str) -> str:
 
 
 def explain(code: str) -> str:
-    """The page for `CD101`, `graph-break` or `GB0170`, the schema for `compile-doctor/report/1`. Raises UsageError for an unknown code, naming near ones."""
+    """The page for `CD101`, `graph-break` or `GB0170`, the schema for `compile-doctor/report/1`.
+
+    Raises UsageError, listing the known codes, for an unknown one.
+    """
     check = find_check(code)
     if check:
         return _check_page(check)
@@ -40,17 +43,17 @@ def explain(code: str) -> str:
             return _wrapped(explain_upstream(gb_id).rstrip()) + "\n"
         except KeyError:
             raise UsageError(
-                f"No torch from 2.8 to 2.15 has {gb_id}.",
-                hint=f"There are {len(registry())} ids, from {min(registry())} to {max(registry())}.",
+                f"{gb_id} does not exist in torch 2.8 to 2.15.",
+                hint=f"The {len(registry())} known ids are between {min(registry())} and {max(registry())}.",
             ) from None
     problem = dict(unusable()).get(code.strip().upper())
     if problem:
         raise UsageError(f"{code.strip().upper()} cannot be explained: {problem}.")
     raise UsageError(
-        f"{code!r} is no code that this version knows.",
+        f"{code!r} is not a known code.",
         hint="Codes: "
         + ", ".join(check.code for check in all_checks())
-        + "; or GBxxxx; or a recipe: "
+        + "; or a graph break of torch: GBxxxx; or a recipe: "
         + ", ".join(recipe.id for recipe in all_recipes())
         + "; or the schema of a document: "
         + ", ".join(IDENTIFIERS.values())
@@ -69,7 +72,7 @@ def _check_page(check: Check) -> str:
 
 
 def _wrapped(text: str) -> str:
-    """Prose at a width that can be read; code (indented) stays as it is."""
+    """Wraps prose; code (indented) is not changed."""
     lines = []
     for line in text.splitlines():
         bullet = "    " if line.startswith("  - ") else ""

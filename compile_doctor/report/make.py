@@ -1,4 +1,4 @@
-"""Evidence to report: runs every check, sums up, and decides the verdict and the exit code."""
+"""Makes the report from the evidence: runs every check, and decides the verdict and the exit code."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from compile_doctor.source import locations
 
 @dataclass(frozen=True)
 class Report:
-    """What a renderer gets; nothing in it needs computing any more."""
+    """The input of a renderer, completely computed."""
 
     target: str
     verdict: str
     """`healthy`, `unhealthy` or `inconclusive`."""
     reason: str
-    """Why the verdict is not `healthy`, in one sentence; empty when it is."""
+    """Why the verdict is not `healthy`, in one sentence; empty if it is."""
     environment: Mapping[str, Any]
     convention: str
     settings: Mapping[str, Any]
@@ -44,35 +44,35 @@ class Report:
     """One entry per line that called attention."""
     require_fused: bool
     unproven: str
-    """Why this is no pass where nothing bad was seen: a check failed on the evidence, or --require-fused is not met."""
+    """Why this is not a pass although nothing bad was found: a check raised an error, or --require-fused is not met."""
     lost: tuple[str, ...]
-    """Evidence that is missing, a sentence each: such a report is never HEALTHY, nor the base of a comparison."""
+    """Missing evidence, one sentence each: such a report is never HEALTHY, and never compared with a baseline."""
     missing: tuple[str, ...]
-    """What is to be shown of it: `lost`, and what else HEALTHY would take if that alone is what the verdict lacks."""
+    """What is shown as missing: `lost`; also what else HEALTHY requires, if only that keeps the verdict from it."""
     damaged: bool
-    """The capture is not what was sealed."""
+    """The capture was changed after it was sealed."""
     compared_at: int | None
-    """The number of tokens at which the eager control ran, where it is another than the largest."""
+    """The number of tokens at which the eager control ran, if it is not the largest."""
     max_difference: float | None
     numerics: tuple[Judged, ...]
     """What `--numerics` compared."""
     not_compared: str | None
-    """Why compiled and eager output give no number, where both ran."""
+    """Why compiled and eager output could not be compared, if both ran."""
     bytecode: Mapping[str, Any]
     sources: Mapping[str, str]
     cwd: str
     temporary: bool = False
-    """Whether the evidence goes away with this report."""
+    """Whether the evidence is deleted after this report."""
     command_exit: int | None = None
     """Exit status of the command under `run`; None for `diagnose`."""
     patches: tuple[Patch, ...] = ()
-    """The recipes that were asked for, and what became of them."""
+    """The requested recipes, with their state."""
     trial: Trial | None = None
-    """What the recipes that the findings name change, where they were tried."""
+    """What the recipes that the findings name change, if they were tried."""
 
 
 def make_report(evidence: Evidence) -> Report:
-    """Every check over the evidence. Raises nothing: a check that cannot read the evidence is listed as skipped."""
+    """Runs every check on the evidence. Raises nothing: a check that cannot read the evidence is listed as skipped."""
     seen = AnalysisContext(evidence)
     found = run_checks(all_checks(), seen, unusable())
     findings = found.findings
@@ -136,7 +136,7 @@ def exit_code(report: Report, fail_on: str) -> int:
 
 def _verdict(evidence: Evidence, findings: tuple[Finding, ...], missing: tuple[str, ...]) -> tuple[str, str]:
     if evidence.damage:
-        return "inconclusive", _sentence(f"The capture is not whole: {evidence.damage[0]}")
+        return "inconclusive", _sentence(f"The capture is damaged: {evidence.damage[0]}")
     outcome = next((finding for finding in findings if finding.is_outcome), None)
     failed = next(
         (child for child in evidence.children if child.mode == "command" and (child.exit_code or child.signal)), None
@@ -145,19 +145,21 @@ def _verdict(evidence: Evidence, findings: tuple[Finding, ...], missing: tuple[s
         return "inconclusive", outcome.title + (f"; the command failed ({_how(failed)})." if failed else ".")
     interrupted = next((child for child in evidence.children if child.ended == "interrupted"), None)
     if interrupted:
-        return "inconclusive", "Interrupted before it was done."
+        return "inconclusive", "The run was interrupted before it finished."
     early = proof.left_early(evidence)
     if early:
         return "inconclusive", _sentence(early)
     if any(finding.severity == "error" for finding in findings):
         return "unhealthy", ""
     if failed:
-        return "inconclusive", f"The command failed ({_how(failed)}): what follows is what was seen until then."
+        return "inconclusive", f"The command failed ({_how(failed)}): the report shows what it did until then."
     if evidence.facts.probe_error:
-        return "inconclusive", _sentence(f"compile-doctor's own probe failed: {_last_line(evidence.facts.probe_error)}")
+        return "inconclusive", _sentence(
+            f"the probe of compile-doctor failed: {_last_line(evidence.facts.probe_error)}"
+        )
     if any(child.mode != "command" and child.exit_code not in (0, None) for child in evidence.children):
         limit = evidence.asked.settings.memory_limit
-        allowed = f" It was allowed {limit:,} bytes (--memory-limit)." if limit else ""
+        allowed = f" It was limited to {limit:,} bytes (--memory-limit)." if limit else ""
         return "inconclusive", "The process ended early." + allowed
     return ("inconclusive", _sentence(missing[0])) if missing else ("healthy", "")
 
@@ -171,9 +173,9 @@ def _last_line(text: str) -> str:
 
 
 def _unproven(attention: tuple[AttentionEntry, ...], findings: tuple[Finding, ...]) -> str:
-    """Why --require-fused is not met where nothing dense was seen; empty where every call is proven to be fused."""
+    """Why --require-fused is not met although nothing ran dense; empty if every call is proven to be fused."""
     if not attention:
-        return "No attention call was seen, so that nothing is proven to be fused (--require-fused)."
+        return "No attention call was seen, so nothing is proven to be fused (--require-fused)."
     unproven = next((one for one in attention if one.verdict != "fused"), None)
     if unproven is None and not any(finding.facts.unproven for finding in findings):
         return ""
@@ -182,7 +184,7 @@ def _unproven(attention: tuple[AttentionEntry, ...], findings: tuple[Finding, ..
 
 
 def _settings(evidence: Evidence) -> dict[str, Any]:
-    """The options as they were meant: a target that is compiled already needs no --as-is."""
+    """The effective options: a target that is already compiled does not need --as-is."""
     as_is = {"as_is": True} if evidence.facts.as_is else {}
     return {**(asdict(evidence.asked.options) if evidence.asked.options else {}), **as_is}
 
@@ -228,19 +230,20 @@ def _environment(evidence: Evidence) -> dict[str, Any]:
 
 
 def _float8(evidence: Evidence, seen: AnalysisContext) -> list[str]:
-    """Float8 linear layers are no conflict, and worth saying so: q, k and v are what counts."""
+    """A note that float8 linear layers are not a problem: only the dtypes of q, k and v matter."""
     layers = evidence.facts.float8_layers
     dtypes = {tensor.dtype for one in seen.attention for tensor in one.site.inputs if tensor}
     if not layers or not dtypes or any(dtype.startswith("float8") for dtype in dtypes):
         return []
     named = ", ".join(layers[:3]) + (", …" if len(layers) > 3 else "")
     return [
-        f"{len(layers)} float8 layers ({named}) are fine here: what reaches attention is {', '.join(sorted(dtypes))}"
+        f"the model has float8 layers ({len(layers)}: {named}), which is fine: "
+        f"the inputs of attention are {', '.join(sorted(dtypes))}"
     ]
 
 
 def relative(report: Report) -> Report:
-    """The same report with paths relative to the directory it was made in, where they lie inside it."""
+    """The same report, with paths inside its working directory made relative to it."""
     prefix = report.cwd.rstrip("/") + "/"
 
     def short(path: str) -> str:

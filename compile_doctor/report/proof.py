@@ -1,7 +1,7 @@
-"""What HEALTHY rests on. It is the one verdict that says that nothing happened, and a run that lost its evidence looks alike.
+"""The conditions of HEALTHY. It states that nothing bad happened, and a run that lost its evidence looks the same.
 
-`lost` names evidence that was there and is gone. `lacking` is all that keeps a run in which nothing bad was seen from being
-HEALTHY: no report is, as long as one line of it is left.
+`lost` names evidence that is missing. `lacking` is everything that keeps a run without bad findings from being HEALTHY:
+a report is HEALTHY only if `lacking` is empty.
 """
 
 from __future__ import annotations
@@ -14,27 +14,30 @@ from compile_doctor.model.tolerances import judge
 
 PHASES = {
     "import": ("while the target was being imported", "the import of the target"),
-    "build": ("while the model was being built", "the building of the model"),
-    "inputs": ("while the inputs were being made", "the making of the inputs"),
+    "build": ("while the model was being built", "building the model"),
+    "inputs": ("while the inputs were being made", "making the inputs"),
     "compiled": ("during the compiled run", "the compiled run"),
     "eager": ("during the eager control run", "the eager control run"),
     "numerics": ("during the comparison of --numerics", "the comparison of --numerics"),
 }
-"""In words: while it goes on, and by its name."""
+"""Each phase in words: during it, and its name."""
 
 
 def lost(evidence: Evidence) -> tuple[str, ...]:
-    """Evidence that was written, or should have been, and is not there; a sentence each, without its full stop."""
+    """Evidence that was or should have been written, and is missing; one sentence each, without its full stop."""
     return tuple(dict.fromkeys(_lost(evidence)))
 
 
 def left_early(evidence: Evidence) -> str:
-    """The phase in which the process left by itself, as with `os._exit`, in a sentence; empty if it did not."""
+    """The phase in which the process exited early, as with `os._exit`, as a sentence; empty if it did not."""
     own = [child for child in evidence.children if child.mode in ("diagnose", "control")]
     for name, state in evidence.phases.items():
         if state == "begun" and own and _ended_by_itself(own):
             code = own[-1].exit_code
-            return f"the process left {PHASES[name][0]}, with exit status {code}, as `os._exit` does: nothing later was seen"
+            return (
+                f"the process exited {PHASES[name][0]}, with exit status {code}, "
+                "as by `os._exit`: nothing after that was observed"
+            )
     return ""
 
 
@@ -43,29 +46,29 @@ def _lost(evidence: Evidence) -> Iterator[str]:
     yield from (f"a record could not be read: {text}" for text in evidence.lost)
     if not evidence.children:
         if not evidence.damage:
-            yield "this is torch's trace alone: no probe watched the run, and nothing shows that it came to its end"
+            yield "this is only torch's trace, without compile-doctor's probe: it is unknown whether the run finished"
         return
     early = left_early(evidence)
     if early:
         yield early
     elif _ended_by_itself(evidence.children):
-        yield from (f"{process}: what it did may not all be here" for process in evidence.unended)
+        yield from (f"{process}: its evidence may be incomplete" for process in evidence.unended)
     yield from shortfalls(evidence)
     if evidence.facts.restrained:
-        yield f"torch.compile was held back: {evidence.facts.restrained}, and what ran eagerly for it leaves no trace"
+        yield f"torch.compile was restricted: {evidence.facts.restrained}, and what ran eagerly leaves no trace"
     if evidence.facts.nothing_new and not evidence.facts.as_is and any(one.graphs for one in evidence.compilations):
-        yield "no graph was compiled in the compiled run: the graphs that were seen were made while the target was imported or built"
+        yield ("no graph was compiled in the compiled run: all graphs were made while the target was imported or built")
 
 
 def _ended_by_itself(children: Iterable[Child]) -> bool:
-    """A process that crashed, or was stopped, has its own finding or reason."""
+    """Whether all exited: a process that crashed or was stopped has its own finding or reason."""
     return all(child.ended == "exited" for child in children)
 
 
 def lacking(evidence: Evidence, peaks: Iterable[int | None]) -> tuple[str, ...]:
-    """Why nothing is proven, a sentence each; empty for a run that came to its end with all its evidence.
+    """Why nothing is proven, one sentence each; empty for a run that finished with all its evidence.
 
-    `peaks`: bytes that attention took, as the report shows them; None if it was not measured.
+    `peaks`: bytes that attention used, as the report shows them; None if that was not measured.
     """
     unfinished = [*filter(None, [left_early(evidence)]), *_open(evidence)]
     graphless = [] if unfinished else [*_graphless(evidence)]
@@ -73,18 +76,18 @@ def lacking(evidence: Evidence, peaks: Iterable[int | None]) -> tuple[str, ...]:
 
 
 def _open(evidence: Evidence) -> Iterator[str]:
-    """Phases that were to be and are not done. Without a control of its own, a size of the ladder has none."""
+    """Phases that should have finished and did not. Not for a size of the ladder that has no run of its own."""
     if not any(child.mode in ("diagnose", "control") for child in evidence.children) or left_early(evidence):
         return
     wanted = ["import", "build", "inputs", "compiled", "eager"]
     wanted += ["numerics"] if evidence.asked.settings.numerics else []
     for name in wanted:
-        # `refused`: dense eager attention would not have fitted into memory; the report says that nothing was compared.
+        # `refused`: dense eager attention would not have fitted into memory; the report states that nothing was compared
         if evidence.phases.get(name) != "done" and not (name == "eager" and evidence.phases.get(name) == "refused"):
-            yield f"{PHASES[name][1]} did not come to its end"
-            break  # what would have come after it is missing too
+            yield f"{PHASES[name][1]} did not finish"
+            break  # the later phases are missing too
     if evidence.asked.recipes and not evidence.facts.patches_seen:
-        yield "what became of the recipes that were asked for is not known"
+        yield "it is unknown whether the requested recipes were applied"
 
 
 def _graphless(evidence: Evidence) -> Iterator[str]:
@@ -95,7 +98,8 @@ def _graphless(evidence: Evidence) -> Iterator[str]:
 def _unproven(evidence: Evidence, peaks: Iterable[int | None]) -> Iterator[str]:
     raised = evidence.failure("compiled") if any(child.mode == "test" for child in evidence.children) else None
     if raised:
-        yield f"the block raised {raised.chain[0].type if raised.chain else 'an exception'}: what would have come after it was not seen"
+        kind = raised.chain[0].type if raised.chain else "an exception"
+        yield f"the block raised {kind}: the rest of it did not run"
     results = [one for one in evidence.comparisons if (one.case, one.direction) == ("compiled-vs-eager", "forward")]
     if results and not any(one.rows for one in results):
         why = next((one.reason for one in results if one.reason), "no tensor to compare")
@@ -104,4 +108,4 @@ def _unproven(evidence: Evidence, peaks: Iterable[int | None]) -> Iterator[str]:
     if failed:
         yield f"{failed} comparison{'s' * (failed != 1)} of --numerics failed"
     if any(peak is not None and peak <= 0 for peak in peaks):
-        yield "attention took 0 bytes: that is not a measurement"
+        yield "the measured memory of attention is 0 bytes, which cannot be right"

@@ -1,4 +1,4 @@
-"""Every check over the evidence: what they found, worst first, and what could not be checked."""
+"""Runs every check on the evidence: the findings, worst first, and what could not be checked."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _TYPES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Found:
-    """What the checks make of the evidence."""
+    """The result of all checks."""
 
     findings: tuple[Finding, ...]
     skipped: tuple[tuple[str, str], ...]
     """(code, reason) of what could not be checked: never counted as a pass."""
     problem: str
-    """Why nothing is proven, in a sentence, if a check could not be asked; empty if each of them was."""
+    """Why nothing is proven, as a sentence, if a check could not be run; empty if all of them were."""
 
 
 def run_checks(checks: Iterable[Check], seen: AnalysisContext, unusable: Iterable[tuple[str, str]] = ()) -> Found:
-    """One check's mistake, or a plug-in's, hides nothing that the others found."""
+    """Runs the checks. An error in one of them, or in a plug-in, does not hide the findings of the others."""
     findings: list[Finding] = []
     skipped = [*unusable]
     ours: list[str] = []
@@ -45,11 +45,11 @@ def run_checks(checks: Iterable[Check], seen: AnalysisContext, unusable: Iterabl
             for finding in check.detect(seen):
                 findings.append(_checked(check, finding))
             skipped += [(check.code, reason) for need in check.needs for reason in need(seen.evidence)]
-        except DoctorError as error:  # recipes that cannot be read: the user's affair, or a plug-in's
+        except DoctorError as error:  # recipes of the user or of a plug-in that cannot be read
             skipped.append((check.code, f"{error} {error.hint}".strip()))
             others.append(check.code)
         except (Exception, SystemExit) as error:  # listed, and such a report is never HEALTHY
-            skipped.append((check.code, f"it failed on this evidence: {type(error).__name__}: {error}"))
+            skipped.append((check.code, f"it raised {type(error).__name__}: {error}"))
             plugin = plugin_of(check.code)
             (others if plugin else ours).append(f"{check.code} ({plugin})" if plugin else check.code)
     findings.sort(key=_order)
@@ -57,7 +57,7 @@ def run_checks(checks: Iterable[Check], seen: AnalysisContext, unusable: Iterabl
         dropped = [one for one in findings if not (one.is_outcome or one.facts.from_source)]
         findings = [one for one in findings if one.is_outcome or one.facts.from_source]
         codes = sorted({one.code for one in dropped})
-        skipped += [(code, "not judged: the target fails without torch.compile too") for code in codes]
+        skipped += [(code, "the target fails without torch.compile too") for code in codes]
     return Found(_with_recipes(findings, seen), tuple(sorted(skipped)), _problem(ours, others))
 
 
@@ -65,21 +65,21 @@ def _with_recipes(findings: list[Finding], seen: AnalysisContext) -> tuple[Findi
     called = [one.site for one in seen.attention]
     try:
         return tuple(with_recipe(one, seen.evidence.environment, called, seen.own_sources) for one in findings)
-    except DoctorError:  # a check that reads the recipes, too, is listed with what is wrong
+    except DoctorError:  # a check that reads the recipes too is listed with the error
         return tuple(findings)
 
 
 def _problem(ours: Sequence[str], others: Sequence[str]) -> str:
-    """Our mistakes are to be reported to us."""
+    """One sentence about the checks that could not be run: defects of compile-doctor should be reported to it."""
     if ours:
         plural = "A check" if len(ours) == 1 else "Checks"
-        return f"{plural} of compile-doctor failed on this evidence: {', '.join(ours)}. Please report it (-v)."
+        return f"{plural} of compile-doctor raised an error: {', '.join(ours)}. Report it with the output of -v."
     plural = "A check" if len(others) == 1 else "Checks"
-    return f"{plural} could not be asked: {', '.join(others)}; -v has the reasons." if others else ""
+    return f"{plural} could not be run: {', '.join(others)}. -v shows the reasons." if others else ""
 
 
 def _checked(check: Check, finding: Finding) -> Finding:
-    """Raises ValueError for a finding that no report could show: a plug-in's may be anything."""
+    """Raises ValueError for a finding that cannot be shown: that of a plug-in may be anything."""
     if not isinstance(finding, Finding) or finding.code != check.code:
         raise ValueError(f"it made {finding!r:.200}, which is not a finding of {check.code}")
     for name, kind in _TYPES.items():
@@ -93,13 +93,13 @@ def _checked(check: Check, finding: Finding) -> Finding:
 
 
 def _order(finding: Finding) -> tuple[Any, ...]:
-    """Outcomes first, then the worst; of those, the user's own, and what costs most."""
+    """Outcomes first, then by severity; then the user's own code first, and the highest cost."""
     place = (finding.location.file, finding.location.line) if finding.location else ("", 0)
     return (
         not finding.is_outcome,
         SEVERITIES.index(finding.severity),
         OWNERS.index(finding.owner),
-        finding.facts.category not in ("attention", "float8"),  # gigabytes come before seconds
+        finding.facts.category not in ("attention", "float8"),  # gigabytes matter more than seconds
         finding.facts.consequence,  # after its cause
         finding.late,
         -finding.cost.graphs,

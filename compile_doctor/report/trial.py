@@ -1,4 +1,4 @@
-"""What recipes changed: a run without them beside a run with them."""
+"""What recipes changed between a run without them and a run with them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from compile_doctor.model.findings import Finding
 
 @dataclass(frozen=True)
 class Trial:
-    """`before` and `after` are verdicts, figures or texts; nothing in it needs computing any more."""
+    """The differences, completely computed; pairs are (without, with) the recipes."""
 
     recipes: tuple[Patch, ...]
-    """The recipes of the second run, with the state each had at its end."""
+    """The recipes of the second run, in their state at its end."""
     verdict: tuple[str, str]
     gone: tuple[Finding, ...]
     new: tuple[Finding, ...]
     attention: tuple[tuple[str, str, str], ...]
-    """(place, verdict before, verdict after) of each call whose verdict changed; "–" where it was not reached."""
+    """(place, verdict before, verdict after) of each call whose verdict changed; "–" if the call was not reached."""
     max_difference: tuple[float | None, float | None]
-    """From eager mode, without and with."""
+    """The largest difference from eager mode, without and with the recipes."""
     compile_seconds: tuple[float, float]

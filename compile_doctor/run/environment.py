@@ -1,4 +1,4 @@
-"""Asks a child process what torch finds on this machine: the doctor itself stays free of torch."""
+"""Asks a child process what torch finds on this machine: compile-doctor itself does not import torch."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ TIMEOUT = 300
 
 
 def inspect_environment(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts by name, in the order in which they are shown; `can compile` is false where torch is missing or broken.
+    """Facts by name, in the order in which they are shown; `can compile` is false if torch is missing or broken.
 
-    `asked`: shapes (as `sdpa_shapes.parse_shape` gives them), dtypes, device, causal, mask, dropout, grad; the answers
-    are the fact `sdpa`.
+    `asked`: shapes (as `sdpa_shapes.parse_shape` returns them), dtypes, device, causal, mask, dropout, grad. The fact
+    `sdpa` has the answers.
     """
     command = [sys.executable, "-m", "compile_doctor.probe.machine", json.dumps(asked)]
     try:
@@ -27,7 +27,8 @@ def inspect_environment(asked: Mapping[str, Any]) -> dict[str, Any]:
         return {"can compile": False, "problem": f"torch did not answer within {TIMEOUT} s"}
     line = next((line for line in reversed(done.stdout.splitlines()) if line.startswith("{")), "")
     if done.returncode or not line:
-        said = done.stderr.strip().splitlines()
-        return {"can compile": False, "problem": said[-1] if said else f"the child ended with code {done.returncode}"}
+        lines = done.stderr.strip().splitlines()
+        problem = lines[-1] if lines else f"the child process ended with exit status {done.returncode}"
+        return {"can compile": False, "problem": problem}
     facts: dict[str, Any] = json.loads(line)
     return facts

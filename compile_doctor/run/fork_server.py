@@ -1,7 +1,7 @@
-"""Children of the probe without the import of torch: asks `probe.entry.server`, which has it imported, to fork them.
+"""Starts children of the probe without importing torch in each: `probe.entry.server` has imported it, and forks them.
 
-By hand, not by multiprocessing's fork server: that calls functions, in children without an environment, output and time limit
-of their own, and imports the caller's main module in each.
+Written by hand, not with multiprocessing's fork server: that one calls functions in children that have no environment,
+output and time limit of their own, and imports the caller's main module in each.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from compile_doctor.errors import DoctorError
 from compile_doctor.processes.children import NOT_STARTED, Kept, child_environment, require_torch, result, start, watch
 
 STARTING = 120.0
-"""Seconds that importing torch may take."""
+"""Time limit for importing torch, in seconds."""
 
 
 def possible() -> bool:
-    """Linux without a GPU: a process that has asked the driver for devices must not fork, and importing torch may ask."""
+    """Whether this is Linux without a GPU: importing torch may query the driver, and then the process must not fork."""
     return sys.platform == "linux" and not glob("/dev/nvidia*") and not os.path.exists("/dev/kfd")
 
 
 def fork_server(children: int, jobs: int, at_once: bool) -> AbstractContextManager[ForkServer | None]:
-    """A server for that many children, `jobs` at a time, or None where it would not pay or must not be.
+    """A server for this many children, `jobs` in parallel, or None if it would not save time or is not possible.
 
-    `at_once`: it imports torch while the doctor imports the rest of itself; otherwise it waits for the first child.
+    With `at_once` it imports torch while compile-doctor imports its other modules; otherwise at the first child.
     """
     return ForkServer(children, jobs, at_once) if children > 1 and possible() else nullcontext()
 
 
 class ForkServer:
-    """`start` is a `children.Start`. If the server does not come up, or dies, children are started the slow way."""
+    """`start` is a `children.Start`. If the server does not start, or dies, each child imports torch itself."""
 
     def __init__(self, children: int = 0, jobs: int = 1, at_once: bool = False) -> None:
         cores = len(os.sched_getaffinity(0))
@@ -48,7 +48,7 @@ class ForkServer:
         self._lock = threading.Lock()
         self._stopped = False
         self._gone = False
-        """Whether it was started, and is no more."""
+        """Whether it was started and has ended."""
         self._kept: Kept | None = None
 
     def __enter__(self) -> ForkServer:
@@ -62,19 +62,19 @@ class ForkServer:
     def _begin(self) -> None:
         require_torch()
         self._socket, theirs = socket.socketpair()
-        # torch makes its trace handler at import, and only where the variable is set; each child gets its own place.
+        # torch makes its trace handler at import, and only if the variable is set; each child gets its own folder.
         environment = child_environment(os.environ, tempfile.gettempdir())
         command = [sys.executable, "-m", "compile_doctor.probe.entry.server", str(theirs.fileno()), *self._expected]
         with theirs:
             self._kept = start(command, environment, share=[theirs.fileno()])
 
     def stop(self) -> None:
-        """Ends the server, also while it starts: who waits for it, waits no longer."""
+        """Ends the server, also while it starts; threads that wait for it continue."""
         self._stopped = True
         self._end()
 
     def _end(self) -> None:
-        """The server's keeper ends it and all that it has forked."""
+        """The server's keeper ends it and all its children."""
         with self._lock:
             kept, self._kept, self._gone = self._kept, None, True
             if kept is not None:
@@ -84,7 +84,7 @@ class ForkServer:
     def start(
         self, mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None
     ) -> dict[str, Any]:
-        """As `children.watch`; the last word of `command` is the child's file of settings.
+        """As `children.watch`; the last argument of `command` is the child's file of settings.
 
         Raises DoctorError once the server was stopped.
         """
@@ -94,9 +94,9 @@ class ForkServer:
         return watch(mode, command, environment, timeout) if kept is None else result(mode, kept)
 
     def _forked(self, request: dict[str, Any]) -> Kept | None:
-        """A child that has begun; None if the server has gone, or does not come up in time.
+        """A child that has begun; None if the server has ended, or does not start in time.
 
-        It is ended if it is late: it would still fork the child, into the folder of the one that is started the slow way.
+        A server that is late is ended: it would still fork the child, into the folder of the child that replaces it.
         """
         ours, theirs = socket.socketpair()
         ours.settimeout(STARTING)

@@ -1,4 +1,4 @@
-"""One diagnosis seen from outside: which children run, at which sizes, and what was seen read back."""
+"""One diagnosis, from outside: runs the children, at the chosen sizes, and reads their evidence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from compile_doctor.targets.target import Target
 def diagnose(
     target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress, start: Start = watch
 ) -> Evidence:
-    """Runs the target in a child process, up a ladder of sizes where `--tokens` asks for it; reads what was seen."""
+    """Runs the target in a child process, at several sizes if `--tokens` asks for it; returns the evidence."""
     if settings.tokens is not None and len(ladder.sizes(settings.tokens)) > 1:
         return _climb(target, settings, capture, keep, progress, start)
     return one_size(target, settings, capture, keep, progress, start)
@@ -45,7 +45,7 @@ def one_size(
     start: Start = watch,
     control: bool = True,
 ) -> Evidence:
-    """One child process, and an eager one if the first died before it could run eagerly itself."""
+    """Runs one child process, and an eager one if the first died before its own eager run."""
     require_torch()
     directory = CaptureDirectory(capture, _asked(target, settings, keep))
     children: tuple[Child, ...] = (
@@ -53,16 +53,16 @@ def one_size(
     )
     seen = directory.read(children)
     unfinished = seen.phases.get("compiled") in ("begun", "failed") and seen.phases.get("eager") is None
-    # A size of the ladder that fails is run in eager mode too: it may be beyond what the model takes at all.
+    # A size of the ladder that fails is run in eager mode too: the model may not support it at all.
     failed = seen.phases.get("compiled") == "failed" and not seen.attention.refused
     if unfinished and (control or failed) and children[0].ended in ("signal", "exited"):
-        progress.say("it failed; running it in eager mode, to see whether torch.compile is to blame")
+        progress.say("the compiled run failed; running in eager mode to see whether torch.compile is the cause")
         children += (_child("control", target, settings, directory.path, False, progress, control, start),)
     return directory.close(children)
 
 
 def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progress: Progress, start: Start) -> Evidence:
-    """From a small size to the one that was asked for, as long as the verdict is open and the dense path would fit."""
+    """From a small size to the requested one, as long as the verdict is open and the dense path would fit."""
     top = CaptureDirectory(capture, _asked(target, settings, keep))
     assert settings.tokens is not None
     left = settings.timeout
@@ -76,15 +76,15 @@ def _climb(target: Target, settings: Settings, capture: Path, keep: bool, progre
             stopped = ladder.stop(ran, size)
             if not stopped and not ran[-1].has_attention and size != wanted[-1]:
                 continue  # nothing to measure the growth of
-        if stopped:  # what comes after a size that was not run is not run either, but its need is worth knowing
+        if stopped:  # sizes after one that was not run are not run either, but their memory need is reported
             rungs.append(Rung(size, None, stopped, needed))
             continue
         progress.say(f"{size:,} tokens ({wanted.index(size) + 1} of {len(wanted)})")
         one = replace(settings, tokens=size, timeout=max(1.0, left))
         evidence = one_size(target, one, capture / rung_name(size), keep, progress, start, control=not ran)
-        left -= sum(child.seconds or 0.0 for child in evidence.children)  # not what they waited to be started
+        left -= sum(child.seconds or 0.0 for child in evidence.children)  # without the time before they started
         refusal = ladder.refusal(evidence) if size != wanted[-1] else ""
-        if refusal:  # our choice of a size, not the user's: no fault of the model
+        if refusal:  # compile-doctor chose this size, not the user: not an error of the model
             rungs.append(Rung(size, None, refusal))
             continue
         if evidence.facts.not_a_target or evidence.facts.usage:
@@ -105,7 +105,7 @@ def _child(
     control: bool,
     start: Start,
 ) -> Child:
-    """One run of compile_doctor.probe; returns how it ended."""
+    """Runs compile_doctor.probe once; returns how it ended."""
     wanted = {
         **asdict(settings),
         "run": mode,
@@ -131,11 +131,11 @@ def _child(
 def run_command(
     command: Sequence[str], timeout: float | None, capture: Path, keep: bool, patches: str | None = None
 ) -> Evidence:
-    """Runs a command that compiles by itself, with every Python process in it observed; reads what was seen.
+    """Runs a command that calls torch.compile itself, and observes every Python process in it; returns the evidence.
 
     `patches` (auto or ids) are applied in each of those processes.
 
-    Raises UsageError where the command cannot be started.
+    Raises UsageError if the command cannot be started.
     """
     text = shlex.join([Path(command[0]).name, *command[1:]])
     asked = Asked(text, os.getcwd(), compile_doctor.__version__, not keep, tuple(command), patches=patches)

@@ -1,7 +1,7 @@
-"""Says on stderr what takes long, on a terminal only.
+"""Shows on stderr what is running, only on a terminal.
 
-By hand, not by rich.status: that hides the cursor of a terminal that the target shares, for good if the doctor is killed, and
-has to be imported before the target is started.
+Written by hand, not with rich.status: that one hides the cursor of the terminal, which the target shares, and does not
+restore it if compile-doctor is killed. It also has to be imported before the target is started.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from compile_doctor.clean import clean, say
 
 
 class Progress:
-    """A line that is rewritten each second while a task runs; silent where stderr is no terminal or -q was given."""
+    """A line that is rewritten each second while a task runs; silent if stderr is not a terminal, or with -q."""
 
     def __init__(self, quiet: bool = False) -> None:
         self.shown = not quiet and sys.stderr.isatty()
@@ -29,7 +29,7 @@ class Progress:
 
     @contextmanager
     def task(self, text: str | Callable[[], str]) -> Iterator[None]:
-        """`text` may be a function, for what moves on while the task runs."""
+        """Shows `text` while the block runs; a function if the text changes meanwhile."""
         if not self.shown:
             yield
             return
@@ -53,6 +53,6 @@ class Progress:
 
 
 def _line(text: str, end: str) -> str:
-    """Within the terminal's width: of a line that is wrapped, only the last row would be rewritten."""
+    """Cut to the terminal's width: if a line wraps, only its last row is rewritten."""
     room = shutil.get_terminal_size().columns - len(end) - 1
     return clean(" ".join(f"compile-doctor: {text}".split()))[: max(20, room)] + end

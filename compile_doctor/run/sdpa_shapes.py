@@ -1,4 +1,4 @@
-"""`env --shape`: shapes as they are typed, and what torch answered about them, as text."""
+"""`env --shape`: parses shapes, and shows torch's answers about them as text."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 USUAL = "1,8,1024,64"
-"""What plain `env` asks about."""
+"""The shape that `env` without `--shape` asks about."""
 _SHAPE = re.compile(r"(\d+),(\d+),(\d+),(\d+)(?:/(\d+)(?:,(\d+)(?:,(\d+))?)?)?")
 
 
 def parse_shape(text: str) -> dict[str, int]:
-    """`B,H,S,D` or `B,H,S,D/KVH,KVS,DV`: what stands behind the slash is as before it unless given.
+    """Parses `B,H,S,D` or `B,H,S,D/KVH,KVS,DV`; what is missing after the slash is the same as before it.
 
-    Keys: batch, heads, tokens, dim, kv_heads, kv_tokens, value_dim. Raises ValueError with what is wrong.
+    Keys: batch, heads, tokens, dim, kv_heads, kv_tokens, value_dim. Raises ValueError with the reason.
     """
     match = _SHAPE.fullmatch(text.replace(" ", ""))
     if match is None:
-        raise ValueError(f"{text!r} is not B,H,S,D or B,H,S,D/KVH,KVS: batch, heads, tokens, size of a head")
+        raise ValueError(f"{text!r} is not B,H,S,D or B,H,S,D/KVH,KVS (batch, heads, tokens, size of a head)")
     batch, heads, tokens, dim, kv_heads, kv_tokens, value_dim = (int(part) if part else 0 for part in match.groups())
     if not (batch and heads and dim):
-        raise ValueError(f"{text!r}: batch, heads and the size of a head are at least 1")
+        raise ValueError(f"{text!r}: batch, heads and the size of a head have to be at least 1")
     found = {"batch": batch, "heads": heads, "tokens": tokens, "dim": dim}
     found |= {"kv_heads": kv_heads or heads, "kv_tokens": kv_tokens or tokens, "value_dim": value_dim or dim}
     if heads % found["kv_heads"]:
-        raise ValueError(f"{text!r}: {heads} heads cannot share {kv_heads} heads of keys, which has to divide them")
+        raise ValueError(f"{text!r}: {heads} query heads are not a multiple of {kv_heads} key heads")
     return found
 
 
 def as_lines(entries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A paragraph for each shape and dtype: which backend torch picks, which others it could, and why not the rest."""
+    """A paragraph for each shape and dtype: the backend that torch picks, other possible ones, and why not the rest."""
     lines = []
     for entry in entries:
         lines += ["", f"SDPA for {_head(entry)}"]
         if entry.get("error"):
-            lines.append(f"  torch could not be asked: {entry['error']}")
+            lines.append(f"  torch gave no answer: {entry['error']}")
             continue
         for name, backend in entry["backends"].items():
-            said = "picked" if name == entry["choice"] else "possible" if backend["available"] else "no"
-            lines.append(f"  {name:<10} {said}" + "".join(f": {reason}" for reason in backend["reasons"][:1]))
+            state = "picked" if name == entry["choice"] else "possible" if backend["available"] else "no"
+            lines.append(f"  {name:<10} {state}" + "".join(f": {reason}" for reason in backend["reasons"][:1]))
             lines += [f"  {'':<10}     {reason}" for reason in backend["reasons"][1:]]
         shape = entry["shape"]
         if entry["options"].get("is_causal") and shape["tokens"] < shape["kv_tokens"]:
             lines += [
-                f"  Mind: is_causal is aligned top left. Query 0 sees key 0 alone, and keys {shape['tokens']:,} to "
-                f"{shape['kv_tokens'] - 1:,} nobody.",
-                "  Over a cache it takes a mask that is aligned bottom right: ask with --mask.",
+                "  Caution: is_causal is aligned top left. Query 0 attends only to key 0, and no query attends to keys "
+                f"{shape['tokens']:,} to {shape['kv_tokens'] - 1:,}.",
+                "  For a cache, use a mask that is aligned bottom right: replace --causal with --mask.",
             ]
     return lines
 
@@ -54,9 +54,9 @@ def as_lines(entries: Iterable[Mapping[str, Any]]) -> list[str]:
 def short(entry: Mapping[str, Any]) -> str:
     """One line, for plain `env`."""
     if entry.get("error"):
-        return f"could not be asked: {entry['error']}"
+        return f"no answer: {entry['error']}"
     there = [name for name, backend in entry["backends"].items() if backend["available"]]
-    return f"{', '.join(there)} ({entry['device']}, {entry['dtype']}; --shape B,H,S,D asks for your sizes)"
+    return f"{', '.join(there)} ({entry['device']}, {entry['dtype']}; --shape B,H,S,D shows those for your sizes)"
 
 
 def _head(entry: Mapping[str, Any]) -> str:

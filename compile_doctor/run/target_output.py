@@ -1,4 +1,4 @@
-"""What the targets of a check print: kept apart for each, and shown of those that fail. About the others a gate is quiet."""
+"""The output of the targets of a check: kept separately for each target, and shown if the target fails."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from compile_doctor.clean import quoted, say
 from compile_doctor.processes.children import Start
 
 OUTPUT = "COMPILE_DOCTOR_OUTPUT"
-"""Tells a child of the probe which file its output, and that of whatever it starts, is appended to."""
+"""The file to which a child of the probe appends its output, and that of all processes that it starts."""
 MOST = 200_000
-"""Bytes shown of one target, the last ones: a loop may have printed for an hour."""
+"""How many bytes of one target's output are shown, from its end: a loop may have printed for an hour."""
 
 
-class Said:
-    """One file for each target, in a folder that whoever made it deletes."""
+class TargetOutput:
+    """One file for each target, in a folder that the caller deletes."""
 
     def __init__(self, folder: Path, names: Iterable[str]) -> None:
         self._files = {name: folder / f"{number}.txt" for number, name in enumerate(names)}
 
-    def hearing(self, name: str, start: Start) -> Start:
-        """`start`, with the child's output kept under a target's name."""
+    def keeping(self, name: str, start: Start) -> Start:
+        """`start`, with the child's output kept under the target's name."""
 
         def started(mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None) -> Any:
             return start(mode, command, {**environment, OUTPUT: str(self._files[name])}, timeout)
@@ -31,7 +31,7 @@ class Said:
         return started
 
     def show(self, name: str) -> None:
-        """On stderr, once: what a target has printed, where it has printed something."""
+        """Shows on stderr, once, what a target has printed, if anything."""
         try:
             with self._files[name].open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
@@ -46,6 +46,6 @@ class Said:
             say(f"--- what {name} printed{left} ---\n{printed}\n--- end of {name} ---")
 
     def show_all(self) -> None:
-        """What has not been shown."""
+        """Shows what has not been shown yet."""
         for name in self._files:
             self.show(name)

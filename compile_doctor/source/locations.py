@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -24,6 +25,19 @@ _PLUMBING = re.compile(
     r"[/\\]torch[/\\](?:_dynamo|_compile\.py|nn[/\\]modules[/\\](?:module|container)\.py|nn[/\\]attention[/\\]|utils[/\\]_contextlib\.py|_higher_order_ops|fx[/\\])"
 )
 """Files of torch through which every call goes, and which are never the place of a problem."""
+_INSIDES = re.compile(
+    r"[/\\]torch[/\\](?:(?:functional|_tensor|_jit_internal|overrides|random|serialization|storage|library|_utils)\.py|"
+    r"nn[/\\](?:functional|init|parameter|grad)\.py|nn[/\\](?:modules|utils)[/\\]|autograd[/\\]function\.py|"
+    r"(?:linalg|fft|special|masked|signal|distributions|amp|_numpy|_refs|_prims_common|_decomp)[/\\])"
+)
+"""Functions and modules of torch that a model calls: a problem inside is at the line that calls them."""
+_TEMPORARY = re.compile(
+    r"^(?:/tmp|/var/tmp|(?:/private)?/var/folders/[^/]+/[^/]+/T|.*[/\\]AppData[/\\]Local[/\\]Temp)[/\\]"
+)
+_GENERATED = re.compile(
+    r"[/\\]tmp[a-z0-9_]{8}[/\\]|[/\\][\w-]+\.[^/\\]+\.py$|_[a-z0-9_]{8}\.py$|[/\\]tmp[a-z0-9_]{8}\.py$"
+)
+"""Names that `tempfile` makes, or of a file that no `import` statement finds."""
 _INTERIOR = re.compile(r"[/\\]torch[/\\](?:_higher_order_ops|_functorch|_ops\.py)")
 _FLEX = re.compile(r"[/\\]torch[/\\]nn[/\\]attention[/\\]")
 
@@ -35,6 +49,19 @@ def owner(file: str, torch_root: str | None = None) -> str:
     if _PACKAGE.search(file) or _STDLIB.search(file):
         return "dependency"
     return "mine"
+
+
+def is_generated(file: str, roots: Iterable[str]) -> bool:
+    """Whether a package wrote the file into the temporary folder while it ran; `roots`: where the user's programs lie."""
+    if not (_TEMPORARY.search(file) and _GENERATED.search(file)):
+        return False
+    below = (root.rstrip("/\\") for root in roots if _TEMPORARY.search(root.rstrip("/\\")))
+    return not file.startswith(tuple(f"{root}{mark}" for root in below for mark in "/\\"))
+
+
+def user_roots(cwd: str, target: str, search_path: Iterable[str]) -> tuple[str, ...]:
+    """Where the user's programs lie: the working directory, sys.path and the folder of the target."""
+    return (cwd, *search_path, os.path.dirname(os.path.join(cwd, target.partition(":")[0])))
 
 
 def short(file: str) -> str:
@@ -81,6 +108,16 @@ def is_plumbing(file: str) -> bool:
     return bool(_PLUMBING.search(file))
 
 
+def is_inside_torch(file: str) -> bool:
+    """Whether the file is torch's, and its functions and modules are for a model to call."""
+    return bool(_INSIDES.search(file))
+
+
+def is_called(file: str) -> bool:
+    """Whether a problem in the file is at the line that calls into it: the standard library, and torch's functions."""
+    return is_stdlib(file) or is_inside_torch(file)
+
+
 def is_interior(file: str, function: str) -> bool:
     """Whether a frame belongs to flex_attention's own internals, compiled only because its dense path was traced inside."""
     return bool(_INTERIOR.search(file)) or (bool(_FLEX.search(file)) and function.startswith("_"))
@@ -104,8 +141,12 @@ def find_definition(sources: Mapping[str, str], qualname: str) -> tuple[str, int
 
 
 def innermost(stack: Iterable[Frame], torch_root: str | None = None) -> Frame | None:
-    """The innermost frame outside torch's call plumbing and the standard library; None for an empty stack."""
+    """The innermost frame outside torch's call plumbing and the standard library; None for an empty stack.
+
+    Nor one of torch's functions and modules, such as `F.pad`, if a line that calls it is known.
+    """
     frames = [frame for frame in stack if not _PLUMBING.search(frame.file)]
+    frames = [frame for frame in frames if not _INSIDES.search(frame.file)] or frames
     written = [frame for frame in frames if not _STDLIB.search(frame.file) or _PACKAGE.search(frame.file)]
     return next(reversed(written or frames), None)
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from compile_doctor.source.names import Names, parsed
+from compile_doctor.source.names import Names, dotted, parsed
 
 _CHECKPOINTS = ("torch.utils.checkpoint.checkpoint", "torch.utils.checkpoint.checkpoint_sequential")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -44,13 +44,17 @@ def is_with(sources: Mapping[str, str], file: str, line: int) -> bool:
     return any(isinstance(one, (ast.With, ast.AsyncWith)) and one.lineno == line for one in ast.walk(tree))
 
 
-def checkpoint_calls(sources: Mapping[str, str], file: str, line: int, function: str) -> list[tuple[int, int]]:
-    """(first, last line) of the calls of torch's checkpoint in the function around a line."""
+def checkpoint_calls(sources: Mapping[str, str], file: str, line: int, function: str) -> list[tuple[int, int, str]]:
+    """(first line, last line, what is checkpointed) of the calls of torch's checkpoint in the function around a line."""
     text = sources.get(file, "")
     node = _around(text, line, function)
     names = Names(_tree(text))
     calls = (one for one in ast.walk(node) if isinstance(one, ast.Call)) if node else ()
-    return [(one.lineno, one.end_lineno or one.lineno) for one in calls if names.of(one.func) in _CHECKPOINTS]
+    return [
+        (one.lineno, one.end_lineno or one.lineno, dotted(one.args[0]) if one.args else "")
+        for one in calls
+        if names.of(one.func) in _CHECKPOINTS
+    ]
 
 
 @lru_cache(maxsize=128)

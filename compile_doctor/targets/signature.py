@@ -1,4 +1,4 @@
-"""Whether a TARGET is an attention function, read from its source: nothing is imported."""
+"""Finds out from its source whether a TARGET is an attention function, without importing it."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from pathlib import Path
 from compile_doctor.targets.target import Target
 
 KEYWORDS = {"mask_mod", "score_mod"}
-"""The parameters that make a function one: `attention(q, k, v, *, mask_mod=None, score_mod=None, scale=None)`."""
+"""The parameters of an attention function: `attention(q, k, v, *, mask_mod=None, score_mod=None, scale=None)`."""
 DEFAULT = "attention"
-"""The name that a file without `:attr` is searched for."""
+"""The function to look for in a file without `:attr`."""
 
 
 def attention_function(target: Target) -> Target | None:
-    """The target with the function's name filled in; None where it names something else."""
+    """The target with the function's name filled in; None if it is not an attention function."""
     name = target.attr or DEFAULT
     return replace(target, attr=name) if name in attention_functions(target) else None
 
 
 def attention_functions(target: Target) -> list[str]:
-    """The names of all that there are in the target's file."""
+    """The names of all attention functions in the target's file."""
     return [node.name for node in _defined(target) if isinstance(node, ast.FunctionDef) and _takes(node.args)]
 
 
 def why_none(target: Target) -> str:
-    """What keeps the target from being an attention function; empty where it may well be a model."""
+    """Why the target is not an attention function; empty if it may be a model."""
     defined, found = _defined(target), attention_functions(target)
     names = [node.name for node in defined]
     found.sort(key=lambda name: name.startswith("_"))
     if defined and target.attr and not _mentions(target, target.attr):
         near = get_close_matches(target.attr, names, 1)
-        return f"There is no {target.attr!r} in it." + (f" Did you mean {near[0]}?" if near else "")
+        return f"{target.attr!r} does not occur in it." + (f" Did you mean {near[0]}?" if near else "")
     if target.attr is None and found and "example_inputs" not in names and "example_input_sets" not in names:
         return f"It has attention functions: name one, as in {target.text}:{found[0]}."
     for node in defined:
@@ -47,13 +47,13 @@ def why_none(target: Target) -> str:
 
 
 def _mentions(target: Target, name: str) -> bool:
-    """Whether the name stands anywhere in the file: it may be imported, or made by a call."""
+    """Whether the name occurs anywhere in the file: it may be imported, or made by a call."""
     file = target.path or _file_of(target.module or "")
     return file is None or name.partition(".")[0] in file.read_text(encoding="utf-8", errors="replace")
 
 
 def _defined(target: Target) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
-    """What the file defines at its top; nothing where it cannot be read: whoever runs it says what is wrong with it."""
+    """The definitions at the top level of the file; none if it cannot be read: running it will show the error."""
     file = target.path or _file_of(target.module or "")
     try:
         tree = ast.parse(file.read_text(encoding="utf-8", errors="replace")) if file else ast.Module([], [])

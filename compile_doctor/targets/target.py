@@ -1,4 +1,4 @@
-"""Reads a TARGET string into what it names; importing it is the probe's work."""
+"""Parses a TARGET string; the probe imports the target."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def example_inputs():
 
 @dataclass(frozen=True)
 class Target:
-    """`path` for a file, else `module` for a dotted name; `attr` where one was named."""
+    """`path` for a file, else `module` for a dotted name; `attr` if one was given."""
 
     text: str
     path: Path | None = None
@@ -30,7 +30,7 @@ class Target:
 
 
 def parse_target(text: str) -> Target:
-    """`pkg.mod:attr`, `path/file.py[:attr]` or `example:NAME[:ATTR]`. Raises UsageError with a template for anything else."""
+    """`pkg.mod:attr`, `path/file.py[:attr]` or `example:NAME[:ATTR]`. Raises UsageError, with a template, if invalid."""
     if text.startswith("example:"):
         example, _, factory = text.removeprefix("example:").partition(":")
         return Target(text, path=example_path(example), attr=factory or None)
@@ -45,9 +45,9 @@ def parse_target(text: str) -> Target:
     if text and Path(text).is_dir():
         raise UsageError(f"{text} is a directory, not a target.", hint=not_a_target())
     if text and Path(text).exists():
-        raise UsageError(f"{text} is no Python file (.py).", hint=not_a_target())
+        raise UsageError(f"{text} is not a Python file (.py).", hint=not_a_target())
     raise UsageError(
-        f"{text!r} is no target: give a .py file, FILE.py:ATTR, PACKAGE.MODULE:ATTR or example:NAME.",
+        f"{text!r} is not a valid target. Give a .py file, FILE.py:ATTR, PACKAGE.MODULE:ATTR or example:NAME.",
         hint=not_a_target(),
     )
 
@@ -62,7 +62,7 @@ def _file(name: str) -> Path:
 
 
 def not_a_target() -> str:
-    """What to do about it: six lines to start from."""
+    """The hint for an invalid target: a short file to start from."""
     return "A target file can be as short as this:\n\n" + "".join(
         f"    {line}\n" if line else "\n" for line in TEMPLATE.splitlines()
     )

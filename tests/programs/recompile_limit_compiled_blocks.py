@@ -27,7 +27,7 @@ class LowRank:
         self.down = torch.randn(2, dim)
 
     def __call__(self, weight):
-        if self.key.startswith("blocks"):  # expect CD201 key [>=2.11]
+        if self.key.startswith("blocks"):  # expect CD201 key
             return weight + self.up @ self.down
         return weight
 
@@ -38,7 +38,7 @@ class Block(nn.Module):
         self.to_k = PatchedLinear(dim, dim)
 
     def forward(self, x):  # expect CD202 limit
-        return x + self.to_k(x)  # expect CD201 key [<2.11]
+        return x + self.to_k(x)
 
 
 class Net(nn.Module):

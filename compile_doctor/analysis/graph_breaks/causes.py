@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
@@ -17,6 +17,23 @@ from typing import Any
 import yaml
 
 UPSTREAM_PAGE = "https://meta-pytorch.github.io/compile-graph-break-site/gb/{}.html"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A fix for one way in which the breaking line is written. The first that fits takes the place of the cause's."""
+
+    reads: tuple[str, ...]
+    """Kinds of expression to look for in the line, as in source/breaking_line.py; empty if the reason decides alone."""
+    uses: tuple[str, ...]
+    """What the value may be used for; empty for anything."""
+    needs: tuple[str, ...]
+    """Words that the line must give, besides those in the fix."""
+    reason: re.Pattern[str] | None
+    why: str
+    """Instead of the cause's; empty to keep that."""
+    fix: str
+    """Its `{words}` come from the line. If the line does not give one of them, the advice does not fit."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +50,13 @@ class Cause:
     data_dependent_branch: bool
     gb_ids: tuple[str, ...]
     patterns: tuple[re.Pattern[str], ...]
+    advice: tuple[Advice, ...] = ()
+    outside: str = ""
+    """The fix if the line is in a package, which a user does not edit."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """By what the line reads, the cause that it really has: torch's reason is the same for several."""
+    words: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What the pattern found in the reason."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +86,7 @@ def find_cause(reason: str, gb_id: str | None) -> Cause:
     text = root_reason(reason)
     # An id in the first part is the root cause's. The caller's may stem from a break that followed from it.
     found = _id_in(text) or gb_id or _id_by_name(text)
-    evidence = _evidence(text)
+    evidence = evidence_of(text)
     for rule in _rules():
         match = next(filter(None, (pattern.search(evidence) for pattern in rule.cause.patterns)), None)
         if match or found in rule.cause.gb_ids:
@@ -139,7 +163,8 @@ def root_reason(reason: str) -> str:
 _DISTRACTION = re.compile(r"^[^\S\n]*Hint: .*(?:\n {4}.*)*|^[^\S\n]*# File .*|\(e\.g\. [^)\n]{0,500}\)", re.MULTILINE)
 
 
-def _evidence(text: str) -> str:
+def evidence_of(text: str) -> str:
+    """What of a reason names the cause."""
     return _DISTRACTION.sub("", text)
 
 
@@ -154,12 +179,14 @@ class _Rule:
         if not words:
             return self.cause
         cause = self.cause
-        return replace(cause, title=_fill(cause.title, words), why=_fill(cause.why, words), fix=_fill(cause.fix, words))
+        return replace(
+            cause, title=fill(cause.title, words), why=fill(cause.why, words), fix=fill(cause.fix, words), words=words
+        )
 
 
-def _fill(text: str, words: Mapping[str, str]) -> str:
-    # Not str.format: a fix is code, and may have braces.
-    return re.sub(r"\{(\w+)\}", lambda found: words.get(found[1], found[0]), text)
+def fill(text: str, words: Mapping[str, str]) -> str:
+    """`text` with its `{words}`. Not str.format: a fix is code, and may have braces."""
+    return re.sub(r"\{([\w-]+)\}", lambda found: words.get(found[1], found[0]), text)
 
 
 @cache
@@ -181,8 +208,23 @@ def _rule(entry: Mapping[str, Any]) -> _Rule:
         data_dependent_branch=entry.get("data_dependent_branch", False),
         gb_ids=ids,
         patterns=tuple(re.compile(item, re.MULTILINE) for item in entry["match"] if item not in ids),
+        advice=tuple(map(_advice, entry.get("advice", ()))),
+        outside=entry.get("outside", "").rstrip(),
+        elsewhere=entry.get("elsewhere", {}),
     )
     return _Rule(cause, entry.get("unknown", {}))
+
+
+def _advice(entry: Mapping[str, Any]) -> Advice:
+    reason = entry.get("reason")
+    return Advice(
+        reads=tuple(entry.get("reads", ())),
+        uses=tuple(entry.get("uses", ())),
+        needs=tuple(entry.get("needs", ())),
+        reason=re.compile(reason, re.MULTILINE) if reason else None,
+        why=entry.get("why", "").strip(),
+        fix=entry["fix"].rstrip(),
+    )
 
 
 def _other(text: str, gb_id: str | None) -> Cause:

@@ -19,7 +19,8 @@ Groups = dict[Key, list[Break]]
 
 _ITERATOR = re.compile(
     r"(?:UserDefinedObjectVariable\(|argument types \['|wrap <class ')"
-    r"(?:\w*generator|\w*iterator|zip|map|enumerate|filter|reversed)\b"
+    r"(?:\w*generator|\w*iterator|zip|map|enumerate|filter|reversed)\b|^call_method on generator",
+    re.MULTILINE,
 )
 """An iterator that plain Python made: Dynamo makes none of this type when it traces the same line."""
 _UNGRACEFUL = "Failed to handle graph break gracefully"

@@ -143,18 +143,29 @@ def _checkpointed(seen: AnalysisContext, compilation: Compilation, item: Break) 
     own, sources = function_name(compilation.function), seen.evidence.sources
     calls = statements.checkpoint_calls(sources, compilation.file, compilation.line, own)
     at = seen.line_in(compilation, item)
-    here = [first for first, last in calls if first <= at <= last]
+    here = [call for call in calls if call[0] <= at <= call[1]]
+    named = bool(_CHECKPOINT.search(item.reason))
     hidden = bool(calls) and not any(seen.same_function(compilation, frame) for frame in item.stack)
-    if not (here or hidden or _CHECKPOINT.search(item.reason)):
+    if not (here or hidden or named):
         return None
-    line = here[0] if here else calls[0][0] if len(calls) == 1 else compilation.line
-    block = next((f for f in _below(seen, compilation, item) if seen.owner(f.file) != "torch"), None)
+    call = here[0] if here else calls[0] if len(calls) == 1 else (compilation.line, compilation.line, "")
+    below = next((f for f in _below(seen, compilation, item) if seen.owner(f.file) != "torch"), None)
+    block = below or (_named(seen, compilation, call[2]) if named else None)
     if block is None or locations.is_stdlib(block.file):
         return None
     frame = _definition(seen, block.file, block.line, block.function)
-    return Skipped(
-        (compilation,), seen.site_of.get(item), block.line, False, frame, None, Frame(compilation.file, line, own)
-    )
+    place = Frame(compilation.file, call[0], own)
+    return Skipped((compilation,), seen.site_of.get(item), block.line, False, frame, None, place)
+
+
+def _named(seen: AnalysisContext, compilation: Compilation, name: str) -> Frame | None:
+    """`self.inner` or `inner` in a file, for a break of which torch's stack ends at the call of checkpoint."""
+    sources, own = seen.evidence.sources, function_name(compilation.function)
+    around, _, _ = locations.qualified(sources, compilation.file, compilation.line, own).rpartition(".")
+    first, _, attribute = name.partition(".")
+    path = f"{around}.{attribute}" if first == "self" and around else name
+    found = locations.find_definition({compilation.file: sources.get(compilation.file, "")}, path)
+    return Frame(found[0], found[1], path.rpartition(".")[2]) if found else None
 
 
 def _below(seen: AnalysisContext, compilation: Compilation, item: Break) -> tuple[Frame, ...]:

@@ -1,7 +1,7 @@
-"""What the probe writes and a capture holds: one typed record for each kind of event, and for each file of a capture.
+"""What the probe writes: one typed record for each kind of event, and for each file of a capture.
 
-Shared by the process that is observed and by the doctor that reads. Nothing but Python's own library is needed to write
-them: under `run` the program may have a Python without the doctor's dependencies. `reading` checks types and values.
+Shared by the observed process, which writes, and compile-doctor, which reads. Writing needs only Python's own library:
+under `run` the program's Python may not have the dependencies of compile-doctor. `reading` checks types and values.
 
 A stack is a list of `Frame`, outermost first. Sizes are in bytes, times in seconds of wall-clock time."""
 
@@ -160,5 +160,5 @@ EVENTS: dict[str, type] = {
     "outcome": Outcome,
     "timed": Timed,
 }
-"""The word in `event`, and what is beside it in the line."""
+"""The value of `event` in a line, and the type of its other keys."""
 KINDS = {kind: word for word, kind in EVENTS.items()}

@@ -1,4 +1,4 @@
-"""Events of attention: graphs that hold it, dense executions, memory, SDPA's choices."""
+"""Events about attention: graphs that contain it, dense executions, memory, SDPA's choices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class AttentionWatched:
 
 @dataclass(frozen=True)
 class GraphRan:
-    """A graph that holds attention ran for the first time."""
+    """A graph that contains attention ran for the first time."""
 
     number: Count
 
@@ -88,7 +88,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class MemoryPass:
-    """Whether the call under the profiler came to its end, and why not."""
+    """Whether the call under the profiler finished, and why not."""
 
     done: bool
     reason: str | None = None
@@ -96,7 +96,7 @@ class MemoryPass:
 
 @dataclass(frozen=True)
 class MemoryLeft:
-    """What the target may still take; None if the system does not tell."""
+    """Bytes of memory that the target may still use; None if that is unknown."""
 
     bytes: int | None
 

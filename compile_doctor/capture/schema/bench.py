@@ -13,7 +13,7 @@ from compile_doctor.model.units import Count, Seconds
 
 @dataclass(frozen=True)
 class Plan:
-    """What a child of `bench` is going to measure: cases, sizes and implementations."""
+    """What a child of `bench` will measure: cases, sizes and implementations."""
 
     kind: str
     convention: str
@@ -30,7 +30,7 @@ class Begun:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the first calls of an implementation gave."""
+    """The result of an implementation's first calls."""
 
     implementation: str
     status: str | None = None

@@ -26,7 +26,7 @@ class RungListed:
 
 @dataclass(frozen=True)
 class Manifest:
-    """capture.json: what was asked for, and how it ended."""
+    """capture.json: what was requested, and how it ended."""
 
     schema: Word
     asked: Asked
@@ -36,7 +36,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Member:
-    """One file of a capture, its line ends as `\\n`: bytes, digest, and of events the records."""
+    """One file of a capture, with `\\n` as line ends: its bytes, its digest, and for events the number of records."""
 
     size: Bytes
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -45,7 +45,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Seal:
-    """seal.json, written last: everything else that a capture holds."""
+    """seal.json, written last: all other files of a capture."""
 
     schema: Word
     members: Mapping[str, Member]

@@ -1,4 +1,4 @@
-"""Events of every run: phases, exceptions, what Dynamo logged and counted, what was compared."""
+"""Events of every run: phases, exceptions, Dynamo's logs and counters, comparisons."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Start:
     python: str
     rank: str | None = None
     path: Sequence[str] = ()
-    """sys.path: where its programs lie."""
+    """sys.path of the process."""
 
 
 @dataclass(frozen=True)
 class End:
-    """The last event of a process: how many came before it. Without it, evidence was lost."""
+    """The last event of a process: the number of events before it. If it is missing, evidence was lost."""
 
     events: Count
 
@@ -64,7 +64,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Compile:
-    """`as_is`: the target compiles something by itself; `parts`: submodules that it has compiled when it is built."""
+    """`as_is`: the target calls torch.compile itself; `parts`: submodules that it has compiled when it is built."""
 
     as_is: bool
     parts: Count = 0
@@ -72,7 +72,7 @@ class Compile:
 
 @dataclass(frozen=True)
 class CompiledRun:
-    """What Dynamo had compiled before the compiled run began and when it had ended, and what may keep it from compiling."""
+    """Dynamo's graphs before and after the compiled run, and settings that may keep it from compiling."""
 
     graphs_before: Count
     graphs_after: Count
@@ -82,7 +82,7 @@ class CompiledRun:
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase has begun or ended; `refused`: the doctor did not run it, because it would not fit into memory."""
+    """A phase has begun or ended; `refused`: compile-doctor did not run it, because it would not fit into memory."""
 
     name: PhaseName
     state: PhaseState
@@ -128,7 +128,7 @@ class Log:
 
 @dataclass(frozen=True)
 class Counters:
-    """What Dynamo counted by itself."""
+    """Dynamo's own counters."""
 
     counters: Mapping[str, Mapping[str, int]]
     metrics: int | None = None
@@ -147,7 +147,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Bytecode:
-    """What depyf made of a frame: the file's name in `bytecode/`, or why there is none."""
+    """A frame decompiled by depyf: the file's name in `bytecode/`, or why there is none."""
 
     function: str
     file: str
@@ -189,14 +189,14 @@ class Modules:
 
 @dataclass(frozen=True)
 class Patches:
-    """The recipes that were asked for, as they are at the end."""
+    """The requested recipes, in their state at the end."""
 
     recipes: Sequence[Patch]
 
 
 @dataclass(frozen=True)
 class Note:
-    """What the reader of the report should know, in words."""
+    """A note for the reader of the report."""
 
     text: str
 

@@ -8,7 +8,7 @@ from compile_doctor.model.stacks import Frame
 
 
 class Made(TypedDict):
-    """What computed a tensor, behind everything that only rearranges it."""
+    """What computed a tensor, ignoring operations that only rearrange it."""
 
     by: str
     module: str
@@ -30,5 +30,5 @@ class TensorSeen(_Tensor, total=False):
     made: Made | None
 
 
-Inputs = dict[str, TensorSeen | None]  # not quoted: Python 3.10 does not resolve a string in here
+Inputs = dict[str, TensorSeen | None]  # not quoted, because Python 3.10 does not resolve a string here
 """`query`, `key` and `value`."""

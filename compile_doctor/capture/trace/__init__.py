@@ -1,1 +1,1 @@
-"""torch's structured trace (`TORCH_TRACE`): read record by record in constant memory, and folded into compilations and breaks."""
+"""Reads torch's structured trace (`TORCH_TRACE`), record by record in constant memory, into compilations and breaks."""

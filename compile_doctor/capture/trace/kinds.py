@@ -1,7 +1,7 @@
-"""Which kinds of trace record there are: those that are read, and those that are known and left alone.
+"""The kinds of trace records: those that are read, and those that are known and ignored.
 
-Taken from every `trace_structured(` call of torch 2.8 to 2.15. A kind in neither set is counted in the report's
-`unknown_events`: it is how a newer torch, or another program, makes itself noticed.
+They are from all `trace_structured(` calls of torch 2.8 to 2.15. The report counts other kinds in `unknown_events`:
+they come from a newer torch, or from another program.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Turns torch's structured trace (`TORCH_TRACE`) into evidence: compilations, breaks, recompile reasons."""
+"""Converts torch's structured trace (`TORCH_TRACE`) to evidence: compilations, breaks, recompile reasons."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SITE = re.compile(r"\s*Graph break in user code at (.*):(\d+)\nGraph Break Reas
 _GAVE_UP = re.compile(
     r"\s*(?:Graph break: (?:skip: from user code at:|torch\.compile cannot properly resume)|WON'T CONVERT )"
 )
-"""No break: a frame that is left to plain Python, which has a `dynamo_error` or its metrics, with the reason in full."""
+"""Not a break, but a frame that runs as plain Python; its `dynamo_error` or its metrics have the full reason."""
 _USER_STACK = re.compile(r"\nUser code traceback:\n")
 _UPSTREAM = re.compile(r"/gb/gb(\d{4})\.html")
 _FRAME = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
@@ -34,12 +34,12 @@ _SECTIONS = ("\n\nUser code traceback:\n", "\n\nStack variable source attributio
 _NOBODYS = re.compile(
     r"/torch/(?:_dynamo/|_compile\.py)|/compile_doctor/(?:probe/|run/|launch\.py|cli/|__main__\.py)|/tests/record\.py|^<frozen "
 )
-"""Frames of the tracer and of the doctor, which are nobody's code."""
+"""Frames of the tracer and of compile-doctor, which are not shown."""
 
 MOST_BAD = 100
-"""Records of one file that cannot be read: what has as many is something else, however long it is."""
+"""After this many records that cannot be read, a file is not considered a trace."""
 MOST_KINDS = 1000
-"""Kinds of record that are not known; a version of torch brings a few."""
+"""After this many unknown kinds of records, a file is not considered a trace; a new torch has only a few."""
 Key = tuple[str, Any, Any, Any]
 
 
@@ -50,30 +50,30 @@ def function_name(name: str) -> str:
 
 
 def _is_static(config: str | None) -> bool:
-    """Whether torch.compile had dynamic=False: it stands for these two settings while a frame is compiled."""
+    """Whether torch.compile had dynamic=False, which sets these two options while a frame is compiled."""
     settings = decode((config or "{}").encode(), dict[str, Any])
     return settings.get("automatic_dynamic_shapes") is False and settings.get("assume_static_by_default") is True
 
 
 @dataclass
 class Trace:
-    """What one or more trace files said; `compilations[i]` is what `Break.compilation == i` points to."""
+    """The contents of one or more trace files; `Break.compilation` is an index into `compilations`."""
 
     compilations: list[Compilation] = field(default_factory=list)
     breaks: list[Break] = field(default_factory=list)
     beyond_limit: dict[str, int] = field(default_factory=dict)
-    """Frame label to recompilations that torch refused: it logged the guard and then did not compile."""
+    """Number of recompilations that torch refused, by frame: it logged the guard and then did not compile."""
     unknown: Counter[str] = field(default_factory=Counter)
-    """Records of kinds that this version does not know."""
+    """Number of records by kind, for kinds that this version does not know."""
     lost: list[str] = field(default_factory=list)
-    """Records that are wanted and could not be read: the file, the number of the record, and what is wrong with it."""
+    """Records that could not be read: the file, the number of the record, and the error."""
     torch_version: str | None = None
     names: dict[int, set[str]] = field(default_factory=dict)
-    """File names by torch's number, of all processes: a forked child goes on with the table of its parent."""
+    """File names by torch's number, of all processes: a forked child continues with its parent's table."""
 
 
 def read_trace(files: Iterable[Path]) -> Trace:
-    """Reads trace files in the given order; a file that cannot be read to its end yields what it has."""
+    """Reads trace files in the given order; the result has what could be read of each."""
     trace = Trace()
     for path in files:
         with path.open("rb") as stream:
@@ -82,7 +82,7 @@ def read_trace(files: Iterable[Path]) -> Trace:
 
 
 def read_stream(stream: BinaryIO, trace: Trace, name: str = "trace") -> None:
-    """Adds what one file, called `name`, says to `trace`."""
+    """Adds the records of one file, called `name`, to `trace`."""
     reader = _Reader(trace)
     bad = 0
     for number, record in enumerate(records(stream, WANTED), 1):
@@ -92,13 +92,13 @@ def read_stream(stream: BinaryIO, trace: Trace, name: str = "trace") -> None:
             trace.lost.append(f"{name}, record {number} ({record.kind}): {error}")
             bad += 1
         if bad == MOST_BAD or len(trace.unknown) > MOST_KINDS:
-            trace.lost.append(f"{name}: it is not a trace of torch's from there on, and was not read further")
+            trace.lost.append(f"{name}: too many records are not those of torch, so the rest was not read")
             break
     reader.finish()
 
 
 class _Reader:
-    """The state of one file: torch interns file names per process, and compile ids start again after a reset."""
+    """The state for one file: torch interns file names per process, and compile ids restart after a reset."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
@@ -109,9 +109,9 @@ class _Reader:
         self.stacks: dict[tuple[Frame, ...], tuple[Frame, ...]] = {}
 
     def take(self, record: Record) -> None:
-        """Raises ValueError, which BadRecordError is, for a record that is wanted and cannot be read."""
+        """Takes a record. Raises ValueError, of which BadRecordError is a subclass, if it cannot be read."""
         if record.kind == "malformed":
-            raise BadRecordError("it is not a record of torch's trace")
+            raise BadRecordError("it is not a record of a torch trace")
         kind = trace_records.KINDS.get(record.kind)
         if kind is not None:
             getattr(self, "_" + record.kind.removeprefix("artifact:"))(record, decode(record.json, kind))
@@ -142,7 +142,7 @@ class _Reader:
         self.trace.names.setdefault(number, set()).add(name)
 
     def _name(self, pid: str, number: int) -> str:
-        """A forked child goes on with the names that its parent wrote before, in this file or (torch 2.13) in another."""
+        """A file name by number. A forked child continues with its parent's names, from this file or (2.13) another."""
         own = self.names.get((pid, number))
         others = self.trace.names.get(number, set())
         return own or (next(iter(others)) if len(others) == 1 else "?")
@@ -168,7 +168,7 @@ class _Reader:
         self.trace.compilations.append(started)
 
     def _dynamo_output_graph(self, record: Record, header: Ids) -> None:
-        # A restarted attempt hands over its graph again, so a frame has at most one.
+        # After a restart, Dynamo passes the graph to the backend again, so a frame has at most one.
         self._change(self._key(record, header), graphs=1)
 
     def _compilation_metrics(self, record: Record, header: trace_records.Measured) -> None:
@@ -201,7 +201,7 @@ class _Reader:
         self._change(self._key(record, header), specialized=(*before, *(one for one in found if one not in before)))
 
     def _recompile_reasons(self, record: Record, header: Ids) -> None:
-        # A bare string if there is one reason, from torch 2.11 on.
+        # Since torch 2.11, a single reason is a plain string.
         quoted = record.payload.lstrip()[:1] in (b"[", b'"')
         reasons = decode(record.payload, trace_records.Reasons) if quoted else record.payload.decode()
         listed = [reasons] if isinstance(reasons, str) else reasons
@@ -228,7 +228,7 @@ class _Reader:
         exceptions = list(re.finditer(r"^torch\._dynamo\.exc\.Unsupported: ", head, re.MULTILINE))
         if index in self.broken or not exceptions:
             return
-        # torch 2.8 writes no break record for a break inside `try` or `with`: this is the only trace of it.
+        # torch 2.8 writes no break record for a break inside `try` or `with`: this is the only record of it.
         at = next(iter(_FRAME.finditer(user)), None)
         site = (at[1], int(at[2])) if at else ("?", 0)
         self._add_break(record, header, head[exceptions[-1].end() :], user, site)

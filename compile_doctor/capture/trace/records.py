@@ -1,6 +1,6 @@
-"""The records of torch's structured trace that are read, with the fields that are read of them (torch 2.8 to 2.15).
+"""The records of torch's structured trace that are read, with the fields that are used (torch 2.8 to 2.15).
 
-Written by `trace_structured(` calls all over torch; what is not named here is skipped by the parser.
+Calls of `trace_structured(` all over torch write them; the parser skips everything that is not named here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 from compile_doctor.model.units import Count, Seconds
 
 Reasons = list[str] | str
-"""Of `recompile_reasons`."""
+"""The payload of `recompile_reasons`."""
 
 
 class Ids(msgspec.Struct):
@@ -24,13 +24,13 @@ class Ids(msgspec.Struct):
 
 
 class Interned(msgspec.Struct):
-    """`str`: a file name, and the number that stands for it from now on in this process."""
+    """`str`: a file name, and the number that later records of this process use for it."""
 
     string: tuple[str, Count] = msgspec.field(name="str")
 
 
 class StackEntry(msgspec.Struct):
-    """One line of a stack; the file's name is a number."""
+    """One line of a stack; `filename` is the number of an interned file name."""
 
     filename: Count
     line: Count
@@ -39,19 +39,19 @@ class StackEntry(msgspec.Struct):
 
 
 class Stack(msgspec.Struct):
-    """Of `dynamo_start`."""
+    """The contents of `dynamo_start`."""
 
     stack: list[StackEntry] | None = None
 
 
 class Started(Ids):
-    """Dynamo begins with a frame."""
+    """Dynamo starts to compile a frame."""
 
     dynamo_start: Stack = msgspec.field(default_factory=Stack)
 
 
 class Metrics(msgspec.Struct):
-    """Of `compilation_metrics`."""
+    """The contents of `compilation_metrics`."""
 
     graph_op_count: Count | None = None
     entire_frame_compile_time_s: Seconds | None = None
@@ -65,7 +65,7 @@ class Metrics(msgspec.Struct):
 
 
 class Measured(Ids):
-    """Dynamo is done with a frame."""
+    """Dynamo has finished a frame."""
 
     compilation_metrics: Metrics = msgspec.field(default_factory=Metrics)
 
@@ -103,4 +103,4 @@ KINDS: dict[str, Any] = {
     "inductor_output_code": Ids,
     "symbolic_shape_specialization": Specialized,
 }
-"""What is beside the kind's own word in its header."""
+"""The type of a record's header, by kind."""

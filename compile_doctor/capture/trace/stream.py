@@ -1,4 +1,4 @@
-"""Reads torch's structured trace record by record, in constant memory and without decoding what nobody asked for.
+"""Reads torch's structured trace record by record, in constant memory, and decodes only the requested kinds.
 
 The format (torch/_logging/_internal.py, `TorchLogsFormatter`): a header line `V<date> <time> <pid> <file:line>] {json}`,
 followed by the payload, whose lines all begin with a tab. Headers alone begin with `V`, so searching for a line feed
@@ -14,9 +14,9 @@ from typing import BinaryIO
 
 BLOCK = 1 << 20
 LONGEST_HEADER = 1 << 20
-"""torch promises headers below 1 MB; a longer one is no header."""
+"""torch guarantees headers below 1 MB; a longer one is not a header."""
 LONGEST_PAYLOAD = 4 << 20
-"""Payloads that we read are stacks and reasons; what goes beyond this is cut."""
+"""The payloads that are read are stacks and reasons; longer ones are cut."""
 
 _HEADER = re.compile(rb"V\d{4} \S+ (\d+) [^\n]*?\] (\{.*)\Z", re.DOTALL)
 _KIND = re.compile(rb'\] \{"(\w+)": (?:\{"name": "([^"]{1,200})")?')
@@ -25,17 +25,17 @@ _NAME = re.compile(rb'"name": "([^"]{1,200})"')
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One trace record: `json` and `payload` are empty for kinds that were not wanted."""
+    """One trace record; `json` and `payload` are empty for kinds that were not requested."""
 
     kind: str
-    """The record's first key, or `artifact:NAME`; `malformed` where the header cannot be read."""
+    """The record's first key, or `artifact:NAME`; `malformed` if the header cannot be read."""
     pid: str
     json: bytes
     payload: bytes
 
 
 def records(stream: BinaryIO, wanted: Collection[str]) -> Iterator[Record]:
-    """Yields every record of `stream` in order, with its content only where its kind is in `wanted`."""
+    """Yields every record of `stream` in order, with its content only if its kind is in `wanted`."""
     cursor = _Cursor(stream)
     while (header := cursor.header()) is not None:
         kind = kind_of(header)
@@ -76,7 +76,7 @@ class _Cursor:
         return bool(block)
 
     def header(self) -> bytes | None:
-        """Moves to the next header and returns it, leaving the cursor at its line's end; None at the end of the stream."""
+        """Moves to the next header and returns it, with the cursor at its line's end; None at the end of the stream."""
         while (found := self.buffer.find(b"\nV", self.at)) < 0:
             self.at = max(self.at, len(self.buffer) - 1)  # a line feed at the very end may belong to the next header
             if not self.refill():
@@ -90,7 +90,7 @@ class _Cursor:
         return header
 
     def payload(self) -> bytes:
-        """What stands between here and the next header."""
+        """The bytes up to the next header."""
         pieces: list[bytes] = []
         size = 0
         while True:

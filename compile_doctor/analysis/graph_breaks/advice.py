@@ -1,0 +1,82 @@
+"""Chooses the fix of a break by its line: what it reads there, what for, and whether the user can edit it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+
+from compile_doctor.analysis.graph_breaks.causes import Advice, Cause, causes, evidence_of, fill, root_reason
+from compile_doctor.model.findings import Location
+from compile_doctor.model.stacks import Frame
+from compile_doctor.source.breaking_line import called_at, readings
+from compile_doctor.source.locations import short
+
+_WORD = re.compile(r"\{([\w-]+)\}")
+
+
+def cause_at(cause: Cause, text: str, line: int) -> Cause:
+    """The cause itself, or another if torch's reason fits several and the line shows which one it is."""
+    for kind, key in cause.elsewhere.items():
+        if readings(text, line, [kind]):
+            return cause if key == cause.key else _by_key()[key]
+    return cause
+
+
+def advised(
+    cause: Cause, reason: str, sources: Mapping[str, str], place: Frame, owner: str, led: Location | None = None
+) -> Cause:
+    """The cause with a fix in the words of its line; for a line of a package, with what can be done from outside."""
+    if owner == "mine":
+        return _in_words(cause, reason, sources.get(place.file, ""), place.line)
+    if owner == "torch" or led is None or cause.deliberate:
+        return cause
+    return replace(cause, fix=_outside(cause, place.file, led, sources.get(led.file, "")))
+
+
+def _in_words(cause: Cause, reason: str, text: str, line: int) -> Cause:
+    """The cause with the first of its advice that fits the line."""
+    evidence = evidence_of(root_reason(reason))
+    for advice in cause.advice:
+        match = advice.reason.search(evidence) if advice.reason else None
+        if advice.reason and not match:
+            continue
+        found = {name: word for name, word in (match.groupdict() if match else {}).items() if word}
+        for words in _words(advice, text, line):
+            known = {**cause.words, **found, **words}
+            if {*_WORD.findall(advice.fix + advice.why), *advice.needs} <= known.keys():
+                return replace(cause, why=fill(advice.why, known) or cause.why, fix=fill(advice.fix, known))
+    return cause
+
+
+def _words(advice: Advice, text: str, line: int) -> Iterator[Mapping[str, str]]:
+    if not advice.reads:
+        yield {}
+    for reading in readings(text, line, advice.reads):
+        if not advice.uses or reading.use in advice.uses:
+            yield reading.words
+
+
+@cache
+def _by_key() -> dict[str, Cause]:
+    return {cause.key: cause for cause in causes()}
+
+
+_OUTSIDE = """\
+# {file} is not your code. What you can change is line {line} of {led}:
+# - use an argument or a setting of the package that avoids this break, or
+# - have one break at this call instead of those inside of it; what it calls then runs without being compiled:
+{called} = torch.compiler.disable({called})    # once, before compiling"""
+
+
+def _outside(cause: Cause, file: str, led: Location, text: str) -> str:
+    """What a user can do about a break in a package, at the line of theirs that leads there."""
+    words = {
+        "file": os.path.basename(file) if short(file) == file else short(file),
+        "led": os.path.basename(led.file),
+        "line": str(led.line),
+        "called": called_at(text, led.line) or "function",
+    }
+    return "\n".join(filter(None, [cause.outside, fill(_OUTSIDE, words)]))

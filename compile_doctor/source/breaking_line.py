@@ -1,0 +1,307 @@
+"""What the line of a graph break does, from its syntax tree: which expression reads a value, and the words for a fix.
+
+Torch's reason states the operator. The line has the user's own expressions, and the lines after it how the value is used.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from compile_doctor.source.branches import branches, grouped
+from compile_doctor.source.constants import constant_buffer
+from compile_doctor.source.value_uses import Tree, Use, called, tree_of, uses_of, values_of
+
+LONGEST = 160
+"""Characters of an expression that a fix quotes."""
+_CONVERSIONS = {"int": "{}.long()", "float": "{}", "complex": "{}", "round": "{}.round()", "bool": "{}.bool()"}
+_ATTENTION = ("attention", "flash_attn", "softmax", "attend")
+_IN_TORCH = frozenset({"sqrt", "exp", "log", "log2", "log10", "floor", "ceil", "sin", "cos", "tanh", "isnan", "isinf"})
+_RANDOM = {"numpy-random": ("numpy.random.",), "python-random": ("random.",)}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One expression of the line."""
+
+    kind: str
+    """`item`, `tolist`, `int`, `truth`, `slice`, `mask`, …, or `call:NAME` for the call of a function."""
+    use: str
+    """What its value is used for, as in source/value_uses.py; empty if nothing was found."""
+    words: Mapping[str, str] = field(default_factory=dict)
+    """Words for a fix: `tensor`, `call`, `line`, `plain` (the line without the read), `in`, `container`, …"""
+
+
+def readings(text: str, line: int, kinds: Iterable[str]) -> tuple[Reading, ...]:
+    """The expressions of these kinds in the statement at a line, in the order of `kinds`."""
+    return tuple(reading for kind in kinds for reading in _readings(text, line, kind))
+
+
+def called_at(text: str, line: int) -> str:
+    """The function that the statement at a line calls first: `propagate`, or `self.encoder.forward` of a module."""
+    tree = tree_of(text)
+    statement = tree.statement(line) if tree else None
+    calls = (node for node in _expressions(statement) if isinstance(node, ast.Call)) if statement else iter(())
+    found = next(calls, None)
+    if tree is None or found is None:
+        return ""
+    module = any(isinstance(value, ast.Call) for value in values_of(tree, found.func))
+    return tree.source(found.func) + (".forward" if module and isinstance(found.func, ast.Attribute) else "")
+
+
+@lru_cache(maxsize=512)
+def _readings(text: str, line: int, kind: str) -> tuple[Reading, ...]:
+    tree = tree_of(text)
+    statement = tree.statement(line) if tree else None
+    if tree is None or statement is None or isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        return ()
+    nodes = sorted(_expressions(statement), key=lambda node: getattr(node, "lineno", 0) != line)
+    try:
+        if kind == "truth":
+            return tuple(Reading(kind, use, words) for use, words in branches(tree, statement, nodes))
+        return tuple(found for node in nodes for found in [_reading(tree, statement, node, kind)] if found)
+    except RecursionError:  # a line that is nested too deeply to be written again
+        return ()
+
+
+def _expressions(statement: ast.stmt) -> Iterator[ast.expr]:
+    """The expressions of a statement, without those of the statements inside of it."""
+    waiting: list[ast.AST] = [node for node in ast.iter_child_nodes(statement) if not isinstance(node, ast.stmt)]
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, ast.expr):
+            yield node
+        waiting.extend(child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.stmt))
+
+
+def _reading(tree: Tree, statement: ast.stmt, node: ast.expr, kind: str) -> Reading | None:
+    found = _FINDERS.get(kind, _other_call)(tree, node, kind)
+    if found is None:
+        return None
+    uses = uses_of(tree, node)
+    use = uses[0] if uses else None
+    words = {**_common(tree, statement, node, use), **found}
+    words |= _of_use(tree, node, use, words) if use is not None else {}
+    words |= constant_buffer(tree, node) or {}
+    words["only"] = "yes" if len({one.kind for one in uses}) == 1 and use and use.node is not node else ""
+    short = {name: word for name, word in words.items() if word and len(word) <= LONGEST}
+    return Reading(kind, use.kind if use else "", short)
+
+
+def _common(tree: Tree, statement: ast.stmt, node: ast.expr, use: Use | None) -> dict[str, str]:
+    words = {"call": tree.source(node), "line": tree.head(statement)}
+    if isinstance(statement, ast.Expr):
+        words["alone"] = words["line"]
+    if use is not None:
+        words["in"] = tree.source(use.node) if isinstance(use.node, ast.expr) else tree.head(use.node)
+        words["container"] = tree.source(use.container) if use.container is not None else ""
+        words["limited"] = words["in"].replace(words["call"], "limit")
+    return words
+
+
+def _of_use(tree: Tree, node: ast.expr, use: Use, words: Mapping[str, str]) -> dict[str, str]:
+    """Words of a later line: the slice that the value bounds, the function of `math` that gets it."""
+    if use.kind == "slice" and isinstance(use.node, ast.Subscript):
+        found = _slice(tree, use.node, "") or {}
+        found["sliced"] = found.pop("tensor", "")
+        same = _statement(tree, use.node) is _statement(tree, node)
+        found |= {"same-line" if same else "assigned": words.get("plain", "")}
+        loop = tree.around(use.node, (ast.For, ast.ListComp, ast.GeneratorExp))
+        inside = tree.source(loop) if loop is not None else ""
+        found["looped"] = "yes" if loop is not None else ""
+        found["attended"] = "yes" if any(word in inside for word in _ATTENTION) else ""
+        causal = "causal" in inside and "causal=False" not in inside
+        found["rule"] = "(document[i] == document[j]) & (i >= j)" if causal else "document[i] == document[j]"
+        tensor = words.get("tensor", "")
+        boundaries = tensor.removesuffix("[:-1]").removesuffix("[1:]")
+        pairs = boundaries != tensor or any(word in inside for word in ("pairwise(", "zip("))
+        found["boundaries" if pairs else "lengths"] = boundaries
+        return {name: text.replace(words["call"], tensor) for name, text in found.items()}
+    if use.kind == "element" and isinstance(use.node, ast.Subscript):
+        return _selected(tree, use.node, words)
+    if use.kind == "math" and isinstance(use.node, ast.Call) and called(use.node) in _IN_TORCH:
+        better = f"torch.{called(use.node)}({words.get('tensor', '')})"
+        return {"torch-math": words["line"].replace(tree.source(use.node), better)}
+    return {}
+
+
+def _selected(tree: Tree, node: ast.Subscript, words: Mapping[str, str]) -> dict[str, str]:
+    """`x[:, n.item()]` as an index of one element, which needs no value: `x[:, n.reshape(1)].squeeze(1)`."""
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    index = [tree.source(part) for part in parts]
+    if words["call"] not in index or not isinstance(node.ctx, ast.Load):
+        return {}
+    dim = index.index(words["call"])
+    if not all(isinstance(part, ast.Slice) for part in parts[:dim]):
+        return {}
+    index[dim] = f"{words.get('tensor', '')}.reshape(1)"
+    text = f"{tree.source(node.value)}[{', '.join(index)}].squeeze({dim})"
+    return {"selected": words["line"].replace(tree.source(node), text)}
+
+
+def _plain(tree: Tree, node: ast.expr, instead: ast.expr, wrap: str = "{}") -> dict[str, str]:
+    """The statement with `instead` for the whole expression: `x * x.sum()` for `x * x.sum().item()`."""
+    statement = tree.around(node, ast.stmt)
+    assert statement is not None
+    simple = isinstance(instead, (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant))
+    inside = tree.source(instead) if simple else f"({tree.source(instead)})"
+    return {
+        "tensor": wrap.format(inside),
+        "plain": tree.head(statement).replace(tree.source(node), wrap.format(inside)),
+        "kept": tree.head(statement).replace(tree.source(node), inside),
+    }
+
+
+def _method(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
+    names = ("tolist", "to_list") if kind == "tolist" else (kind,)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names:
+        return _plain(tree, node, node.func.value)
+    return None
+
+
+def _conversion(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == kind):
+        return None
+    value = node.args[0] if len(node.args) == 1 else None
+    if value is None or isinstance(value, ast.Constant):
+        return None
+    known = isinstance(value, ast.Call) and called(value) in ("len", "item")
+    return None if known else _plain(tree, node, value, _CONVERSIONS[kind])
+
+
+def _slice(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
+    """`x[:, start:end]`: the bounds, and the number of elements if it does not depend on the start."""
+    if not isinstance(node, ast.Subscript):
+        return None
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    for part in parts:
+        bounds = [one for one in (part.lower, part.upper) if one is not None] if isinstance(part, ast.Slice) else []
+        if isinstance(part, ast.Slice) and any(not isinstance(one, (ast.Constant, ast.UnaryOp)) for one in bounds):
+            index = tree.source(node.slice)
+            words = {"tensor": tree.source(node.value), "positions": index.replace(tree.source(part), "at")}
+            words["dim"] = str(parts.index(part))
+            words["stored"] = "yes" if isinstance(node.ctx, ast.Store) else ""
+            if part.lower is not None and part.upper is not None:
+                length = _distance(tree, part.lower, part.upper)
+                words |= {"start": tree.source(part.lower), "length": tree.source(length) if length else ""}
+            elif part.upper is not None:
+                words["end"] = tree.source(part.upper)
+            if words.get("length"):
+                words["indexed"] = tree.head(_statement(tree, node)).replace(
+                    tree.source(node), f"{words['tensor']}[{words['positions']}]"
+                )
+            return words
+    return None
+
+
+def _statement(tree: Tree, node: ast.AST) -> ast.AST:
+    return tree.around(node, ast.stmt) or node
+
+
+def _distance(tree: Tree, lower: ast.expr, upper: ast.expr) -> ast.expr | None:
+    """`n` for the bounds `a` and `a + n`, also if `a + n` has a name."""
+    for value in (upper, *values_of(tree, upper)):
+        if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
+            if ast.dump(value.left) == ast.dump(lower):
+                return value.right
+            if ast.dump(value.right) == ast.dump(lower):
+                return value.left
+    return None
+
+
+def _mask(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
+    """`x[mask]`, read or (`mask-store`) written."""
+    if not isinstance(node, ast.Subscript) or isinstance(node.slice, (ast.Slice, ast.Constant, ast.Tuple)):
+        return None
+    if isinstance(node.ctx, ast.Store) != (kind == "mask-store"):
+        return None
+    words = {"tensor": tree.source(node.value), "mask": tree.source(node.slice)}
+    words["mask-value"] = grouped(words["mask"], node.slice)
+    parent = tree.parents.get(node)
+    reduction = tree.parents.get(parent) if isinstance(parent, ast.Attribute) else None
+    if isinstance(parent, ast.Attribute) and isinstance(reduction, ast.Call) and not reduction.args:
+        words |= {f"reduced-{parent.attr}": tree.source(reduction)}
+    if isinstance(parent, ast.Assign) and kind == "mask-store":
+        words |= {"stored": words["tensor"], "value": tree.source(parent.value).replace(f"[{words['mask']}]", "")}
+    return {**words, **_counted(tree, node, words["mask-value"])}
+
+
+def _packed(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
+    """A call in a function that packs sequences; the words are of the packing."""
+    if not isinstance(node, ast.Call):
+        return None
+    calls = (one for one in ast.walk(tree.scope(node)) if isinstance(one, ast.Call))
+    packing = next((one for one in calls if called(one) in ("pack_padded_sequence", "pack_sequence")), None)
+    return arguments(tree, packing) if packing is not None else None
+
+
+def _counted(tree: Tree, node: ast.expr, of: str) -> dict[str, str]:
+    """`x.nonzero().shape[0]`, `x.nonzero().numel()`, `len(x.nonzero())`: only the number of elements is wanted."""
+    parent = tree.parents.get(node)
+    around = tree.parents.get(parent) if isinstance(parent, ast.Attribute) else parent
+    if isinstance(parent, ast.Call) and called(parent) == "len":
+        return {"counted": tree.source(parent), "counted-of": of}
+    if isinstance(parent, ast.Attribute) and parent.attr in ("shape", "size", "numel"):
+        first = isinstance(around, ast.Subscript) and tree.source(around.slice) == "0"
+        if first or (isinstance(around, ast.Call) and (parent.attr != "size" or tree.source(around).endswith("(0)"))):
+            return {"counted": tree.source(around), "counted-of": of} if around is not None else {}
+    return {}
+
+
+def _random(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
+    if isinstance(node, ast.Call):
+        name = tree.names.of(node.func)
+        if name.startswith(_RANDOM[kind]):
+            return {"function": tree.source(node.func), f"draws-{called(node)}": "yes", **arguments(tree, node)}
+    return None
+
+
+def arguments(tree: Tree, call: ast.Call) -> dict[str, str]:
+    """`arg0`, `arg1`, … and `kw-NAME` of a call; a method's receiver is `arg0`, as in the function of that name."""
+    given: list[ast.expr] = [arg for arg in call.args if not isinstance(arg, ast.Starred)]
+    if isinstance(call.func, ast.Attribute) and not _is_module(tree, call.func.value):
+        given.insert(0, call.func.value)
+    words = {f"arg{number}": tree.source(arg) for number, arg in enumerate(given)}
+    words["args"] = ", ".join(tree.source(arg) for arg in call.args)
+    words |= {f"kw-{one.arg}": tree.source(one.value) for one in call.keywords if one.arg}
+    return words
+
+
+def _is_module(tree: Tree, node: ast.expr) -> bool:
+    first = tree.source(node).partition(".")[0]
+    return first in tree.names.bound or first in ("torch", "np", "numpy", "F", "nn", "math", "random")
+
+
+def _other_call(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
+    """`call:NAME`: the call of a function or method of that name."""
+    name = kind.removeprefix("call:")
+    if not isinstance(node, ast.Call) or called(node) != name:
+        return None
+    words = {"function": tree.source(node.func), **arguments(tree, node)}
+    texts = [tree.source(arg) for arg in node.args]
+    twice = next((text for number, text in enumerate(texts) if text in texts[:number]), "")
+    if twice:
+        again = [text if text not in texts[:number] else f"{text}.clone()" for number, text in enumerate(texts)]
+        words |= {"twice": twice, "distinct": f"{tree.source(node.func)}({', '.join(again)})"}
+    subject = node.func.value if isinstance(node.func, ast.Attribute) else None
+    method = subject is not None and words.get("arg0") == tree.source(subject)
+    of = grouped(words["arg0"], subject) if subject is not None and method else words.get("arg0", "")
+    words |= _counted(tree, node, of)
+    inner = node.args[0] if node.args else None
+    if isinstance(inner, ast.Call) and called(inner) == "items" and isinstance(inner.func, ast.Attribute):
+        words["items-of"] = tree.source(inner.func.value)
+    return words
+
+
+_FINDERS: Mapping[str, Callable[[Tree, ast.expr, str], dict[str, str] | None]] = {
+    "tolist": _method,
+    "item": _method,
+    **dict.fromkeys(_CONVERSIONS, _conversion),
+    "slice": _slice,
+    "packed": _packed,
+    "mask": _mask,
+    "mask-store": _mask,
+    **dict.fromkeys(_RANDOM, _random),
+}

@@ -1,0 +1,76 @@
+"""What a breaking line reads and what for, from its syntax tree alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from compile_doctor.source.breaking_line import called_at, readings
+
+USES = [
+    ("n = t.item()\nreturn [x, y][n]", "item", "index"),
+    ("layers = nn.ModuleList()\nn = t.item()\nreturn layers[n]", "item", "module"),
+    ("d = {}\nreturn d[t.item()]", "item", "key"),
+    ("return x[t.item()]", "item", "element"),
+    ("n = t.item() + 1\nreturn x[:n]", "item", "slice"),
+    ("return F.pad(x, (0, t.item()))", "item", "padding"),
+    ("torch.manual_seed(t.item())", "item", "seed"),
+    ("for i in range(int(t)):\n    x = x + i", "int", "loop"),
+    ("if t.item() > 3:\n    pass", "item", "comparison"),
+    ("return torch.zeros(t.item(), 3)", "item", "size"),
+    ("return x.view(t.item(), -1)", "item", "view"),
+    ("print(t.item())", "item", "text"),
+    ("return f'{t.item()}'", "item", "text"),
+    ("return math.sqrt(t.item())", "item", "math"),
+    ("return x * t.item()", "item", "arithmetic"),
+    ("y = x * t.item()\nreturn y.relu()", "item", "arithmetic"),
+    ("self.last = t.item()", "item", "stored"),
+    ("seen.append(t.item())", "item", "kept"),
+    ("return t.item()", "item", "returned"),
+    ("return fn(t.item())", "item", "argument"),
+    ("for i, n in enumerate(t.tolist()):\n    x = x + x[i, :n]", "tolist", "slice"),
+    ("for a, b in zip(t.tolist(), u):\n    x = x[:a]", "tolist", "slice"),
+    ("return [steps[i] for i in t.tolist()]", "tolist", "element"),
+    ("sizes = t.tolist()\nreturn torch.split(x, sizes)", "tolist", "split"),
+    ("t.item()", "item", ""),
+]
+
+
+@pytest.mark.parametrize(("body", "kind", "use"), USES)
+def test_use(body: str, kind: str, use: str) -> None:
+    lines = ["import math", "def f(self, x, t, u):", *("    " + line for line in body.splitlines())]
+    line = next(number for number, text in enumerate(lines, 1) if "t." in text or "(t)" in text)
+    found = readings("\n".join(lines), line, [kind])
+    assert [one.use for one in found][:1] == [use]
+
+
+def test_a_line_that_cannot_be_read_gives_nothing() -> None:
+    assert readings("def f(:", 1, ["item"]) == ()
+    assert readings("", 3, ["item", "truth"]) == ()
+    assert len(readings("x = " + "+".join(["t.item()"] * 3000), 1, ["item"])) in (0, 3000)  # deep: no error
+    assert called_at("", 1) == ""
+
+
+def test_the_words_are_the_user_s() -> None:
+    (found,) = readings("def f(x, é):\n    é = x * é.sum(\n        dim=0  # rows\n    ).item()\n", 2, ["item"])
+    assert found.words["tensor"] == "é.sum(dim=0)"
+    (cond,) = readings(
+        "def f(x):\n    if not x.any() and x.max() < 3:\n        return x\n    return -x\n", 2, ["truth"]
+    )[:1]
+    assert cond.words["test"] == "(~x.any()) & (x.max() < 3)"
+    (told,) = readings("def f(x):\n    if x.any():\n        return x, 1\n    return None\n", 2, ["truth"])
+    assert told.use == "branch" and "then" not in told.words
+
+
+def test_a_constant_buffer_is_found_and_a_counter_is_not() -> None:
+    text = """\
+class Net:
+    def __init__(self):
+        self.register_buffer("stride", torch.tensor(3))
+        self.register_buffer("steps", torch.tensor(0))
+    def forward(self, x):
+        self.steps.add_(1)
+        return x * self.stride.item() * self.steps.item()
+"""
+    two, one = readings(text, 7, ["item"])
+    assert (one.words["buffer"], one.words["value"]) == ("stride", "3")
+    assert "buffer" not in two.words
