@@ -99,3 +99,144 @@ def test_a_restart_without_a_record_is_a_break_of_the_frame():
     (finding,) = find_check("CD101").detect(found)
     assert (finding.location.line, finding.severity) == (9, "error")
     assert "names no line" in " ".join(finding.evidence)
+
+
+CANNOT = (
+    "Encountered graph break that we cannot resume from. Compiling up to the previous resumable state, then skipping the "
+    "rest of the function. Graph break encountered:\n\n"
+)
+UNGRACEFUL = "Failed to handle graph break gracefully. Skipping the function and falling back to eager.\n\n"
+BLOCKS = """\
+import torch
+from torch.utils.checkpoint import checkpoint
+
+
+class Block:
+    def forward(self, x):
+        with torch.no_grad():
+            x = x + 1
+            self.store[: x.sum()] = x
+        try:
+            self.lock(x)
+        finally:
+            x = x * 2
+        return x
+
+
+class Net:
+    def forward(self, x):
+        x = self.stem(x)
+        x = checkpoint(
+            self.block, x
+        )
+        return helper(p for p in x)
+
+
+def helper(parts):
+    return torch.stack(list(parts))
+"""
+
+
+def of_blocks(compilations, breaks):
+    return AnalysisContext(
+        Evidence(Asked("model.py"), compilations=tuple(compilations), breaks=tuple(breaks), sources={FILE: BLOCKS})
+    )
+
+
+def ran_in_python(found):
+    return [(one.frame.line, one.rest, one.checkpoint and one.checkpoint.line) for one in found.skipped]
+
+
+def test_a_frame_that_was_compiled_in_part_ran_the_rest_in_plain_python():
+    """From the statement that breaks, or from the `try` around it; torch's own managers can be left and entered again."""
+    store = of_blocks([compiled("forward", 6, graphs=1)], [broke(0, CANNOT + ITEM, ("forward", 9))])
+    assert ran_in_python(store) == [(6, (9, 14), None)]
+    lock = of_blocks([compiled("forward", 6, graphs=1)], [broke(0, CANNOT + ITEM, ("forward", 11))])
+    assert ran_in_python(lock) == [(6, (10, 14), None)]
+    ordinary = of_blocks([compiled("forward", 6, graphs=1)], [broke(0, ITEM, ("forward", 9))])
+    assert ran_in_python(ordinary) == []
+
+
+def test_with_nested_graph_breaks_the_function_that_broke_is_not_resumed_and_its_caller_is():
+    found = of_blocks(
+        [compiled("forward", 18, graphs=1), compiled("torch_dynamo_resume_in_forward_at_23", 23, frame_id=1)],
+        [broke(0, CANNOT + ITEM, ("forward", 23), ("helper", 27))],
+    )
+    assert ran_in_python(found) == [(26, (27, 27), None)]
+
+
+def test_the_lines_of_a_resume_function_that_was_given_up_are_in_the_finding():
+    found = of_blocks(
+        [
+            compiled("forward", 6, graphs=1),
+            compiled("torch_dynamo_resume_in_forward_at_9", 9, guarded=False, frame_id=1),
+        ],
+        [broke(0, ITEM, ("forward", 9)), broke(1, PRINT, ("forward", 11))],
+    )
+    (finding,) = find_check("CD104").detect(found)
+    assert (finding.location.line, finding.location.function) == (6, "Block.forward")
+    assert "the rest of the function, lines 9 to 14, runs in plain Python" in finding.message
+
+
+def test_a_break_inside_of_a_checkpoint_leaves_the_block_to_plain_python():
+    """Up to torch 2.12 the stack has the calling frame; 2.13 leaves it out."""
+    for stack in ((("forward", 20), ("forward", 8)), (("forward", 8),)):
+        found = of_blocks([compiled("forward", 18, graphs=1)], [broke(0, ITEM, *stack)])
+        assert ran_in_python(found) == [(6, None, 20)]
+    (finding,) = find_check("CD104").detect(found)
+    assert "Block.forward and all that it calls run in plain Python" in finding.message
+
+
+def test_a_second_reason_of_one_compilation_follows_from_the_first():
+    found = of_blocks(
+        [compiled("forward", 6, guarded=False)],
+        [
+            broke(0, PRINT, ("forward", 11)),
+            broke(0, UNGRACEFUL + RAISED, ("forward", 11)),
+            broke(0, UNGRACEFUL + "Generator reconstruction with mutations", ("forward", 8)),
+        ],
+    )
+    assert [(site.frame.line, len(site.breaks), len(site.followed)) for site in found.sites] == [(11, 1, 2)]
+    (finding,) = find_check("CD101").detect(found)
+    assert "2 further breaks follow from it." in finding.message
+
+
+def test_two_reasons_for_one_line_in_two_compilations_are_two_causes():
+    """`print(x.item())`: the second break is in the resume function, and stays when the first is gone."""
+    found = of_blocks(
+        [compiled("forward", 6), compiled("torch_dynamo_resume_in_forward_at_11", 11, frame_id=1)],
+        [broke(0, ITEM, ("forward", 11)), broke(1, PRINT, ("forward", 11))],
+    )
+    assert [site.frame.line for site in found.sites] == [11, 11]
+
+
+def test_a_generator_of_a_frame_that_was_given_up_is_a_consequence_where_it_is_consumed():
+    generator = "missing tp_iter\n  Explanation: Dynamo does not know how to iterate over `UserDefinedObjectVariable(generator)`."
+    caller, outer = Frame(FILE, 27, "helper"), Frame(FILE, 23, "forward")
+    compilations = [
+        compiled("forward", 18, guarded=False),
+        compiled("helper", 26, guarded=False, frame_id=1, stack=(outer, caller)),
+    ]
+    found = of_blocks(
+        compilations, [broke(0, PRINT, ("forward", 19)), broke(1, generator, ("forward", 23), ("helper", 27))]
+    )
+    assert [(site.frame.line, len(site.followed)) for site in found.sites] == [(19, 1)]
+    assert [one.frame.function for one in found.skipped] == ["forward"]
+    alone = of_blocks(compilations[1:], [broke(0, generator, ("forward", 23), ("helper", 27))])
+    assert [site.frame.line for site in alone.sites] == [27]
+
+
+def test_breaks_that_torch_makes_on_purpose_are_infos():
+    packages = "/venv/lib/python3.11/site-packages/torch/"
+    requested = "Call to `torch._dynamo.graph_break()`"
+    for file, reason, severity in (
+        ("optim/optimizer.py", requested, "info"),
+        ("optim/adam.py", ITEM, "error"),
+        ("nn/parallel/distributed.py", "Attempted to call function marked as skipped", "info"),
+        ("distributed/fsdp/_fully_shard/_fsdp_common.py", requested, "info"),
+    ):
+        stack = (Frame(FILE, 19, "forward"), Frame(packages + file, 30, "wrapper"))
+        item = Break(0, reason, None, stack, (FILE, 19), False, "dynamo_graph_break_reason")
+        (finding,) = find_check("CD101").detect(of_blocks([compiled("forward", 18)], [item]))
+        assert (finding.severity, finding.owner) == (severity, "torch"), file
+        assert finding.via and finding.via.line == 19

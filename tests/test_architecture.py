@@ -27,7 +27,8 @@ TABLE = """
 CD001 target-error -              | CD002 fails-in-eager -             | CD003 timed-out -
 CD101 graph-break error           | CD102 data-dependent-branch error  | CD103 break-in-loop error
 CD104 frame-skipped error         | CD105 nothing-compiled error       | CD106 compile-error error
-CD107 died-compiling error        | CD201 recompile warning            | CD202 recompile-limit error
+CD107 died-compiling error        | CD108 late-hook warning            | CD201 recompile warning
+CD202 recompile-limit error
 CD203 int-attribute-recompile warning | CD204 new-closure-recompile warning | CD205 growing-shape-recompile warning
 CD206 global-state-recompile warning  | CD301 flex-dense-fallback error     | CD302 flex-compile-disabled error
 CD303 disable-as-context-manager error | CD304 nested-options-dropped warning | CD305 flex-backend-not-lowering error

@@ -110,7 +110,7 @@ H100 = {
     "float8-linear": (0, ["fused"]),
     "float8-query": (3, []),
     "gqa": (0, ["fused"]),
-    "isolated": (1, ["fused"]),
+    "isolated": (0, ["fused"]),
     "sdpa-cudnn": (0, ["fused"]),
     "sdpa-efficient": (0, ["fused"]),
     "sdpa-flash": (0, ["fused"]),

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
-from compile_doctor.analysis.attention.calls import place
+from compile_doctor.analysis.attention.calls import place as place_of_call
 from compile_doctor.analysis.attention.growth import verdicts
 from compile_doctor.analysis.attention.input_errors import Refusal, explain
 from compile_doctor.analysis.attention.verdicts import Verdict
 from compile_doctor.analysis.graph_breaks.advice import advised, cause_at
 from compile_doctor.analysis.graph_breaks.causes import Cause, find_cause
+from compile_doctor.analysis.graph_breaks.follow_ons import fold_follow_ons
+from compile_doctor.analysis.graph_breaks.skipped import COMPREHENSIONS, Skipped, find_skipped
 from compile_doctor.analysis.recompiles.groups import Recompiled, group_recompilations
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.attention import Graph
@@ -32,7 +34,6 @@ _DISABLED = re.compile(
 
 UNKNOWN_RESTART = "Unknown fail_and_restart_analysis"
 RAISED = "observed-exception"
-COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
 @dataclass(frozen=True)
@@ -50,20 +51,12 @@ class BreakSite:
     """False if torch named no line of the user's: the place is only where it was noticed."""
     loop: bool
     """Whether the line is in a loop of a frame that Dynamo gave up because of it."""
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A frame that Dynamo gave up; `site` is the break that caused it, `at` the line in the frame that leads there."""
-
-    compilations: tuple[Compilation, ...]
-    site: BreakSite | None
-    at: int
-    loop: bool
+    followed: tuple[Break, ...] = ()
+    """Breaks for other reasons that are only there because of this one."""
 
     @property
-    def first(self) -> Compilation:
-        return self.compilations[0]
+    def all_breaks(self) -> tuple[Break, ...]:
+        return (*self.breaks, *self.followed)
 
 
 def is_safe_softmax(reason: str) -> bool:
@@ -88,8 +81,8 @@ class AnalysisContext:
                 continue  # fullgraph=True turned it into an error: CD106
             if self._is_leftover(item) or self._is_interior(item):
                 continue
-            frame = self._place(item)
-            if self._refused_at(item):
+            frame = self.place(item)
+            if self.refused_at(item):
                 continue
             text = self.evidence.sources.get(frame.file, "")
             cause = cause_at(find_cause(item.reason, item.upstream), text, frame.line)
@@ -100,7 +93,8 @@ class AnalysisContext:
             causes[cause.key] = cause
             groups[item.recorded_at[0], item.recorded_at[1], cause.key].append(item)
         self._fold_raised(groups)
-        return tuple(self._site(breaks, causes[key[2]]) for key, breaks in groups.items())
+        followed = fold_follow_ons(self, groups)
+        return tuple(self._site(breaks, causes[key[2]], followed.get(key, ())) for key, breaks in groups.items())
 
     def _unrecorded(self) -> Iterator[Break]:
         """Breaks that torch 2.8 and 2.9 record only as a restart: the frame is known, neither the line nor the reason."""
@@ -128,7 +122,7 @@ class AnalysisContext:
                 led[frame.file, frame.function].add(key)
         for key in tuple(left):
             first = groups[key][0]
-            inside = led[key[0], self._place(first).function] & left.keys() - {key}
+            inside = led[key[0], self.place(first).function] & left.keys() - {key}
             if locations.in_finally(self.evidence.sources, key[0], key[1]):
                 later = (other for other in left if groups[other][0].compilation > first.compilation)
                 inside |= {*islice(later, 1)}
@@ -158,7 +152,7 @@ class AnalysisContext:
         last = item.stack[-1] if item.stack else None
         return last is not None and compilation is not None and locations.is_flex(compilation.file, last.file)
 
-    def _refused_at(self, item: Break) -> bool:
+    def refused_at(self, item: Break) -> bool:
         """Attention refused an input and that ended the run: a break at its line is the same event, not another finding."""
         refused = self.refusal.frame if self.refusal else None
         return refused is not None and any((f.file, f.line) == (refused.file, refused.line) for f in item.stack)
@@ -189,9 +183,8 @@ class AnalysisContext:
         graph = self.failing_graph
         if graph is None:
             return None
-        found = {
-            place(node.stack, self.torch_root) or place(graph.callers, self.torch_root) for node in graph.attention
-        }
+        root = self.torch_root
+        found = {place_of_call(node.stack, root) or place_of_call(graph.callers, root) for node in graph.attention}
         return found.pop() if len(found) == 1 else None
 
     @cached_property
@@ -204,7 +197,7 @@ class AnalysisContext:
         """The target's own files, by name."""
         return {name: text for name, text in self.evidence.sources.items() if self.owner(name) == "mine"}
 
-    def _place(self, item: Break) -> Frame:
+    def place(self, item: Break) -> Frame:
         """The innermost line outside torch; for a disabled function without one, its `def`; else what torch names."""
         frame = locations.innermost(item.stack, self.torch_root)
         compilation = self.compilation(item)
@@ -218,7 +211,7 @@ class AnalysisContext:
         name = function_name(compilation.function) if compilation else "?"
         return frame or Frame(item.recorded_at[0], item.recorded_at[1], name)
 
-    def _same_function(self, compilation: Compilation, frame: Frame) -> bool:
+    def same_function(self, compilation: Compilation, frame: Frame) -> bool:
         """Whether a stack's frame is the compiled one: two classes of a file may both have a `forward`."""
         name = function_name(compilation.function)
         if frame.file != compilation.file or frame.function != name:
@@ -228,11 +221,11 @@ class AnalysisContext:
             sources, frame.file, compilation.line, name
         )
 
-    def _site(self, breaks: list[Break], cause: Cause) -> BreakSite:
-        frame = self._place(breaks[0])
+    def _site(self, breaks: list[Break], cause: Cause, followed: Iterable[Break]) -> BreakSite:
+        frame = self.place(breaks[0])
         own = [item for item in breaks if self._is_own_frame(item, frame)]
         callers = {item.compilation for item in breaks} - {item.compilation for item in own}
-        loop = any(self._loop(item) for item in own)
+        loop = any(self.in_loop(item) for item in own)
         led = self.via(breaks[0].stack, frame)
         return BreakSite(
             frame=frame,
@@ -244,28 +237,29 @@ class AnalysisContext:
             told=bool(breaks[0].stack)
             and not (cause.key == RAISED and locations.in_finally(self.evidence.sources, frame.file, frame.line)),
             loop=loop,
+            followed=tuple(followed),
         )
 
     def _is_own_frame(self, item: Break, frame: Frame) -> bool:
         """Whether the frame being compiled is the one that holds the breaking line."""
         compilation = self.compilation(item)
-        return compilation is not None and self._same_function(compilation, frame)
+        return compilation is not None and self.same_function(compilation, frame)
 
-    def _loop(self, item: Break) -> bool:
+    def in_loop(self, item: Break) -> bool:
         """Whether the break is in a loop of its own frame: from torch (2.9 and later), or from the source (2.8)."""
         compilation = self.compilation(item)
-        if compilation is None or not self._gave_up(compilation):
+        if compilation is None or not self.gave_up(compilation):
             return False
-        at = self._line_in(compilation, item)
+        at = self.line_in(compilation, item)
         return item.in_loop or locations.in_loop(self.evidence.sources, compilation.file, at, compilation.line)
 
-    def _line_in(self, compilation: Compilation, item: Break) -> int:
-        return next((frame.line for frame in item.stack if self._same_function(compilation, frame)), compilation.line)
+    def line_in(self, compilation: Compilation, item: Break) -> int:
+        return next((frame.line for frame in item.stack if self.same_function(compilation, frame)), compilation.line)
 
     def compilation(self, item: Break) -> Compilation | None:
         return self.evidence.compilations[item.compilation] if item.compilation >= 0 else None
 
-    def _gave_up(self, compilation: Compilation) -> bool:
+    def gave_up(self, compilation: Compilation) -> bool:
         return compilation.guarded is False and compilation is not self.raised
 
     @cached_property
@@ -287,42 +281,12 @@ class AnalysisContext:
 
     @cached_property
     def skipped(self) -> tuple[Skipped, ...]:
-        by_compilation: dict[int, Break] = {}
-        for item in self.evidence.breaks:
-            by_compilation.setdefault(item.compilation, item)
-        groups: dict[tuple[str, str, int], list[tuple[Compilation, Break | None]]] = defaultdict(list)
-        for index, compilation in enumerate(self.evidence.compilations):
-            broke = by_compilation.get(index)
-            if compilation.function in COMPREHENSIONS:
-                continue  # up to Python 3.11 a separate frame, but not a function that a user wrote
-            if locations.is_interior(compilation.file, function_name(compilation.function)):
-                continue
-            if broke and self._refused_at(broke):
-                continue
-            if self.refusal is not None and locations.is_flex(compilation.file, compilation.file):
-                continue
-            if self._gave_up(compilation) and (broke or self._failed_alone(compilation)):
-                groups[compilation.file, function_name(compilation.function), compilation.line].append(
-                    (compilation, broke)
-                )
-        return tuple(self._skip(members) for members in groups.values())
+        """What ran in plain Python because of a break or an error."""
+        return find_skipped(self)
 
     @cached_property
-    def _site_of(self) -> dict[Break, BreakSite]:
-        return {item: site for site in reversed(self.sites) for item in site.breaks}
-
-    def _failed_alone(self, compilation: Compilation) -> bool:
-        """Whether this frame ran in plain Python because of an error. With suppress_errors any error has this effect."""
-        swallowed = self.failure is None and not locations.is_flex(
-            compilation.file, compilation.file
-        )  # flex's own: CD301
-        return compilation.fail_type == "Unsupported" or (compilation.fail_type is not None and swallowed)
-
-    def _skip(self, members: list[tuple[Compilation, Break | None]]) -> Skipped:
-        compilation, item = members[0]
-        site = self._site_of.get(item) if item else None
-        at = self._line_in(compilation, item) if item else compilation.line
-        return Skipped(tuple(member for member, _ in members), site, at, bool(item and self._loop(item)))
+    def site_of(self) -> dict[Break, BreakSite]:
+        return {item: site for site in reversed(self.sites) for item in site.all_breaks}
 
     @cached_property
     def recompiled(self) -> tuple[Recompiled, ...]:
@@ -346,5 +310,6 @@ class AnalysisContext:
             return None
         frame = next((one for one in reversed(tuple(stack)) if self.owner(one.file) == "mine"), None)
         if frame is None and whose == "torch":
-            frame = locations.innermost((f for f in stack if self.owner(f.file) == "dependency"), self.torch_root)
+            packages = (f for f in stack if self.owner(f.file) == "dependency" and not locations.is_stdlib(f.file))
+            frame = locations.innermost(packages, self.torch_root)
         return self.location(frame.file, frame.line, frame.function) if frame else None

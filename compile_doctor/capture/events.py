@@ -12,7 +12,7 @@ from compile_doctor.capture.reading import BadRecordError, decode_event
 from compile_doctor.capture.trace.read import MOST_BAD, Trace
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.comparisons import Comparison
-from compile_doctor.model.compilations import Counts, LogRecord
+from compile_doctor.model.compilations import Counts, LateHook, LogRecord, NeverCalled
 from compile_doctor.model.evidence import Child, Evidence, Facts, Failure, Patch
 
 PHASES = ("import", "build", "inputs", "compiled", "eager", "numerics")
@@ -36,6 +36,8 @@ class EventReader:
         self.phases: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
         self.bytecode: list[schema.Bytecode] = []
+        self.never_called: list[NeverCalled] = []
+        self.late_hooks: list[LateHook] = []
         self.facts = Facts()
         self.difference: float | None = None
         self.comparisons: list[Comparison] = []
@@ -86,6 +88,8 @@ class EventReader:
             compilations=tuple(trace.compilations),
             breaks=tuple(trace.breaks),
             logs=tuple(self.logs),
+            never_called=tuple(self.never_called),
+            late_hooks=tuple(self.late_hooks),
             counts=tuple(self.counts.values()),
             failures=tuple(self.failures),
             children=children,
@@ -129,7 +133,7 @@ class EventReader:
         self.facts = replace(self.facts, usage=event.message)
 
     def _compile(self, process: str, event: schema.Compile) -> None:
-        self.facts = replace(self.facts, as_is=event.as_is)
+        self.facts = replace(self.facts, as_is=event.as_is, compiled_parts=event.parts)
 
     def _compiled_run(self, process: str, event: schema.CompiledRun) -> None:
         harmless = event.stance in ("default", "fail_on_recompile")  # with these, nothing runs eagerly
@@ -175,6 +179,12 @@ class EventReader:
 
     def _bytecode(self, process: str, event: schema.Bytecode) -> None:
         self.bytecode.append(event)
+
+    def _never_called(self, process: str, event: schema.NeverCalled) -> None:
+        self.never_called.append(NeverCalled(event.function, tuple(event.stack), event.module))
+
+    def _late_hook(self, process: str, event: schema.LateHook) -> None:
+        self.late_hooks.append(LateHook(event.module, event.type, event.kind, event.hook, event.file, event.line))
 
     def _modules(self, process: str, event: schema.Modules) -> None:
         self.facts = replace(self.facts, files=tuple(event.files))

@@ -55,11 +55,13 @@ def _named(evidence: Evidence) -> Iterator[str]:
     yield from evidence.facts.files
     stacks = [item.stack for item in evidence.breaks]
     stacks += [link.stack for failure in evidence.failures for link in failure.chain]
+    stacks += [unused.stack[-1:] for unused in evidence.never_called]
     for stack in stacks:
         yield from (frame.file for frame in stack)
     for compilation in evidence.compilations:
         yield compilation.file
         yield from (frame.file for frame in compilation.stack[-4:])
+    yield from (hook.file for hook in evidence.late_hooks)
     for one in evidence.comparisons:
         if one.explained:
             yield one.explained.frame.file

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from compile_doctor.analysis.context import AnalysisContext, BreakSite
+from compile_doctor.analysis.graph_breaks.by_design import by_design
 from compile_doctor.analysis.graph_breaks.cost import site_cost
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.model.evidence import Evidence
@@ -72,11 +73,13 @@ class Check(CheckFacts):
 def site_values(seen: AnalysisContext, site: BreakSite) -> dict[str, Any]:
     """What every finding about a break site has: location, owner, cause, evidence and cost."""
     frame = site.frame
+    own = by_design(seen, site)
     seen_in = [site.breaks[0].source]
     evidence = [f"torch: {headline(site.reason)}"]
     evidence.append(
         f"{len(site.breaks)} record{'s' * (len(site.breaks) != 1)} of kind {seen_in[0]} in the structured trace"
     )
+    evidence += [f"it led to: {headline(item.reason)}" for item in site.followed]
     if not site.told:
         evidence.append(
             "torch names no line for it: the location is the function that was being traced, or where the break was noticed"
@@ -90,11 +93,27 @@ def site_values(seen: AnalysisContext, site: BreakSite) -> dict[str, Any]:
         "count": len(site.breaks),
         "upstream": site.upstream,
         "cause": site.cause.key,
-        "fix": as_constant(seen.evidence.sources, frame, site.reason) or site.cause.fix,
+        "fix": own.fix if own else as_constant(seen.evidence.sources, frame, site.reason) or site.cause.fix,
         "evidence": tuple(evidence),
         "via": seen.via(site.breaks[0].stack, frame),
         "cost": site_cost(seen, site),
     }
+
+
+def site_why(seen: AnalysisContext, site: BreakSite) -> str:
+    """Why the graph ends there, with what follows from it."""
+    own = by_design(seen, site)
+    parts = [own.why if own else site.cause.why]
+    if site.callers:
+        parts.append(f"{_number(site.callers, 'calling frame')} broke with it.")
+    if site.followed:
+        verb = "follows" if len(site.followed) == 1 else "follow"
+        parts.append(f"{_number(len(site.followed), 'further break')} {verb} from it.")
+    return " ".join(parts)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def headline(reason: str) -> str:

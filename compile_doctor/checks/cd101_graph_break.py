@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext, is_safe_softmax
-from compile_doctor.checks.base import Check, site_values
+from compile_doctor.analysis.graph_breaks.by_design import is_deliberate
+from compile_doctor.checks.base import Check, site_values, site_why
 from compile_doctor.model.findings import Finding
 
 
@@ -15,14 +16,11 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             continue  # CD102, CD103
         if is_safe_softmax(site.reason):
             continue  # CD307
-        values = site_values(seen, site)
-        deliberate = site.cause.deliberate and values["owner"] == "mine"
-        folded = f" {site.callers} calling frame{'s' * (site.callers != 1)} broke with it." if site.callers else ""
         yield CHECK.finding(
             f"Graph break: {site.cause.title}",
-            site.cause.why + folded,
-            severity="info" if deliberate else CHECK.severity,
-            **values,
+            site_why(seen, site),
+            severity="info" if is_deliberate(seen, site) else CHECK.severity,
+            **site_values(seen, site),
         )
 
 
@@ -40,7 +38,7 @@ called this one is split at the same point. The finding is at the innermost line
 are counted, not listed.
 
 An intended break (`torch._dynamo.graph_break()`, a function of yours under `torch.compiler.disable`) is reported as
-info.
+info. So is a break that torch makes itself: in the step of an optimizer, in DistributedDataParallel, in FSDP's hooks.
 """,
     detect=detect,
     fires="""\

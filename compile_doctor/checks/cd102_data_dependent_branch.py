@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
-from compile_doctor.checks.base import Check, site_values
+from compile_doctor.checks.base import Check, site_values, site_why
 from compile_doctor.model.findings import Finding
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for site in seen.sites:
         if site.cause.data_dependent_branch:
-            folded = f" {site.callers} calling frame{'s' * (site.callers != 1)} broke with it." if site.callers else ""
             loop = " It is in a loop, so Dynamo gave up the whole frame (CD104)." if site.loop else ""
-            yield CHECK.finding("Data-dependent branch", site.cause.why + folded + loop, **site_values(seen, site))
+            yield CHECK.finding("Data-dependent branch", site_why(seen, site) + loop, **site_values(seen, site))
 
 
 CHECK = Check(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
-from compile_doctor.checks.base import Check, site_values
+from compile_doctor.analysis.graph_breaks.by_design import by_design
+from compile_doctor.checks.base import Check, site_values, site_why
 from compile_doctor.model.findings import Finding
 
 
@@ -14,8 +15,9 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         if site.loop and not site.cause.data_dependent_branch:
             yield CHECK.finding(
                 f"Break in a loop: {site.cause.title}",
-                f"{site.cause.why} Dynamo cannot resume in the middle of a loop, so it runs all of "
+                f"{site_why(seen, site)} Dynamo cannot resume in the middle of a loop, so it runs all of "
                 f"{site.frame.function} in plain Python (CD104).",
+                severity="info" if by_design(seen, site) else CHECK.severity,
                 **site_values(seen, site),
             )
 

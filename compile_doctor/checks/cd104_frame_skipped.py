@@ -1,54 +1,123 @@
-"""CD104: a frame that ran eagerly because Dynamo gave up on it."""
+"""CD104: code that ran in plain Python because Dynamo gave up on it: a frame, the rest of one, a checkpointed block."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compile_doctor.analysis.context import AnalysisContext, Skipped
-from compile_doctor.capture.trace.read import function_name
+from compile_doctor.analysis.context import AnalysisContext
+from compile_doctor.analysis.graph_breaks.by_design import by_design, is_deliberate
+from compile_doctor.analysis.graph_breaks.skipped import Skipped
 from compile_doctor.checks.base import Check, headline
 from compile_doctor.model.findings import Finding, Location
+from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for skipped in seen.skipped:
-        first = skipped.first
-        name = function_name(first.function)
-        line = locations.definition_line(seen.evidence.sources, first.file, first.line, name)
-        qualified = locations.qualified(seen.evidence.sources, first.file, line, name)
+        file, line = skipped.frame.file, skipped.frame.line
+        qualified = locations.qualified(seen.evidence.sources, file, line, skipped.frame.function)
+        name, why = _why(seen, skipped, qualified)
         yield CHECK.finding(
-            f"Frame skipped: {qualified}",
-            _why(seen, skipped, qualified),
-            location=Location(first.file, line, qualified, seen.snippet(first.file, line)),
-            owner=seen.owner(first.file),
+            f"Frame skipped: {name}",
+            why,
+            severity="info" if _is_meant(seen, skipped) else CHECK.severity,
+            location=Location(file, line, qualified, seen.snippet(file, line)),
+            owner=seen.owner(file),
             count=len(skipped.compilations),
             upstream=skipped.site.upstream if skipped.site else None,
-            cause=f"skipped:{skipped.site.cause.key if skipped.site else first.fail_type or 'unknown'}",
+            cause=f"{_kind(skipped)}:{skipped.site.cause.key if skipped.site else skipped.first.fail_type or 'unknown'}",
             baseline_cause="skipped",  # one finding, whichever of its breaks Dynamo met first; that break has its own
-            fix=_fix(skipped),
-            evidence=(f"frame {first.label} was not compiled to code with guards", *_torch_reason(skipped)),
+            fix=_fix(seen, skipped),
+            evidence=(_evidence(skipped), *_torch_reason(skipped)),
         )
 
 
-def _why(seen: AnalysisContext, skipped: Skipped, qualified: str) -> str:
+def _kind(skipped: Skipped) -> str:
+    if skipped.checkpoint:
+        return "checkpointed"
+    return "rest-skipped" if skipped.rest and skipped.first.guarded else "skipped"
+
+
+def _is_meant(seen: AnalysisContext, skipped: Skipped) -> bool:
+    """torch's own hooks leave the code around them to plain Python; so does a checkpoint of what the user disabled."""
     site = skipped.site
+    return site is not None and (
+        by_design(seen, site) is not None or (skipped.checkpoint is not None and is_deliberate(seen, site))
+    )
+
+
+def _why(seen: AnalysisContext, skipped: Skipped, qualified: str) -> tuple[str, str]:
+    """What ran in plain Python, for the headline; and why, in sentences."""
+    site, rest = skipped.site, skipped.rest
     if site is None:
-        return f"Dynamo gave up on {qualified}: {headline(skipped.first.fail_reason or 'torch gives no reason')}"
-    same = site.frame.file == skipped.first.file and site.frame.function == function_name(skipped.first.function)
-    where = f"line {site.frame.line}" if same else f"{locations.short(site.frame.file)}:{site.frame.line}"
+        reason = headline(skipped.first.fail_reason or "torch gives no reason")
+        return qualified, f"Dynamo gave up on {qualified}: {reason}"
+    where = _line(site.frame, skipped)
     place = f"{where}, in a loop" if skipped.loop else where
-    resumed = skipped.first.function != function_name(skipped.first.function)
-    rest = "the rest of the function" if resumed else "the whole function"
-    return f"It breaks at {place} ({site.cause.title}). Dynamo cannot resume there, so {rest} runs in plain Python."
+    if skipped.checkpoint:
+        call = skipped.checkpoint
+        return qualified, (
+            f"It breaks at {where} ({site.cause.title}), inside of checkpoint ({_line(call, skipped)}). A graph break "
+            f"cannot be inside of a checkpoint, so torch runs the checkpoint without compiling anything: {qualified} and "
+            f"all that it calls run in plain Python. {_LATER}"
+        )
+    if rest is None:
+        lines, name = "the whole function runs", qualified
+    elif rest == (0, 0):
+        name = f"the rest of {qualified}"
+        if skipped.first.guarded and not site.told:
+            return name, (
+                f"Dynamo compiled the beginning of {qualified}, met a break from which it cannot resume, and left the "
+                f"rest of the function to plain Python. This torch does not record the line. {_LATER}"
+            )
+        lines = "the rest of the function runs"
+    elif rest[0] == rest[1]:
+        lines, name = f"line {rest[0]} runs", f"line {rest[0]} of {qualified}"
+    else:
+        lines = f"the rest of the function, lines {rest[0]} to {rest[1]}, runs"
+        name = f"{qualified} from line {rest[0]} on"
+    before = "compiled what comes before, and " if rest and skipped.first.guarded else ""
+    return name, (
+        f"It breaks at {place} ({site.cause.title}). Dynamo cannot resume there, so "
+        f"{f'it {before}' if before else ''}{lines} in plain Python. {_LATER}"
+    )
 
 
-def _fix(skipped: Skipped) -> str:
-    if skipped.site is None and skipped.first.fail_type not in (None, "Unsupported"):
+def _line(frame: Frame, skipped: Skipped) -> str:
+    """Where a frame is, seen from the function that was skipped: other classes of the file may have a `forward` too."""
+    name = f" in {frame.function}" if frame.function != skipped.frame.function else ""
+    return (
+        f"line {frame.line}{name}"
+        if frame.file == skipped.frame.file
+        else f"{locations.short(frame.file)}:{frame.line}"
+    )
+
+
+_LATER = "Dynamo has not looked at what comes after the break: fixing it may show others."
+
+
+def _fix(seen: AnalysisContext, skipped: Skipped) -> str:
+    site = skipped.site
+    if site is None and skipped.first.fail_type not in (None, "Unsupported"):
         return "Set torch._dynamo.config.suppress_errors = False: torch then raises the error, with its line. Fix that line."
-    if skipped.site is None:
+    if site is None:
         return "Fix the cause that torch names."
+    own = by_design(seen, site)
+    if own:
+        return own.fix
+    if skipped.checkpoint:
+        return "Fix the break that causes it; or move its line out of the function that is checkpointed."
+    if skipped.rest and skipped.first.guarded:
+        return "Fix the break that causes it; or move its statement into a separate function: then only that function breaks."
     return "Fix the break that causes it; or move the body of the loop, or the `try`/`with` block, into a separate function."
+
+
+def _evidence(skipped: Skipped) -> str:
+    first = skipped.first
+    if skipped.checkpoint or first.guarded:
+        return f"frame {first.label} ({first.function}) was compiled up to the break only"
+    return f"frame {first.label} was not compiled to code with guards"
 
 
 def _torch_reason(skipped: Skipped) -> tuple[str, ...]:
@@ -63,11 +132,15 @@ CHECK = Check(
     category="frames",
     consequence=True,
     effect=("runs in plain Python", "run in plain Python"),
-    summary="A frame ran eagerly because Dynamo gave up on it.",
+    summary="A frame, or the rest of one, ran eagerly because Dynamo gave up on it.",
     explanation="""\
 Dynamo cannot resume after a break in a loop, in a `try` or in some `with` blocks. It then compiles nothing of the
 function and runs it in plain Python. The functions that it calls are compiled separately. The finding is at the
 function that was skipped; the break that caused it has a separate finding.
+
+In some places, such as an assignment to a subscript, Dynamo compiles what comes before the break and runs the rest of
+the function in plain Python: the finding has the lines. A break inside of `torch.utils.checkpoint.checkpoint` leaves
+the checkpointed function to plain Python, with everything that it calls.
 """,
     detect=detect,
     fires="""\

@@ -24,13 +24,11 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             "torch.compiler.disable() is not a context manager",
             "`with torch.compiler.disable():` raises as soon as it is entered, compiled or not."
             + ("" if ran else " This run did not reach the line: compile-doctor found it in the source."),
+            severity=CHECK.severity if ran else "warning",
             location=seen.location(file, line, function.rsplit(".", 1)[-1]),
             owner=seen.owner(file),
             cause="disable-context-manager",
-            fix="Move the body into a function, and disable that function:\n"
-            "    @torch.compiler.disable\n"
-            "    def isolated(q, k, v, **kwargs):\n"
-            "        return compiled_flex(q, k, v, **kwargs)",
+            fix="Move the body of the `with` into a function, and put @torch.compiler.disable above that function.",
             evidence=(f"torch: {refusal.message}", control) if ran and refusal else ("a with statement in the source",),
         )
 
@@ -46,7 +44,8 @@ CHECK = Check(
 torch._dynamo.optimize(...) is used with a context manager` on every torch from 2.8 to 2.15, in eager mode too. Move
 what should not be compiled into a function and decorate that function.
 
-compile-doctor also finds lines that the run did not reach, in the source of your own files.
+compile-doctor also finds lines that the run did not reach, in the source of your own files, and reports them as
+warnings.
 """,
     detect=detect,
     fires=attention_program(

@@ -95,6 +95,31 @@ class LogRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class NeverCalled:
+    """What torch.compile returned for a function or a module, and nobody called."""
+
+    function: str
+    stack: tuple[Frame, ...]
+    """Outermost first; the last frame called torch.compile."""
+    module: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LateHook:
+    """A hook of a module whose forward was in a graph already: the graph does not call it."""
+
+    module: str
+    """`self.encoder.proj`, as the compiled function calls it."""
+    type: str
+    kind: str
+    """`forward_hook`, `forward_pre_hook`, `backward_hook` or `backward_pre_hook`."""
+    hook: str
+    file: str
+    """Of the hook's own definition; empty for one that is not a Python function."""
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """Dynamo's own counters of one process, to compare with the trace."""
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.attention import AttentionEvidence, Tensor
 from compile_doctor.model.comparisons import Comparison
-from compile_doctor.model.compilations import Break, Compilation, Counts, LogRecord
+from compile_doctor.model.compilations import Break, Compilation, Counts, LateHook, LogRecord, NeverCalled
 from compile_doctor.model.stacks import ErrorLink
 from compile_doctor.model.units import Seconds, Word
 
@@ -67,6 +67,8 @@ class Facts:
     """How the target file was understood."""
     as_is: bool = False
     """The target calls torch.compile itself."""
+    compiled_parts: int = 0
+    """Submodules that the target has compiled when it is built: a reason to run it as it is."""
     nothing_new: bool = False
     """No graph was compiled in the compiled run: all graphs were made while the target was imported or built."""
     restrained: str = ""
@@ -115,6 +117,9 @@ class Evidence:
     compilations: tuple[Compilation, ...] = ()
     breaks: tuple[Break, ...] = ()
     logs: tuple[LogRecord, ...] = ()
+    never_called: tuple[NeverCalled, ...] = ()
+    """Compiled and not used by itself: dropped, or only inlined into what is compiled around it."""
+    late_hooks: tuple[LateHook, ...] = ()
     counts: tuple[Counts, ...] = ()
     failures: tuple[Failure, ...] = ()
     children: tuple[Child, ...] = ()

@@ -35,15 +35,23 @@ def same_random() -> AbstractContextManager[Any]:
 
 def is_compiled(value: object) -> bool:
     """Whether `value` is already compiled: a function or module from torch.compile, or after `module.compile()`."""
-    from torch._dynamo.eval_frame import OptimizedModule
+    from torch._dynamo.eval_frame import DisableContext, OptimizedModule
 
     if isinstance(value, OptimizedModule):
-        return True
+        return not isinstance(value.dynamo_ctx, DisableContext)
     if isinstance(value, torch.nn.Module):
         return getattr(value, "_compiled_call_impl", None) is not None
     # torch.compiler.disable leaves the same attribute, with a marker of its own.
     marked = "_torchdynamo_orig_callable" in getattr(value, "__dict__", {})
     return marked and not getattr(value, "_torchdynamo_disable", False)
+
+
+def compiled_parts(value: object) -> list[str]:
+    """The names of a module's parts that are compiled by themselves, by torch.compile or in place: an outer torch.compile
+    would inline them, and no longer show what the program does."""
+    if not isinstance(value, torch.nn.Module):
+        return []
+    return [name for name, part in value.named_modules() if name and is_compiled(part)]
 
 
 def keeps_out(value: object) -> bool:
@@ -181,6 +189,15 @@ def is_inductor(backend: object) -> bool:
     return isinstance(backend, torch._TorchCompileInductorWrapper)
 
 
+def inlined_modules(output_graph: Any, gm: Any) -> tuple[set[str], dict[str, Any]]:
+    """torch's names (`L['self'].layers.0`) for the modules whose forward a graph took in; the variables that they start with."""
+    root = getattr(output_graph, "root_tx", None)
+    if root is None:
+        return set(), {}
+    paths = {path for node in gm.graph.nodes for path, _ in node.meta.get("nn_module_stack", {}).values()}
+    return paths, {"L": root.f_locals, "G": root.f_globals}
+
+
 def is_packaged(output_graph: Any) -> bool:
     """Whether what the backend returns will be saved to disk (precompilation), and must not be wrapped."""
     return getattr(output_graph, "package", None) is not None
@@ -198,6 +215,21 @@ def replace_compile_call(make: Callable[[Callable[..., Any]], Callable[..., Any]
     from torch._dynamo.eval_frame import _TorchDynamoContext
 
     _TorchDynamoContext.__call__ = _over(make, _TorchDynamoContext.__call__)
+
+
+def around_each_call(context: Any, begin: Callable[[], Callable[[], None]]) -> None:
+    """Calls `begin` before each call of what this context of torch.compile has compiled, and what it returns after it.
+
+    Neither is called where an outer graph inlines the function.
+    """
+    context.enter_exit_hooks.append(begin)
+
+
+def guards_hooks() -> bool:
+    """Whether compiled code notices hooks that a module gets later; by default it does not."""
+    from torch._dynamo import config
+
+    return not config.skip_nnmodule_hook_guards
 
 
 def dispatch_modes() -> list[str]:

@@ -169,8 +169,9 @@ class Session:
         from compile_doctor.probe.observe.bytecode import Bytecode
         from compile_doctor.probe.observe.logs import write_counts
 
-        as_is = bool(self.settings.get("as_is")) or compat.is_compiled(model) or compat.keeps_out(model)
-        self.log.write(schema.Compile(as_is=as_is))
+        parts = compat.compiled_parts(model)
+        as_is = bool(self.settings.get("as_is") or parts) or compat.is_compiled(model) or compat.keeps_out(model)
+        self.log.write(schema.Compile(as_is=as_is, parts=len(parts)))
         bytecode = Bytecode() if self.settings.get("bytecode") else None
         outputs: list[Any] | None = None
         before = compat.graphs_compiled()
@@ -262,7 +263,7 @@ class Session:
             return self.random or self.other_random
 
         def compiled(model: Any) -> Any:
-            as_is = self.settings.get("as_is") or compat.is_compiled(model)
+            as_is = self.settings.get("as_is") or compat.is_compiled(model) or compat.compiled_parts(model)
             return model if as_is else torch.compile(model, **self._options())
 
         with _Marked(self.log, "numerics"):

@@ -8,6 +8,7 @@ from typing import Any
 
 from compile_doctor.analysis.attention.entries import AttentionEntry, attention_entries
 from compile_doctor.analysis.context import AnalysisContext
+from compile_doctor.analysis.graph_breaks.by_design import is_deliberate
 from compile_doctor.analysis.numerics.statuses import Judged, judged
 from compile_doctor.analysis.reconcile import disagreements
 from compile_doctor.analysis.root_cause import root_cause
@@ -225,7 +226,7 @@ def _summary(seen: AnalysisContext) -> dict[str, Any]:
     return {
         "graphs": sum(c.graphs for c in compilations if c.guarded),
         "graph_breaks": len(seen.sites),
-        "deliberate_breaks": sum(1 for s in seen.sites if s.cause.deliberate and seen.owner(s.frame.file) == "mine"),
+        "deliberate_breaks": sum(1 for site in seen.sites if is_deliberate(seen, site)),
         "recompiles": len(recompiles),
         "frames_compiled": sum(1 for c in compilations if c.guarded),
         "frames_skipped": len(seen.skipped),
@@ -241,7 +242,9 @@ def _environment(evidence: Evidence) -> dict[str, Any]:
     if options and options.device:
         found.setdefault("device", options.device)
     if evidence.facts.as_is:
-        found["backend"] = "as the target set it"
+        parts = evidence.facts.compiled_parts
+        several = f" for {parts} submodule{'s' * (parts != 1)}" if parts else ""
+        found["backend"] = f"as the target set it{several}"
     elif options:
         found["backend"] = options.backend or "inductor"
     return found

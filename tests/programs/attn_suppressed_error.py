@@ -17,9 +17,9 @@ class MergedAttention(nn.Module):
     def part(self, q, k, v):  # expect CD104 skipped [!=2.9.*,!=2.10.*]
         return flex_attention(q, k, v, return_lse=True)  # expect CD301 suppressed; expect CD101 warns-of-return-lse [>=2.9,<2.11]; attention dense
 
-    def forward(self, q, k, v):  # expect CD104 skipped [!=2.9.*,!=2.10.*]
+    def forward(self, q, k, v):  # expect CD104 skipped
         half = k.shape[2] // 2
-        left, left_lse = self.part(q, k[:, :, :half], v[:, :, :half])  # expect CD104 the-rest-skipped [>=2.9,<2.11]
+        left, left_lse = self.part(q, k[:, :, :half], v[:, :, :half])
         right, right_lse = self.part(q, k[:, :, half:], v[:, :, half:])
         weight = torch.sigmoid(left_lse - right_lse)[..., None]
         return weight * left + (1 - weight) * right

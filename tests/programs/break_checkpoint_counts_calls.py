@@ -13,7 +13,7 @@ class Block(nn.Module):
         self.proj = nn.Linear(8, 8)
         self.calls = 0
 
-    def inner(self, x):
+    def inner(self, x):  # expect CD104 checkpointed
         self.calls += 1  # expect CD101 side-effect [<2.13]
         return self.proj(x).relu()
 

@@ -18,7 +18,7 @@ class FeatureStore(nn.Module):
         self.lock = threading.Lock()
         self.register_buffer("bank", torch.zeros(dim))
 
-    def forward(self, x):  # expect CD101 unrecorded-line [<2.10]
+    def forward(self, x):  # expect CD101 unrecorded-line [<2.10]; expect CD104 rest-from-the-with
         hidden = torch.tanh(self.proj(x))
         with self.lock:  # expect CD101 lock [>=2.10]
             self.bank.mul_(0.9).add_(hidden.mean(dim=0), alpha=0.1)

@@ -13,7 +13,7 @@ class TrimmedEncoder(nn.Module):
         self.embed = nn.Embedding(vocab, dim, padding_idx=0)
         self.mix = nn.Linear(dim, dim)
 
-    def forward(self, ids):  # expect CD101 unrecorded-line [<2.10]
+    def forward(self, ids):  # expect CD101 unrecorded-line [<2.10]; expect CD104 rest-from-the-slice
         embedded = self.embed(ids)
         longest = (ids != 0).sum(dim=1).max()
         trimmed = embedded[:, :longest]  # expect CD101 tensor-slice-bound [>=2.10]

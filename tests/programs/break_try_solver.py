@@ -23,7 +23,7 @@ class Whitening(nn.Module):
         self.stem = Stem(dim)
         self.dim = dim
 
-    def forward(self, x):  # expect CD101 unrecorded-line [<2.10]
+    def forward(self, x):  # expect CD101 unrecorded-line [<2.10]; expect CD104 rest-from-the-try
         hidden = self.stem(x)
         covariance = hidden.T @ hidden / hidden.shape[0] + torch.eye(self.dim)
         try:

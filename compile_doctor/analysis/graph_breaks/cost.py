@@ -48,7 +48,7 @@ def _suspects(seen: AnalysisContext) -> list[tuple[BreakSite, _Stopped]]:
     """Every distinct way in which a site stopped a frame, with the first compilation that saw it."""
     found: dict[tuple[int, tuple[Frame, ...], str, str], tuple[BreakSite, _Stopped]] = {}
     for site in seen.sites:
-        for item in site.breaks:
+        for item in site.all_breaks:
             broken = seen.compilation(item)
             if broken is not None:
                 name = function_name(broken.function)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from compile_doctor.capture.schema.tensors import Inputs
 from compile_doctor.model.evidence import Patch
-from compile_doctor.model.stacks import ErrorLink
+from compile_doctor.model.stacks import ErrorLink, Frame
 from compile_doctor.model.units import Count, Seconds, Size, Word
 
 PhaseName = Literal["import", "build", "inputs", "compiled", "eager", "numerics"]
@@ -64,9 +64,10 @@ class Usage:
 
 @dataclass(frozen=True)
 class Compile:
-    """`as_is`: the target calls torch.compile itself."""
+    """`as_is`: the target calls torch.compile itself; `parts`: submodules that it has compiled when it is built."""
 
     as_is: bool
+    parts: Count = 0
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,30 @@ class Bytecode:
     line: Count
     text: str | None = None
     note: str | None = None
+
+
+@dataclass(frozen=True)
+class NeverCalled:
+    """torch.compile was called by the last frame of the stack, and what it returned was never called."""
+
+    stack: Sequence[Frame]
+    function: str
+    module: bool = False
+    """Whether it compiled a module; False for a function or method, module.compile() included."""
+
+
+@dataclass(frozen=True)
+class LateHook:
+    """A module got a hook after a graph had taken in its forward: the graph does not call it."""
+
+    module: str
+    type: str
+    kind: Word
+    """`forward_hook`, `forward_pre_hook`, …"""
+    hook: str
+    file: str = ""
+    line: Count = 0
+    """Where the hook itself is defined."""
 
 
 @dataclass(frozen=True)

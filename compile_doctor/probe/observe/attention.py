@@ -13,6 +13,8 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
+import torch
+
 from compile_doctor.capture import schema
 from compile_doctor.model.attention import DenseRefused
 from compile_doctor.model.sizes import dense_need
@@ -21,6 +23,8 @@ from compile_doctor.probe import compat, devices
 from compile_doctor.probe.observe import graphs
 from compile_doctor.probe.observe.events import EventLog, to_json
 from compile_doctor.probe.observe.failures import ours
+from compile_doctor.probe.observe.hooks import Hooks
+from compile_doctor.probe.observe.made import Made
 
 ARTIFACT = "compile_doctor_graph"
 _DEEPEST = 200
@@ -55,6 +59,8 @@ class Observer:
         self._dense: dict[Any, int] = {}
         self._calls: dict[int, int] = {}
         self._codes: list[tuple[CodeType, schema.CompiledFunction]] = []
+        self.hooks = Hooks(log)
+        self.made = Made(self.hooks.around)
 
     def install(self, hidden: str = "compile_doctor.probe") -> None:
         """`hidden`: the package or the module that Dynamo must not trace."""
@@ -80,6 +86,7 @@ class Observer:
                 dense=self.dense_calls,
             )
         )
+        self.made.write(self.log)
 
     # -- the graphs that have attention -------------------------------------------------------------------------------
 
@@ -87,6 +94,7 @@ class Observer:
         def call_user_compiler(output_graph: Any, gm: Any, *args: Any, **kwargs: Any) -> Any:
             number = None
             try:
+                self.hooks.traced(output_graph, gm)
                 number = self._graph(output_graph, gm)
             except Exception as error:  # an observer must never break a compilation
                 self.log.write(schema.Lost(text=f"a graph could not be read: {type(error).__name__}: {error}"))
@@ -220,7 +228,7 @@ class Observer:
     def _watch_compile(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def compile_(context: Any, function: Any) -> Any:
             try:
-                self._compile(function)
+                self._compile(context, function)
             except Exception as error:  # an observer must never break the program
                 self.log.write(
                     schema.Lost(text=f"a call of torch.compile could not be read: {type(error).__name__}: {error}")
@@ -229,7 +237,7 @@ class Observer:
 
         return compile_
 
-    def _compile(self, function: Any) -> None:
+    def _compile(self, context: Any, function: Any) -> None:
         frame: FrameType | None = sys._getframe(2)
         options: dict[str, Any] = {}
         while frame is not None and not (
@@ -248,6 +256,8 @@ class Observer:
             if value is not None and value not in ("default", "inductor") and not compat.is_inductor(value):
                 options[name] = _readable(value)
         stack, _ = python_stack(caller)
+        module = isinstance(function, torch.nn.Module)
+        self.made.watch(context, schema.NeverCalled(stack[-3:], _name(function), module))
         code = _code(function)
         if not options or code is None:
             return

@@ -1,0 +1,84 @@
+"""Breaks that are there only because of another break: they belong to its site."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from compile_doctor.capture.trace.read import function_name
+from compile_doctor.model.compilations import Break
+from compile_doctor.source import statements
+
+if TYPE_CHECKING:
+    from compile_doctor.analysis.context import AnalysisContext
+
+Key = tuple[str, int, str]
+"""File, line and cause of a site."""
+Groups = dict[Key, list[Break]]
+
+_ITERATOR = re.compile(
+    r"(?:UserDefinedObjectVariable\(|argument types \['|wrap <class ')"
+    r"(?:\w*generator|\w*iterator|zip|map|enumerate|filter|reversed)\b|^call_method on generator",
+    re.MULTILINE,
+)
+"""An iterator that plain Python made: Dynamo makes none of this type when it traces the same line."""
+_UNGRACEFUL = "Failed to handle graph break gracefully"
+_MANAGER = re.compile(r"Unsupported context manager")
+
+
+def fold_follow_ons(seen: AnalysisContext, groups: Groups) -> dict[Key, list[Break]]:
+    """Takes the breaks that follow from another one out of `groups`; returns them by the site that they follow from."""
+    followed: dict[Key, list[Break]] = defaultdict(list)
+    first: dict[int, Key] = {}
+    """By compilation, the first site in it."""
+    key_of = {item: key for key, items in groups.items() for item in items}
+    for item in seen.evidence.breaks:
+        if item in key_of:
+            first.setdefault(item.compilation, key_of[item])
+    for key in tuple(groups):
+        cause = _cause(seen, groups, key, first)
+        if cause is not None and cause in groups:
+            followed[cause] += [*groups.pop(key), *followed.pop(key, ())]
+    return followed
+
+
+def _cause(seen: AnalysisContext, groups: Groups, key: Key, first: dict[int, Key]) -> Key | None:
+    """The site that all breaks of this one follow from, if there is one."""
+    causes = {_one(seen, groups, key, item, first) for item in groups[key]}
+    return causes.pop() if len(causes) == 1 else None
+
+
+def _one(seen: AnalysisContext, groups: Groups, key: Key, item: Break, first: dict[int, Key]) -> Key | None:
+    before = first.get(item.compilation)
+    again = before is not None and (before[:2] == key[:2] or _UNGRACEFUL in item.reason)
+    if item.compilation >= 0 and before != key and again:
+        return before  # Dynamo met the first break, and then could not compile up to it
+    return _of_manager(seen, groups, key, item) or _of_iterator(seen, key, item, first)
+
+
+def _of_manager(seen: AnalysisContext, groups: Groups, key: Key, item: Break) -> Key | None:
+    """`with make():` breaks at the call, and again when the resume function enters what the call returned."""
+    compilation = seen.compilation(item)
+    if compilation is None or not _MANAGER.search(item.reason):
+        return None
+    if compilation.function == function_name(compilation.function) or compilation.line != key[1]:
+        return None
+    if not statements.is_with(seen.evidence.sources, key[0], key[1]):
+        return None
+    return next((other for other in groups if other != key and other[:2] == key[:2]), None)
+
+
+def _of_iterator(seen: AnalysisContext, key: Key, item: Break, first: dict[int, Key]) -> Key | None:
+    """A frame that broke makes its generators in plain Python from there on, and what gets them cannot be traced."""
+    compilation = seen.compilation(item)
+    if compilation is None or not _ITERATOR.search(item.reason):
+        return None
+    outer = {(f.file, f.function) for f in (*compilation.stack[:-1], *item.stack[:-1])}
+    if compilation.function != function_name(compilation.function):
+        outer.add((compilation.file, function_name(compilation.function)))
+    for index, earlier in enumerate(seen.evidence.compilations[: item.compilation]):
+        known = (earlier.file, function_name(earlier.function))
+        if known in outer and first.get(index, key) != key:
+            return first[index]
+    return None
