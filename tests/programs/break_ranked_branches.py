@@ -1,7 +1,7 @@
 """Branches in the order of Python numbers, as pairs with the tensors themselves."""
 
-# summary graph_breaks=1 verdict=unhealthy exit=1 [<2.15]
-# says CD101: sorted(ranked, key=lambda pair: pair[0]) [<2.15]
+# summary graph_breaks=1 verdict=unhealthy exit=1 [<2.14]
+# says CD101: sorted(ranked, key=lambda pair: pair[0]) [<2.14]
 import torch
 from torch import nn
 
@@ -13,7 +13,7 @@ class Fuse(nn.Module):
 
     def forward(self, x):
         ranked = [(2, self.wide(x)), (1, self.deep(x))]
-        first, second = sorted(ranked)  # expect CD101 sorted [<2.15]
+        first, second = sorted(ranked)  # expect CD101 sorted [<2.14]
         return first[1] - second[1]
 
 
