@@ -19,6 +19,12 @@ _PLAIN = """\
 flash_attn_func(q, k, v, softmax_scale=s, causal=c) is, with q of (B, S, H, D) and as many keys as queries:
     F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2),
                                    scale=s, is_causal=c, enable_gqa=True).transpose(1, 2)"""
+_VARLEN = """\
+flash_attn_varlen_func(q, k, v, cu_seqlens_q=cu, cu_seqlens_k=cu, causal=True) is, with q of (tokens, heads, dim):
+    document = torch.searchsorted(cu[1:].contiguous(), torch.arange(q.shape[0], device=cu.device), right=True)
+    mask = create_block_mask(lambda b, h, i, j: (document[i] == document[j]) & (i >= j), None, None, len(q), len(q))
+    flex_attention(*(t.transpose(0, 1)[None] for t in (q, k, v)), block_mask=mask)[0].transpose(0, 1)
+    # without & (i >= j) if it is not causal; enable_gqa=True if k has fewer heads"""
 _BY = {
     "SDPA": "scaled_dot_product_attention computes the same, from (batch, heads, tokens, dim) and not "
     "(batch, tokens, heads, dim). It uses a flash kernel if the device has one.",
@@ -120,9 +126,13 @@ def _of_call(seen: AnalysisContext, site: _Site) -> Finding:
         owner=seen.owner(call.file),
         count=len(site.lines),
         cause=f"flash_attn:{call.api}",
-        fix=instead.code or _PLAIN,
+        fix=instead.code or _instead_of(call.api),
         evidence=("a call in the source", *(f"the same at line {line}" for line in site.lines[1:])),
     )
+
+
+def _instead_of(api: str) -> str:
+    return _VARLEN if "varlen" in api else _PLAIN
 
 
 def _of_use(seen: AnalysisContext, uses: list[FlashUse]) -> Finding:
@@ -134,7 +144,7 @@ def _of_use(seen: AnalysisContext, uses: list[FlashUse]) -> Finding:
         owner=seen.owner(first.file),
         count=len(uses),
         cause=f"flash_attn:{api}:used",
-        fix=_PLAIN,
+        fix=_instead_of(api),
         evidence=("a name in the source", *(f"the same at line {use.line}" for use in uses[1:])),
     )
 
