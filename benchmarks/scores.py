@@ -10,10 +10,12 @@ from labels import BREAK_CODES
 from processes import ROOT
 from tables import table
 
+from compile_doctor.checks import own_checks
+
 Site = tuple[str, str | None, int | None]
 
 # They describe the machine, not the program, so the labels of a program cannot always include them.
-ENVIRONMENT_CODES = frozenset({"CD701", "CD702", "CD703", "CD901", "CD902"})
+ENVIRONMENT_CODES = frozenset(check.code for check in own_checks() if check.category in ("machine", "patches"))
 
 
 def differences(result: dict[str, Any]) -> tuple[set[Site], set[Site]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from compile_doctor.model.compilations import Break, Compilation
 from compile_doctor.model.evidence import Child, Evidence, Facts, Failure
 from compile_doctor.model.stacks import ErrorLink, Frame
 
+MAKEFILE = (Path(__file__).resolve().parent.parent / "Makefile").read_text(encoding="utf-8")
+TORCHES = tuple(re.findall(r"^VERSIONS := (.+)$", MAKEFILE, re.MULTILINE)[0].split())
+"""The versions of torch that are recorded, oldest first."""
 MODEL = "/work/project/model.py"
 SOURCE = """\
 import torch

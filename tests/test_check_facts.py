@@ -69,7 +69,8 @@ def test_what_was_released_stays():
         f"{one.code} {one.name} {one.severity or 'outcome'} {one.category} {one.exit_code or '-'}\n"
         for one in own_checks()
     ]
-    assert "".join(lines) == RELEASED, "a released code keeps its meaning: change tests/snapshots/checks.txt on purpose"
+    held = [line for line in RELEASED.splitlines(keepends=True) if " reserved " not in line]
+    assert lines == held, "a released code keeps its meaning: change tests/snapshots/checks.txt on purpose"
 
 
 def test_a_new_file_is_a_new_check(add):

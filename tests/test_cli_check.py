@@ -13,6 +13,8 @@ import pytest
 import yaml
 from conftest import ROOT, run_doctor
 
+from compile_doctor.render import own_formats
+
 pytestmark = pytest.mark.compile
 
 PROJECT = """\
@@ -96,7 +98,7 @@ def test_moved_and_renamed_changes_not_a_byte(scratch):
 
 def test_a_break_fails_in_every_format(scratch):
     (scratch / "models" / "mlp.py").write_text(BROKEN + "\n\nprint('chatty')\n")
-    formats = ("json", "markdown", "sarif", "github", "gitlab", "junit")
+    formats = [name for name in own_formats() if name != "text"]
     outputs = [part for name in formats for part in ("-o", f"{name}:out.{name}")]
     done = run_doctor(scratch, "check", *outputs)
     assert done.returncode == 1 and "--- what mlp printed ---\nchatty\n" in done.stderr

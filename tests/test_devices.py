@@ -129,7 +129,8 @@ def test_random_states_are_those_of_every_device_in_use(monkeypatch):
 
 def test_no_other_file_of_the_probe_asks_for_a_device():
     folder = Path(probe.__file__).parent
-    asks = re.compile(r"torch\.(cuda|xpu|mps)\b|\bcuda\b.*\bbool\b|== ?\"cuda\"")
+    kinds = "|".join(device.type for device in devices._ACCELERATORS)
+    asks = re.compile(rf'torch\.({kinds})\b|\b({kinds})\b.*\bbool\b|== ?"({kinds})"')
     found = {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*.py")

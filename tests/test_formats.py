@@ -7,6 +7,7 @@ import os
 import re
 import time
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
@@ -26,19 +27,20 @@ from compile_doctor.model.findings import Finding, Location
 from compile_doctor.render import (
     formats,
     github_format,
-    gitlab_format,
-    junit_format,
-    markdown_format,
+    own_formats,
     renderer,
-    sarif_format,
 )
 from compile_doctor.render.entries import fingerprints
 from compile_doctor.render.markdown_escape import inline
 from compile_doctor.render.subjects import targets
 from compile_doctor.report.make import Report, make_report
 
-CI = {"github": github_format, "gitlab": gitlab_format, "junit": junit_format, "markdown": markdown_format}
-CI["sarif"] = sarif_format
+CI = {
+    name: import_module(f"compile_doctor.render.{name}_format")
+    for name in own_formats()
+    if name not in ("text", "json")
+}
+"""What is written for other programs."""
 SCHEMAS = Path(os.environ.get("COMPILE_DOCTOR_SCHEMAS", Path(__file__).parent / "schemas"))
 """Where sarif-schema-2.1.0.json (OASIS) and junit-10.xsd (Jenkins' xunit plugin) lie, if they do."""
 HOSTILE = [

@@ -14,12 +14,14 @@ import pytest
 
 import compile_doctor
 from compile_doctor.analysis.graph_breaks.causes import registry
+from compile_doctor.api import Report
 from compile_doctor.capture import load_capture
 from compile_doctor.checks import find_check, own_checks
 from compile_doctor.cli import COMMANDS, group
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.recipes.catalogue import all_recipes
+from compile_doctor.render import own_formats
 from compile_doctor.render.json_format import as_dict
 from compile_doctor.report.make import make_report
 from compile_doctor.schemas import published
@@ -118,6 +120,12 @@ def test_every_option_that_the_manual_names_exists():
 def test_every_option_stands_in_the_readme():
     named = {option for span in spans(README) for option in _OPTION.findall(span)}
     assert sorted(all_options() - named) == []
+
+
+def test_the_formats_are_named_where_people_choose_one():
+    option = next(line for line in README.splitlines() if line.startswith("| `--format NAME`"))
+    for text in (option, Report.render.__doc__ or ""):
+        assert [name for name in own_formats() if f"`{name}`" not in text] == []
 
 
 def test_the_table_of_options_says_which_command_has_them():

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from helpers import TORCHES as VERSIONS
 
 from compile_doctor.errors import UsageError
 from compile_doctor.recipes import catalogue, waiting
@@ -16,7 +17,6 @@ from compile_doctor.recipes.verified import CLEAN, OK, SEEN, merge, parse, read_
 from compile_doctor.recipes.verify import Proof
 
 ROOT = Path(__file__).resolve().parent.parent
-VERSIONS = ("2.8.0", "2.9.1", "2.10.0", "2.11.0", "2.12.1", "2.13.0", "2.14.1", "2.15.0")
 ELSEWHERE = (
     "torch.utils._config_module",
     "torch.export.pt2_archive._package",

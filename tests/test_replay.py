@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from helpers import TORCHES as VERSIONS
 from packaging.specifiers import SpecifierSet
 
 from benchmarks import labels
@@ -17,7 +18,6 @@ from compile_doctor.report.make import exit_code, make_report
 
 HERE = Path(__file__).parent
 EVIDENCE = HERE / "evidence"
-VERSIONS = ("2.8.0", "2.9.1", "2.10.0", "2.11.0", "2.12.1", "2.13.0", "2.14.1", "2.15.0")
 PROGRAMS = labels.programs(HERE / "programs")
 GUARDED = ("graph_breaks", "recompiles", "graphs", "frames_skipped")
 
@@ -28,6 +28,11 @@ def _plain(text: str) -> str:
 
 def replay(version: str, name: str):
     return make_report(load_capture(EVIDENCE / version / f"{name}.zip"))
+
+
+def test_every_torch_of_the_makefile_is_recorded():
+    recorded = {path.name for path in EVIDENCE.iterdir() if path.is_dir() and re.fullmatch(r"[\d.]+", path.name)}
+    assert recorded == set(VERSIONS), "run `make record TORCH=…`, or correct VERSIONS in the Makefile"
 
 
 @pytest.mark.parametrize("version", VERSIONS)

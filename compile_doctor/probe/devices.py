@@ -1,4 +1,7 @@
-"""What differs between devices: synchronisation, memory, kernels, names. The only file that depends on it.
+"""What differs between devices: synchronisation, memory, kernels, names. No other file of the probe depends on it.
+
+A new device is an entry in `_ACCELERATORS`, with its version in `Accelerator._versions`; a new fact about it is a key of
+`ENVIRONMENT` in render/document.py too. Outside the probe, only what is known of CUDA's kernels asks for `cuda`.
 
 CUDA and ROCm are one device to torch (`torch.cuda`), and `torch.xpu` has the same functions (torch 2.8 to 2.15). Measured
 on CPU and on CUDA (H100); ROCm, XPU and MPS follow torch's documentation and have not been run.
@@ -122,7 +125,9 @@ class Accelerator:
     def _versions(self) -> dict[str, str | None]:
         if self.type == "xpu":
             return {"xpu": getattr(torch.version, "xpu", None)}
-        return {"cuda": torch.version.cuda, **({"rocm": torch.version.hip} if torch.version.hip else {})}
+        if self.type == "cuda":
+            return {"cuda": torch.version.cuda, **({"rocm": torch.version.hip} if torch.version.hip else {})}
+        return {}
 
     def synchronize(self) -> None:
         self._module.synchronize()
