@@ -66,11 +66,11 @@ WITH_HELPER = 'HELPER = torch.compile(torch.nn.Linear(4, 4), backend="eager")'
 
 # what the target does, the exit code, a part of the first screen
 HOSTILE = {
-    "leaves while it is imported": ({"at_import": "os._exit(0)"}, 3, "left while the target was being imported"),
-    "leaves while it is built": ({"in_build": "os._exit(0)"}, 3, "left while the model was being built"),
-    "leaves while inputs are made": ({"in_inputs": "os._exit(0)"}, 3, "left while the inputs were being made"),
-    "leaves in the compiled run": ({"at_import": HELPER, "in_forward": "leave()"}, 3, "left during the compiled run"),
-    "leaves in the eager control": ({"in_build": AGAIN + "os._exit(0)"}, 3, "left during the eager control run"),
+    "leaves while it is imported": ({"at_import": "os._exit(0)"}, 3, "exited while the target was being imported"),
+    "leaves while it is built": ({"in_build": "os._exit(0)"}, 3, "exited while the model was being built"),
+    "leaves while inputs are made": ({"in_inputs": "os._exit(0)"}, 3, "exited while the inputs were being made"),
+    "leaves in the compiled run": ({"at_import": HELPER, "in_forward": "leave()"}, 3, "exited during the compiled run"),
+    "leaves in the eager control": ({"in_build": AGAIN + "os._exit(0)"}, 3, "exited during the eager control run"),
     "leaves with an error": ({"in_build": AGAIN + "os._exit(9)"}, 3, "with exit status 9"),
     "exits while it is imported": ({"at_import": "sys.exit(0)"}, 2, "fails while importing it"),
     "exits while it is built": ({"in_build": "sys.exit(0)"}, 2, "fails while building the model"),
