@@ -204,3 +204,30 @@ def test_many_recompilations_after_one_break_share_a_finding():
     assert [one.count for one in findings] == [1, 1, 1, 3]
     assert "3 more recompilations have the same cause" in findings[-1].message
     assert all("after the graph break at line 9" in one.message for one in findings)
+
+
+def test_a_value_that_comes_from_a_break_has_the_break_as_its_fix():
+    (finding,) = found("CD201", ("0/0: ___stack0 == 3",))
+    assert finding.fix.startswith("Fix the graph break first") and "___stack0" not in finding.message
+
+
+def test_an_enum_is_compared_and_not_created_anew():
+    kind = f"___check_obj_id(mode, 14), type=<class 'Mode'>  # if mode == 'mean':  # {MODEL}:9 in forward"
+    (finding,) = found("CD201", (f"0/0: {kind}",))
+    assert "fixed objects (an enum, a sentinel)" in finding.fix
+
+
+def test_a_batch_that_grows_is_no_cache():
+    size = "0/{}: tensor 'x' size mismatch at index 0. expected {}, actual {}"
+    reasons = tuple((size.format(number, number + 1, number + 2),) for number in range(3))
+    source = "def forward(self, x):\n    return self.lin(x).sum(1)\n"
+    assert not found("CD205", *reasons, source=source, line=1)
+    (finding,) = found("CD201", *reasons, source=source, line=1)
+    assert "BlockMask" not in finding.fix
+
+
+def test_a_parameter_of_many_shapes_has_the_setting_that_torch_names():
+    hint = "Guard failed on a parameter, consider using torch._dynamo.config.force_parameter_static_shapes = False to allow it."
+    (finding,) = found("CD201", (f"0/0: tensor 'w' size mismatch at index 0. expected 2, actual 3. {hint}",))
+    assert "was 2, now 3." in finding.message and "now 3.." not in finding.message
+    assert "force_parameter_static_shapes = False" in finding.fix

@@ -226,4 +226,4 @@ def test_the_limit_of_flex_attention_is_the_users_line_too():
     assert "What varied: `t` that `score_mod` carries was 0" in finding.message
     assert finding.message.startswith("`flex_attention` was compiled 8 times")
     headline = consequence(make_report(seen.evidence))
-    assert headline == "flex_attention hit the recompile limit and is no longer compiled."
+    assert headline == "flex_attention hit the recompile limit."

@@ -12,6 +12,7 @@ from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks import needs
 from compile_doctor.checks.base import Check
+from compile_doctor.checks.recompile_advice import advice
 from compile_doctor.model.compilations import LogRecord
 from compile_doctor.model.findings import Finding, Location
 from compile_doctor.model.stacks import Frame
@@ -70,8 +71,7 @@ def _finding(
         owner=seen.owner(place.file),
         cause=f"limit:{setting}",
         fix=_classes(seen, causes, setting, file, qualified)
-        or "Fix the recompilations of this function (CD201 to CD206). Raising "
-        f"torch._dynamo.config.{setting} helps only if the number of variants is known and small.",
+        or f"{_advice(seen, causes)} Raising torch._dynamo.config.{setting} helps only if the number of variants is known and small.",
         evidence=(f"torch: {record.message.splitlines()[0].strip()}",),
         via=seen.via(stacks.get(file, ()), Frame(place.file, place.line, place.function)),
     )
@@ -110,6 +110,12 @@ def _classes(seen: AnalysisContext, causes: list[Recompiled], setting: str, file
     )
 
 
+def _advice(seen: AnalysisContext, causes: list[Recompiled]) -> str:
+    """What to do about the one thing that varied; if there are several, or none is known, the findings have it."""
+    plain = len(causes) == 1 and causes[0].guard.kind not in ("closure", "identity", "state", "module-int")
+    return advice(seen, causes[0]) if plain else "Fix the recompilations of this function (CD201 to CD206)."
+
+
 def _varied(causes: list[Recompiled]) -> str:
     """Everything that varied: to fix only the most frequent cause may leave enough recompilations to hit the limit."""
     parts = [f"{group.guard.words} ({len(group.compilations)}×)" for group in causes[:MOST]]
@@ -122,10 +128,7 @@ CHECK = Check(
     name="recompile-limit",
     severity="error",
     category="recompiles",
-    effect=(
-        "hit the recompile limit and is no longer compiled",
-        "hit the recompile limit and are no longer compiled",
-    ),
+    effect=("hit the recompile limit", "hit the recompile limit"),
     needs=(needs.limit_log,),
     summary="A frame reached recompile_limit and runs eagerly from then on.",
     explanation="""\

@@ -31,7 +31,7 @@ def fits(seen: AnalysisContext, group: Recompiled) -> bool:
     steps = {large - small for small, large in pairwise(sizes)}
     if len(steps) != 1 or min(steps) <= 0:
         return False
-    return steps == {1} or bool(_CACHE.search(group.guard.source)) or _joins(seen, group)
+    return bool(_CACHE.search(group.guard.source)) or _joins(seen, group)
 
 
 def _joins(seen: AnalysisContext, group: Recompiled) -> bool:

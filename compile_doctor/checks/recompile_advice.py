@@ -39,6 +39,8 @@ STATIC_SHAPES = (
 def advice(seen: AnalysisContext, group: Recompiled) -> str:
     """What to change; for a value that torch's guard names, in the user's own names."""
     guard = group.guard
+    if group.follows_break:
+        return "Fix the graph break first: the value is a constant of this graph only because the graph begins behind the break."
     package = package_of(seen, group)
     if package:
         return (
@@ -57,6 +59,11 @@ def advice(seen: AnalysisContext, group: Recompiled) -> str:
         return _length(seen, group)
     if guard.kind in ("value", "module-int"):
         return _value(seen, group)
+    if guard.kind == "identity" and _role(seen, group) == "condition":
+        return (
+            f"`{guard.source}` is compared with fixed objects (an enum, a sentinel), so each of them has its own graph. If they "
+            f"are few, change nothing; else decide outside the compiled code, and pass what follows from `{guard.source}`."
+        )
     if guard.kind in ("empty", "attribute"):
         return f"Fill `{_identifier(group)}` before the first call (in `__init__`), as it is in later calls: then there is one graph."
     return _FIXES.get(guard.kind, f"Make `{guard.source}` the same for every call.")
@@ -149,6 +156,11 @@ def _size(seen: AnalysisContext, group: Recompiled) -> str:
         return (
             "Each layer has weights of its own size, so one graph for each size is expected. If there are more than 8, set "
             "torch._dynamo.config.recompile_limit to their number; or compile the model that calls the layers, not each layer."
+        )
+    if group.guard.of_parameter:
+        return (
+            f"`{group.guard.source}` is a parameter, and torch keeps the shapes of parameters static. If this function is meant for "
+            "parameters of many shapes (an optimizer's update), set torch._dynamo.config.force_parameter_static_shapes = False."
         )
     if group.fixed:
         return (

@@ -13,6 +13,7 @@ _ENTRY = re.compile(r"^\s*(?:- )?(\d+/\d+): ")
 _MODULE = re.compile(r"\._(?:modules|parameters|buffers)\['(\w+)'\]")
 _GLOBAL = re.compile(r"\bG\['(\w+)'\]")
 _LOCAL = re.compile(r"\bL\['(\w+)'\]")
+_STACK_VALUE = re.compile(r"`___stack\d+`")
 _FIRST_KEY = re.compile(r"\[list\(dict\.keys\([^()]{0,200}\)\)\[\d+\]\]")
 _AS_TENSOR = re.compile(r"___as_tensor\(([\w.\[\]']+)\)\.item\(\)")
 _IMPORTED = re.compile(r"\b__import_(\w+)")
@@ -46,6 +47,8 @@ class Guard:
     now: str | None = None
     read_at: tuple[str, int] | None = None
     """File (in some versions only its tail) and line that torch names as the first reader of the value."""
+    of_parameter: bool = False
+    """Whether torch names the guarded tensor as a parameter, whose shape it keeps static."""
     of_module: bool = False
     """Whether `source` begins with the name of a module that was imported: state of that module."""
 
@@ -62,8 +65,14 @@ def parse(reason: str) -> Guard:
             break
     else:
         guard = Guard("other", expression, f"the guard `{expression}` failed", _other_key(expression))
-    words = _FIRST_KEY.sub("[…]", guard.words)
-    return replace(guard, words=words, read_at=_place(text, first), of_module="__import_" in reason)
+    words = _STACK_VALUE.sub("a value from before the break", _FIRST_KEY.sub("[…]", guard.words))
+    return replace(
+        guard,
+        words=words,
+        read_at=_place(text, first),
+        of_parameter="failed on a parameter" in reason,
+        of_module="__import_" in reason,
+    )
 
 
 def plain(source: str) -> str:
@@ -272,7 +281,7 @@ def _type(text: str) -> str:
 _Build = Callable[[re.Match[str], str], Guard]
 _PATTERNS: tuple[tuple[str, _Build], ...] = (
     (
-        r"tensor '(?P<name>.+)' (?P<kind>size|stride) mismatch at index (?P<index>\d{1,3})\. expected (?P<was>\S+), actual (?P<now>\S+)",
+        r"tensor '(?P<name>.+)' (?P<kind>size|stride) mismatch at index (?P<index>\d{1,3})\. expected (?P<was>\S+), actual (?P<now>\S+?)\.?(?:\s|$)",
         _size,
     ),
     (r"tensor '(?P<name>.+)' rank mismatch\. expected (?P<was>\d+), actual (?P<now>\d+)", _rank),
