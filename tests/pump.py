@@ -15,7 +15,7 @@ METHODS = ("search", "match", "fullmatch", "sub", "split", "findall", "finditer"
 ATOMS = ("a", "A", "0", " ", "\n", "\t", "(", "[", "'", '"', "_", ".", "/", "\\", ":", "#", "<", "`", ",", "-", "%")
 LINES = ('  File "', '  File "f", line 1, in f\n', "    a\n", "\n\n", " \n", "a.", "a/", "aError", "\n ", " # ", "a a ")
 
-CUT = {"causes": 4_000, "guards.py": 1_000, ".yaml": 20_000, "rootcause.py": 20_000}
+CUT = {"causes": 4_000, "guards.py": 1_000, ".yaml": 20_000, "root_cause.py": 20_000}
 """Characters of a reason, of a guard, of an exception's message: what their readers leave of it."""
 
 

@@ -27,7 +27,7 @@ _OP = re.compile(r"in op: (?:torch\.ops\.)?([\w.:]+)")
 _EAGER_HINT = "may result in an error when running in eager"
 _RECOMPILED = re.compile(r"Recompiling function (\S+) in (.+?):(\d+)\s+triggered by")
 _UNLOADABLE = re.compile(
-    r"(?P<file>/\S+\.(?:so|[gp]ch))\b.{0,80}(?:file too short|invalid ELF header|not a valid|truncated|undefined symbol|wrong ELF)|"
+    r"(?<![^\s'\":=(])(?P<file>/[^\s'\":=(]+\.(?:so|[gp]ch))\b.{0,80}(?:file too short|invalid ELF header|not a valid|truncated|undefined symbol|wrong ELF)|"
     r"(?:not a valid|malformed|corrupt)\S* (?:PCH|precompiled header)|malformed or corrupted (?:AST|PCH|precompiled)|"
     r"file too short|invalid ELF header",
     re.IGNORECASE,

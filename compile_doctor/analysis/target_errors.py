@@ -20,8 +20,8 @@ _NO_DEVICE = re.compile(
     re.IGNORECASE,
 )
 _MISSING = re.compile(r"No module named '([\w.]+)'")
-_ARGUMENTS = re.compile(r"(\w+)\.__init__\(\) missing \d+ required (?:positional|keyword-only) arguments?: (.+)")
-_SYNTAX = re.compile(r'File "(.+)", line (\d+)\n\s*(.+)')
+_ARGUMENTS = re.compile(r"\b(\w+)\.__init__\(\) missing \d+ required (?:positional|keyword-only) arguments?: (.+)")
+_SYNTAX = re.compile(r'File "([^"\n]+)", line (\d+)\n[^\S\n]*(.+)')
 _MAGIC = re.compile(r"^\s*(?:[%!?]|get_ipython\b)")
 _PACKAGES = {
     "cv2": "opencv-python",

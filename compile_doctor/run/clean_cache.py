@@ -13,7 +13,7 @@ from compile_doctor.model.asked import Settings
 from compile_doctor.model.evidence import Child, Evidence
 
 _LOADED = re.compile(
-    r"^(?:torch\._inductor|torch\._functorch)|^(?:OSError|ImportError|EOFError|UnicodeDecodeError)$|Unpickling|JSONDecode|Cpp\w*Error"
+    r"^(?:torch\._inductor|torch\._functorch)|^(?:OSError|ImportError|EOFError|UnicodeDecodeError)$|Unpickling|JSONDecode|Cpp\w{0,40}Error"
 )
 """Types that a damaged file of the cache leads to, among others: reading and loading it, and compiling against it."""
 
