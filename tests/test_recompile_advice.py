@@ -97,6 +97,8 @@ def test_how_a_line_uses_a_name(line, name, role):
 def test_a_dict_is_known_by_its_use():
     assert uses.is_dict(FILES, MODEL, 21, "batch") and uses.stored(FILES, MODEL, 21, "batch") == 21
     assert not uses.is_dict(FILES, MODEL, 7, "x") and uses.stored(FILES, MODEL, 7, "x") is None
+    assert uses.is_dict({MODEL: "def f(d):\n    return [d[k] for k in sorted(d)]\n"}, MODEL, 2, "d")
+    assert not uses.is_dict({MODEL: "def f(d):\n    return [d[k] for k in range(3)]\n"}, MODEL, 2, "d")
     looped = {MODEL: "def f(d):\n    for k, v in d.items():\n        pass\n"}
     assert uses.is_dict(looped, MODEL, 2, "d")
 
@@ -158,6 +160,7 @@ def at(line, guard):
         ("mode == 1", 13, "selects an entry of a Python container"),
         ("self.net.training == True", 99, "Train and eval mode need one graph each"),
         ("not self.table", 13, "Give `table` its first value before the first call"),
+        ("n == 1", 13, "goes into a text, such as a key"),
         ("self.cached == 3", 7, "Do not keep `cached` between calls"),
     ],
 )

@@ -9,7 +9,9 @@ from typing import Any
 from compile_doctor.analysis.compile_errors import DAMAGED
 from compile_doctor.analysis.context import AnalysisContext
 
-_FILE = re.compile(r"(?<![^\s'\":=(])(/[^\s'\":=(]+\.(?:so|o|cubin|[gp]ch|py|json|best_config)|/[^\s'\":=(]*torchinductor[^\s'\":=(]*)")
+_FILE = re.compile(
+    r"(?<![^\s'\":=(])(/[^\s'\":=(]+\.(?:so|o|cubin|[gp]ch|py|json|best_config)|/[^\s'\":=(]*torchinductor[^\s'\":=(]*)"
+)
 
 
 def damaged_cache(seen: AnalysisContext, how: str) -> dict[str, Any]:

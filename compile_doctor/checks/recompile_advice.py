@@ -152,7 +152,8 @@ def _place(group: Recompiled, file: str, line: int) -> str:
 
 
 def _size(seen: AnalysisContext, group: Recompiled) -> str:
-    if group.fixed and _is_method(seen, group):
+    inside = group.fixed is not None and seen.owner(group.fixed.stack[-1].file) == "torch"
+    if inside and _is_method(seen, group):
         return (
             "Each layer has weights of its own size, so one graph for each size is expected. If there are more than 8, set "
             "torch._dynamo.config.recompile_limit to their number; or compile the model that calls the layers, not each layer."
@@ -161,6 +162,11 @@ def _size(seen: AnalysisContext, group: Recompiled) -> str:
         return (
             f"`{group.guard.source}` is a parameter, and torch keeps the shapes of parameters static. If this function is meant for "
             "parameters of many shapes (an optimizer's update), set torch._dynamo.config.force_parameter_static_shapes = False."
+        )
+    if group.fixed and _is_method(seen, group):
+        return (
+            "That line needs the number itself: as the key of a container, in a condition, or beside a fixed size. Keep one table "
+            "for the largest size, and slice it ([:n]), instead of one for each size; or accept one graph for each."
         )
     if group.fixed:
         return (
@@ -204,8 +210,9 @@ def _written(seen: AnalysisContext, group: Recompiled) -> str:
     name, guard = group.written.name, group.guard
     if guard.kind in ("empty", "attribute", "none"):
         return (
-            f"Give `{name}` its first value before the first call, in `__init__` (a tensor of the final shape, the key with a "
-            "zero tensor): then no call finds it missing. Or write it outside the compiled code."
+            f"Give `{name}` its first value before the first call (in `__init__`, or in a call of your own outside the compiled "
+            "code), and keep its shape: then no compiled call finds it missing. If the code tests whether it is there, use the "
+            "value that the first call computes; a zero would change the result. Or accept one recompilation."
         )
     if guard.kind in ("keys", "length"):
         return f"Create all entries of `{name}` before the first call, in `__init__`, or change it outside the compiled code."
@@ -241,6 +248,11 @@ def _value(seen: AnalysisContext, group: Recompiled) -> str:
         return (
             f"`{name}` selects an entry of a Python container, so it is a constant. Look the entry up before the call, and "
             "pass the entry; or stack the entries into one tensor and index that with a tensor."
+        )
+    if used == "text":
+        return (
+            f"`{name}` goes into a text, such as a key, so it is a constant: one graph for each value. A tensor cannot take its "
+            "place. If the values are few, change nothing; else pass the text itself, or look the entry up before the call."
         )
     if used == "loop":
         return f"The loop is unrolled `{name}` times: one graph for each value. Pad to a fixed number of steps, or loop outside."

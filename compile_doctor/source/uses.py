@@ -99,9 +99,14 @@ def _reads(node: ast.AST) -> Iterator[tuple[int, str]]:
 def is_dict(sources: Mapping[str, str], file: str, line: int, name: str) -> bool:
     """Whether the function at `line` uses `name` as a dict: with a string as its key, or by `.keys()` and the like."""
     tree = _tree(sources.get(file, ""))
-    for node in ast.walk(_function(tree, line)) if tree else ():
+    nodes = list(ast.walk(_function(tree, line))) if tree else []
+    loops = (node for node in nodes if isinstance(node, (ast.For, ast.comprehension)))
+    keys = {ast.unparse(node.target) for node in loops if any(_is(one, name) for one in ast.walk(node.iter))}
+    for node in nodes:
         if isinstance(node, ast.Subscript) and _is(node.value, name):
             key = node.slice
+            if isinstance(key, ast.Name) and key.id in keys:
+                return True  # `for name in features: features[name]`
             if isinstance(key, ast.JoinedStr) or (isinstance(key, ast.Constant) and isinstance(key.value, str)):
                 return True
         if isinstance(node, ast.Attribute) and node.attr in _DICT_METHODS and _is(node.value, name):
