@@ -91,3 +91,23 @@ def test_eager_that_is_not_steady_explains_it():
         return [torch.full((2,), float(len(calls)))]
 
     assert second_look(eagerly, [torch.zeros(2)], [torch.full((2,), 5.0)]) == UNSTEADY
+
+
+def test_a_counter_of_the_module_explains_it_if_it_changes_little():
+    """The weight goes from 1 to 0.04 in the compiled run, and only to 0.03 when eager runs again."""
+    calls = [24]
+
+    def eagerly(change):
+        calls.append(calls[-1] + 12)
+        return [torch.full((8,), 1 / calls[-2])]
+
+    assert second_look(eagerly, [torch.ones(8)], eagerly(lambda value: value)) == UNSTEADY
+
+
+def test_rounding_that_changes_from_run_to_run_explains_nothing():
+    runs = iter((1.0, 1.0 + 1e-6, 1.0, 1.0))
+
+    def eagerly(change):
+        return [torch.full((8,), next(runs))]
+
+    assert second_look(eagerly, [torch.full((8,), 1.5)], eagerly(lambda value: value)) == ""
