@@ -225,7 +225,11 @@ def anonymous(content: bytes, programs_at: Path, capture: Path) -> bytes:
         (torch_packages, "/venv/lib/python3.11/site-packages"),
         (Path(sys.prefix), "/venv"),
         (ROOT, "/repo"),
-        *((Path(entry), "/repo") for entry in sys.path if (Path(entry) / "compile_doctor").is_dir()),
+        *(
+            (Path(entry), "/repo")
+            for entry in sys.path
+            if entry.startswith("/") and (Path(entry) / "compile_doctor").is_dir()
+        ),
         (Path(os.__file__).resolve().parent, "/usr/lib/python3.11"),
         (Path(sys.base_prefix).resolve(), "/usr"),
         (Path(tempfile.gettempdir()), "/tmp"),

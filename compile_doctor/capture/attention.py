@@ -59,7 +59,7 @@ class AttentionReader:
         self.sdpa: list[EagerSdpa] = []
         self.masks: list[MaskMade] = []
         self.windows: dict[str, Window] = {}
-        self.memory: tuple[bool, str] = (False, "")
+        self.memory = schema.MemoryPass(done=False)
         self.disabled: list[DisabledCompiled] = []
         self.compiled: list[CompiledFunction] = []
         self.choices: dict[str, SdpaChoice] = {}
@@ -88,8 +88,9 @@ class AttentionReader:
             eager_sdpa=tuple(self.sdpa),
             masks=tuple(self.masks),
             windows=tuple(self.windows.values()),
-            measured=self.memory[0],
-            not_measured=self.memory[1],
+            measured=self.memory.done,
+            not_measured=self.memory.reason or "",
+            cuda_graphs_off=self.memory.cuda_graphs_off,
             disabled=tuple(self.disabled),
             compiled=tuple(self.compiled),
             choices=self.choices,
@@ -144,7 +145,7 @@ class AttentionReader:
         self.windows[name] = Window(name, event.peak, event.largest, tuple(event.kernels))
 
     def _memory_pass(self, process: str, event: schema.MemoryPass) -> None:
-        self.memory = event.done, event.reason or ""
+        self.memory = event
 
     def _disabled_compiled(self, process: str, event: schema.DisabledCompiled) -> None:
         self.disabled.append(DisabledCompiled(event.function, event.module, tuple(event.stack)))
@@ -194,6 +195,7 @@ def _node(entry: schema.NodeSeen) -> AttentionNode:
         inputs=read_tensors(entry["inputs"]),
         output_dtype=output["dtype"] if output else None,
         cast_back=entry["cast_back"],
+        autocast=entry.get("autocast"),
         key=choice_key(entry["inputs"], entry["options"]) if entry["api"] == "sdpa" else "",
     )
 

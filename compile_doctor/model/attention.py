@@ -40,6 +40,8 @@ class AttentionNode:
     output_dtype: str | None
     cast_back: bool = False
     """Whether the next operation casts the result."""
+    autocast: str | None = None
+    """The dtype to which autocast casts there."""
     key: str = ""
     """For SDPA: the key of `AttentionEvidence.choices` for these inputs."""
 
@@ -180,6 +182,8 @@ class AttentionEvidence:
     """Whether the memory pass finished."""
     not_measured: str = ""
     """Why not."""
+    cuda_graphs_off: bool = False
+    """Whether the memory pass ran without the CUDA graphs that were captured."""
     disabled: tuple[DisabledCompiled, ...] = ()
     compiled: tuple[CompiledFunction, ...] = ()
     choices: Mapping[str, SdpaChoice] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -237,6 +238,47 @@ def dispatch_modes() -> list[str]:
     from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
     return [f"{type(mode).__module__}.{type(mode).__qualname__}" for mode in _get_current_dispatch_mode_stack()]
+
+
+def outside_modes() -> AbstractContextManager[Any]:
+    """Suspends the TorchDispatchModes: they would take the profiler's marks, which are operators, for the target's."""
+    from torch.utils._python_dispatch import _disable_current_modes
+
+    return _disable_current_modes()
+
+
+_CUDA_GRAPHS = "torch._inductor.cudagraph_trees"
+
+
+def begin_step() -> None:
+    """Tells CUDA graphs that the outputs of earlier calls are done with; nothing if no graph was captured."""
+    if _CUDA_GRAPHS in sys.modules:
+        torch.compiler.cudagraph_mark_step_begin()
+
+
+@contextmanager
+def without_cuda_graphs() -> Iterator[list[Any]]:
+    """Runs what was captured in CUDA graphs kernel by kernel; the value collects what was.
+
+    A replay allocates nothing, and so has no memory to measure. torch itself runs a function in this way if its inputs
+    change (CUDAGraphTreeManager._run, torch 2.8 to 2.15).
+    """
+    trees = sys.modules.get(_CUDA_GRAPHS)
+    used: list[Any] = []
+    if trees is None:
+        yield used
+        return
+
+    def run(manager: Any, inputs: Any, function: Any) -> Any:
+        used.append(function)
+        return manager.ids_to_funcs[function].model(inputs)
+
+    manager = trees.CUDAGraphTreeManager
+    original, manager._run = manager._run, run
+    try:
+        yield used
+    finally:
+        manager._run = original
 
 
 def compiler_state() -> dict[str, Any]:

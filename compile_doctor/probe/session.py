@@ -34,6 +34,7 @@ from compile_doctor.probe.load import Inputs, NotATargetError, Program, find_pro
 from compile_doctor.probe.memory.attention import measure_attention
 from compile_doctor.probe.numerics.compare import Numerics
 from compile_doctor.probe.numerics.decoding import Decode
+from compile_doctor.probe.numerics.record import forget_gradients
 from compile_doctor.probe.numerics.second_look import second_look
 from compile_doctor.probe.numerics.state import Start
 from compile_doctor.probe.observe.attention import DenseRefusedError, Observer
@@ -295,7 +296,9 @@ class Session:
 
     def _call(self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Forward and backward under --grad, else forward without gradients."""
+        compat.begin_step()
         if self.settings.get("grad"):
+            forget_gradients(model, args, kwargs)
             output = model(*args, **kwargs)
             backward(output)
             return output

@@ -43,7 +43,7 @@ def attention_table(console: Console, report: Report, verbosity: int) -> None:
     if len(report.attention) > len(shown):
         console.print(f"and {len(report.attention) - len(shown)} more   (-v shows all)")
     for note in report.notes:
-        if "float8 layers" in note:
+        if "float8 layers" in note or "CUDA graphs" in note:
             console.print(f"    {note}", style="dim", soft_wrap=True)
     console.print()
 

@@ -96,7 +96,7 @@ def make_report(evidence: Evidence) -> Report:
         skipped_checks=found.skipped,
         unknown_events=evidence.unknown,
         disagreements=disagreements(evidence),
-        notes=(*evidence.notes, *_float8(evidence, seen)),
+        notes=(*evidence.notes, *_float8(evidence, seen), *_without_cuda_graphs(evidence)),
         attention=attention,
         compared_at=evidence.facts.compared_at,
         unproven=unproven,
@@ -261,6 +261,13 @@ def _float8(evidence: Evidence, seen: AnalysisContext) -> list[str]:
         f"the model has float8 layers ({len(layers)}: {named}), which is fine: "
         f"the inputs of attention are {', '.join(sorted(dtypes))}"
     ]
+
+
+def _without_cuda_graphs(evidence: Evidence) -> list[str]:
+    """A note that says how memory was measured, if it was not measured as the target runs."""
+    if not evidence.attention.cuda_graphs_off:
+        return []
+    return ["memory was measured with CUDA graphs off: the replay of a graph allocates nothing"]
 
 
 def relative(report: Report) -> Report:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from compile_doctor.analysis.attention.calls import AttentionCall, asked_backend
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.kernels import Kernel
+from compile_doctor.model.sizes import human
 
 FAR_BELOW = 0.5
 """A peak up to this share of the score matrix is far below it: the dense path needs more than three of them."""
@@ -140,7 +141,7 @@ def _bounded(
     site: AttentionCall, evidence: Evidence, smaller: list[AttentionCall], reasons: dict[str, str]
 ) -> tuple[bool | None, float | None]:
     if site.peak is None:
-        why = "the profiler recorded 0 bytes for it" if site.empty else evidence.attention.not_measured
+        why = _too_small(site) or evidence.attention.not_measured
         if not why and ("executed" in reasons or "lowered" in reasons):
             return None, None  # there is a reason already
         reasons["bounded"] = f"memory could not be measured: {why}" if why else "memory was not measured in this run"
@@ -161,8 +162,12 @@ def _bounded(
     if not site.memory_tells:
         return True, growth  # nothing to bound: the scores themselves are as small as the inputs
     far_below = site.peak <= FAR_BELOW * scores
+    # The rest of the graph or of a training step may need more than the scores, in many pieces: no piece of it holds them.
+    nothing_large = site.largest is not None and 0 < site.largest < NO_SCORES * scores
+    if nothing_large and (growth is None or growth < QUADRATIC):
+        return True, growth
     if growth is None:
-        if far_below or (site.peak < scores and site.largest is not None and site.largest < NO_SCORES * scores):
+        if far_below:
             return True, None
         reasons["bounded"] = (
             f"at {site.tokens:,} tokens what surrounds the attention needs as much memory as the scores would: "
@@ -176,6 +181,14 @@ def _bounded(
         return False, growth
     reasons["bounded"] = f"memory grows with the {growth:.1f}th power of the tokens, which decides nothing at this size"
     return None, growth
+
+
+def _too_small(site: AttentionCall) -> str:
+    if site.too_small is None:
+        return ""
+    if site.too_small <= 0 or site.output_bytes is None:
+        return "the profiler recorded 0 bytes for it"
+    return f"the profiler recorded {human(site.too_small)} for it, and its output alone is {human(site.output_bytes)}"
 
 
 def _growth(site: AttentionCall, smaller: list[AttentionCall]) -> float | None:

@@ -92,6 +92,8 @@ class MemoryPass:
 
     done: bool
     reason: str | None = None
+    cuda_graphs_off: bool = False
+    """Whether what was captured in CUDA graphs ran kernel by kernel: a replay allocates nothing."""
 
 
 @dataclass(frozen=True)
@@ -138,9 +140,7 @@ class SdpaChoice:
     error: str | None = None
 
 
-class NodeSeen(TypedDict):
-    """An attention call in a graph."""
-
+class _Node(TypedDict):
     api: Literal["flex_attention", "sdpa"]
     node: str
     stack: list[Frame]
@@ -148,6 +148,13 @@ class NodeSeen(TypedDict):
     output: TensorSeen | None
     cast_back: bool
     options: dict[str, Any]
+
+
+class NodeSeen(_Node, total=False):
+    """An attention call in a graph."""
+
+    autocast: str | None
+    """The dtype to which autocast casts there; None without autocast."""
 
 
 @dataclass(frozen=True)

@@ -51,12 +51,12 @@ def _measure(log: EventLog, observer: Observer, call: Callable[[], Any]) -> None
     measuring = MemoryPass(log, observer, devices.in_use())
     observer.window = measuring.window
     try:
-        with compat.trace_muted(), muted():
+        with compat.trace_muted(), muted(), compat.without_cuda_graphs() as graphs:
             # If no graph has attention, only the target's files mention it: most targets do not call it here.
             found = measuring.run(call) if observer.seen or measuring.any_called(call) else []
         for described in found:
             observer.sdpa.setdefault(repr(described), described)
-        log.write(schema.MemoryPass(done=True))
+        log.write(schema.MemoryPass(done=True, cuda_graphs_off=bool(graphs)))
     except Exception as error:  # the verdict then gives this as the reason why memory was not measured
         log.write(schema.MemoryPass(done=False, reason=f"{type(error).__name__}: {str(error)[:300]}"))
     finally:

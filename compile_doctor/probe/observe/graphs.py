@@ -45,7 +45,28 @@ _LAYOUT_ONLY = frozenset(
 
 def attention_nodes(graph_module: GraphModule) -> list[NodeSeen]:
     """The calls of flex_attention and scaled_dot_product_attention, in order, including sub-graphs (checkpointing)."""
-    return [_described(node, api) for node in _nodes(graph_module, set()) if (api := _api(node))]
+    found = []
+    casting: list[Node] = []
+    for node in _nodes(graph_module, set()):
+        name = getattr(node.target, "__name__", "") if node.op == "call_function" else ""
+        if name == "_enter_autocast":
+            casting.append(node)
+        elif name == "_exit_autocast" and casting:
+            casting.pop()
+        elif api := _api(node):
+            found.append(_described(node, api, casting))
+    return found
+
+
+def _autocast(casting: list[Node], device: str | None) -> str | None:
+    """The dtype to which autocast casts at this place: inside the graph, else around it while it is traced."""
+    for node in reversed(casting):
+        kind, dtype, enabled = (*node.args, None, None, None)[:3]
+        if kind == device:
+            return str(dtype).removeprefix("torch.") if enabled and dtype is not None else None
+    if device and torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        return str(torch.get_autocast_dtype(device)).removeprefix("torch.")
+    return None
 
 
 def _nodes(graph_module: GraphModule, seen: set[GraphModule]) -> Iterator[Node]:
@@ -99,18 +120,21 @@ def _api(node: Node) -> Literal["flex_attention", "sdpa"] | None:
     return "sdpa" if name.split(".")[0] == _SDPA else None
 
 
-def _described(node: Node, api: Literal["flex_attention", "sdpa"]) -> NodeSeen:
+def _described(node: Node, api: Literal["flex_attention", "sdpa"], casting: list[Node]) -> NodeSeen:
     names = ("query", "key", "value")
     inputs = dict(zip(names, node.args))
     inputs.update({name: node.kwargs[name] for name in names if name in node.kwargs})
     output = node.meta.get("example_value")
     output = output[0] if isinstance(output, (tuple, list)) else output
+    described = {name: _split_heads(node, _input(value)) for name, value in inputs.items()}
+    device = next((one["device"] for one in described.values() if one), None)
     return {
         "api": api,
         "node": node.name,
         "stack": stack_of(node),
-        "inputs": {name: _split_heads(node, _input(value)) for name, value in inputs.items()},
+        "inputs": described,
         "output": describe_tensor(output),
+        "autocast": _autocast(casting, device),
         "cast_back": _is_cast(node),
         "options": _options(node) if getattr(node.target, "__name__", "").split(".")[0] == _SDPA else {},
     }
