@@ -59,6 +59,7 @@ def whole_report() -> Report:
     place = Location("/work/project/model.py", 7, "Model.forward", "flex_attention(q, k, v)")
     step = Step(4096, False, 400, 300, 200, "dense (from growth)", "dense at the smaller sizes")
     values: dict[str, Any] = {"kernel": "cpp_fused_0", "backend": "inductor", "tokens": 4096, "dtype": "float32"}
+    values["implementation"] = "cpp"
     values |= {"q_shape": (1, 2, 4096, 64), "kv_shape": (1, 2, 4096, 64), "device": "cpu", "peak_bytes": 400}
     values |= {"dense_bytes": 300, "lowered": True, "executed": False, "bounded": False, "reason": "the dense path ran"}
     entry = AttentionEntry(place, "mine", "flex_attention", "dense", **values, reasons={"bounded": "x"}, ladder=(step,))

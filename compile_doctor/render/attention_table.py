@@ -81,6 +81,7 @@ def _why(entry: AttentionEntry) -> str:
 def _details(entry: AttentionEntry) -> str:
     known = {True: "yes", False: "no", None: "not known"}
     pieces = ", ".join(f"{name} {known[getattr(entry, name)]}" for name in ("lowered", "executed", "bounded"))
-    kernel = f" · kernel {entry.kernel}" if entry.kernel else ""
+    kernel = f" · {entry.implementation}" if entry.implementation else ""
+    kernel += f" · kernel {entry.kernel}" if entry.kernel else ""
     shape = f" · query {list(entry.q_shape)} {entry.dtype}" if entry.q_shape else ""
     return pieces + kernel + shape

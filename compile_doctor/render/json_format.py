@@ -141,6 +141,7 @@ def _attention(entry: AttentionEntry) -> report_document.Attention:
         verdict=entry.verdict,
         kernel=entry.kernel,
         backend=entry.backend,
+        implementation=entry.implementation,
         tokens=entry.tokens,
         q_shape=entry.q_shape,
         kv_shape=entry.kv_shape,

@@ -155,6 +155,8 @@ class Attention(Record):
     """The generated kernel; null if there is none."""
     backend: str | None
     """For `sdpa` the backend that ran, for `flex_attention` that of its graph; null if it is not known."""
+    implementation: str | None
+    """Which of torch's implementations computed it (`triton`, `flash-2`, `math`, …); null if that is not known."""
     tokens: Count | None
     """Keys at the largest size that ran; null if the shapes are not known."""
     q_shape: tuple[Count, ...] | None

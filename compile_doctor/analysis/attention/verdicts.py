@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from compile_doctor.analysis.attention.calls import AttentionCall, asked_backend
 from compile_doctor.model.evidence import Evidence
-from compile_doctor.model.kernels import Kernel
+from compile_doctor.model.kernels import Kernel, implementation
 from compile_doctor.model.sizes import human
 
 FAR_BELOW = 0.5
@@ -34,6 +34,8 @@ class Verdict:
     kernel: str | None
     backend: str | None
     reasons: Mapping[str, str] = field(default_factory=dict)
+    implementation: str | None = None
+    """Which of torch's implementations ran, by `kernels.FASTEST_FIRST`; None if that is not known."""
     growth: float | None = None
     """Exponent of the growth of the peak with tokens, between the two largest sizes."""
 
@@ -65,8 +67,16 @@ def judge(site: AttentionCall, evidence: Evidence, smaller: Iterable[AttentionCa
         kernel.name if kernel else None,
         _backend(site, kernel),
         reasons,
+        _implementation(site, kernel, verdict),
         growth,
     )
+
+
+def _implementation(site: AttentionCall, kernel: Kernel | None, verdict: str) -> str | None:
+    if verdict == "dense":
+        return "math" if site.api == "sdpa" else "dense"
+    ran = _backend(site, None) if site.api == "sdpa" else None
+    return implementation(site.api, kernel.backend if kernel else ran, site.kernels_ran)
 
 
 def _only_eager(site: AttentionCall) -> bool:
