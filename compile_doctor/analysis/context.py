@@ -13,6 +13,7 @@ from compile_doctor.analysis.attention.calls import place as place_of_call
 from compile_doctor.analysis.attention.growth import verdicts
 from compile_doctor.analysis.attention.input_errors import Refusal, explain
 from compile_doctor.analysis.attention.verdicts import Verdict
+from compile_doctor.analysis.attention.written import WrittenScores, written_scores
 from compile_doctor.analysis.graph_breaks.advice import advised, cause_at
 from compile_doctor.analysis.graph_breaks.causes import Cause, find_cause
 from compile_doctor.analysis.graph_breaks.follow_ons import fold_follow_ons
@@ -71,6 +72,11 @@ class AnalysisContext:
         self.evidence = evidence
         self.torch_root: str | None = evidence.environment.get("torch_root")
         self._roots = locations.user_roots(evidence.asked.cwd, evidence.asked.target, evidence.facts.search_path)
+
+    @cached_property
+    def written(self) -> tuple[WrittenScores, ...]:
+        """Attention whose scores are written out, without a call of SDPA or flex_attention."""
+        return written_scores(self.evidence)
 
     @cached_property
     def sites(self) -> tuple[BreakSite, ...]:

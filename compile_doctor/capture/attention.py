@@ -22,6 +22,7 @@ from compile_doctor.model.attention import (
     Tensor,
     Window,
     Wrapper,
+    Written,
 )
 
 _NAMES = ("query", "key", "value")
@@ -35,6 +36,12 @@ def read_graph(record: schema.GraphSeen) -> Graph:
         attention=tuple(_node(entry) for entry in record.attention),
         inlined=tuple(_compiled(entry) for entry in record.inlined),
         callers=tuple(record.callers),
+        written=tuple(
+            Written(
+                one["how"], tuple(one["nodes"]), tuple(one["stack"]), tuple(one["scores"]), one["inputs"], one["dtype"]
+            )
+            for one in record.written
+        ),
     )
 
 

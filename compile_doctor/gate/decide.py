@@ -50,6 +50,11 @@ def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, 
     if dense is not None and target.require_fused:
         place = f"{dense.location.file}:{dense.location.line}"
         worse.append(Change("attention", f"attention runs {dense.verdict} at {place} (require-fused)"))
+    by_hand = next((finding for finding in report.findings if finding.facts.dense), None)
+    if by_hand is not None and target.require_fused:
+        worse.append(
+            Change("attention", f"attention keeps every score: {by_hand.message.split(',')[0]} (require-fused)")
+        )
     if any(not change.waived for change in worse):
         first = next(change for change in worse if not change.waived)
         limits = target.require_fused or any(change.kind == "threshold" for change in worse)

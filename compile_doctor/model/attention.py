@@ -57,6 +57,21 @@ class CompiledFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """Attention in a graph whose scores are written out, not a call of SDPA or flex_attention."""
+
+    how: str
+    """`matmul` (softmax between two products), `weights` (MultiheadAttention), `fast-path` (TransformerEncoderLayer)."""
+    nodes: tuple[str, ...]
+    stack: tuple[Frame, ...]
+    scores: tuple[int, ...]
+    """(…, queries, keys)."""
+    inputs: int
+    """Elements of query, key and value together."""
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
     """A graph that contains attention, or a function that was compiled with other options."""
 
@@ -67,6 +82,7 @@ class Graph:
     inlined: tuple[CompiledFunction, ...]
     callers: tuple[Frame, ...] = ()
     """The callers of the compiled frame, outermost first."""
+    written: tuple[Written, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,8 @@ def exit_code(report: Report, fail_on: str) -> int:
     bad = [
         f for f in report.findings if fail_on != "never" and SEVERITIES.index(f.severity) <= SEVERITIES.index(fail_on)
     ]
-    if report.require_fused and any(entry.verdict in ("dense", "mixed") for entry in report.attention):
+    dense = any(entry.verdict in ("dense", "mixed") for entry in report.attention)
+    if report.require_fused and (dense or any(finding.facts.dense for finding in report.findings)):
         return 1
     if report.verdict == "inconclusive":
         return next((facts.exit_code for facts in outcomes if facts.exit_code), 3)
@@ -188,6 +189,8 @@ def _last_line(text: str) -> str:
 
 def _unproven(attention: tuple[AttentionEntry, ...], findings: tuple[Finding, ...]) -> str:
     """Why --require-fused is not met although nothing ran dense; empty if every call is proven to be fused."""
+    if any(finding.facts.dense for finding in findings):
+        return "Attention keeps every score: it is written out, and no fused kernel computes it (--require-fused)."
     if not attention:
         return "No attention call was seen, so nothing is proven to be fused (--require-fused)."
     unproven = next((one for one in attention if one.verdict != "fused"), None)

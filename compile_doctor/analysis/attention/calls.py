@@ -12,7 +12,7 @@ from compile_doctor.model.attention import AttentionNode, DenseCall, EagerSdpa, 
 from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.kernels import Kernel
-from compile_doctor.model.sizes import item_bytes
+from compile_doctor.model.sizes import are_large, item_bytes
 from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations
 
@@ -88,7 +88,7 @@ class AttentionCall:
         query, scores = self.query, self.dense_bytes
         if query is None or scores is None or len(query.shape) < 2 or query.shape[-2] == self.tokens:
             return True
-        return scores > 4 * sum(math.prod(one.shape) for one in self.inputs if one)
+        return are_large(scores, sum(math.prod(one.shape) for one in self.inputs if one))
 
     @property
     def query(self) -> Tensor | None:

@@ -24,6 +24,7 @@ from compile_doctor.capture.schema.attention import (
     SdpaChoice,
     SdpaRan,
     WrapperSeen,
+    WrittenSeen,
 )
 from compile_doctor.capture.schema.bench import Begun, Outcome, Plan, Timed
 from compile_doctor.capture.schema.files import CAPTURE, SEAL, Manifest, Member, RungListed, Seal
@@ -117,6 +118,7 @@ __all__ = [
     "Timed",
     "Usage",
     "WrapperSeen",
+    "WrittenSeen",
 ]
 
 EVENTS: dict[str, type] = {

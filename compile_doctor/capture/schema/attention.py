@@ -157,6 +157,21 @@ class NodeSeen(_Node, total=False):
     """The dtype to which autocast casts there; None without autocast."""
 
 
+class WrittenSeen(TypedDict):
+    """Attention whose scores are written out, not a call of SDPA or flex_attention."""
+
+    how: Literal["matmul", "weights", "fast-path"]
+    nodes: list[str]
+    """Its product, softmax and product, or its one call."""
+    stack: list[Frame]
+    scores: list[int]
+    """(…, queries, keys)."""
+    inputs: int
+    """Elements of query, key and value together."""
+    dtype: str
+    device: str
+
+
 @dataclass(frozen=True)
 class GraphSeen:
     """The `compile_doctor_graph` record in torch's trace."""
@@ -166,3 +181,4 @@ class GraphSeen:
     attention: Sequence[NodeSeen]
     inlined: Sequence[CompiledFunction]
     callers: Sequence[Frame] = ()
+    written: Sequence[WrittenSeen] = ()

@@ -47,7 +47,7 @@ def attention_nodes(graph_module: GraphModule) -> list[NodeSeen]:
     """The calls of flex_attention and scaled_dot_product_attention, in order, including sub-graphs (checkpointing)."""
     found = []
     casting: list[Node] = []
-    for node in _nodes(graph_module, set()):
+    for node in nodes(graph_module):
         name = getattr(node.target, "__name__", "") if node.op == "call_function" else ""
         if name == "_enter_autocast":
             casting.append(node)
@@ -69,13 +69,14 @@ def _autocast(casting: list[Node], device: str | None) -> str | None:
     return None
 
 
-def _nodes(graph_module: GraphModule, seen: set[GraphModule]) -> Iterator[Node]:
+def nodes(graph_module: GraphModule, seen: set[GraphModule] | None = None) -> Iterator[Node]:
     """The nodes in the order of running: those of a sub-graph at its first reference."""
+    seen = set() if seen is None else seen
     seen.add(graph_module)
     for node in graph_module.graph.nodes:
         inner = getattr(graph_module, node.target, None) if node.op in ("get_attr", "call_module") else None
         if isinstance(inner, GraphModule) and inner not in seen:
-            yield from _nodes(inner, seen)
+            yield from nodes(inner, seen)
         yield node
 
 
@@ -96,11 +97,11 @@ def describe_tensor(value: Any) -> TensorSeen | None:
         return None
     kind = getattr(value, "_cls", None) or type(value)
     try:
-        strides = [_int(size) for size in value.stride()]
+        strides = [size(one) for one in value.stride()]
     except RuntimeError:  # a subclass, or a layout, without strides
         strides = []
     return {
-        "shape": [_int(size) for size in value.shape],
+        "shape": [size(one) for one in value.shape],
         "strides": strides,
         "dtype": str(value.dtype).removeprefix("torch."),
         "device": value.device.type,
@@ -196,9 +197,9 @@ def _options(node: Node) -> dict[str, Any]:
     }
 
 
-def _int(size: Any) -> int:
+def size(value: Any) -> int:
     """A size as a number; for a symbolic one the value at tracing, -1 if unknown."""
-    if isinstance(size, int):
-        return size
-    hint = getattr(size.node, "hint", None)
+    if isinstance(value, int):
+        return value
+    hint = getattr(value.node, "hint", None)
     return int(hint) if hint is not None else -1
