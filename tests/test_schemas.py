@@ -21,6 +21,7 @@ from helpers import a_break, about, evidence
 from compile_doctor import schemas
 from compile_doctor.analysis.attention.entries import AttentionEntry
 from compile_doctor.analysis.attention.growth import Step
+from compile_doctor.analysis.cuda_graph_entries import CudaGraphEntry
 from compile_doctor.analysis.numerics.statuses import Judged
 from compile_doctor.bench import result as bench_result
 from compile_doctor.bench.run import OF_MODELS
@@ -83,6 +84,7 @@ def whole_report() -> Report:
         environment={"torch": "2.13.0", "threads": 2, "cuda": "13.0", "CXX": "g++"},
         findings=(finding,),
         attention=(entry,),
+        cuda_graphs=(CudaGraphEntry("0/0", place, "partly", 2, 1, 4, (("cpu ops", 3, place), ("unknown", 1, None))),),
         skipped_checks=(("CD202", "a bare trace"),),
         unknown_events={"artifact:new": 2},
         disagreements=("3 frames, 2 counted",),

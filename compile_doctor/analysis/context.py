@@ -14,6 +14,7 @@ from compile_doctor.analysis.attention.growth import verdicts
 from compile_doctor.analysis.attention.input_errors import Refusal, explain
 from compile_doctor.analysis.attention.verdicts import Verdict
 from compile_doctor.analysis.attention.written import WrittenScores, written_scores
+from compile_doctor.analysis.cuda_graphs import Captured, captured
 from compile_doctor.analysis.graph_breaks.advice import advised, cause_at
 from compile_doctor.analysis.graph_breaks.causes import Cause, find_cause
 from compile_doctor.analysis.graph_breaks.follow_ons import fold_follow_ons
@@ -72,6 +73,11 @@ class AnalysisContext:
         self.evidence = evidence
         self.torch_root: str | None = evidence.environment.get("torch_root")
         self._roots = locations.user_roots(evidence.asked.cwd, evidence.asked.target, evidence.facts.search_path)
+
+    @cached_property
+    def cuda_graphs(self) -> tuple[Captured, ...]:
+        """What became of each compiled graph under CUDA graphs; empty if nobody asked for them, or without such a device."""
+        return captured(self.evidence)
 
     @cached_property
     def written(self) -> tuple[WrittenScores, ...]:

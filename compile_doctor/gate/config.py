@@ -88,6 +88,7 @@ class GateTarget(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True
     numerics: Flag = False
     max_compile_seconds: Seconds | None = None
     max_peak_bytes: Positive | None = None
+    require_cudagraphs: Flag = False
 
 
 class _Table(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):

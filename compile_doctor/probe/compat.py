@@ -281,6 +281,39 @@ def without_cuda_graphs() -> Iterator[list[Any]]:
         manager._run = original
 
 
+def watch_cuda_graphs(saw: Callable[[str, str, str, int], None]) -> None:
+    """Calls saw(what, compile id, mode, function) when a function warms up, is recorded or is replayed (2.8 to 2.15)."""
+    trees = importlib.import_module(_CUDA_GRAPHS)
+
+    def told(what: str, method: Callable[..., Any], number: Callable[..., Any]) -> Callable[..., Any]:
+        def call(manager: Any, *args: Any) -> Any:
+            function = number(*args)
+            compile_id, mode = manager.id_to_compile_id.get(function), manager.id_to_mode.get(function)
+            saw(what, str(compile_id), getattr(mode, "name", str(mode)).lower(), function.id)
+            return method(manager, *args)
+
+        return call
+
+    def add(manager: Any, *args: Any, **kwargs: Any) -> Any:
+        known = set(manager.id_to_mode)
+        result = method(manager, *args, **kwargs)
+        for function in set(manager.id_to_mode) - known:  # also of one that torch then runs without a graph
+            mode = manager.id_to_mode[function]
+            saw(
+                "wrapped",
+                str(manager.id_to_compile_id.get(function)),
+                getattr(mode, "name", str(mode)).lower(),
+                function.id,
+            )
+        return result
+
+    manager = trees.CUDAGraphTreeManager
+    method, manager.add_function = manager.add_function, add
+    manager.run_eager = told("warm-up", manager.run_eager, lambda inputs, function: function)
+    manager.record_function = told("recording", manager.record_function, lambda inputs, function: function)
+    manager.execute_node = told("replay", manager.execute_node, lambda node, inputs: node.wrapped_function.id)
+
+
 def compiler_state() -> dict[str, Any]:
     """The settings that make compiled code run eagerly without a warning."""
     from torch._dynamo import config, eval_frame

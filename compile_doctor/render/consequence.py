@@ -102,6 +102,9 @@ def figures(report: Report) -> list[str]:
     found.append(_number(summary["recompiles"], "recompile"))
     if summary["frames_skipped"]:
         found.append(f"{_number(summary['frames_skipped'], 'frame')} skipped")
+    if report.cuda_graphs:
+        whole = sum(one.state == "captured" for one in report.cuda_graphs)
+        found.append(f"CUDA graphs: {whole} of {_number(len(report.cuda_graphs), 'graph')} captured")
     found.append(f"compile {summary['compile_seconds']:.1f} s")
     if "eager" in report.timings:
         found.append(f"eager control {report.timings['eager']:.1f} s")

@@ -181,6 +181,36 @@ class Attention(Record):
     """The sizes of `--tokens`, smallest first."""
 
 
+class CudaGraphReason(Record):
+    """Why something is not captured."""
+
+    text: str
+    """torch's words."""
+    count: Size
+    """Operators with this reason."""
+    location: Location | None
+    """The line that torch names; null if it names none."""
+
+
+class CudaGraph(Record):
+    """One compiled graph of a run that asked for CUDA graphs."""
+
+    compile_id: str
+    """torch's id of the compilation, such as `0/0`."""
+    location: Location
+    """The function that was compiled."""
+    state: Annotated[str, one_of("captured", "partly", "skipped", "not-recorded")]
+    """What became of it; `not-recorded`: it ran too seldom."""
+    functions: Count
+    """Parts that were wrapped, forward and backward."""
+    recordings: Count
+    """The most recordings of one part."""
+    replays: Count
+    """Replays of all parts."""
+    reasons: tuple[CudaGraphReason, ...]
+    """Why it is not captured whole."""
+
+
 class SkippedCheck(Record):
     """What could not be checked: never a pass."""
 
@@ -293,6 +323,8 @@ class Report(Record):
     """The findings, most important first."""
     attention: tuple[Attention, ...]
     """One entry for each line that called attention."""
+    cuda_graphs: tuple[CudaGraph, ...]
+    """One entry for each compiled graph of a run that asked for CUDA graphs on a device that has them."""
     skipped_checks: tuple[SkippedCheck, ...]
     """What could not be checked, and why."""
     unknown_events: Mapping[str, Size]

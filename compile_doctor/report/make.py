@@ -8,6 +8,7 @@ from typing import Any
 
 from compile_doctor.analysis.attention.entries import AttentionEntry, attention_entries
 from compile_doctor.analysis.context import AnalysisContext
+from compile_doctor.analysis.cuda_graph_entries import CudaGraphEntry, cuda_graph_entries
 from compile_doctor.analysis.graph_breaks.by_design import is_deliberate
 from compile_doctor.analysis.numerics.statuses import Judged, judged
 from compile_doctor.analysis.reconcile import disagreements
@@ -43,7 +44,10 @@ class Report:
     timings: Mapping[str, float]
     attention: tuple[AttentionEntry, ...]
     """One entry per line that called attention."""
+    cuda_graphs: tuple[CudaGraphEntry, ...]
+    """What became of each compiled graph under CUDA graphs; empty if nobody asked for them."""
     require_fused: bool
+    require_cudagraphs: bool
     unproven: str
     """Why this is not a pass although nothing bad was found: a check raised an error, or --require-fused is not met."""
     lost: tuple[str, ...]
@@ -81,6 +85,8 @@ def make_report(evidence: Evidence) -> Report:
     missing = proof.lacking(evidence, (entry.peak_bytes for entry in attention))
     verdict, reason = _verdict(evidence, findings, missing)
     unproven = _unproven(attention, findings) if evidence.asked.settings.require_fused else ""
+    if evidence.asked.settings.require_cudagraphs:
+        unproven = unproven or _uncaptured(seen)
     unproven = found.problem or unproven
     if verdict == "healthy" and unproven:
         verdict, reason = "inconclusive", unproven
@@ -103,7 +109,9 @@ def make_report(evidence: Evidence) -> Report:
         lost=proof.lost(evidence),
         missing=missing if missing and reason == _sentence(missing[0]) else proof.lost(evidence),
         damaged=bool(evidence.damage),
+        cuda_graphs=cuda_graph_entries(seen),
         require_fused=evidence.asked.settings.require_fused,
+        require_cudagraphs=evidence.asked.settings.require_cudagraphs,
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
         max_difference=None if evidence.facts.random or evidence.facts.doubt else evidence.max_difference,
         numerics=tuple(judged(evidence.comparisons)),
@@ -132,6 +140,8 @@ def exit_code(report: Report, fail_on: str) -> int:
     ]
     dense = any(entry.verdict in ("dense", "mixed") for entry in report.attention)
     if report.require_fused and (dense or any(finding.facts.dense for finding in report.findings)):
+        return 1
+    if report.require_cudagraphs and any(finding.facts.uncaptured for finding in report.findings):
         return 1
     if report.verdict == "inconclusive":
         return next((facts.exit_code for facts in outcomes if facts.exit_code), 3)
@@ -198,6 +208,20 @@ def _unproven(attention: tuple[AttentionEntry, ...], findings: tuple[Finding, ..
         return ""
     why = f": {unproven.reason}" if unproven and unproven.reason else ""
     return f"Attention is not proven to be fused (--require-fused){why}."
+
+
+def _uncaptured(seen: AnalysisContext) -> str:
+    """Why --require-cudagraphs is not met; empty if every graph is captured whole."""
+    if seen.evidence.cuda_graphs is None:
+        return "CUDA graphs need a CUDA device, and this run used none (--require-cudagraphs)."
+    if not seen.cuda_graphs:
+        return 'No graph was compiled for CUDA graphs: use --mode reduce-overhead, or mode="reduce-overhead" in the target (--require-cudagraphs).'
+    left = [one for one in seen.cuda_graphs if one.state != "captured"]
+    if not left:
+        return ""
+    few = all(one.state == "not-recorded" for one in left)
+    why = ": it ran too few times to be recorded; use --repeat 4" if few else ""
+    return f"{len(left)} of {len(seen.cuda_graphs)} graphs are not captured whole as CUDA graphs{why} (--require-cudagraphs)."
 
 
 def _settings(evidence: Evidence) -> dict[str, Any]:
@@ -292,10 +316,17 @@ def relative(report: Report) -> Report:
     def move_entry(entry: AttentionEntry) -> AttentionEntry:
         return replace(entry, location=replace(entry.location, file=short(entry.location.file)))
 
+    def move_graph(entry: CudaGraphEntry) -> CudaGraphEntry:
+        reasons = tuple(
+            (words, count, replace(at, file=short(at.file)) if at else None) for words, count, at in entry.reasons
+        )
+        return replace(entry, location=replace(entry.location, file=short(entry.location.file)), reasons=reasons)
+
     sources = {short(path): text for path, text in report.sources.items()}
     return replace(
         report,
         findings=tuple(move(finding) for finding in report.findings),
         attention=tuple(move_entry(entry) for entry in report.attention),
+        cuda_graphs=tuple(move_graph(entry) for entry in report.cuda_graphs),
         sources=sources,
     )

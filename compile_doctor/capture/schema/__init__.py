@@ -27,6 +27,7 @@ from compile_doctor.capture.schema.attention import (
     WrittenSeen,
 )
 from compile_doctor.capture.schema.bench import Begun, Outcome, Plan, Timed
+from compile_doctor.capture.schema.cuda_graphs import CudaGraphs
 from compile_doctor.capture.schema.files import CAPTURE, SEAL, Manifest, Member, RungListed, Seal
 from compile_doctor.capture.schema.run import (
     Bytecode,
@@ -59,6 +60,7 @@ from compile_doctor.capture.schema.run import (
 from compile_doctor.capture.schema.tensors import Inputs, Made, TensorSeen
 from compile_doctor.model.attention import DenseRefused
 from compile_doctor.model.comparisons import Comparison
+from compile_doctor.model.cuda_graphs import CudaGraphFunction
 
 __all__ = [
     "CAPTURE",
@@ -74,6 +76,8 @@ __all__ = [
     "CompiledFunction",
     "CompiledRun",
     "Counters",
+    "CudaGraphFunction",
+    "CudaGraphs",
     "Dense",
     "Difference",
     "DisabledCompiled",
@@ -155,6 +159,7 @@ EVENTS: dict[str, type] = {
     "mask-made": MaskMade,
     "memory": Memory,
     "memory-pass": MemoryPass,
+    "cuda-graphs": CudaGraphs,
     "memory-left": MemoryLeft,
     "float8-layers": Float8Layers,
     "disabled-compiled": DisabledCompiled,
