@@ -181,8 +181,17 @@ class AnalysisContext:
 
     @cached_property
     def refusal(self) -> Refusal | None:
-        """What attention refused, if that ended the compiled run."""
-        return explain(self.evidence, self.failure, self.torch_root)
+        """What attention refused, if that ended the compiled run; also if torch.compile stumbled over the same input before."""
+        if self.failure is None:
+            return None
+        eager = self.evidence.failure("eager")
+        return explain(self.evidence, self.failure, self.torch_root) or explain(self.evidence, eager, self.torch_root)
+
+    @cached_property
+    def refused_eagerly(self) -> Refusal | None:
+        """What attention refused in the eager control run only: the compiled run is then judged without a control."""
+        done = self.evidence.phases.get("compiled") == "done" and self.failure is None
+        return explain(self.evidence, self.evidence.failure("eager"), self.torch_root) if done else None
 
     @cached_property
     def failing_graph(self) -> Graph | None:

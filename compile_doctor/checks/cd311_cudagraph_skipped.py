@@ -51,6 +51,10 @@ class Model(torch.nn.Module):
         return torch.relu(x) * 2
 
 
+def build_model():
+    return Model()
+
+
 def example_inputs():
     return (torch.randn(64, 256),)
 """,
@@ -61,6 +65,10 @@ import torch
 class Model(torch.nn.Module):
     def forward(self, x):
         return torch.relu(x + 1.0) * 2
+
+
+def build_model():
+    return Model()
 
 
 def example_inputs():

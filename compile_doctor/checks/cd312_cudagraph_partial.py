@@ -56,6 +56,10 @@ class Model(torch.nn.Module):
         return self.second(y * scale.to(x.device))
 
 
+def build_model():
+    return Model()
+
+
 def example_inputs():
     return (torch.randn(64, 256),)
 """,
@@ -72,6 +76,10 @@ class Model(torch.nn.Module):
         y = self.first(x)
         scale = y.mean() + 1
         return self.second(y * scale)
+
+
+def build_model():
+    return Model()
 
 
 def example_inputs():

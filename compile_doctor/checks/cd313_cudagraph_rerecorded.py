@@ -52,19 +52,18 @@ class Model(torch.nn.Module):
         self.linear = torch.nn.Linear(256, 256)
         self.kept = []
 
+    @torch.compiler.disable
+    def moved(self):
+        self.kept.append(self.linear.weight.data)
+        self.linear.weight.data = self.linear.weight.data.clone()
+
     def forward(self, x):
+        self.moved()
         return torch.relu(self.linear(x))
 
 
-def moved(model, inputs):
-    model.kept.append(model.linear.weight.data)
-    model.linear.weight.data = model.linear.weight.data.clone()
-
-
 def build_model():
-    model = Model()
-    model.register_forward_pre_hook(moved)
-    return model
+    return Model()
 
 
 def example_inputs():
@@ -81,6 +80,10 @@ class Model(torch.nn.Module):
 
     def forward(self, x):
         return torch.relu(self.linear(x))
+
+
+def build_model():
+    return Model()
 
 
 def example_inputs():

@@ -76,6 +76,10 @@ class Model(torch.nn.Module):
         return self.mixed(self.linear(x)) * 2
 
 
+def build_model():
+    return Model()
+
+
 def example_inputs():
     return (torch.randn(64, 256),)
 """,
@@ -97,6 +101,10 @@ class Model(torch.nn.Module):
 
     def forward(self, x):
         return self.mixed(self.linear(x)) * 2
+
+
+def build_model():
+    return Model()
 
 
 def example_inputs():

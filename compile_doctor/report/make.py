@@ -82,7 +82,8 @@ def make_report(evidence: Evidence) -> Report:
     found = run_checks(all_checks(), seen, unusable())
     findings = found.findings
     attention = attention_entries(seen)
-    missing = proof.lacking(evidence, (entry.peak_bytes for entry in attention))
+    alone = seen.refused_eagerly
+    missing = proof.lacking(evidence, (entry.peak_bytes for entry in attention), without_control=alone is not None)
     verdict, reason = _verdict(evidence, findings, missing)
     unproven = _unproven(attention, findings) if evidence.asked.settings.require_fused else ""
     if evidence.asked.settings.require_cudagraphs:
@@ -115,7 +116,8 @@ def make_report(evidence: Evidence) -> Report:
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
         max_difference=None if evidence.facts.random or evidence.facts.doubt else evidence.max_difference,
         numerics=tuple(judged(evidence.comparisons)),
-        not_compared=_doubted(evidence)
+        not_compared=(f"no eager control: {alone.message}" if alone else None)
+        or _doubted(evidence)
         or evidence.facts.not_compared
         or (None if evidence.comparisons else _random(evidence)),
         bytecode=evidence.bytecode,
