@@ -82,8 +82,10 @@ def _judge(
     made = [(int(match[1]), int(match[2])) for log in logs if (match := _MADE.match(log.message))]
     partitions = (sum(one for one, _ in made), sum(one for _, one in made)) if made else None
     if any(one.recordings for one in functions):
-        # A graph without a cut is one function for each direction.
-        cut = len(functions) > len({one.mode for one in functions})
+        # Without torch's log (before 2.11, or code from the cache): a graph that is not cut is one function for each
+        # direction, if its shapes are static. With dynamic shapes there is one for each size.
+        static = compilation.frame_compile_id == 0 and not evidence.asked.settings.dynamic
+        cut = static and partitions is None and len(functions) > len({one.mode for one in functions})
         state = "partly" if reasons or cut else "captured"
     elif functions and not any(_SKIPPED.search(log.message) for log in (*logs, *late)):
         state = "not-recorded"

@@ -14,8 +14,8 @@ from compile_doctor.model.findings import Finding
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
     tokens, required = seen.evidence.asked.settings.tokens, seen.evidence.asked.settings.require_fused
-    if (not tokens and not required) or seen.failure is not None:
-        return  # a run that raised has its own finding
+    if not tokens and not required:
+        return
     if not _grows(seen):
         ran = [rung.tokens for rung in seen.evidence.rungs if rung.evidence is not None]
         for verdict in seen.attention:

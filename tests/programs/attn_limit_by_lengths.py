@@ -2,10 +2,10 @@
 
 Truth: each length is a new graph, until the limit; from then on it runs dense. The mask_mod is one global function.
 """
-# summary graphs=2 recompiles=1 verdict=unhealthy exit=1
+# summary graphs=2 recompiles=1 verdict=unhealthy exit=1 [>=2.9]
 # backend inductor
 # option --as-is
-# says CD301: Remove what made its frame compile again: dimension
+# says CD301: Remove what made its frame compile again: dimension [>=2.9]
 # never CD301: mask_mod
 import torch
 from torch import nn
@@ -17,7 +17,7 @@ fast = torch.compile(flex_attention, dynamic=False)
 
 class Layer(nn.Module):
     def forward(self, q, k, v):
-        return fast(q, k, v)  # expect CD301 limit; expect CD202 lengths; expect CD201 lengths; attention mixed
+        return fast(q, k, v)  # expect CD301 limit [>=2.9]; expect CD202 lengths [>=2.9]; expect CD201 lengths [>=2.9]; attention mixed [>=2.9]; expect CD106 openmp [<2.9]; attention unverified [<2.9]
 
 
 def build_model():

@@ -1,9 +1,9 @@
 """A compiled flex_attention without a BlockMask, inside selective activation checkpointing (torchtitan#1631).
 
-Truth: the kernel runs, but on a CPU without a BlockMask it takes memory for all pairs. The dispatch mode of the checkpoint
-must not hide that memory.
+Truth: the kernel takes memory for all pairs there; the dispatch mode of the checkpoint must not hide it.
 """
-# summary graph_breaks=0 graphs=1 verdict=unhealthy exit=1
+# summary graph_breaks=0 graphs=1 verdict=unhealthy exit=1 [>=2.10]
+# expect CD105 checkpoint-is-disabled [<2.10]
 # backend inductor
 # option --grad --as-is --tokens 2048
 import functools
@@ -33,7 +33,7 @@ class Layer(nn.Module):
     def forward(self, x):
         q, k, v = self.project(x).unflatten(-1, (3, 2, 32)).permute(2, 0, 3, 1, 4).contiguous()
         q, k, v = q.detach(), k.detach(), v.detach()  # a CPU has no backward of it
-        y = fast(q, k, v, score_mod=distance)  # expect CD502 all-pairs; attention unverified
+        y = fast(q, k, v, score_mod=distance)  # expect CD502 all-pairs [>=2.10]; expect CD301 in-disabled [<2.10]; attention unverified [>=2.10]; attention dense [<2.10]
         return x + y.transpose(1, 2).flatten(2)
 
 
