@@ -6,19 +6,21 @@ Torch's reason states the operator. The line has the user's own expressions, and
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from compile_doctor.source.branches import branches, grouped
 from compile_doctor.source.constants import constant_buffer
+from compile_doctor.source.conversion import Conversion, is_read
 from compile_doctor.source.value_uses import Tree, Use, called, tree_of, uses_of, values_of
+from compile_doctor.source.values import MASK, NUMBER, TENSOR, elements, is_tensor, kind_of
 
 LONGEST = 160
 """Characters of an expression that a fix quotes."""
 _CONVERSIONS = {"int": "{}.long()", "float": "{}", "complex": "{}", "round": "{}.round()", "bool": "{}.bool()"}
 _ATTENTION = ("attention", "flash_attn", "softmax", "attend")
-_IN_TORCH = frozenset({"sqrt", "exp", "log", "log2", "log10", "floor", "ceil", "sin", "cos", "tanh", "isnan", "isinf"})
 _RANDOM = {"numpy-random": ("numpy.random.",), "python-random": ("random.",)}
 
 
@@ -85,9 +87,48 @@ def _reading(tree: Tree, statement: ast.stmt, node: ast.expr, kind: str) -> Read
     words = {**_common(tree, statement, node, use), **found}
     words |= _of_use(tree, node, use, words) if use is not None else {}
     words |= constant_buffer(tree, node) or {}
-    words["only"] = "yes" if len({one.kind for one in uses}) == 1 and use and use.node is not node else ""
-    short = {name: word for name, word in words.items() if word and len(word) <= LONGEST}
+    if isinstance(node, ast.Call) and kind in ("item", "int", "float", "round", "math"):
+        words |= _converted(tree, statement, node)
+    short = {name: word for name, word in words.items() if word and (len(word) <= LONGEST or name == "converted")}
     return Reading(kind, use.kind if use else "", short)
+
+
+def _converted(tree: Tree, statement: ast.stmt, node: ast.Call) -> dict[str, str]:
+    """`converted`: the user's code without the read; `traced`: torch can trace the number as a symbol instead."""
+    reads = _reads(tree, statement, node)
+    attempt = Conversion(tree, statement)
+    words = {"converted": attempt.lines() if attempt.convert(reads) else ""}
+    around = tree.around(node, ast.ClassDef)
+    bases = [tree.names.of(base) for base in around.bases] if isinstance(around, ast.ClassDef) else []
+    may = is_read(node) and not any(base.endswith("autograd.Function") for base in bases)
+    words["traced"] = "yes" if may and Conversion(tree, statement, symbol=True).convert(reads) else ""
+    return words
+
+
+def _reads(tree: Tree, statement: ast.stmt, node: ast.Call) -> list[ast.expr]:
+    """The expressions of the statement from which a number is read: each of them would break the graph."""
+    calls = [one for one in _expressions(statement) if isinstance(one, ast.Call)]
+    found: list[ast.expr] = [one for one in calls if one is node or (is_read(one) and _is_of_tensor(tree, one))]
+    found = [_implied(one) if isinstance(one, ast.Call) and not is_read(one) else one for one in found]
+    inner = {inside for one in found for inside in ast.walk(one) if inside is not one}
+    return [one for one in found if one not in inner]
+
+
+def _implied(call: ast.Call) -> ast.expr:
+    """`t` of `round(t)` and `math.sqrt(t)`, which read it."""
+    return call.args[0] if call.args else call
+
+
+def _is_of_tensor(tree: Tree, call: ast.Call) -> bool:
+    return called(call) == "item" or (bool(call.args) and is_tensor(tree, call.args[0]))
+
+
+def _math(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
+    """`math.sqrt(t)` of a tensor, which Python turns into a number."""
+    if not isinstance(node, ast.Call) or not tree.names.of(node.func).startswith("math."):
+        return None
+    value = node.args[0] if len(node.args) == 1 else None
+    return {"tensor": tree.source(value)} if value is not None and is_tensor(tree, value) else None
 
 
 def _common(tree: Tree, statement: ast.stmt, node: ast.expr, use: Use | None) -> dict[str, str]:
@@ -97,7 +138,11 @@ def _common(tree: Tree, statement: ast.stmt, node: ast.expr, use: Use | None) ->
     if use is not None:
         words["in"] = tree.source(use.node) if isinstance(use.node, ast.expr) else tree.head(use.node)
         words["container"] = tree.source(use.container) if use.container is not None else ""
-        words["limited"] = words["in"].replace(words["call"], "limit")
+        kinds = {kind_of(tree, one) for one in elements(tree, use.container)} if use.container is not None else set()
+        if kinds == {NUMBER}:
+            words["numbers"] = words["container"]
+        elif kinds and kinds <= {TENSOR, MASK}:
+            words["tensors"] = words["container"]
     return words
 
 
@@ -115,30 +160,22 @@ def _of_use(tree: Tree, node: ast.expr, use: Use, words: Mapping[str, str]) -> d
         causal = "causal" in inside and "causal=False" not in inside
         found["rule"] = "(document[i] == document[j]) & (i >= j)" if causal else "document[i] == document[j]"
         tensor = words.get("tensor", "")
-        boundaries = tensor.removesuffix("[:-1]").removesuffix("[1:]")
-        pairs = boundaries != tensor or any(word in inside for word in ("pairwise(", "zip("))
-        found["boundaries" if pairs else "lengths"] = boundaries
+        found |= _packed_parts(tensor, inside, use.node)
         return {name: text.replace(words["call"], tensor) for name, text in found.items()}
-    if use.kind == "element" and isinstance(use.node, ast.Subscript):
-        return _selected(tree, use.node, words)
-    if use.kind == "math" and isinstance(use.node, ast.Call) and called(use.node) in _IN_TORCH:
-        better = f"torch.{called(use.node)}({words.get('tensor', '')})"
-        return {"torch-math": words["line"].replace(tree.source(use.node), better)}
     return {}
 
 
-def _selected(tree: Tree, node: ast.Subscript, words: Mapping[str, str]) -> dict[str, str]:
-    """`x[:, n.item()]` as an index of one element, which needs no value: `x[:, n.reshape(1)].squeeze(1)`."""
-    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-    index = [tree.source(part) for part in parts]
-    if words["call"] not in index or not isinstance(node.ctx, ast.Load):
+def _packed_parts(tensor: str, loop: str, node: ast.Subscript) -> dict[str, str]:
+    """`boundaries` of parts (`cu[:-1]` with `cu[1:]`) or their `lengths`, if the loop shows which of the two they are."""
+    boundaries = tensor.removesuffix("[:-1]").removesuffix("[1:]")
+    shifted = re.search(r"zip\(([\w.]+)(?:\[:-1\])?(?:\.\w+\(\))?, \1\[1:\]", loop)
+    if (boundaries != tensor and f"{boundaries}[1:]" in loop) or shifted or "pairwise(" in loop:
+        return {"boundaries": boundaries}
+    part = next((one for one in ast.walk(node.slice) if isinstance(one, ast.Slice)), None)
+    if part is None or part.upper is None or "zip(" in loop:
         return {}
-    dim = index.index(words["call"])
-    if not all(isinstance(part, ast.Slice) for part in parts[:dim]):
-        return {}
-    index[dim] = f"{words.get('tensor', '')}.reshape(1)"
-    text = f"{tree.source(node.value)}[{', '.join(index)}].squeeze({dim})"
-    return {"selected": words["line"].replace(tree.source(node), text)}
+    ends = isinstance(part.upper, ast.Name) if part.lower is None else isinstance(part.upper, ast.BinOp)
+    return {"lengths": tensor} if ends and loop else {}
 
 
 def _plain(tree: Tree, node: ast.expr, instead: ast.expr, wrap: str = "{}") -> dict[str, str]:
@@ -299,6 +336,7 @@ _FINDERS: Mapping[str, Callable[[Tree, ast.expr, str], dict[str, str] | None]] =
     "tolist": _method,
     "item": _method,
     **dict.fromkeys(_CONVERSIONS, _conversion),
+    "math": _math,
     "slice": _slice,
     "packed": _packed,
     "mask": _mask,
