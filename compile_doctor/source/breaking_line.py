@@ -11,17 +11,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from compile_doctor.source import draws
 from compile_doctor.source.branches import branches, grouped
 from compile_doctor.source.constants import constant_buffer
 from compile_doctor.source.conversion import Conversion, is_read
+from compile_doctor.source.rewriting import rewritten
 from compile_doctor.source.value_uses import Tree, Use, called, tree_of, uses_of, values_of
-from compile_doctor.source.values import MASK, NUMBER, TENSOR, elements, is_tensor, kind_of
+from compile_doctor.source.values import MASK, NUMBER, TENSOR, elements, has_shape_of, is_tensor, kind_of
 
 LONGEST = 160
 """Characters of an expression that a fix quotes."""
 _CONVERSIONS = {"int": "{}.long()", "float": "{}", "complex": "{}", "round": "{}.round()", "bool": "{}.bool()"}
 _ATTENTION = ("attention", "flash_attn", "softmax", "attend")
-_RANDOM = {"numpy-random": ("numpy.random.",), "python-random": ("random.",)}
 
 
 @dataclass(frozen=True)
@@ -258,11 +259,22 @@ def _mask(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
     words["mask-value"] = grouped(words["mask"], node.slice)
     parent = tree.parents.get(node)
     reduction = tree.parents.get(parent) if isinstance(parent, ast.Attribute) else None
-    if isinstance(parent, ast.Attribute) and isinstance(reduction, ast.Call) and not reduction.args:
-        words |= {f"reduced-{parent.attr}": tree.source(reduction)}
+    if isinstance(reduction, ast.Call):
+        words |= _reduced(tree, node.value, node.slice, reduction)
+        words |= {f"reduced-{called(reduction)}": tree.source(reduction)} if not reduction.args else {}
     if isinstance(parent, ast.Assign) and kind == "mask-store":
         words |= {"stored": words["tensor"], "value": tree.source(parent.value).replace(f"[{words['mask']}]", "")}
     return {**words, **_counted(tree, node, words["mask-value"])}
+
+
+def _reduced(tree: Tree, tensor: ast.expr, mask: ast.expr, call: ast.Call) -> dict[str, str]:
+    """The statement with a sum or mean over all elements of the mask, if the mask visibly has the shape of the tensor."""
+    statement = tree.around(call, ast.stmt)
+    if call.args or call.keywords or statement is None or not has_shape_of(tree, mask, tensor):
+        return {}
+    total = f"torch.where({tree.source(mask)}, {tree.source(tensor)}, 0).sum()"
+    written = {"sum": total, "mean": f"({total} / {grouped(tree.source(mask), mask)}.sum())"}.get(called(call))
+    return {"masked": rewritten(tree, statement, {call: written})} if written else {}
 
 
 def _packed(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
@@ -288,11 +300,17 @@ def _counted(tree: Tree, node: ast.expr, of: str) -> dict[str, str]:
 
 
 def _random(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
-    if isinstance(node, ast.Call):
-        name = tree.names.of(node.func)
-        if name.startswith(_RANDOM[kind]):
-            return {"function": tree.source(node.func), f"draws-{called(node)}": "yes", **arguments(tree, node)}
-    return None
+    if not isinstance(node, ast.Call) or not draws.is_draw(tree, node, kind):
+        return None
+    words = {"function": tree.source(node.func), f"draws-{called(node)}": "yes", **arguments(tree, node)}
+    statement = tree.around(node, ast.stmt)
+    drawn = draws.by_torch(tree, node, kind)
+    whole = draws.array_by_torch(tree, node)
+    if isinstance(statement, ast.stmt) and (drawn or whole):
+        attempt = Conversion(tree, statement)
+        if attempt.put(*(whole or (node, drawn)), is_number=whole is None):
+            words["converted"] = attempt.lines()
+    return words
 
 
 def arguments(tree: Tree, call: ast.Call) -> dict[str, str]:
@@ -326,10 +344,48 @@ def _other_call(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
     method = subject is not None and words.get("arg0") == tree.source(subject)
     of = grouped(words["arg0"], subject) if subject is not None and method else words.get("arg0", "")
     words |= _counted(tree, node, of)
+    words |= _sorted(tree, node) if name in ("sorted", "max", "min") else {}
+    attribute = tree.parents.get(node)
+    reduction = tree.parents.get(attribute) if isinstance(attribute, ast.Attribute) else None
+    if name == "masked_select" and isinstance(reduction, ast.Call):
+        parts = [subject, *node.args] if method and subject is not None else list(node.args)
+        words |= _reduced(tree, parts[-2], parts[-1], reduction) if len(parts) == 2 else {}
     inner = node.args[0] if node.args else None
     if isinstance(inner, ast.Call) and called(inner) == "items" and isinstance(inner.func, ast.Attribute):
         words["items-of"] = tree.source(inner.func.value)
     return words
+
+
+def _sorted(tree: Tree, call: ast.Call) -> dict[str, str]:
+    """`sorted(rows, key=lambda row: row.norm())`, max and min, of a list of tensors."""
+    statement = tree.around(call, ast.stmt)
+    given = {one.arg: one.value for one in call.keywords}
+    if (
+        not isinstance(call.func, ast.Name)
+        or len(call.args) != 1
+        or statement is None
+        or set(given) - {"key", "reverse"}
+    ):
+        return {}
+    reverse = given.get("reverse", ast.Constant(False))
+    if not isinstance(reverse, ast.Constant):
+        return {}
+    kinds = {kind_of(tree, one) for one in elements(tree, call.args[0])}
+    if not kinds or not kinds <= {TENSOR, MASK}:
+        return {}
+    items, key = tree.source(call.args[0]), given.get("key")
+    stacked = f"torch.stack(tuple({items}))"
+    if isinstance(key, ast.Lambda):
+        keys = f"torch.stack([{tree.source(key.body)} for {tree.source(key.args)} in {items}])"
+    else:
+        keys = f"torch.stack([{tree.source(key)}(each) for each in {items}])" if key is not None else stacked
+    order = f"argsort(descending={bool(reverse.value)}, stable=True)"
+    text = f"list({stacked}[{keys}.{order}].unbind(0))"
+    if call.func.id != "sorted":
+        text = f"{stacked}[{keys}.arg{call.func.id}().reshape(1)][0]"
+    return {
+        "converted": f"{rewritten(tree, statement, {call: text})}    # the elements need one shape, and the keys one number each"
+    }
 
 
 _FINDERS: Mapping[str, Callable[[Tree, ast.expr, str], dict[str, str] | None]] = {
@@ -341,5 +397,5 @@ _FINDERS: Mapping[str, Callable[[Tree, ast.expr, str], dict[str, str] | None]] =
     "packed": _packed,
     "mask": _mask,
     "mask-store": _mask,
-    **dict.fromkeys(_RANDOM, _random),
+    **dict.fromkeys(draws.MODULES, _random),
 }

@@ -56,7 +56,7 @@ def on_device(tree: Tree, test: ast.expr, text: Text) -> str:
     """The condition as a tensor of truth values; empty if it cannot be one, or might decide otherwise."""
     if isinstance(test, ast.BoolOp):
         parts = [on_device(tree, one, text) if is_truth(tree, one) or _is_logic(one) else "" for one in test.values]
-        if not all(parts) or any(_guards(one) for one in test.values):
+        if not all(parts) or any(_guards(one) for one in test.values[:-1]):
             return ""
         mark = " & " if isinstance(test.op, ast.And) else " | "
         return mark.join(part if is_one(one) else f"({part})" for part, one in zip(parts, test.values, strict=True))

@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass, field
 
 from compile_doctor.source import conditions
-from compile_doctor.source.rewriting import changed_lines, rewritten
+from compile_doctor.source.rewriting import changed_lines, rewritten, statement_of
 from compile_doctor.source.value_uses import Tree, called, values_of
 from compile_doctor.source.values import (
     DICT,
@@ -130,20 +130,19 @@ class Conversion:
     symbol: bool = False
     """Whether torch shall trace the number as a symbol (capture_scalar_outputs): then sizes take it, and no decision does."""
     edits: dict[ast.AST, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: dict[ast.AST, str] = field(default_factory=dict)
     _followed: set[ast.AST] = field(default_factory=set)
+    _decided: set[ast.AST] = field(default_factory=set)
     _copy: bool = False
     """Whether something keeps the value for later, or changes it."""
+    _unsure: bool = False
+    """Whether something may have made a tensor of the number before."""
     _calculates: bool = False
     """Whether the value goes into something that has a gradient."""
 
     def lines(self) -> str:
         """The statements that change, in the user's own words."""
-        found = changed_lines(self.tree, self.statement, self.edits)
-        note = "; ".join(dict.fromkeys(self.notes))
-        if note and found:
-            found[0] += f" ({note})" if "    # line " in found[0] else f"    # {note}"
-        return "\n".join(found)
+        return "\n".join(changed_lines(self.tree, self.statement, self.edits, self.notes))
 
     def convert(self, reads: list[ast.expr]) -> bool:
         """Whether tensors can take the place of the numbers that these expressions read, or are read as."""
@@ -153,11 +152,17 @@ class Conversion:
             self.edits.clear()
             self.notes.clear()
             self._followed.clear()
+            self._decided.clear()
             for read in reads:
                 self.edits[read] = self._tensor_of(read)
             if not all(self.value(read) for read in reads):
                 return False
         return True
+
+    def put(self, node: ast.expr, text: str, *, is_number: bool) -> bool:
+        """Whether other code can take the place of an expression: a 0-d tensor instead of a number, or one tensor for another."""
+        self.edits[node] = text
+        return not is_number or self.value(node)
 
     def decide(self, test: ast.expr) -> bool:
         """Whether the decision about a tensor can be made on the device."""
@@ -237,6 +242,7 @@ class Conversion:
             return False
         if kind == TEXT:
             return self._shown(parent)
+        self._unsure |= not kind and not is_tensor(self.tree, other)
         return is_tensor(self.tree, other) or self.value(parent)
 
     def _argument(self, call: ast.Call, node: ast.expr, keyword: str) -> bool:
@@ -266,12 +272,14 @@ class Conversion:
         if call.keywords or not call.args:
             return False
         if name in ("max", "min"):
-            return len(call.args) > 1 and self.value(call)
+            return len(call.args) > 1 and (self._has_tensor(call, node) or self.value(call))
         if name == "bool":
             return self._tested(node)
         if name == "pow" and len(call.args) == 2:
             base, power = (self._text(one) for one in call.args)
             self.edits[call] = f"(({base}) ** ({power}))"
+            if self._has_tensor(call, node):
+                return True
         elif name == "round" and len(call.args) == 2 and isinstance(call.args[1], ast.Constant):
             self.edits[call] = f"torch.round({text}, decimals={self._text(call.args[1])})"
         elif name in ("int", "float", "round") and len(call.args) == 1:
@@ -280,6 +288,10 @@ class Conversion:
         elif name != "abs":
             return False
         return self.value(call)
+
+    def _has_tensor(self, call: ast.Call, node: ast.expr) -> bool:
+        """Whether another argument was a tensor before, and so was the result."""
+        return any(is_tensor(self.tree, one) for one in call.args if one is not node)
 
     def _of_math(self, call: ast.Call, name: str) -> bool:
         texts = [self._text(one) for one in call.args]
@@ -330,7 +342,7 @@ class Conversion:
         reads = (one for one in ast.walk(self.tree.root) if isinstance(one, ast.Attribute) and one.attr == target.attr)
         if any(isinstance(one.ctx, ast.Load) for one in reads):
             return False
-        return self._leaves(f"{rewritten(self.tree, target, {})} is a tensor then; .item() where it is read")
+        return self._leaves(parent, f"{rewritten(self.tree, target, {})} is a tensor then; .item() where it is read")
 
     def _name(self, target: ast.Name) -> bool:
         scope = self.tree.scope(target)
@@ -355,7 +367,7 @@ class Conversion:
         passed = (one for one in ast.walk(self.tree.root) if isinstance(one, (ast.Name, ast.Attribute)))
         if any(isinstance(one.ctx, ast.Load) and _last(one) == name for one in passed) and name != "forward":
             return False
-        return self._leaves("and .item() in the caller")
+        return self._leaves(parent, "" if self._unsure else "and .item() in the caller")
 
     def _collected(self, parent: ast.Dict) -> bool:
         around = self.tree.parents.get(parent)
@@ -387,20 +399,26 @@ class Conversion:
         if not name or any(not _is_append(self.tree, one) for one in reads):
             return False
         return isinstance(self.tree.parents.get(call), ast.Expr) and self._leaves(
-            f"{rewritten(self.tree, container, {})} has tensors then; .item() where they are read"
+            call, f"{rewritten(self.tree, container, {})} has tensors then; .item() where they are read"
         )
 
-    def _leaves(self, note: str) -> bool:
-        self.notes.append(note)
-        self._copy = self._calculates = True
+    def _leaves(self, node: ast.AST, note: str) -> bool:
+        self._note(node, note)
+        self._copy |= not self._unsure
+        self._calculates = True
         return True
 
     # ------------------------------------------------------------ indices, bounds, texts, decisions
 
     def _index(self, node: ast.Subscript, index: ast.expr) -> bool:
         """An element of a tensor, of a tuple of numbers or tensors, or the call of one of several modules."""
-        if self.symbol or not isinstance(node.ctx, ast.Load) or is_truth(self.tree, index):
+        if self.symbol or is_truth(self.tree, index):
             return False
+        if isinstance(node.ctx, ast.Store):
+            self.edits[index] = (
+                f"{self._text(index) if conditions.is_one(index) else f'({self._text(index)})'}.reshape(1)"
+            )
+            return index is node.slice and is_tensor(self.tree, node.value)
         container = node.value
         kind, inside = kind_of(self.tree, container), self._text(container)
         if is_tensor(self.tree, container):
@@ -411,11 +429,11 @@ class Conversion:
         one = text if conditions.is_one(index) and "." not in text[-1:] else f"({text})"
         kinds = {kind_of(self.tree, element) for element in elements(self.tree, container)}
         if kind == SEQUENCE and kinds == {NUMBER}:
-            self.edits[node] = f"torch.tensor({inside}, device={one}.device)[{text}]"
+            self.edits[node] = f"torch.tensor({inside}, device={one}.device)[{one}.reshape(1)][0]"
             return self.value(node)
         if kind == SEQUENCE and kinds and kinds <= {TENSOR, MASK}:
             self.edits[node] = f"torch.stack(tuple({inside}))[{one}.reshape(1)][0]"
-            self.notes.append("the elements need one shape")
+            self._note(node, "the elements need one shape")
             return True
         call = self.tree.parents.get(node)
         if not isinstance(call, ast.Call) or call.func is not node:
@@ -423,7 +441,7 @@ class Conversion:
         if kind == MODULES or (kind == SEQUENCE and kinds == {FUNCTION}):
             arguments = self.tree.source(call)[len(self.tree.source(node)) :]
             self.edits[call] = f"torch.stack([each{arguments} for each in {inside}])[{one}.reshape(1)][0]"
-            self.notes.append("computes all of them, and the results need one shape")
+            self._note(call, "computes all of them, and the results need one shape")
             return True
         return False
 
@@ -454,7 +472,7 @@ class Conversion:
         if not conditions.is_one(node.value) or isinstance(node.value, ast.Call):
             return False
         self.edits[part] = f"{self._text(part.lower)} + torch.arange({length}, device={subject}.device)"
-        self.notes.append("the positions must exist")
+        self._note(node, "the positions must exist")
         self._followed |= {one for one in ast.walk(part) if isinstance(one, ast.expr)}
         return True
 
@@ -514,9 +532,9 @@ class Conversion:
             isinstance(parent, ast.Call) and called(parent) == "bool" and isinstance(parent.func, ast.Name)
         ):
             top = parent
-        if top in self._followed and top is not node:
+        if top in self._decided:
             return True
-        self._followed.add(top)
+        self._decided.add(top)
         condition = conditions.on_device(self.tree, top, self._text)
         if not condition or (self.symbol and not _is_traced_assert(parent)):
             return False
@@ -527,7 +545,7 @@ class Conversion:
             if not conditions.are_values(self.tree, parent.body, parent.orelse):
                 return False
             self.edits[parent] = f"torch.where({condition}, {self._text(parent.body)}, {self._text(parent.orelse)})"
-            self._note(conditions.sides_note(self.tree, parent.body, parent.orelse))
+            self._note(parent, conditions.sides_note(self.tree, parent.body, parent.orelse))
             return is_tensor(self.tree, parent) or self.value(parent)
         if isinstance(parent, ast.If) and top is parent.test:
             return self._branch(parent, condition)
@@ -542,13 +560,17 @@ class Conversion:
             return False
         text, target, note = chosen
         self.edits[statement] = text
-        self._note(note)
+        self._note(statement, note)
         return target is None or is_tensor(self.tree, target) or self._name(target)
 
     # ------------------------------------------------------------ the source
 
-    def _note(self, note: str) -> None:
-        self.notes += [note] if note else []
+    def _note(self, node: ast.AST, note: str) -> None:
+        """What has to be known about the statement around a node."""
+        at = statement_of(self.tree, node)
+        if not note:
+            return
+        self.notes[at] = "; ".join(dict.fromkeys(filter(None, [*self.notes.get(at, "").split("; "), note])))
 
     def _text(self, node: ast.AST) -> str:
         return rewritten(self.tree, node, self.edits)

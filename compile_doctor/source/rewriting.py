@@ -25,22 +25,23 @@ def rewritten(tree: Tree, node: ast.AST, edits: Mapping[ast.AST, str]) -> str:
     return found
 
 
-def changed_lines(tree: Tree, first: ast.stmt, edits: Mapping[ast.AST, str]) -> list[str]:
-    """The statements that change, first the one at the finding's line; each other with its number."""
-    changed = {_statement(tree, node) for node in edits} - {first}
-    lines = rewritten(tree, first, edits).splitlines() if any(_within(tree, node, first) for node in edits) else []
-    for statement in sorted(changed, key=lambda one: getattr(one, "lineno", 0)):
+def changed_lines(tree: Tree, first: ast.stmt, edits: Mapping[ast.AST, str], notes: Mapping[ast.AST, str]) -> list[str]:
+    """The statements that change, first the one at the finding's line; each other with its number, and all with their notes."""
+    changed = {statement_of(tree, node) for node in edits}
+    elsewhere = [note for statement, note in notes.items() if statement not in changed]
+    lines: list[str] = []
+    for statement in sorted(changed, key=lambda one: (one is not first, getattr(one, "lineno", 0))):
         head, *more = rewritten(tree, statement, edits).splitlines()
-        lines += [f"{head}    # line {getattr(statement, 'lineno', 0)}", *more]
+        number = "" if statement is first else f"line {getattr(statement, 'lineno', 0)}"
+        remarks = [number, notes.get(statement, ""), *(elsewhere if statement is first else ())]
+        remark = "; ".join(dict.fromkeys(filter(None, remarks)))
+        lines += [f"{head}    # {remark}" if remark else head, *more]
     return lines
 
 
-def _statement(tree: Tree, node: ast.AST) -> ast.AST:
+def statement_of(tree: Tree, node: ast.AST) -> ast.AST:
+    """The statement that a node is in."""
     return node if isinstance(node, ast.stmt) else tree.around(node, ast.stmt) or node
-
-
-def _within(tree: Tree, node: ast.AST, statement: ast.stmt) -> bool:
-    return _statement(tree, node) is statement
 
 
 def _is_inside(tree: Tree, node: ast.AST, outer: ast.AST) -> bool:

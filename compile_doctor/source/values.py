@@ -134,6 +134,10 @@ _OTHERS = {
     TEXT: "str repr format join upper lower",
 }
 _BY_CALL = {name: kind for kind, names in _OTHERS.items() for name in names.split()}
+_OF_MODULES_TOO = frozenset(
+    ["to", "float", "half", "double", "bfloat16", "type", "cuda", "cpu", "requires_grad_", "eval", "train", "detach_"]
+)
+"""Methods that return what they were called on, be it a tensor or a module."""
 _PARTS = frozenset({"chunk", "split", "unbind", "tensor_split"})
 _MADE_OF_MANY = frozenset({"max", "min", "topk", "sort", "unique", "aminmax"})
 _TORCH_TEXTS = ("torch.finfo", "torch.iinfo", "torch.Size", "torch.device", "torch.is_", "torch.get_")
@@ -156,6 +160,10 @@ def kind_of(tree: Tree, node: ast.expr, within: frozenset[str] = frozenset()) ->
         return _calculated(tree, node, within)
     if isinstance(node, ast.UnaryOp):
         return BOOL if isinstance(node.op, ast.Not) else kind_of(tree, node.operand, within)
+    if isinstance(node, ast.BoolOp):
+        truths = all(is_truth(tree, one) for one in node.values)
+        kinds = {kind_of(tree, one, within) for one in node.values}
+        return "" if not truths else MASK if MASK in kinds else BOOL if kinds == {BOOL} else ""
     if isinstance(node, ast.IfExp):
         return _common(tree, [node.body, node.orelse], within)
     if isinstance(node, ast.Subscript):
@@ -185,6 +193,8 @@ def is_whole(tree: Tree, node: ast.expr) -> bool:
         return all(is_whole(tree, one) for one in (node.left, node.right)) and not isinstance(node.op, ast.Div)
     if isinstance(node, ast.Constant):
         return isinstance(node.value, int)
+    if isinstance(node, ast.Compare):
+        return is_truth(tree, node)
     if isinstance(node, ast.Name):
         values = values_of(tree, node)
         return bool(values) and all(is_whole(tree, value) for value in values)
@@ -378,6 +388,8 @@ def _call(tree: Tree, node: ast.Call, within: frozenset[str]) -> str:
         return ""
     if name in _BY_CALL and (name not in _MADE_OF_MANY or _has_dim(node, full)):
         return _BY_CALL[name]
+    if name in _OF_MODULES_TOO and isinstance(node.func, ast.Attribute):
+        return kind_of(tree, node.func.value, within)
     if name in _MASKS and isinstance(node.func, ast.Attribute):
         return MASK
     if full.startswith(("torch.nn.functional.", "F.")) or (full.startswith("torch.") and full.count(".") == 1):
