@@ -313,6 +313,13 @@ def _random(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
     return words
 
 
+def _drawn(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
+    """A name that stands for a random number of Python or numpy."""
+    values = values_of(tree, node) if isinstance(node, ast.Name) else ()
+    found = [value for value in values if any(draws.is_draw(tree, value, kind) for kind in draws.MODULES)]
+    return {"drawn": tree.source(found[0])} if found and len(found) == len(values) else None
+
+
 def arguments(tree: Tree, call: ast.Call) -> dict[str, str]:
     """`arg0`, `arg1`, … and `kw-NAME` of a call; a method's receiver is `arg0`, as in the function of that name."""
     given: list[ast.expr] = [arg for arg in call.args if not isinstance(arg, ast.Starred)]
@@ -384,7 +391,7 @@ def _sorted(tree: Tree, call: ast.Call) -> dict[str, str]:
     if call.func.id != "sorted":
         text = f"{stacked}[{keys}.arg{call.func.id}().reshape(1)][0]"
     return {
-        "converted": f"{rewritten(tree, statement, {call: text})}    # the elements need one shape, and the keys one number each"
+        "converted": f"{rewritten(tree, statement, {call: text})}\n# The elements need one shape, and the keys one number each"
     }
 
 
@@ -393,6 +400,7 @@ _FINDERS: Mapping[str, Callable[[Tree, ast.expr, str], dict[str, str] | None]] =
     "item": _method,
     **dict.fromkeys(_CONVERSIONS, _conversion),
     "math": _math,
+    "drawn": _drawn,
     "slice": _slice,
     "packed": _packed,
     "mask": _mask,

@@ -26,17 +26,14 @@ def rewritten(tree: Tree, node: ast.AST, edits: Mapping[ast.AST, str]) -> str:
 
 
 def changed_lines(tree: Tree, first: ast.stmt, edits: Mapping[ast.AST, str], notes: Mapping[ast.AST, str]) -> list[str]:
-    """The statements that change, first the one at the finding's line; each other with its number, and all with their notes."""
+    """The statements that change, first the one at the finding's line; each other with its number; then what has to be known."""
     changed = {statement_of(tree, node) for node in edits}
-    elsewhere = [note for statement, note in notes.items() if statement not in changed]
     lines: list[str] = []
     for statement in sorted(changed, key=lambda one: (one is not first, getattr(one, "lineno", 0))):
         head, *more = rewritten(tree, statement, edits).splitlines()
-        number = "" if statement is first else f"line {getattr(statement, 'lineno', 0)}"
-        remarks = [number, notes.get(statement, ""), *(elsewhere if statement is first else ())]
-        remark = "; ".join(dict.fromkeys(filter(None, remarks)))
-        lines += [f"{head}    # {remark}" if remark else head, *more]
-    return lines
+        lines += [head if statement is first else f"{head}    # line {getattr(statement, 'lineno', 0)}", *more]
+    remarks = "; ".join(dict.fromkeys(notes.values()))
+    return [*lines, *([f"# {remarks[0].upper()}{remarks[1:]}"] if remarks else [])]
 
 
 def statement_of(tree: Tree, node: ast.AST) -> ast.AST:
