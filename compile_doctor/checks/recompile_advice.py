@@ -219,7 +219,7 @@ def _written(seen: AnalysisContext, group: Recompiled) -> str:
     number = isinstance(_literal(guard.was), (int, float)) and not isinstance(_literal(guard.was), bool)
     if number and _role(seen, group) in ("number", ""):
         return (
-            f"Keep `{name}` as a tensor, and change it in place: torch.zeros(()) at first, then .add_(1) or .copy_(…). Or "
+            f"Keep `{name}` as a tensor that begins with the same value, and change it in place: .add_(…), .mul_(…) or .copy_(…). Or "
             "update it outside the compiled code."
         )
     return (

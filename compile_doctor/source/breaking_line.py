@@ -15,7 +15,7 @@ from compile_doctor.source import draws
 from compile_doctor.source.branches import branches, grouped
 from compile_doctor.source.constants import constant_buffer
 from compile_doctor.source.conversion import Conversion, is_read
-from compile_doctor.source.rewriting import rewritten
+from compile_doctor.source.rewriting import rewritten, statement_of
 from compile_doctor.source.value_uses import Tree, Use, called, tree_of, uses_of, values_of
 from compile_doctor.source.values import MASK, NUMBER, TENSOR, elements, has_shape_of, is_tensor, kind_of
 
@@ -98,7 +98,11 @@ def _converted(tree: Tree, statement: ast.stmt, node: ast.Call) -> dict[str, str
     """`converted`: the user's code without the read; `traced`: torch can trace the number as a symbol instead."""
     reads = _reads(tree, statement, node)
     attempt = Conversion(tree, statement)
-    words = {"converted": attempt.lines() if attempt.convert(reads) else ""}
+    words = {"converted": ""}
+    if attempt.convert(reads):
+        both = Conversion(tree, statement)
+        too = _read_too(tree, attempt, reads)
+        words["converted"] = (both if too and both.convert([*reads, *too]) else attempt).lines()
     around = tree.around(node, ast.ClassDef)
     bases = [tree.names.of(base) for base in around.bases] if isinstance(around, ast.ClassDef) else []
     may = is_read(node) and not any(base.endswith("autograd.Function") for base in bases)
@@ -113,6 +117,24 @@ def _reads(tree: Tree, statement: ast.stmt, node: ast.Call) -> list[ast.expr]:
     found = [_implied(one) if isinstance(one, ast.Call) and not is_read(one) else one for one in found]
     inner = {inside for one in found for inside in ast.walk(one) if inside is not one}
     return [one for one in found if one not in inner]
+
+
+def _read_too(tree: Tree, attempt: Conversion, reads: list[ast.expr]) -> list[ast.expr]:
+    """Other numbers that are read before and used in a statement that changes: it is changed once, for all of them."""
+    found: list[ast.expr] = []
+    for statement in {statement_of(tree, node) for node in attempt.edits}:
+        for name in ast.walk(statement):
+            values = values_of(tree, name) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load) else ()
+            for value in values if len(values) == 1 else ():
+                for one in ast.walk(value):
+                    if (
+                        isinstance(one, ast.Call)
+                        and called(one) == "item"
+                        and is_read(one)
+                        and one not in (*reads, *found)
+                    ):
+                        found.append(one)
+    return found
 
 
 def _implied(call: ast.Call) -> ast.expr:

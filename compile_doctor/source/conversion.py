@@ -221,6 +221,8 @@ class Conversion:
                 return self._index(around, node)
             if self.symbol and isinstance(around, (ast.Call, ast.keyword)):
                 return self.value(parent)
+            if isinstance(around, ast.Assign):
+                return self._unpacked(around, parent, node)
             return isinstance(around, ast.Return) and self._returned(around, inside=True)
         if isinstance(parent, ast.Dict):
             return node in parent.values and self._collected(parent)
@@ -240,6 +242,12 @@ class Conversion:
         kind = kind_of(self.tree, other)
         if not isinstance(parent.op, _OPERATORS) or kind in (SEQUENCE, DICT):
             return False
+        if (
+            isinstance(parent.op, ast.Pow)
+            and not _is_safe_power(parent, other, node)
+            and not is_tensor(self.tree, other)
+        ):
+            return False  # of Python's integers 10 ** -1 is a fraction, of integer tensors it is 0 or an error
         if kind == TEXT:
             return self._shown(parent)
         self._unsure |= not kind and not is_tensor(self.tree, other)
@@ -256,6 +264,15 @@ class Conversion:
             return self._builtin(call, name, node)
         if full.startswith("math."):
             return self._of_math(call, name)
+        if (
+            full in ("torch.tensor", "torch.as_tensor")
+            and len(call.args) == 1
+            and not call.keywords
+            and not self.symbol
+        ):
+            self.edits[call] = self._text(node)
+            self._copy = True
+            return True
         if name in _OUTPUT and not is_tensor(self.tree, call):
             return self._shown(call)
         if name == "append" and isinstance(call.func, ast.Attribute):
@@ -297,7 +314,7 @@ class Conversion:
         texts = [self._text(one) for one in call.args]
         if name == "pow" and len(texts) == 2:
             self.edits[call] = f"(({texts[0]}) ** ({texts[1]}))"
-        elif len(texts) == 1 and name in _IN_TORCH:
+        elif (len(texts) == 1 and name in _IN_TORCH) or (len(texts) == 1 and name in ("isnan", "isinf", "isfinite")):
             self.edits[call] = f"torch.{name}({texts[0]})"
         elif len(texts) == 1 and name in _WHOLE_IN_TORCH:
             self.edits[call] = f"torch.{name}({texts[0]}).long()"
@@ -343,6 +360,14 @@ class Conversion:
         if any(isinstance(one.ctx, ast.Load) for one in reads):
             return False
         return self._leaves(parent, f"{rewritten(self.tree, target, {})} is a tensor then; .item() where it is read")
+
+    def _unpacked(self, parent: ast.Assign, values: ast.Tuple | ast.List, node: ast.expr) -> bool:
+        """`low, high = a.item(), b.item()`."""
+        target = parent.targets[0]
+        if len(parent.targets) != 1 or not isinstance(target, ast.Tuple) or len(target.elts) != len(values.elts):
+            return False
+        name = target.elts[values.elts.index(node)]
+        return isinstance(name, ast.Name) and self._name(name)
 
     def _name(self, target: ast.Name) -> bool:
         scope = self.tree.scope(target)
@@ -449,13 +474,16 @@ class Conversion:
         """`x[:, n]`: `x[:, n.reshape(1)].squeeze(1)`."""
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         dim = parts.index(index)
-        if not all(isinstance(part, ast.Slice) for part in parts[:dim]) or not all(
+        after = f".squeeze({dim})"
+        if parts[:dim] and all(kind_of(self.tree, part) == NUMBER for part in parts[:dim]) and len(parts) == dim + 1:
+            after = "[0]"
+        elif not all(isinstance(part, ast.Slice) for part in parts[:dim]) or not all(
             isinstance(part, ast.Slice) for part in parts[dim + 1 :]
         ):
             return False
         texts = [self._text(part) for part in parts]
         texts[dim] = f"{texts[dim] if conditions.is_one(index) else f'({texts[dim]})'}.reshape(1)"
-        self.edits[node] = f"{self._text(node.value)}[{', '.join(texts)}].squeeze({dim})"
+        self.edits[node] = f"{self._text(node.value)}[{', '.join(texts)}]{after}"
         return self._unshared(node)
 
     def _bound(self, part: ast.Slice) -> bool:
@@ -501,6 +529,9 @@ class Conversion:
         """A text that only a print or a log gets: then the whole statement stays out of the compiled code."""
         if self.symbol:
             return False
+        check = self.tree.around(node, ast.stmt)
+        if isinstance(check, ast.Assert) and isinstance(node, (ast.JoinedStr, ast.FormattedValue)):
+            return self._tested(check.test)  # its message becomes a plain text
         while not isinstance(parent := self.tree.parents.get(node), (ast.stmt, type(None))):
             if isinstance(node, ast.Call) and called(node) in _OUTPUT:
                 return False
@@ -624,6 +655,13 @@ def _last(node: ast.expr) -> str:
 def _is_append(tree: Tree, node: ast.expr) -> bool:
     parent = tree.parents.get(node)
     return isinstance(parent, ast.Attribute) and parent.attr in ("append", "clear")
+
+
+def _is_safe_power(power: ast.BinOp, other: ast.expr, node: ast.expr) -> bool:
+    """A number to a constant power that is not negative, or a constant float to a number."""
+    if not isinstance(other, ast.Constant) or not isinstance(other.value, (int, float)):
+        return False
+    return other.value >= 0 if power.left is node else isinstance(other.value, float)
 
 
 def _is_none(node: ast.expr) -> bool:

@@ -9,6 +9,8 @@ from compile_doctor.source.value_uses import Tree, called, values_of
 from compile_doctor.source.values import is_tensor
 
 MODULES: Mapping[str, tuple[str, ...]] = {"numpy-random": ("numpy.random.",), "python-random": ("random.",)}
+_MAKERS = frozenset({"default_rng", "RandomState", "Generator", "Random", "SystemRandom", "SeedSequence", "seed"})
+"""What makes or seeds a generator, and draws nothing."""
 _UNIFORM = frozenset({"random", "rand", "random_sample", "sample"})
 _NORMAL = frozenset({"randn", "standard_normal"})
 _BETWEEN: Mapping[str, Callable[[str, str, str], str]] = {
@@ -22,7 +24,7 @@ _BETWEEN: Mapping[str, Callable[[str, str, str], str]] = {
 
 def is_draw(tree: Tree, node: ast.expr, kind: str) -> bool:
     """Whether a call draws from the module's generator, or from one of its own that a name stands for."""
-    if not isinstance(node, ast.Call):
+    if not isinstance(node, ast.Call) or called(node) in _MAKERS:
         return False
     if tree.names.of(node.func).startswith(MODULES[kind]):
         return True

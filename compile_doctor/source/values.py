@@ -361,6 +361,8 @@ def _as_tensor(tree: Tree, name: ast.Name) -> bool:
     parent = tree.parents.get(name)
     if isinstance(parent, ast.Attribute):
         return parent.attr in _REDUCED | _VIEWS | _MASKS | {"shape", "device", "dtype", "item", "unbind", "chunk"}
+    if isinstance(parent, ast.Subscript) and parent.value is name and isinstance(parent.slice, ast.Tuple):
+        return any(isinstance(part, ast.Slice) for part in parent.slice.elts)
     if not isinstance(parent, ast.Call) or parent.func is name or not parent.args or parent.args[0] is not name:
         return False
     return _is_module_call(tree, parent) or tree.names.of(parent.func).startswith(("torch.nn.functional.", "F."))
