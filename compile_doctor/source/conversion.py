@@ -146,7 +146,7 @@ class Conversion:
 
     def convert(self, reads: list[ast.expr]) -> bool:
         """Whether tensors can take the place of the numbers that these expressions read, or are read as."""
-        if any(is_numpy(self.tree, read) for read in reads):
+        if any(is_numpy(self.tree, read) for read in reads) or self._shares_its_line():
             return False
         for _ in range(2):  # the second time it is known what the values are used for
             self.edits.clear()
@@ -166,7 +166,7 @@ class Conversion:
 
     def decide(self, test: ast.expr) -> bool:
         """Whether the decision about a tensor can be made on the device."""
-        return not is_numpy(self.tree, test) and self._tested(test)
+        return not is_numpy(self.tree, test) and not self._shares_its_line() and self._tested(test)
 
     # ------------------------------------------------------------ the value
 
@@ -595,6 +595,11 @@ class Conversion:
         return target is None or is_tensor(self.tree, target) or self._name(target)
 
     # ------------------------------------------------------------ the source
+
+    def _shares_its_line(self) -> bool:
+        """`a = t.item(); b = u.item()`: torch names the line, and not which of its statements breaks."""
+        line = self.statement.lineno
+        return sum(isinstance(one, ast.stmt) and one.lineno == line for one in ast.walk(self.tree.root)) > 1
 
     def _note(self, node: ast.AST, note: str) -> None:
         """What has to be known about the statement around a node."""
