@@ -245,6 +245,24 @@ def test_a_python_that_cannot_run_compile_doctor_is_not_run(tmp_path):
     assert Path(cell.output).read_text(encoding="utf-8") == "No module named 'msgspec'\n"
 
 
+@pytest.mark.usefixtures("_files_exist")
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"usage": "Invalid backend: 'nonsense'"}, "torch.compile refuses these options: Invalid backend: 'nonsense'"),
+        ({"not_a_target": "--set depth: build_model takes no such argument."}, "--set depth: build_model takes"),
+    ],
+)
+def test_what_cannot_be_asked_of_the_target_is_no_finding_about_it(tmp_path, monkeypatch, facts, said):
+    wanted = cells(tmp_path)[0]
+    ended = recorded(wanted)
+    loaded = load_capture(wanted.folder / "capture")
+    loaded = replace(loaded, facts=replace(loaded.facts, **facts))
+    monkeypatch.setattr("compile_doctor.matrix.kept.load_capture", lambda path: loaded)
+    cell = finish(wanted, ended)
+    assert cell.verdict == "not-run" and cell.reason.startswith(said)
+
+
 def test_ctrl_c_keeps_what_finished_and_names_the_rest(tmp_path, monkeypatch):
     wanted = cells(tmp_path, "", "window=1,2,3")
     table = run.begin(wanted, tmp_path / "out", False, QUIET)

@@ -46,6 +46,6 @@ def run_cell(
 def own_environment(root: Path) -> dict[str, str]:
     """This process's environment, in which compile-doctor is imported from `root`, which has nothing else."""
     path = [str(root), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    hidden = {"COMPILE_DOCTOR_PATCHES", "PYTHONHOME", "VIRTUAL_ENV"}  # of this environment, or an option of its own
+    hidden = {"PYTHONHOME", "VIRTUAL_ENV"}  # of this environment, not of the cell's
     kept = {name: value for name, value in os.environ.items() if name not in hidden}
     return {**kept, "PYTHONPATH": os.pathsep.join(path)}

@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.requirements import Requirement
-from packaging.version import InvalidVersion, Version
+from packaging.requirements import InvalidRequirement, Requirement
 
 from compile_doctor.errors import InconclusiveError, UsageError
 from compile_doctor.processes.cache_place import cache_place
@@ -74,10 +73,10 @@ def current() -> Environment:
 def all_requirements(torch: str, more: Sequence[str]) -> tuple[str, ...]:
     """torch, what compile-doctor itself needs, and what the target needs. Raises UsageError for an invalid version."""
     try:
-        Version(torch)
-    except InvalidVersion:
+        wanted = str(Requirement(f"torch=={torch}"))
+    except InvalidRequirement:
         raise UsageError(f"--torch {torch}: this is not a version. Give one such as 2.13.0.") from None
-    return (f"torch=={torch}", "numpy", "setuptools", *_own(), *more)
+    return (wanted, "numpy", "setuptools", *_own(), *more)
 
 
 def make(torch: str, more: Sequence[str]) -> Environment:

@@ -64,9 +64,14 @@ def _cell(wanted: Wanted, ended: Mapping[str, Any], resumed: bool, evidence: Evi
     if evidence is None and not any(capture.glob("*.json*")):
         return not_run(wanted, _why(wanted, ended))
     try:
-        report = relative(make_report(evidence or load_capture(capture)))
+        evidence = evidence or load_capture(capture)
     except DoctorError as error:
         return not_run(wanted, str(error))
+    if evidence.facts.usage:
+        return not_run(wanted, f"torch.compile refuses these options: {evidence.facts.usage}")
+    if evidence.facts.not_a_target:
+        return not_run(wanted, evidence.facts.not_a_target)
+    report = relative(make_report(evidence))
     verdict, reason = _verdict(wanted, report)
     return Cell(
         torch=str(report.environment.get("torch") or wanted.environment.torch),

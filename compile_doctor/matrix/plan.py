@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shlex
 import shutil
@@ -60,6 +61,7 @@ def cells(
             options = (*shared, *(option for value in values.values() for option in value.options))
             options += ("--timeout", f"{timeout:g}")
             about = [compile_doctor.__version__, target.text, source, environment.torch, environment.python, *options]
+            about.append(os.environ.get("COMPILE_DOCTOR_PATCHES", ""))  # `--patches` of every cell
             key = hashlib.sha256(json.dumps([*about, environment.requirements]).encode()).hexdigest()
             name = re.sub(r"[^\w.-]+", "_", environment.torch.rpartition("/")[2])[:40]
             place = folder / "cells" / f"{name}-{key[:8]}"
