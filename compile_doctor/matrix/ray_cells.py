@@ -12,7 +12,7 @@ from typing import Any
 
 from compile_doctor.errors import InconclusiveError, UsageError
 from compile_doctor.matrix.cell_process import OUTPUT, own_environment, run_cell
-from compile_doctor.matrix.environments import Environment
+from compile_doctor.matrix.environments import INSTALLING, Environment
 from compile_doctor.matrix.kept import finish, not_run
 from compile_doctor.matrix.plan import Wanted
 from compile_doctor.matrix.run import Table, fresh
@@ -115,8 +115,14 @@ def _files(doctor: Path) -> Mapping[str, Any]:
 
 
 def _packages(environment: Environment) -> dict[str, Any]:
-    """What Ray installs for the task: nothing for a Python that exists on the nodes."""
-    return {"uv": {"packages": list(environment.requirements)}} if environment.requirements else {}
+    """What Ray installs for the task, once on each node: nothing for a Python that exists there.
+
+    Without options Ray passes `--no-cache`, which would fetch a torch of several GB for each environment again.
+    """
+    if not environment.requirements:
+        return {}
+    packages = {"packages": list(environment.requirements), "uv_pip_install_options": []}
+    return {"uv": packages, "config": {"setup_timeout_seconds": int(INSTALLING)}}
 
 
 def _on_gpu(wanted: Wanted) -> bool:
