@@ -28,10 +28,11 @@ from compile_doctor.bench.run import OF_MODELS
 from compile_doctor.capture import load_capture
 from compile_doctor.cli import main
 from compile_doctor.gate import outcome as gate
+from compile_doctor.matrix import result as matrix_result
 from compile_doctor.model.evidence import Patch
 from compile_doctor.model.findings import Location
 from compile_doctor.parity import result as parity_result
-from compile_doctor.render import bench_json, json_format, parity_json
+from compile_doctor.render import bench_json, json_format, matrix_json, parity_json
 from compile_doctor.render.document import Record, as_dict, as_text
 from compile_doctor.report.make import Report, make_report
 from compile_doctor.report.trial import Trial
@@ -40,7 +41,7 @@ from tools import schemas as writer
 NAMES = tuple(schemas.IDENTIFIERS)
 RECORDINGS = sorted((ROOT / "tests" / "evidence" / "2.13.0").glob("*.zip"))
 VALIDATORS = {name: jsonschema.Draft202012Validator(writer.schema(name)) for name in NAMES}
-MAPS = ("environment", "timings", "unknown_events", "reasons")
+MAPS = ("environment", "timings", "unknown_events", "reasons", "values")
 """Objects with the keys that a run has, and not always the same."""
 
 
@@ -133,12 +134,23 @@ def whole_bench(**inputs: Any) -> bench_result.Bench:
     return replace(found, rows=(*rows, *found.rows), inputs=wanted, patches=patches, notes=("a note",))
 
 
+def whole_matrix() -> matrix_result.Matrix:
+    report = replace(whole_report(), peak_bytes=4096, warm_call=0.25)
+    more = {"capture": "/cells/1/capture", "output": "/cells/1/output.txt", "node": "n1 (abc)", "resumed": True}
+    cells = tuple(
+        matrix_result.Cell("2.13.0", {"window": "256"}, "python -m x", verdict, "why", report, **more)
+        for verdict in matrix_result.VERDICTS
+    )
+    return matrix_result.Matrix("m.py", ("window",), cells, "/cells", ("a note",))
+
+
 MODEL_INPUTS = {"convention": "build_model()", "tokens": [512], **dict.fromkeys(OF_MODELS, None), "as_is": True}
 TEXTS = {
     "report": json_format.render(whole_report()),
     "check": json_format.render_gate(whole_gate(), 1),
     "parity": parity_json.render(whole_parity()),
     "bench": bench_json.render(whole_bench()),
+    "matrix": matrix_json.render(whole_matrix()),
 }
 every_document = pytest.mark.parametrize("name", NAMES)
 
@@ -205,6 +217,8 @@ def test_other_documents_are_valid():
     assert valid("check", json_format.render_gate(whole_gate()))
     assert valid("check", json_format.render_gate(gate.Gate((), "2.13.0", "unknown")))
     assert valid("parity", parity_json.render(parity_result.Parity("m.py", {}, ())))
+    empty = matrix_result.Cell("2.8.0", {}, "python -m x", "not-run", "torch 2.8.0 cannot be installed.")
+    assert valid("matrix", matrix_json.render(matrix_result.Matrix("m.py", (), (empty,), "/cells")))
     assert valid("bench", bench_json.render(whole_bench(**MODEL_INPUTS, grad=True)))
     assert valid("bench", bench_json.render(replace(whole_bench(), rows=(bench_result.Row("a", None, "x", "died"),))))
 
@@ -265,7 +279,10 @@ def test_a_word_that_is_not_in_the_list_is_refused(name):
         set(re.findall(r'"(\w+)": \{"enum"', json.dumps(VALIDATORS[name].schema))),
     )
     paths = [path for path in leaves(document) if path[-1] in listed and isinstance(at(document, path), str)]
-    assert {path[-1] for path in paths} >= {"schema", *(("status",) if name != "report" else ("verdict", "severity"))}
+    assert {path[-1] for path in paths} >= {
+        "schema",
+        *(("verdict", "severity") if name in ("report", "matrix") else ("status",)),
+    }
     assert [path for path in paths if valid(name, changed(name, path, "no such word"))] == []
 
 

@@ -23,6 +23,7 @@ COMMANDS = (
     "report",
     "parity",
     "bench",
+    "matrix",
     "check",
     "baseline",
     "patches",

@@ -31,6 +31,7 @@ from compile_doctor.capture.schema.cuda_graphs import CudaGraphs
 from compile_doctor.capture.schema.files import CAPTURE, SEAL, Manifest, Member, RungListed, Seal
 from compile_doctor.capture.schema.run import (
     Bytecode,
+    Called,
     CleanCache,
     Compile,
     CompiledRun,
@@ -71,6 +72,7 @@ __all__ = [
     "AttentionWatched",
     "Begun",
     "Bytecode",
+    "Called",
     "CleanCache",
     "Compile",
     "CompiledFunction",
@@ -137,6 +139,7 @@ EVENTS: dict[str, type] = {
     "compiled-run": CompiledRun,
     "phase": Phase,
     "run": Run,
+    "called": Called,
     "failure": Raised,
     "probe-error": ProbeError,
     "log": Log,
