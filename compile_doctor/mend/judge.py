@@ -15,6 +15,7 @@ from typing import Any
 from compile_doctor.errors import InconclusiveError, UsageError
 from compile_doctor.mend.copies import Copies, Copy
 from compile_doctor.mend.result import Figures
+from compile_doctor.mend.site import Candidate
 from compile_doctor.model.asked import Settings
 from compile_doctor.model.findings import Finding
 from compile_doctor.processes.children import Start, child_environment
@@ -40,8 +41,8 @@ class State:
     report: Report
     findings: tuple[Finding, ...]
     """Those that are about the target, with the paths of the originals."""
-    ran: Mapping[str, frozenset[int]]
-    """The lines of each file that ran on any of the inputs."""
+    ran: Mapping[str, Mapping[int, int]]
+    """How often each line of each file ran, on all inputs together."""
     notes: tuple[str, ...] = ()
     cases: tuple[int, int] = (0, 0)
     gradients: bool = False
@@ -112,13 +113,11 @@ class Judge:
             raise InconclusiveError(f"--resume: the files that an earlier search kept differ now: {wrong[0]}.")
         return _seen(state, found)
 
-    def better(self, old: State, finding: Finding, texts: Texts, compiling: Mapping[str, Any], sides: Any) -> Verdict:
+    def better(self, old: State, candidate: Candidate, finding: Finding, texts: Texts, compiling: Any) -> Verdict:
         """Whether these files are better than the old state: `finding` gone, nothing new, all that is seen equal."""
-        unseen = [line for file, lines in sides.items() for line in lines if line not in old.ran.get(file, ())]
+        unseen = _unseen(old, finding, candidate)
         if unseen:
-            return Verdict(
-                None, f"no input reached line {unseen[0]}, so equal outputs would not show anything about it"
-            )
+            return Verdict(None, unseen)
         copy = self.copies.make(texts)
         report = self._diagnosed(copy, compiling)
         new = State(texts, compiling, report, _about(report, copy), {})
@@ -173,7 +172,7 @@ class Judge:
                 raise InconclusiveError(f"The target could not be run on other inputs: its process ended with {how}.")
             return {"eager": [f"its process ended ({how})"], "compiled": []}
         found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
-        found["ran"] = {copy.original(file): frozenset(lines) for file, lines in found["lines"].items()}
+        found["ran"] = {copy.original(file): dict(lines) for file, lines in found["lines"].items()}
         return found
 
     def _directory(self, word: str) -> Path:
@@ -187,6 +186,18 @@ def _seen(state: State, found: Mapping[str, Any]) -> State:
     """The state with what the comparison of its files showed."""
     cases = (found["cases"], found["compiled_cases"])
     return replace(state, ran=found["ran"], notes=tuple(found["notes"]), cases=cases, gradients=found["gradients"])
+
+
+def _unseen(old: State, finding: Finding, candidate: Candidate) -> str:
+    """Why equal outputs would show nothing, because a side of a branch never ran; empty if all of it ran."""
+    ran = old.ran.get(finding.location.file, {}) if finding.location else {}
+    for line in candidate.sides:
+        if line not in ran:
+            return f"no input reached line {line}, so equal outputs would not show anything about it"
+    for line, header in candidate.rarer:
+        if ran.get(line, 0) >= ran.get(header, 0):
+            return f"line {line} ran on all inputs, so equal outputs would not show what happens if it should not"
+    return ""
 
 
 def _silent(start: Start, file: Path) -> Start:
@@ -220,25 +231,46 @@ def identity(finding: Finding) -> tuple[str, ...]:
     return (finding.code, finding.cause, *place)
 
 
+def _line(finding: Finding) -> tuple[str]:
+    """The text of its line."""
+    return (finding.location.snippet if finding.location else "",)
+
+
 def _worse(old: State, new: State, finding: Finding) -> str:
     """Why the new state is not better, according to the diagnoses; empty if it is."""
     before, after = (Counter(identity(one) for one in state.findings) for state in (old, new))
     outcome = next((one for one in new.findings if one.is_outcome), None)
     if outcome is not None and not any(one.is_outcome for one in old.findings):
         return f"the diagnosis had no verdict: {outcome.title}"
-    if after[identity(finding)] >= before[identity(finding)]:
+    here = (*identity(finding), *_line(finding))
+    if here in [(*identity(one), *_line(one)) for one in new.findings] and after[here[:-1]] >= before[here[:-1]]:
         return "the finding is still there"
+    fewer = sum(after.values()) < sum(before.values())
     more = after - before
-    if more and (sum(after.values()) >= sum(before.values()) or not _compiles_more(old, new)):
+    if more and not (fewer and _compiles_more(old, new)):
         one = next(one for one in new.findings if identity(one) in more)
         at = f" ({Path(one.location.file).name}:{one.location.line})" if one.location else ""
         return f"it brings {one.code} {one.title}{at}"
+    if not fewer and (not _compiles_more(old, new) or _moved(old, new)):
+        return "it only moves the finding to another line"
     graphs, were = new.report.summary["graphs"], old.report.summary["graphs"]
     if graphs > were and not _compiles_more(old, new):
         return f"there are {graphs} graphs instead of {were}"
     if new.report.verdict == "inconclusive" and old.report.verdict != "inconclusive":
         return f"the diagnosis had no verdict: {new.report.reason}"
     return ""
+
+
+def _moved(old: State, new: State) -> bool:
+    """Whether a finding is on a line that the change has made: it did not come to light, it was carried along."""
+    for one in new.findings:
+        file = one.location.file if one.location else ""
+        if file in new.texts and one.location and one.location.snippet:
+            known = old.report.sources.get(file) or ""
+            before = {line.strip() for line in (old.texts.get(file) or known).splitlines()}
+            if one.location.snippet.strip() not in before and before:
+                return True
+    return False
 
 
 def _compiles_more(old: State, new: State) -> bool:

@@ -143,13 +143,26 @@ class Search:
         return Copies(self.target, files, first.facts.search_path, self.folder)
 
     def _until_nothing_helps(self, judge: Judge, state: State) -> State:
+        """Goes from better to better; a way that ends without fewer findings is given up, and another one tried."""
         self.best = state
         while True:
-            better = next(self._improved(judge, self.best), None)
-            if better is None:
+            chain = [state]
+            while (better := next(self._improved(judge, chain[-1]), None)) is not None:
+                chain.append(better)
+                if better.figures.findings < self.best.figures.findings:
+                    self.best = better
+                self._save()
+            if self.best is chain[-1]:
                 return self.best
-            self.best = better
-            self._save()
+            self._give_up(len(chain) - 1 - next(n for n, one in enumerate(chain) if one is self.best))
+            state = self.best
+
+    def _give_up(self, count: int) -> None:
+        """Marks the last kept steps as dropped: they led to nothing."""
+        kept = [number for number, step in enumerate(self.steps) if step.state == "kept"]
+        for number in kept[len(kept) - count :]:
+            reason = "no finding went away by it, nor by what followed"
+            self.steps[number] = replace(self.steps[number], state="dropped", reason=reason)
 
     def _improved(self, judge: Judge, state: State) -> Iterator[State]:
         """Better states, the first candidate that is kept first."""
@@ -160,8 +173,7 @@ class Search:
                 if key in self.tried:
                     continue
                 self.progress.say(f"{finding.code} {finding.title}: {candidate.title}")
-                sides = {finding.location.file: candidate.sides} if finding.location and candidate.sides else {}
-                verdict = judge.better(state, finding, texts, compiling, sides)
+                verdict = judge.better(state, candidate, finding, texts, compiling)
                 self._note(finding, rewrite, candidate, verdict, key)
                 if verdict.state is not None:
                     yield verdict.state
@@ -176,8 +188,7 @@ class Search:
             self._save()
 
     def _fitting(self, finding: Finding) -> list[Rewrite]:
-        allowed = (one for one in rewrites() if not self.options.only or one.name in self.options.only)
-        return [one for one in allowed if one.fits(finding.cause)]
+        return [one for one in fitting(finding) if not self.options.only or one.name in self.options.only]
 
     def _candidates(
         self, judge: Judge, state: State, finding: Finding
@@ -264,6 +275,11 @@ class Search:
         if finding.location and in_package(finding.location.file) and not self.options.packages:
             return "it is in an installed package: --vendor DIR changes a copy of it"
         return "no rewrite fits the way in which the line is written"
+
+
+def fitting(finding: Finding) -> list[Rewrite]:
+    """The rewrites for the cause of a finding."""
+    return [one for one in rewrites() if one.fits(finding.cause)]
 
 
 def _same(one: Finding, other: Finding) -> bool:

@@ -29,6 +29,8 @@ class Candidate:
     """Options of torch.compile that it needs instead."""
     sides: tuple[int, ...] = ()
     """Lines of the old text that must have run on some input: else equal outputs would not show anything about them."""
+    rarer: tuple[tuple[int, int], ...] = ()
+    """Pairs of lines: the first must have run less often than the second, so that both ways of a branch were seen."""
 
 
 class Source:
@@ -175,7 +177,7 @@ def with_head(module: cst.Module, head: Sequence[str]) -> str:
         return module.code
     body = list(module.body)
     last = max((number for number, one in enumerate(body) if _imports(one)), default=-1)
-    known = "import torch" in (module.code_for_node(one).strip() for one in body if _imports(one))
+    known = "import torch" in (module.code_for_node(only(one)).strip() for one in body if _imports(one))
     added = lines_of("".join(f"{line}\n" for line in ([] if known else ["import torch"]) + new))
     if last < 0 and body and _is_docstring(body[0]):
         last = 0

@@ -11,7 +11,7 @@ import libcst as cst
 from compile_doctor.mend.conditions import as_tensor_test
 from compile_doctor.mend.rewrites import Rewrite
 from compile_doctor.mend.rewrites.messages_outside import is_message
-from compile_doctor.mend.site import COMPILING, Candidate, Site, Source, expression, lines_of, only
+from compile_doctor.mend.site import COMPILING, Candidate, Site, Source, expression, lines_of, only, walk
 
 
 class _UnfitError(Exception):
@@ -32,11 +32,29 @@ def propose(site: Site) -> Iterator[Candidate]:
     statement = site.statement
     if isinstance(statement, cst.If):
         yield from _branch(site, statement)
+    yield from _named_condition(site)
     for choice in site.expressions(cst.IfExp):
         test = as_tensor_test(site.source, choice.test)
         text = f"torch.where({test}, {site.source.code(choice.body)}, {site.source.code(choice.orelse)})"
         yield Candidate("chooses with torch.where", site.source.edited({choice: expression(text)}))
         return
+
+
+def _named_condition(site: Site) -> Iterator[Candidate]:
+    """`flag = not (x < 0).any()`, which a conditional expression reads: both are rewritten."""
+    small = only(site.statement)
+    if site.function is None or not (isinstance(small, cst.Assign) and isinstance(small.targets[0].target, cst.Name)):
+        return
+    name = small.targets[0].target.value
+    changes: dict[cst.CSTNode, Any] = {small.value: expression(as_tensor_test(site.source, small.value))}
+    for node in walk(site.function):
+        if isinstance(node, cst.IfExp) and site.source.code(node.test) == name:
+            sides = f"{site.source.code(node.body)}, {site.source.code(node.orelse)}"
+            changes[node] = expression(f"torch.where({name}, {sides})")
+    if len(changes) > 1:
+        yield Candidate(
+            "computes the condition and both sides, and chooses with torch.where", site.source.edited(changes)
+        )
 
 
 def _branch(site: Site, branch: cst.If) -> Iterator[Candidate]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import torch
 from compile_doctor.probe import compat
 from compile_doctor.probe.calls import backward, seed
 from compile_doctor.probe.equality import inputs as other
-from compile_doctor.probe.equality.compare import differences
+from compile_doctor.probe.equality.compare import differences, excused
 from compile_doctor.probe.equality.seen import (
     Seen,
     drawn,
@@ -42,24 +43,27 @@ class Equality(Session):
         build = (lambda: self._build(program)) if program.rebuildable else None
         self.start = Start(build, lambda: self._inputs(program), self._build(program), self._inputs(program))
         self.files = set(self.settings["files"])
-        lines: dict[str, set[int]] = {}
+        lines: dict[str, Counter[int]] = {}
         with compat.force_eager():
             gradients = self._has_gradients()
             with watching(self.files, lines):
                 eager = [self._case(name, sets, factor, gradients) for name, sets, factor in self._cases()]
         found: dict[str, Any] = {
-            "lines": {file: sorted(ran) for file, ran in lines.items()},
+            "lines": {file: sorted(ran.items()) for file, ran in lines.items()},
             "cases": len(eager),
             "gradients": gradients,
         }
         reference = Path(self.settings["reference"])
         if self.settings["record"]:
-            torch.save({"gradients": gradients, "cases": [asdict(one) for one in eager]}, reference)
+            compiled = [] if eager[0].error else self._all_compiled()
+            kept = {"cases": eager, "compiled": compiled}
+            plain = {name: [asdict(one) for one in seen] for name, seen in kept.items()}
+            torch.save({"gradients": gradients, **plain}, reference)
             found["error"] = eager[0].error
         else:
-            kept = torch.load(reference, weights_only=True)
-            before = [Seen(**one) for one in kept["cases"]]
-            found |= self._judged(before, eager, bool(kept["gradients"]))
+            loaded = torch.load(reference, weights_only=True)
+            before, compiled = ([Seen(**one) for one in loaded[name]] for name in ("cases", "compiled"))
+            found |= self._judged(before, eager, compiled, bool(loaded["gradients"]))
         Path(self.settings["result"]).write_text(json.dumps(found), encoding="utf-8")
 
     def _cases(self) -> Any:
@@ -93,11 +97,18 @@ class Equality(Session):
         seen.state, seen.drawn = state_of(model, inputs, self.files), drawn()
         return seen
 
-    def _judged(self, before: list[Seen], eager: list[Seen], gradients: bool) -> dict[str, Any]:
-        """The differences of the eager runs; if there are none, those of the compiled runs too."""
-        differing, notes = [], []
+    def _judged(self, before: list[Seen], eager: list[Seen], were: list[Seen], gradients: bool) -> dict[str, Any]:
+        """The differences of the eager runs; if there are none, those of the compiled runs too.
+
+        `were`: the compiled runs of the unchanged target. What its own compilation rounds away is no fault of a change.
+        """
+        differing: list[str] = []
+        notes: list[str] = []
+        excuses: list[str] = []
         for old, new in zip(before, eager, strict=True):
             texts = differences(old, new, gradients)
+            if not texts and gradients and not old.error:
+                excuses += filter(None, [excused(old, new)])
             if not texts and old.drawn != new.drawn:
                 texts = ["draws other random numbers"]
             if not texts and old.messages != new.messages:
@@ -105,34 +116,37 @@ class Equality(Session):
             differing += [f"{text} ({old.name})" for text in texts]
             if old.error and new.error and old.error != new.error:
                 notes.append(f"raises {new.error} instead of {old.error} (inputs: {old.name})")
-        compiled: list[str] = []
-        ran = 0
-        if not differing:
-            compiled, silent, ran = self._compiled_runs(before)
-            notes += silent
-        return {"eager": differing, "compiled": compiled, "compiled_cases": ran, "notes": notes[:3]}
+        if excuses:
+            notes.append(f"{excuses[0]} (on {len(excuses)} of {len(eager)} inputs)")
+        found: dict[str, Any] = {"eager": differing, "compiled": [], "compiled_cases": 0, "notes": notes[:3]}
+        if differing:
+            return found
+        grad, unlike = bool(self.settings["grad"]), []
+        now = self._all_compiled()
+        for number, (old, new) in enumerate(zip(before, now)):
+            own = were[number] if number < len(were) and not were[number].error else None
+            texts = differences(old, new, grad and bool(old.gradients), own)
+            found["compiled"] += [f"{text} ({new.name}, compiled)" for text in texts]
+            if not texts and old.messages != new.messages:
+                unlike.append(_messages(old.messages, new.messages))
+        if unlike:
+            found["notes"].append(f"when compiled, it {unlike[0]} (on {len(unlike)} of {len(now)} inputs)")
+        return {**found, "compiled_cases": len(now)}
 
-    def _compiled_runs(self, before: list[Seen]) -> tuple[list[str], list[str], int]:
-        """(differences, notes, how many cases were run in time)."""
-        differing: list[str] = []
-        unlike: list[str] = []
-        until, ran = time.monotonic() + float(self.settings["seconds"]), 0
-        for old, (name, inputs, factor) in zip(before, self._cases()):
-            if ran and time.monotonic() > until:
+    def _all_compiled(self) -> list[Seen]:
+        """The compiled runs of all cases, as many as there is time for; each is compiled anew."""
+        found: list[Seen] = []
+        until = time.monotonic() + float(self.settings["seconds"])
+        for name, inputs, factor in self._cases():
+            if found and time.monotonic() > until:
                 break
-            ran += 1
             compat.forget_compilations()
             with compat.same_random():
                 model = other.scaled(self.start.model(), factor)
                 as_is = self.settings.get("as_is") or compat.is_compiled(model) or compat.compiled_parts(model)
                 model = model if as_is or compat.keeps_out(model) else torch.compile(model, **self._options())
-                new = self._case(name, inputs, factor, bool(self.settings["grad"]), model)
-            texts = differences(old, new, bool(self.settings["grad"]) and bool(old.gradients))
-            differing += [f"{text} ({name}, compiled)" for text in texts]
-            if not texts and old.messages != new.messages:
-                unlike.append(_messages(old.messages, new.messages))
-        notes = [f"when compiled, it {unlike[0]} (on {len(unlike)} of {ran} inputs)"] if unlike else []
-        return differing, notes, ran
+                found.append(self._case(name, inputs, factor, bool(self.settings["grad"]), model))
+        return found
 
 
 def _messages(old: list[str], new: list[str]) -> str:

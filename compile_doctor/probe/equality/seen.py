@@ -6,6 +6,7 @@ import io
 import logging
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
@@ -136,18 +137,19 @@ class _Collector(logging.Handler):
 
 
 @contextmanager
-def watching(files: set[str], lines: dict[str, set[int]]) -> Iterator[None]:
-    """Adds the lines of these files that run. Written by hand: coverage.py would be a dependency for twenty lines."""
+def watching(files: set[str], lines: dict[str, Counter[int]]) -> Iterator[None]:
+    """Counts how often the lines of these files run. Written by hand: coverage.py would be a dependency for twenty lines."""
 
     def of_file(frame: FrameType, event: str, argument: Any) -> Callable[..., Any]:
-        lines[frame.f_code.co_filename].add(frame.f_lineno)
+        if event == "line":
+            lines[frame.f_code.co_filename][frame.f_lineno] += 1
         return of_file
 
     def each(frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
         if frame.f_code.co_filename not in files:
             return None
-        lines.setdefault(frame.f_code.co_filename, set())
-        return of_file(frame, event, argument)
+        lines.setdefault(frame.f_code.co_filename, Counter())
+        return of_file
 
     before = sys.gettrace()
     sys.settrace(each)
