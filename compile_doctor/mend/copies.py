@@ -22,45 +22,62 @@ class Copies:
         roots = [*own_root, *sorted((os.path.realpath(one) for one in search), key=len, reverse=True)]
         self.roots: dict[str, list[str]] = {}
         """The files, by the folder from which Python imports them."""
-        for file in dict.fromkeys([*([entry] if entry else []), *files]):
-            root = next((one for one in roots if file.startswith(one.rstrip("/") + "/")), None)
-            if root is not None and os.path.isfile(file):
-                self.roots.setdefault(root, []).append(file)
-        self.originals = {
-            file: Path(file).read_bytes().decode("utf-8") for part in self.roots.values() for file in part
-        }
-        """The text of each file that may be changed. A file that is not UTF-8 raises UnicodeDecodeError."""
+        self.originals: dict[str, str] = {}
+        """The text of each file that may be changed."""
+        self._possible = roots
         self._number = 0
+        for file in dict.fromkeys([*([entry] if entry else []), *files]):
+            self.add(file)
+
+    def add(self, file: str) -> bool:
+        """Includes a file; False if it is not imported from a folder of sys.path, or is not UTF-8."""
+        if file in self.originals:
+            return True
+        root = next((one for one in self._possible if file.startswith(one.rstrip("/") + "/")), None)
+        if root is None or not os.path.isfile(file):
+            return False
+        try:
+            self.originals[file] = Path(file).read_bytes().decode("utf-8")
+        except UnicodeDecodeError:
+            return False
+        self.roots.setdefault(root, []).append(file)
+        return True
 
     def make(self, texts: Mapping[str, str]) -> Copy:
         """A copy in which these files have other texts."""
         self._number += 1
         folder = self.folder / f"copy-{self._number:03}"
         places: dict[str, str] = {}
+        roots = {}
         search = []
         for number, (root, files) in enumerate(self.roots.items()):
             made = folder / str(number)
             wanted = {file: texts.get(file, self.originals[file]) for file in files}
             _mirror(Path(root), made, wanted, whole=not in_package(root))
             search.append(str(made))
+            roots[str(made)] = root
             places |= {str(made / Path(file).relative_to(root)): file for file in files}
         here = {original: copied for copied, original in places.items()}
         path = Path(here[str(self.target.path)]) if str(self.target.path) in here else self.target.path
-        return Copy(folder, replace(self.target, path=path, search=tuple(search)), places)
+        return Copy(folder, replace(self.target, path=path, search=tuple(search)), places, roots)
 
 
 class Copy:
     """One copy on disk."""
 
-    def __init__(self, folder: Path, target: Target, places: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, target: Target, places: Mapping[str, str], roots: Mapping[str, str]) -> None:
         self.folder = folder
         self.target = target
+        self.roots = roots
         self.places = places
         """The original of each copied file."""
 
     def original(self, file: str) -> str:
-        """The path of the original; any other path unchanged."""
-        return self.places.get(file, file)
+        """The path of the original; a path outside of the copy unchanged."""
+        for made, root in self.roots.items():
+            if file.startswith(made + "/"):
+                return str(Path(root) / Path(file).relative_to(made))
+        return file
 
 
 def _root(target: Target, entry: str) -> str:

@@ -28,7 +28,7 @@ Texts = Mapping[str, str]
 """The texts of changed files, by path."""
 OF_MACHINE = ("machine", "patches")
 """Categories of findings that no change of the user's files is about."""
-SHARE = 20.0
+SHARE = 15.0
 """Seconds for the compiled runs of one comparison."""
 
 

@@ -195,7 +195,9 @@ class Search:
     ) -> Iterator[tuple[Rewrite, Candidate, dict[str, str]]]:
         """The candidates for a finding, with the texts that they lead to."""
         place = finding.location
-        if place is None or place.file not in judge.copies.originals:
+        if place is None or (in_package(place.file) and not self.options.packages):
+            return
+        if not judge.copies.add(place.file):
             return
         text = state.texts.get(place.file, judge.copies.originals[place.file])
         try:
