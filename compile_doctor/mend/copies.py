@@ -19,7 +19,7 @@ class Copies:
         self.folder = folder
         entry = str(target.path) if target.path else ""
         own_root = [_root(target, entry)] if entry else []
-        roots = [*own_root, *sorted((os.path.realpath(one) for one in search), key=len, reverse=True)]
+        roots = sorted([*own_root, *(os.path.realpath(one) for one in search)], key=len, reverse=True)
         self.roots: dict[str, list[str]] = {}
         """The files, by the folder from which Python imports them."""
         self.originals: dict[str, str] = {}

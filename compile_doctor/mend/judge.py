@@ -48,6 +48,11 @@ class State:
     gradients: bool = False
     """Whether gradients were compared too."""
 
+    @classmethod
+    def of(cls, report: Report) -> State:
+        """The unchanged files, of which only the diagnosis is known."""
+        return cls({}, {}, report, _about(report, None), {})
+
     @property
     def figures(self) -> Figures:
         summary = self.report.summary
@@ -97,7 +102,7 @@ class Judge:
             raise InconclusiveError(
                 f"The target raises {found['error']} without torch.compile too: nothing was changed."
             )
-        return State({}, {}, report, _about(report, None), found["ran"], cases=(found["cases"], 0))
+        return replace(State.of(report), ran=found["ran"], cases=(found["cases"], 0))
 
     def again(self, texts: Texts, compiling: Mapping[str, Any]) -> State:
         """Any files and options, diagnosed with what is asked for now."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from compile_doctor.model.findings import Finding
+from compile_doctor.model.findings import Finding, Location
 
 STATES = ("kept", "dropped")
 
@@ -97,6 +97,14 @@ class Mended:
     def with_written(self, files: Sequence[str], packages: Sequence[str], vendor: Path | None) -> Mended:
         return replace(self, written=(*files, *packages), vendor=str(vendor) if packages else "")
 
+    def near(self, finding: Finding) -> Finding:
+        """The finding, with paths relative to the working directory."""
+
+        def move(place: Location | None) -> Location | None:
+            return replace(place, file=short(place.file, self.cwd)) if place else None
+
+        return replace(finding, location=move(finding.location), via=move(finding.via))
+
     def patch(self) -> str:
         """All changes as a unified diff that `git apply` and `patch -p1` take."""
         return "".join(diff(short(path, self.cwd), old, new) for path, (old, new) in sorted(self.files.items()))
@@ -115,3 +123,20 @@ def diff(name: str, old: str, new: str) -> str:
         old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{relative}", f"b/{relative}"
     )
     return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)
+
+
+@dataclass(frozen=True)
+class Hunk:
+    """Lines of a file that are replaced: `first` to `last` of the old text, from 1; `last` is before `first` if none are."""
+
+    first: int
+    last: int
+    text: str
+    """The new lines, each with its end; empty if lines are only deleted."""
+
+
+def hunks(old: str, new: str) -> list[Hunk]:
+    """The changes of one file, in order."""
+    a, b = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    codes = difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
+    return [Hunk(i1 + 1, i2, "".join(b[j1:j2])) for tag, i1, i2, j1, j2 in codes if tag != "equal"]

@@ -24,7 +24,7 @@ from compile_doctor.model.asked import Settings
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import Finding
 from compile_doctor.processes.children import Start
-from compile_doctor.report.make import make_report
+from compile_doctor.report.make import Report, make_report
 from compile_doctor.run.launch import diagnose
 from compile_doctor.run.progress import Progress
 from compile_doctor.targets.target import Target, not_a_target
@@ -74,6 +74,10 @@ class Search:
         self.start = start
         self.progress = progress
         self.steps: list[Step] = []
+        self.path: list[State] = []
+        """The states from the original to the best one, a kept step between each two."""
+        self.kept = 0
+        """How many of the steps that were kept led to the best state."""
         self.tried: dict[str, str] = {}
         """What was dropped, with the reason."""
         self.journal: Journal | None = None
@@ -89,24 +93,23 @@ class Search:
         if report.verdict == "inconclusive" and not report.findings:
             raise InconclusiveError(f"The diagnosis had no verdict: {report.reason}")
         judged = self._judge(first)
-        original = State({}, {}, report, tuple(f for f in report.findings), {})
-        unfinished, state = "", original
-        if any(one for one in report.findings if self._fitting(one)):
-            state = original = judged.original(self._copies(first), report)
-            if judged.settings != self.settings:
-                state = replace(judged.again({}, {}), ran=original.ran)
-            state = self._resumed(judged, state)
-            try:
-                state = self._until_nothing_helps(judged, state)
-            except OutOfTimeError:
-                unfinished = f"the budget of {self.options.budget:g} s ended"
-                state = self.best
-            except KeyboardInterrupt:
-                unfinished = "it was interrupted"
-                state = self.best
-        return self._mended(judged, original, state, unfinished)
+        original = State.of(report)
+        self.path = [original]
+        unfinished = ""
+        try:
+            if any(self._fitting(one) for one in original.findings):
+                self._until_nothing_helps(judged, self._resumed(judged, self._unchanged(judged, first, report)))
+        except OutOfTimeError:
+            unfinished = f"the budget of {self.options.budget:g} s ended"
+        except KeyboardInterrupt:
+            unfinished = "it was interrupted"
+        self._give_up(len([one for one in self.steps if one.state == "kept"]) - self.kept)
+        return self._mended(judged, original, unfinished)
 
-    best: State
+    def _unchanged(self, judge: Judge, first: Evidence, report: Report) -> State:
+        """The unchanged files, as the judge sees them."""
+        ran = judge.original(self._copies(first), report)
+        return ran if judge.settings == self.settings else replace(judge.again({}, {}), ran=ran.ran)
 
     def _resumed(self, judge: Judge, state: State) -> State:
         """The state that an earlier search has reached, if there was one; what it dropped is not tried again."""
@@ -118,13 +121,14 @@ class Search:
             return state
         reached, self.steps = known
         self.tried = {one.key: one.reason for one in self.steps}
+        self.kept = len([one for one in self.steps if one.state == "kept"])
         if not (reached["texts"] or reached["compiling"]):
             return state
         return judge.compared(judge.again(reached["texts"], reached["compiling"]))
 
     def _save(self) -> None:
         if self.journal is not None:
-            self.journal.write(self.best.texts, self.best.compiling, self.steps)
+            self.journal.write(self.path[-1].texts, self.path[-1].compiling, self.steps[: self._known()])
 
     def _judge(self, first: Evidence) -> Judge:
         """A judge with a quick backend if that shows all findings."""
@@ -142,20 +146,22 @@ class Search:
             files = [file for file in files if not in_package(file)]
         return Copies(self.target, files, first.facts.search_path, self.folder)
 
-    def _until_nothing_helps(self, judge: Judge, state: State) -> State:
+    def _until_nothing_helps(self, judge: Judge, state: State) -> None:
         """Goes from better to better; a way that ends without fewer findings is given up, and another one tried."""
-        self.best = state
+        self.path = [state]
         while True:
-            chain = [state]
-            while (better := next(self._improved(judge, chain[-1]), None)) is not None:
-                chain.append(better)
-                if better.figures.findings < self.best.figures.findings:
-                    self.best = better
+            ahead: list[State] = []
+            better: State | None = self.path[-1]
+            while better is not None and (better := next(self._improved(judge, better), None)) is not None:
+                ahead.append(better)
+                if better.figures.findings < self.path[-1].figures.findings:
+                    self.path += ahead
+                    self.kept += len(ahead)
+                    ahead = []
                 self._save()
-            if self.best is chain[-1]:
-                return self.best
-            self._give_up(len(chain) - 1 - next(n for n, one in enumerate(chain) if one is self.best))
-            state = self.best
+            if not ahead:
+                return
+            self._give_up(len(ahead))
 
     def _give_up(self, count: int) -> None:
         """Marks the last kept steps as dropped: they led to nothing."""
@@ -163,6 +169,11 @@ class Search:
         for number in kept[len(kept) - count :]:
             reason = "no finding went away by it, nor by what followed"
             self.steps[number] = replace(self.steps[number], state="dropped", reason=reason)
+
+    def _known(self) -> int:
+        """How many steps a later search may rely on: none after those that led to the best state, if kept ones follow."""
+        kept = [number for number, step in enumerate(self.steps) if step.state == "kept"]
+        return kept[self.kept] if len(kept) > self.kept else len(self.steps)
 
     def _improved(self, judge: Judge, state: State) -> Iterator[State]:
         """Better states, the first candidate that is kept first."""
@@ -212,23 +223,8 @@ class Search:
                 if candidate.compiling or texts != dict(state.texts):
                     yield rewrite, candidate, texts
 
-    def _mended(self, judge: Judge, original: State, state: State, unfinished: str) -> Mended:
-        """The result; what the requested backend does not confirm is undone first, the last step first."""
-        notes: list[str] = []
-        if judge.settings != self.settings and (state.texts or state.compiling):
-            judge.settings, judge.until = self.settings, time.monotonic() + max(60.0, self.settings.timeout)
-            self.progress.say("running what is kept with the requested backend")
-            final = judge.again(state.texts, state.compiling)
-            if final.report.verdict == "inconclusive" or final.figures.findings > original.figures.findings:
-                reason = final.report.reason or "there are more findings than before"
-                notes.append(f"nothing is kept, because with the requested backend {reason}")
-                self.steps = [
-                    replace(one, state="dropped", reason=reason) if one.state == "kept" else one for one in self.steps
-                ]
-                final = original
-            state = replace(final, cases=state.cases, notes=state.notes, gradients=state.gradients)
-        elif not (state.texts or state.compiling):
-            state = replace(original, cases=state.cases)
+    def _mended(self, judge: Judge, original: State, unfinished: str) -> Mended:
+        state, notes = self._confirmed(judge, original)
         seconds, untimed = self._seconds(judge, state)
         files = (
             {file: (judge.copies.originals[file], text) for file, text in state.texts.items()} if state.texts else {}
@@ -252,6 +248,25 @@ class Search:
             notes=tuple(notes),
             unfinished=unfinished,
         )
+
+    def _confirmed(self, judge: Judge, original: State) -> tuple[State, list[str]]:
+        """The best state, run with the requested backend; what that does not confirm is undone, the last step first."""
+        best = self.path[-1]
+        notes: list[str] = []
+        if judge.settings == self.settings:
+            return (best if best.texts or best.compiling else replace(original, cases=best.cases)), []
+        judge.settings, judge.until = self.settings, time.monotonic() + 2 * self.settings.timeout
+        while best.texts or best.compiling:
+            self.progress.say("running what is kept with the requested backend")
+            final = judge.again(best.texts, best.compiling)
+            if final.report.verdict != "inconclusive" and final.figures.findings < original.figures.findings:
+                return replace(final, cases=best.cases, notes=best.notes, gradients=best.gradients), notes
+            reason = final.report.reason or "there are as many findings as before"
+            notes.append(f"a step was undone, because with the requested backend: {reason}")
+            self._give_up(1)
+            self.path.pop()
+            best = self.path[-1] if self.path else original
+        return replace(original, cases=best.cases), notes
 
     def _seconds(self, judge: Judge, state: State) -> tuple[tuple[float, float] | None, str]:
         """Median seconds before and after, or why there are none."""

@@ -30,7 +30,7 @@ def write_files(mended: Mended, folder: Path) -> list[str]:
     Raises UsageError, before anything is written, if a file there is neither the old nor the new one.
     """
     own = {file: texts for file, texts in mended.files.items() if not in_package(file)}
-    return _written("--write", {_at(file, mended.cwd, folder): texts for file, texts in own.items()})
+    return _written("--write", {_at(file, mended, folder): texts for file, texts in own.items()})
 
 
 def write_packages(mended: Mended, folder: Path) -> list[str]:
@@ -46,11 +46,12 @@ def write_packages(mended: Mended, folder: Path) -> list[str]:
     return _written("--vendor", places)
 
 
-def _at(file: str, cwd: str, folder: Path) -> Path:
+def _at(file: str, mended: Mended, folder: Path) -> Path:
     """Where a file goes: as it lies below the working directory; a file from elsewhere as it is imported."""
-    path = Path(file)
-    base = Path(cwd) if Path(cwd) in path.parents else Path(package_root(file))
-    return folder / path.relative_to(base)
+    path, cwd = Path(file), Path(mended.cwd)
+    if mended.target.startswith("example:"):
+        return folder / path.name
+    return folder / path.relative_to(cwd if cwd in path.parents else package_root(file))
 
 
 def _written(option: str, places: Mapping[Path, tuple[str, str]]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compile_doctor.clean import cleaned
 from compile_doctor.mend.result import Mended
-from compile_doctor.render import fix_words as words
+from compile_doctor.render import mend_words as words
 from compile_doctor.render.markdown_escape import code_block, inline, table
 from compile_doctor.render.markdown_page import SIZE
 

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from compile_doctor.clean import cleaned
 from compile_doctor.mend.result import Mended
-from compile_doctor.render import fix_words as words
+from compile_doctor.render import mend_words as words
 from compile_doctor.render.console import make_console, printed
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}

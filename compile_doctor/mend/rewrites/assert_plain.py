@@ -22,11 +22,21 @@ def propose(site: Site) -> Iterator[Candidate]:
             yield Candidate("makes the message of the assert a literal text", site.source.edited({small: changed}))
         test = as_tensor_test(site.source, small.test)
         yield _asserted(site, statement, test, text)
+    elif isinstance(small, cst.Expr) and isinstance(small.value, cst.Call) and _checks(site, small.value):
+        condition, *rest = [one.value for one in small.value.args if one.keyword is None]
+        test = f"torch.as_tensor({as_tensor_test(site.source, condition)}).all()"
+        yield _asserted(site, statement, test, literal(rest[0] if rest else None))
     elif isinstance(statement, cst.If) and statement.orelse is None and len(statement.body.body) == 1:
         raised = only(statement.body.body[0])
         if isinstance(raised, cst.Raise):
             message = raised.exc.args[0].value if isinstance(raised.exc, cst.Call) and raised.exc.args else None
             yield _asserted(site, statement, negated(site.source, statement.test), literal(message))
+
+
+def _checks(site: Site, call: cst.Call) -> bool:
+    """Whether a call does nothing but check its first argument."""
+    name = site.source.code(call.func).rpartition(".")[2]
+    return name in ("torch_compilable_check", "_check_tensor_all", "_check_tensor_all_with") and bool(call.args)
 
 
 def _asserted(site: Site, statement: Any, test: str, text: str) -> Candidate:
@@ -39,6 +49,8 @@ def literal(message: Any) -> str:
     """A message as a literal: of an f-string the text, with the names of its values in braces."""
     if isinstance(message, cst.SimpleString):
         return message.value
+    if isinstance(message, cst.Lambda):
+        return literal(message.body)
     if isinstance(message, cst.FormattedString):
         parts = [
             part.value if isinstance(part, cst.FormattedStringText) else "{" + _name(part) + "}"
@@ -54,7 +66,7 @@ def _name(part: Any) -> str:
 
 REWRITE = Rewrite(
     "assert-plain",
-    ("data-dependent-branch", "data-dependent-assert", "object-to-string", "tensor-to-string"),
+    ("data-dependent-branch", "data-dependent-assert", "tensor-item", "object-to-string", "tensor-to-string"),
     propose,
     rank=25,
 )

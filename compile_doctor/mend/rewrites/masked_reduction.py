@@ -27,7 +27,9 @@ def propose(site: Site) -> Iterator[Candidate]:
         if not isinstance(index, cst.Index) or arguments not in ([], ["0"], ["dim=0"]):
             continue
         mask, tensor = site.source.code(index.value), site.source.code(taken.value)
-        for text in _forms(mask, tensor, function.attr.value, bool(arguments)):
+        whole = isinstance(site.source.parent(call), (cst.Return, cst.Assign, cst.Arg))
+        for form in _forms(mask, tensor, function.attr.value, bool(arguments)):
+            text = form if whole or "/" not in form else f"({form})"
             yield Candidate(
                 f"computes the {function.attr.value} with the mask, on all elements",
                 site.source.edited({call: expression(text)}),
