@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -483,3 +484,11 @@ def test_a_side_must_have_run():
 def test_windows_line_ends_stay():
     (found,) = rewritten("messages-outside", "print", "def f(x):\r\n    print(x)  # !\r\n    return x\r\n")
     assert found is not None and found.count("\r\n") == found.count("\n") == 4
+
+
+def test_the_manual_lists_every_rewrite():
+    page = (Path(__file__).resolve().parent.parent / "docs" / "fix.md").read_text(encoding="utf-8")
+    table = page.partition("<!-- table: rewrites -->")[2].partition("<!-- end: rewrites -->")[0]
+    assert [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")] == sorted(
+        NAMES, key=[one.split("`")[1] for one in table.splitlines() if one.startswith("| `")].index
+    )

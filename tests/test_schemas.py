@@ -28,10 +28,11 @@ from compile_doctor.bench.run import OF_MODELS
 from compile_doctor.capture import load_capture
 from compile_doctor.cli import main
 from compile_doctor.gate import outcome as gate
+from compile_doctor.mend import result as fix_result
 from compile_doctor.model.evidence import Patch
 from compile_doctor.model.findings import Location
 from compile_doctor.parity import result as parity_result
-from compile_doctor.render import bench_json, json_format, parity_json
+from compile_doctor.render import bench_json, fix_json, json_format, parity_json
 from compile_doctor.render.document import Record, as_dict, as_text
 from compile_doctor.report.make import Report, make_report
 from compile_doctor.report.trial import Trial
@@ -133,12 +134,40 @@ def whole_bench(**inputs: Any) -> bench_result.Bench:
     return replace(found, rows=(*rows, *found.rows), inputs=wanted, patches=patches, notes=("a note",))
 
 
+def whole_fix() -> fix_result.Mended:
+    found = whole_report().findings[0]
+    steps = tuple(fix_result.Step(found, "messages-outside", "what", state, "why") for state in fix_result.STATES)
+    left = (fix_result.Left(found, "why"),)
+    figures = fix_result.Figures(3, 2, 1, 1, 0.5)
+    return fix_result.Mended(
+        "m.py",
+        "/work",
+        whole_report().environment,
+        ("unhealthy", "healthy"),
+        figures,
+        figures,
+        steps,
+        left,
+        {"/work/m.py": ("a\nb\n", "a\nc\n")},
+        {"dynamic": True},
+        (21, 9),
+        True,
+        (0.2, 0.1),
+        "why",
+        ("it differs",),
+        ("a note",),
+        "it was interrupted",
+        ("/work/m.py",),
+    )
+
+
 MODEL_INPUTS = {"convention": "build_model()", "tokens": [512], **dict.fromkeys(OF_MODELS, None), "as_is": True}
 TEXTS = {
     "report": json_format.render(whole_report()),
     "check": json_format.render_gate(whole_gate(), 1),
     "parity": parity_json.render(whole_parity()),
     "bench": bench_json.render(whole_bench()),
+    "fix": fix_json.render(whole_fix()),
 }
 every_document = pytest.mark.parametrize("name", NAMES)
 

@@ -115,7 +115,7 @@ def command(
     Examples:
       compile-doctor fix model.py
       compile-doctor fix model.py --write .
-      compile-doctor fix model.py --grad --format patch > fix.patch
+      compile-doctor fix model.py --grad -o patch:fix.patch
       compile-doctor fix example:four-breaks --write fixed
       compile-doctor fix model.py --vendor patched --budget 1800 --resume .fix
     """

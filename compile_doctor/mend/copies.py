@@ -51,7 +51,8 @@ class Copies:
         roots = {}
         search = []
         for number, (root, files) in enumerate(self.roots.items()):
-            made = folder / str(number)
+            # A copy of a package stays a package: its findings are not the user's, and its source is not checked.
+            made = folder / str(number) / ("site-packages" if in_package(root) else "own")
             wanted = {file: texts.get(file, self.originals[file]) for file in files}
             _mirror(Path(root), made, wanted, whole=not in_package(root))
             search.append(str(made))

@@ -89,6 +89,13 @@ class Compared(Record):
     """What is not the same although results are equal, such as messages that compiled code leaves out."""
 
 
+class CompileOptions(Record):
+    """Options of torch.compile that the result needs; null: as before."""
+
+    dynamic: bool | None
+    """`dynamic=`."""
+
+
 class Seconds(Record):
     """Median wall-clock seconds of one compiled call."""
 
@@ -123,8 +130,8 @@ class Mended(Record):
     """The findings that are still there."""
     files: tuple[File, ...]
     """The files that changed; nothing is written without `--write` or `--vendor`."""
-    compile_options: Mapping[str, Any]
-    """Options of torch.compile that the result needs; empty if none."""
+    compile_options: CompileOptions
+    """Options of torch.compile that the result needs."""
     compared: Compared
     """The comparison of the changed files with the original."""
     call_seconds: Seconds | None
@@ -165,7 +172,7 @@ def as_dict(mended: result.Mended) -> dict[str, Any]:
         ),
         left=tuple(Left(finding=finding_of(mended.near(one.finding)), reason=one.reason) for one in mended.left),
         files=tuple(_file(path, *texts, mended.cwd) for path, texts in sorted(mended.files.items())),
-        compile_options=dict(mended.compiling),
+        compile_options=CompileOptions(dynamic=mended.compiling.get("dynamic")),
         compared=Compared(
             eager_inputs=mended.cases[0],
             compiled_inputs=mended.cases[1],
