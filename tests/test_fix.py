@@ -269,4 +269,5 @@ def test_without_changes_there_is_no_patch():
     nothing = replace(mended(), files={}, steps=(), left=(), unfinished="", compiling={})
     assert fix_renderer("patch")(nothing) == ""
     assert "there is nothing to fix" in fix_renderer("text")(nothing)
-    assert nothing.exit_code == 0 and mended().exit_code == 1
+    assert nothing.exit_code == 0 and mended().exit_code == 130
+    assert replace(mended(), unfinished="").exit_code == 1

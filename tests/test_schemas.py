@@ -287,6 +287,10 @@ def test_a_wrong_value_at_any_key_is_refused(name):
     assert taken == []
 
 
+WORDS = {"report": ("verdict", "severity"), "fix": ("verdict_before", "state", "severity")}
+"""Keys whose value is one of a list, by document, if they are not `status`."""
+
+
 @every_document
 def test_a_word_that_is_not_in_the_list_is_refused(name):
     document, listed = (
@@ -294,7 +298,7 @@ def test_a_word_that_is_not_in_the_list_is_refused(name):
         set(re.findall(r'"(\w+)": \{"enum"', json.dumps(VALIDATORS[name].schema))),
     )
     paths = [path for path in leaves(document) if path[-1] in listed and isinstance(at(document, path), str)]
-    assert {path[-1] for path in paths} >= {"schema", *(("status",) if name != "report" else ("verdict", "severity"))}
+    assert {path[-1] for path in paths} >= {"schema", *WORDS.get(name, ("status",))}
     assert [path for path in paths if valid(name, changed(name, path, "no such word"))] == []
 
 

@@ -17,6 +17,7 @@ from compile_doctor.cli.options import (
     memory_limit_option,
     settings,
 )
+from compile_doctor.errors import DoctorError
 from compile_doctor.render import fix_renderer, formats
 
 
@@ -109,7 +110,7 @@ def command(
     on the target's inputs and on others. Nothing is written without --write or --vendor.
 
     \b
-    Exit code 0: no finding of severity error is left; 1: some are; 2: wrong usage; 3: no verdict.
+    Exit code 0: no finding of severity error is left; 1: some are; 2: wrong usage; 3: no verdict; 130: Ctrl-C.
 
     \b
     Examples:
@@ -139,9 +140,16 @@ def command(
         start = watch if forks is None else forks.start
         search = Search(parsed, settings(compiling, running), options, folder, start, Progress(output.quiet))
         mended = search.run()
-    written = [] if write is None else write_files(mended, write)
-    packages = [] if vendor is None else write_packages(mended, vendor)
-    print_result(mended.with_written(written, packages, vendor), fix_renderer, output, failed=True)
+    problem: DoctorError | None = None
+    try:
+        written = [] if write is None else write_files(mended, write)
+        packages = [] if vendor is None else write_packages(mended, vendor)
+        mended = mended.with_written(written, packages, vendor)
+    except DoctorError as error:  # what took minutes is shown before it is reported
+        problem = error
+    print_result(mended, fix_renderer, output, failed=True)
+    if problem is not None:
+        raise problem
     return mended.exit_code
 
 

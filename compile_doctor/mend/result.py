@@ -12,6 +12,7 @@ from typing import Any
 from compile_doctor.model.findings import Finding, Location
 
 STATES = ("kept", "dropped")
+INTERRUPTED = "it was interrupted"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,9 @@ class Mended:
 
     @property
     def exit_code(self) -> int:
-        """0 if no finding of severity error is left, 1 if there is, 3 if the last diagnosis has no verdict."""
+        """0 if no finding of severity error is left, 1 if there is, 3 without a verdict, 130 after Ctrl-C."""
+        if self.unfinished == INTERRUPTED:
+            return 130
         if self.verdict[1] == "inconclusive":
             return 3
         return int(any(one.finding.severity == "error" for one in self.left))

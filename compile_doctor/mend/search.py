@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import time
@@ -16,7 +17,7 @@ from compile_doctor.errors import InconclusiveError, UsageError
 from compile_doctor.mend.copies import Copies, in_package
 from compile_doctor.mend.journal import Journal
 from compile_doctor.mend.judge import Judge, OutOfTimeError, State, Verdict
-from compile_doctor.mend.result import Left, Mended, Step
+from compile_doctor.mend.result import INTERRUPTED, Left, Mended, Step
 from compile_doctor.mend.rewrites import Rewrite, rewrites
 from compile_doctor.mend.site import Candidate, Site, Source
 from compile_doctor.mend.timing import median_seconds
@@ -76,6 +77,7 @@ class Search:
         self.steps: list[Step] = []
         self.path: list[State] = []
         """The states from the original to the best one, a kept step between each two."""
+        self.notes: dict[str, None] = {}
         self.kept = 0
         """How many of the steps that were kept led to the best state."""
         self.tried: dict[str, str] = {}
@@ -102,7 +104,7 @@ class Search:
         except OutOfTimeError:
             unfinished = f"the budget of {self.options.budget:g} s ended"
         except KeyboardInterrupt:
-            unfinished = "it was interrupted"
+            unfinished = INTERRUPTED
         self._give_up(len([one for one in self.steps if one.state == "kept"]) - self.kept)
         return self._mended(judged, original, unfinished)
 
@@ -213,19 +215,33 @@ class Search:
         text = state.texts.get(place.file, judge.copies.originals[place.file])
         try:
             site = Site(Source(text), finding, place.line)
-        except libcst.ParserSyntaxError:
+        except libcst.ParserSyntaxError as error:
+            self.notes[f"{place.file} cannot be rewritten: LibCST cannot read line {error.raw_line}"] = None
             return
         for rewrite in self._fitting(finding):
-            for candidate in rewrite.propose(site):
+            for candidate in self._proposed(rewrite, site):
                 texts = dict(state.texts)
                 if candidate.text is not None:
                     texts[place.file] = candidate.text
                 if candidate.compiling or texts != dict(state.texts):
                     yield rewrite, candidate, texts
 
+    def _proposed(self, rewrite: Rewrite, site: Site) -> list[Candidate]:
+        """Its candidates. A mistake of a rewrite costs that rewrite, and not what the others have found."""
+        found: list[Candidate] = []
+        try:
+            for one in rewrite.propose(site):
+                if one.text is not None:
+                    ast.parse(one.text)
+                found.append(one)
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            self.notes[f"the rewrite {rewrite.name} failed at {site.finding.code} in line {site.line} ({what})"] = None
+        return found
+
     def _mended(self, judge: Judge, original: State, unfinished: str) -> Mended:
         state, notes = self._confirmed(judge, original)
-        seconds, untimed = self._seconds(judge, state)
+        seconds, untimed = self._seconds(judge, state, unfinished)
         files = (
             {file: (judge.copies.originals[file], text) for file, text in state.texts.items()} if state.texts else {}
         )
@@ -245,7 +261,7 @@ class Search:
             seconds=seconds,
             untimed=untimed,
             unlike=state.notes,
-            notes=tuple(notes),
+            notes=(*notes, *self.notes),
             unfinished=unfinished,
         )
 
@@ -268,9 +284,9 @@ class Search:
             best = self.path[-1] if self.path else original
         return replace(original, cases=best.cases), notes
 
-    def _seconds(self, judge: Judge, state: State) -> tuple[tuple[float, float] | None, str]:
+    def _seconds(self, judge: Judge, state: State, unfinished: str) -> tuple[tuple[float, float] | None, str]:
         """Median seconds before and after, or why there are none."""
-        if not (self.options.timed and (state.texts or state.compiling)):
+        if not (self.options.timed and (state.texts or state.compiling)) or unfinished == INTERRUPTED:
             return None, ""
         found: list[float] = []
         for texts, compiling in (({}, {}), (state.texts, state.compiling)):
