@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from bench_helper import attention_bench
 from conftest import ROOT
-from helpers import a_break, about, evidence
+from helpers import MODEL, SOURCE, a_break, about, evidence
 
 from compile_doctor import schemas
 from compile_doctor.analysis.attention.entries import AttentionEntry
@@ -81,6 +81,7 @@ def whole_report() -> Report:
     return replace(
         report,
         reason="It failed.",
+        sources={MODEL: SOURCE},
         convention="build_model()",
         environment={"torch": "2.13.0", "threads": 2, "cuda": "13.0", "CXX": "g++"},
         findings=(finding,),
@@ -137,7 +138,7 @@ def whole_bench(**inputs: Any) -> bench_result.Bench:
 def whole_fix() -> fix_result.Mended:
     found = whole_report().findings[0]
     steps = tuple(fix_result.Step(found, "messages-outside", "what", state, "why") for state in fix_result.STATES)
-    left = (fix_result.Left(found, "why"),)
+    left = (fix_result.Left(replace(found, location=Location("/work/m.py", 2, "f", "c")), "why"),)
     figures = fix_result.Figures(3, 2, 1, 1, 0.5)
     return fix_result.Mended(
         "m.py",

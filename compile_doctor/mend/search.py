@@ -18,7 +18,7 @@ from compile_doctor.mend.copies import Copies, in_package
 from compile_doctor.mend.journal import Journal
 from compile_doctor.mend.judge import Judge, OutOfTimeError, State, Verdict
 from compile_doctor.mend.result import INTERRUPTED, Left, Mended, Step
-from compile_doctor.mend.rewrites import Rewrite, rewrites
+from compile_doctor.mend.rewrites import Rewrite, fitting, rewrites
 from compile_doctor.mend.site import Candidate, Site, Source
 from compile_doctor.mend.timing import median_seconds
 from compile_doctor.model.asked import Settings
@@ -201,7 +201,7 @@ class Search:
             self._save()
 
     def _fitting(self, finding: Finding) -> list[Rewrite]:
-        return [one for one in fitting(finding) if not self.options.only or one.name in self.options.only]
+        return [one for one in fitting(finding.cause) if not self.options.only or one.name in self.options.only]
 
     def _candidates(
         self, judge: Judge, state: State, finding: Finding
@@ -308,11 +308,6 @@ class Search:
         if finding.location and in_package(finding.location.file) and not self.options.packages:
             return "it is in an installed package: --vendor DIR changes a copy of it"
         return "no rewrite fits the way in which the line is written"
-
-
-def fitting(finding: Finding) -> list[Rewrite]:
-    """The rewrites for the cause of a finding."""
-    return [one for one in rewrites() if one.fits(finding.cause)]
 
 
 def _same(one: Finding, other: Finding) -> bool:

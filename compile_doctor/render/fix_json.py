@@ -150,6 +150,7 @@ def render(mended: result.Mended, verbosity: int = 0, colour: bool = False) -> s
 
 
 def as_dict(mended: result.Mended) -> dict[str, Any]:
+    sources = {result.short(path, mended.cwd): new for path, (_, new) in mended.files.items()}
     untimed = (f"no time was measured: {mended.untimed}",) if mended.untimed else ()
     found = Mended(
         schema="compile-doctor/fix/1",
@@ -170,7 +171,9 @@ def as_dict(mended: result.Mended) -> dict[str, Any]:
             )
             for one in mended.steps
         ),
-        left=tuple(Left(finding=finding_of(mended.near(one.finding)), reason=one.reason) for one in mended.left),
+        left=tuple(
+            Left(finding=finding_of(mended.near(one.finding), sources), reason=one.reason) for one in mended.left
+        ),
         files=tuple(_file(path, *texts, mended.cwd) for path, texts in sorted(mended.files.items())),
         compile_options=CompileOptions(dynamic=mended.compiling.get("dynamic")),
         compared=Compared(

@@ -33,3 +33,8 @@ def rewrites() -> tuple[Rewrite, ...]:
     """Every rewrite, in the order in which they are tried. A new file in this package is all that a new one needs."""
     found = [import_module(f"{__name__}.{module.name}").REWRITE for module in pkgutil.iter_modules(__path__)]
     return tuple(sorted(found, key=lambda one: (one.rank, one.name)))
+
+
+def fitting(cause: str) -> list[Rewrite]:
+    """The rewrites for a cause, in the order in which they are tried."""
+    return [one for one in rewrites() if one.fits(cause)]
