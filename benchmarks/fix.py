@@ -1,7 +1,4 @@
-"""`compile-doctor fix` on the labelled programs: which findings have a rewrite, and which of them it removes.
-
-A second comparison, on other inputs than those of the search, counts wrong results.
-"""
+"""`compile-doctor fix` on the labelled programs: which findings have a rewrite for their cause, and which of them it removes."""
 
 from __future__ import annotations
 
@@ -98,13 +95,12 @@ def quiet(file: Path) -> Any:
 
 def outcome(mended: Mended) -> dict[str, Any]:
     tried = {identity(step.finding) for step in mended.steps}
-    gone = {identity(step.finding) for step in mended.kept}
     return {
         "before": vars(mended.before),
         "after": vars(mended.after),
         "verdict": mended.verdict,
         "tried": sorted(tried),
-        "mended": sorted(gone),
+        "mended": [identity(step.finding) for step in mended.kept],
         "kept": [f"{step.finding.code} {step.rewrite}" for step in mended.kept],
         "left": [[one.finding.code, one.finding.cause, one.reason] for one in mended.left],
         "with_rewrite": sum(1 for one in mended.left if fitting(one.finding.cause)) + len(mended.kept),
@@ -129,7 +125,29 @@ def line(result: dict[str, Any]) -> str:
 
 
 def table(results: dict[str, Any]) -> str:
-    return ""
+    """By cause: findings whose cause has a rewrite, how many of them are gone, and by which rewrites."""
+    found: dict[str, list[int]] = {}
+    by: dict[str, dict[str, None]] = {}
+    for result in results.values():
+        gone = [one.split(" ", 1)[1] for one in result.get("mended", ())]
+        for cause, rewrite in zip(gone, (one.split()[1] for one in result.get("kept", ()))):
+            key = kind(cause.rsplit(" ", 1)[0])
+            found.setdefault(key, [0, 0])[0] += 1
+            found[key][1] += 1
+            by.setdefault(key, {})[rewrite] = None
+        for _, cause, _ in result.get("left", ()):
+            if fitting(cause):
+                found.setdefault(kind(cause), [0, 0])[0] += 1
+    rows = [(cause, *found[cause], ", ".join(by.get(cause, {})) or "–") for cause in sorted(found)]
+    count, gone_count = (sum(one[n] for one in found.values()) for n in (0, 1))
+    share = f"{100 * gone_count / count:.0f} %" if count else "–"
+    rows.append(("all", count, gone_count, share))
+    return tables.table(("cause", "findings with a rewrite", "mended", "by"), rows)
+
+
+def kind(cause: str) -> str:
+    """The cause without what is special to a program."""
+    return cause.partition(":")[0]
 
 
 if __name__ == "__main__":

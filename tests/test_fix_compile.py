@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from compile_doctor.cli import main
 from compile_doctor.mend import search
 from compile_doctor.mend.rewrites import Rewrite
 from compile_doctor.mend.search import Options, Search
@@ -132,7 +133,11 @@ def test_a_budget_that_ends_keeps_what_there_is(tmp_path):
 
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "compile_doctor", "fix", *arguments]
+    return called(folder, "fix", *arguments)
+
+
+def called(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "compile_doctor", *arguments]
     return subprocess.run(words, capture_output=True, text=True, timeout=600, check=False, cwd=folder)
 
 
@@ -154,3 +159,24 @@ def test_a_clean_model_is_not_changed(tmp_path):
     assert done.returncode == 0
     assert "Nothing was changed: there is nothing to fix." in done.stdout
     assert not (tmp_path / "fixed").exists()
+
+
+def test_the_loop_of_the_skill_file_ends_with_a_model_that_passes(tmp_path, capsys):
+    """As a coding assistant would: diagnose, see what has a rewrite, fix, apply the replacements, diagnose again."""
+    (tmp_path / "model.py").write_text(NET)
+    with pytest.raises(SystemExit):
+        main(["explain", "skill"])
+    page = capsys.readouterr().out
+    commands = [line.split() for line in page.splitlines() if line.startswith("compile-doctor ")]
+    asked, fixing = (next(words for words in commands if words[1] == name) for name in ("diagnose", "fix"))
+    before = json.loads(called(tmp_path, *asked[1:], "--backend", "eager").stdout)
+    assert all(one["rewrites"] and one["span"]["first_line"] <= one["location"]["line"] for one in before["findings"])
+    found = json.loads(called(tmp_path, *fixing[1:], "--backend", "eager", "--no-time", "--inputs", "6").stdout)
+    (changed,) = found["files"]
+    lines = NET.splitlines(keepends=True)
+    for one in reversed(changed["replacements"]):
+        lines[one["first_line"] - 1 : one["last_line"]] = [one["text"]]
+    assert "".join(lines) == changed["text"] and found["left"] == []
+    (tmp_path / "model.py").write_text("".join(lines))
+    after = called(tmp_path, *asked[1:], "--backend", "eager")
+    assert after.returncode == 0 and json.loads(after.stdout)["findings"] == []

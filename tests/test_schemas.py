@@ -221,6 +221,8 @@ def test_a_document_in_which_everything_is_said_is_valid(name):
         missing -= {
             (title, key) for key in one.__struct_fields__ if getattr(one, key) not in (None, msgspec.UNSET, (), {}, "")
         }
+    if name == "parity":  # it has no sources
+        missing = {one for one in missing if one[0] != "Span" and one[1] != "span"}
     assert {one for one in missing if not (one[0] == "Inputs" and one[1] in (*OF_MODELS, "convention"))} == set()
 
 
