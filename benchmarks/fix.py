@@ -142,7 +142,7 @@ def table(results: dict[str, Any]) -> str:
     count, gone_count = (sum(one[n] for one in found.values()) for n in (0, 1))
     share = f"{100 * gone_count / count:.0f} %" if count else "–"
     rows.append(("all", count, gone_count, share))
-    return tables.table(("cause", "findings with a rewrite", "mended", "by"), rows)
+    return tables.table(("cause", "findings with a rewrite", "fixed", "by"), rows)
 
 
 def kind(cause: str) -> str:
