@@ -141,7 +141,7 @@ class Judge:
         evidence = diagnose(copy.target, settings, directory, False, Progress(quiet=True), self.start)
         if evidence.facts.usage or evidence.facts.not_a_target:
             raise UsageError(evidence.facts.usage or evidence.facts.not_a_target, hint=not_a_target())
-        _uninterrupted(evidence.children[-1].ended)
+        self._in_time(evidence.children[-1].ended)
         return make_report(evidence)
 
     def _compare(self, copy: Copy, compiling: Mapping[str, Any], record: bool) -> dict[str, Any]:
@@ -170,7 +170,7 @@ class Judge:
         command = [sys.executable, "-m", "compile_doctor.probe", str(file)]
         limit = min(self.settings.timeout, self.left())
         ended = self.start("diagnose", command, child_environment(os.environ, None), limit)
-        _uninterrupted(ended["ended"])
+        self._in_time(ended["ended"])
         if not result.is_file():
             how = ended["signal"] or ("time limit" if ended["ended"] == "timeout" else f"status {ended['exit_code']}")
             if record:
@@ -179,6 +179,13 @@ class Judge:
         found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
         found["ran"] = {copy.original(file): dict(lines) for file, lines in found["lines"].items()}
         return found
+
+    def _in_time(self, ended: str) -> None:
+        """Raises KeyboardInterrupt if Ctrl-C has ended a child, and OutOfTimeError if the budget has: the search ends."""
+        if ended == "interrupted":
+            raise KeyboardInterrupt
+        if ended == "timeout":
+            self.left()
 
     def _directory(self, word: str) -> Path:
         self._count += 1
@@ -212,12 +219,6 @@ def _silent(start: Start, file: Path) -> Start:
         return start(mode, command, {**environment, "COMPILE_DOCTOR_OUTPUT": str(file)}, timeout)
 
     return silent
-
-
-def _uninterrupted(ended: str) -> None:
-    """Raises KeyboardInterrupt if Ctrl-C has ended a child: the search must end too."""
-    if ended == "interrupted":
-        raise KeyboardInterrupt
 
 
 def _about(report: Report, copy: Copy | None) -> tuple[Finding, ...]:

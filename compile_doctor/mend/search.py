@@ -253,7 +253,7 @@ class Search:
             before=original.figures,
             after=state.figures,
             steps=tuple(self.steps),
-            left=tuple(Left(one, self._why(one)) for one in state.findings),
+            left=tuple(Left(one, self._why(one, unfinished)) for one in state.findings),
             files=files,
             compiling=state.compiling,
             cases=state.cases,
@@ -298,13 +298,15 @@ class Search:
             found.append(one)
         return (found[0], found[1]), ""
 
-    def _why(self, finding: Finding) -> str:
+    def _why(self, finding: Finding, unfinished: str) -> str:
         """Why a finding is left."""
         tried = [one for one in self.steps if one.state == "dropped" and _same(one.finding, finding)]
         if tried:
             return f"{tried[-1].rewrite}: {tried[-1].reason}"
         if not self._fitting(finding):
             return "there is no rewrite for its cause"
+        if unfinished:
+            return f"it was not tried, because {unfinished}"
         if finding.location and in_package(finding.location.file) and not self.options.packages:
             return "it is in an installed package: --vendor DIR changes a copy of it"
         return "no rewrite fits the way in which the line is written"

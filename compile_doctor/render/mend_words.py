@@ -14,6 +14,8 @@ def place(finding: Finding, mended: Mended) -> str:
 
 def headline(mended: Mended) -> str:
     count = len(mended.kept)
+    if not count and mended.unfinished:
+        return "Nothing was changed so far."
     if not count:
         return (
             "Nothing was changed: there is nothing to fix."
