@@ -196,6 +196,7 @@ def test_a_finding_has_to_go_and_no_other_may_come():
     assert _worse(old, state(finding(7)), finding()) == "the finding is still there"
     assert "it brings CD201" in _worse(old, state(finding(6, "CD201", "value:n")), finding())
     assert _worse(old, state(graphs=3), finding()) == "there are 3 graphs instead of 2"
+    assert _worse(old, state(graphs=0), finding()) == "nothing is compiled any more"
 
 
 def test_of_two_findings_on_one_line_one_may_go():

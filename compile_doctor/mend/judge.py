@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections import Counter
@@ -142,7 +143,9 @@ class Judge:
         if evidence.facts.usage or evidence.facts.not_a_target:
             raise UsageError(evidence.facts.usage or evidence.facts.not_a_target, hint=not_a_target())
         self._in_time(evidence.children[-1].ended)
-        return make_report(evidence)
+        report = make_report(evidence)
+        shutil.rmtree(directory, ignore_errors=True)  # a search may run a hundred times
+        return report
 
     def _compare(self, copy: Copy, compiling: Mapping[str, Any], record: bool) -> dict[str, Any]:
         """Runs the comparison in a child; returns what it wrote, or a difference that says how it ended."""
@@ -260,6 +263,8 @@ def _worse(old: State, new: State, finding: Finding) -> str:
     if not fewer and (not _compiles_more(old, new) or _moved(old, new)):
         return "it only moves the finding to another line"
     graphs, were = new.report.summary["graphs"], old.report.summary["graphs"]
+    if were and not graphs:
+        return "nothing is compiled any more"
     if graphs > were and not _compiles_more(old, new):
         return f"there are {graphs} graphs instead of {were}"
     if new.report.verdict == "inconclusive" and old.report.verdict != "inconclusive":
