@@ -55,25 +55,27 @@ def _finite(values: Values) -> bool:
 
 
 def _of(expected: Values, found: Values, kind: str, own: Values) -> list[str]:
+    """The differences of one kind of values, except those that the unchanged target (`own`) has as well."""
     texts = []
-    for name, one in expected.items():
+    for name in (*expected, *(one for one in found if one not in expected)):
         label = name if name.startswith("output") else f"{kind} {name}"
         if name not in found:
-            texts.append(f"{label} is missing")
+            text = "is missing"
+        elif name not in expected:
+            text = "is new"
         else:
-            text = differs(one, found[name], own.get(name))
-            if text:
-                texts.append(f"{label} {text}")
-    extra = [name for name in found if name not in expected]
-    return texts + [f"{name if kind == 'output' else f'{kind} {name}'} is new" for name in extra]
+            text = differs(expected[name], found[name], own.get(name))
+        # A counter has moved on, a discrete choice (argmax, rounding) comes out otherwise when compiled: changed or not.
+        same = own and (name in own) == (name in found) and not differs(own.get(name), found.get(name))
+        if text and not same:
+            texts.append(f"{label} {text}")
+    return texts
 
 
 def differs(one: Any, other: Any, own: Any = None) -> str:
     """How the second value differs; empty if it does not."""
     if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
-        text = _tensors(one, other, own if isinstance(own, torch.Tensor) else None)
-        # A discrete choice (argmax, rounding) may come out otherwise when compiled, changed or not.
-        return text if not text or own is None or differs(own, other) else ""
+        return _tensors(one, other, own if isinstance(own, torch.Tensor) else None)
     if isinstance(one, torch.Tensor) or isinstance(other, torch.Tensor):
         return f"is a {_kind(other)} and was a {_kind(one)}"
     if isinstance(one, float) and isinstance(other, float):
