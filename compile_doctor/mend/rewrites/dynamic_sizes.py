@@ -33,4 +33,4 @@ def compile_calls(site: Site) -> list[cst.Call]:
     return [one for one in found if site.source.code(one.func) == "torch.compile" and one.args]
 
 
-REWRITE = Rewrite("dynamic-sizes", ("size:.*", "shape-range:.*", "limit:.*"), propose, rank=60)
+REWRITE = Rewrite("dynamic-sizes", ("size:.*", "shape-range:.*"), propose, rank=60)
