@@ -55,4 +55,4 @@ def _around(site: Site, node: cst.Call, text: str) -> tuple[cst.CSTNode, str] | 
     return None
 
 
-REWRITE = Rewrite("plain-tensor", ("tensor-item", "value:___stack.*"), propose, rank=40)
+REWRITE = Rewrite("plain-tensor", ("tensor-item",), propose, rank=40)
