@@ -21,6 +21,7 @@ COMMANDS = (
     "diagnose",
     "run",
     "report",
+    "fix",
     "parity",
     "bench",
     "matrix",

@@ -135,9 +135,11 @@ class Session:
                 self.log.write(schema.CleanCache(folders=tuple(self.settings["cache"])))
 
     def _import(self) -> ModuleType:
+        search = self.settings.get("search") or []
+        sys.path[:0] = search
         if self.settings.get("path"):
             return import_file(Path(self.settings["path"]))
-        sys.path.insert(0, os.getcwd())
+        sys.path.insert(len(search), os.getcwd())
         return importlib.import_module(self.settings["module"])
 
     def _program(self, module: ModuleType) -> Program | None:
