@@ -91,7 +91,7 @@ def _cell(cell: result.Cell) -> Cell:
         call_seconds=cell.seconds,
         compile_seconds=report.summary["compile_seconds"] if report else None,
         findings=len(report.findings) if report else 0,
-        cause=finding_of(cell.cause) if cell.cause else None,
+        cause=finding_of(cell.cause, cell.report.sources if cell.report else None) if cell.cause else None,
         environment=dict(report.environment) if report else {},
         command=cell.command,
         capture=cell.capture or None,
