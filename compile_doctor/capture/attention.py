@@ -35,6 +35,7 @@ def read_graph(record: schema.GraphSeen) -> Graph:
         attention=tuple(_node(entry) for entry in record.attention),
         inlined=tuple(_compiled(entry) for entry in record.inlined),
         callers=tuple(record.callers),
+        collectives=tuple(tuple(stack) for stack in record.collectives),
     )
 
 

@@ -14,6 +14,7 @@ from compile_doctor.model.asked import Asked
 from compile_doctor.model.comparisons import Comparison
 from compile_doctor.model.compilations import Counts, LateHook, LogRecord, NeverCalled
 from compile_doctor.model.evidence import Child, Evidence, Facts, Failure, Patch
+from compile_doctor.model.stacks import Frame
 
 PHASES = ("import", "build", "inputs", "compiled", "eager", "numerics")
 
@@ -43,6 +44,8 @@ class EventReader:
         self.comparisons: list[Comparison] = []
         self.attention = AttentionReader()
         self.patches: dict[str, Patch] = {}
+        self.mesh = ""
+        self.standing: tuple[Frame, ...] = ()
         self.begun: dict[str, str] = {}
         """Processes that wrote something, with their command."""
         self.ended: set[str] = set()
@@ -103,6 +106,8 @@ class EventReader:
             notes=tuple(self.notes),
             lost=tuple(self.lost),
             unended=tuple(self._unended(one) for one in unended),
+            mesh=self.mesh,
+            standing=self.standing,
         )
 
     def _unended(self, process: str) -> str:
@@ -201,6 +206,12 @@ class EventReader:
             # If a recipe has different states in several processes, keep the one in which something went wrong.
             if one.id not in self.patches or self.patches[one.id].state in ("active", "applicable"):
                 self.patches[one.id] = one
+
+    def _mesh(self, process: str, event: schema.MeshMade) -> None:
+        self.mesh = event.coordinates
+
+    def _standing(self, process: str, event: schema.Standing) -> None:
+        self.standing = tuple(event.stack)
 
     def _note(self, process: str, event: schema.Note) -> None:
         self.notes[event.text] = None

@@ -65,6 +65,8 @@ class Graph:
     inlined: tuple[CompiledFunction, ...]
     callers: tuple[Frame, ...] = ()
     """The callers of the compiled frame, outermost first."""
+    collectives: tuple[tuple[Frame, ...], ...] = ()
+    """The stack of each call of a collective, in the graph's order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -158,6 +159,8 @@ def run_command(
     environment = dict(os.environ)
     environment["TORCH_TRACE"] = str(directory.path / "trace")
     environment["COMPILE_DOCTOR_CAPTURE"] = str(directory.path)
+    if timeout is not None:  # ranks write where they stand before it ends
+        environment["COMPILE_DOCTOR_DEADLINE"] = str(time.time() + timeout)
     if patches:
         environment["COMPILE_DOCTOR_PATCHES"] = patches
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [site, environment.get("PYTHONPATH", "")]))

@@ -27,6 +27,7 @@ from compile_doctor.capture.schema.attention import (
 )
 from compile_doctor.capture.schema.bench import Begun, Outcome, Plan, Timed
 from compile_doctor.capture.schema.files import CAPTURE, SEAL, Manifest, Member, RungListed, Seal
+from compile_doctor.capture.schema.ranks import MeshMade, Ranked, Standing
 from compile_doctor.capture.schema.run import (
     Bytecode,
     CleanCache,
@@ -93,6 +94,7 @@ __all__ = [
     "Memory",
     "MemoryLeft",
     "MemoryPass",
+    "MeshMade",
     "Modules",
     "NeverCalled",
     "NodeSeen",
@@ -106,11 +108,13 @@ __all__ = [
     "Plan",
     "ProbeError",
     "Raised",
+    "Ranked",
     "Run",
     "RungListed",
     "SdpaChoice",
     "SdpaRan",
     "Seal",
+    "Standing",
     "Start",
     "Target",
     "TensorSeen",
@@ -158,6 +162,9 @@ EVENTS: dict[str, type] = {
     "disabled-compiled": DisabledCompiled,
     "compiled-function": CompiledFunction,
     "sdpa-choice": SdpaChoice,
+    "ranked": Ranked,
+    "mesh": MeshMade,
+    "standing": Standing,
     "plan": Plan,
     "begun": Begun,
     "outcome": Outcome,

@@ -159,3 +159,5 @@ class GraphSeen:
     attention: Sequence[NodeSeen]
     inlined: Sequence[CompiledFunction]
     callers: Sequence[Frame] = ()
+    collectives: Sequence[Sequence[Frame]] = ()
+    """The stack of each call of a collective."""

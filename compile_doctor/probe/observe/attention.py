@@ -108,7 +108,8 @@ class Observer:
     def _graph(self, output_graph: Any, gm: Any) -> int | None:
         found = graphs.attention_nodes(gm)
         inlined = self._inlined(output_graph, gm)
-        if not found and not inlined:
+        collectives = graphs.collective_stacks(gm)
+        if not found and not inlined and not collectives:
             return None
         self._graphs += 1
         self.calls[self._graphs] = [one["stack"] for one in found if one["api"] == "sdpa"]
@@ -123,6 +124,7 @@ class Observer:
             inlined=inlined,
             # torch's own record of the stack omits frames, and a flex_attention compiled by itself has only this.
             callers=python_stack(sys._getframe(2))[0][-8:],
+            collectives=collectives,
         )
         compat.trace_artifact(ARTIFACT, to_json(record))
         return self._graphs if found else None

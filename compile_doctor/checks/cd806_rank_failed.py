@@ -1,0 +1,110 @@
+"""CD806: a rank raised an exception or died, and took the others with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis.context import AnalysisContext
+from compile_doctor.analysis.ranks.ends import Ending, culprit, endings
+from compile_doctor.checks.base import Check
+from compile_doctor.checks.ranks_in_words import s, sentence, who
+from compile_doctor.model.findings import Finding
+
+
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
+    found = endings(seen.evidence)
+    one = culprit(found)
+    if one is None or any(child.ended in ("timeout", "interrupted") for child in seen.evidence.children):
+        return  # CD807, or the user ended it
+    group = seen.of_groups[one.rank.group]
+    frame = one.cause.frame if one.cause else one.compiling
+    number = one.rank.number
+    what = f"{one.cause.type}: {one.cause.words}" if one.cause else _death(one)
+    mesh = f" ({one.rank.who.mesh})" if one.rank.who.mesh else ""
+    location = seen.location(frame.file, frame.line, frame.function) if frame else None
+    yield CHECK.finding(
+        f"Rank {number} failed: {_short(one)}",
+        f"Rank {number}{mesh} on {one.rank.who.host or 'an unknown machine'}: {what}. {_before(seen, one)}{_others(seen, one, found)}",
+        location=location,
+        owner=seen.owner(frame.file) if frame else "mine",
+        cause=one.cause.type if one.cause else one.signal or f"exit {one.exit_code}",
+        fix=_fix(one),
+        ranks=(number,),
+        evidence=_evidence(one, group),
+    )
+
+
+def _short(one: Ending) -> str:
+    if one.cause:
+        words = one.cause.words if len(one.cause.words) <= 100 else one.cause.words[:100].rpartition(" ")[0] + " …"
+        at = f" ({one.cause.frame.file.rpartition('/')[2]}:{one.cause.frame.line})" if one.cause.frame else ""
+        return f"{one.cause.type}: {words}{at}"
+    return _death(one)
+
+
+def _death(one: Ending) -> str:
+    memory = ", which Linux sends if memory runs out" if one.signal == "SIGKILL" else ""
+    return (
+        f"it was ended by {one.signal}{memory}"
+        if one.signal
+        else f"it ended with exit status {one.exit_code}, without an exception"
+    )
+
+
+def _before(seen: AnalysisContext, one: Ending) -> str:
+    """What it was doing, as far as there is evidence."""
+    if one.compiling:
+        return f"It was compiling {one.compiling.function} ({one.compiling.file}:{one.compiling.line}). "
+    count = len(seen.evidence.ranks.groups[one.rank.group].steps)
+    if not count:
+        return "It had not compiled anything. "
+    return f"It had finished {count} compilation{'s' * (count != 1)}. "
+
+
+def _others(seen: AnalysisContext, one: Ending, found: tuple[Ending, ...]) -> str:
+    """What became of the ranks that were waiting for it."""
+    rest = [each for each in found if each.rank.number != one.rank.number]
+    stopped = [each.rank.number for each in rest if not each.failed]
+    raised = [each.rank.number for each in rest if each.failed and each.follows]
+    own = [each for each in rest if each.failed and not each.follows]
+    parts = []
+    if own:
+        parts.append("; ".join(f"rank {each.rank.number} failed too: {_short(each)}" for each in own[:3]))
+    if raised:
+        parts.append(f"{who(seen, raised)} then lost the connection or ran into a time limit")
+    if stopped:
+        parts.append(f"{who(seen, stopped)} {'was' if s(stopped) else 'were'} stopped after that")
+    return f"{sentence('; '.join(parts))}." if parts else ""
+
+
+def _fix(one: Ending) -> str:
+    if one.cause:
+        return "Fix that error on this rank; what the other ranks report follows from it."
+    return "Run this rank alone, or set TORCH_SHOW_CPP_STACKTRACES=1 and PYTHONFAULTHANDLER=1 to see where it dies."
+
+
+def _evidence(one: Ending, group: AnalysisContext | None) -> tuple[str, ...]:
+    lines = (
+        [f"launcher: rank {one.rank.number}, exit code {one.exit_code}{f', {one.signal}' if one.signal else ''}"]
+        if one.exit_code is not None
+        else []
+    )
+    failure = group.failure if group else None
+    return (*lines, *(failure.text.strip().splitlines()[-12:] if failure else ()))
+
+
+CHECK = Check(
+    code="CD806",
+    name="rank-failed",
+    severity="",
+    category="ranks",
+    exit_code=3,
+    compares_ranks=True,
+    summary="A rank raised an exception or died; the finding has the rank, the error, its line, and what became of the others.",
+    explanation="""\
+If a rank fails, the others wait for it, lose the connection, or are stopped by the launcher, and each of them reports an error of its
+own. The finding names the rank that failed by itself: what it raised, or the signal that ended it according to the launcher, and what
+it was compiling. The exit status is that of the command.
+""",
+    detect=detect,
+)
