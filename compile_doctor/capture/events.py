@@ -14,7 +14,6 @@ from compile_doctor.model.asked import Asked
 from compile_doctor.model.comparisons import Comparison
 from compile_doctor.model.compilations import Counts, LateHook, LogRecord, NeverCalled
 from compile_doctor.model.evidence import Child, Evidence, Facts, Failure, Patch
-from compile_doctor.model.stacks import Frame
 
 PHASES = ("import", "build", "inputs", "compiled", "eager", "numerics")
 
@@ -45,7 +44,6 @@ class EventReader:
         self.attention = AttentionReader()
         self.patches: dict[str, Patch] = {}
         self.mesh = ""
-        self.standing: tuple[Frame, ...] = ()
         self.begun: dict[str, str] = {}
         """Processes that wrote something, with their command."""
         self.ended: set[str] = set()
@@ -107,7 +105,6 @@ class EventReader:
             lost=tuple(self.lost),
             unended=tuple(self._unended(one) for one in unended),
             mesh=self.mesh,
-            standing=self.standing,
         )
 
     def _unended(self, process: str) -> str:
@@ -209,9 +206,6 @@ class EventReader:
 
     def _mesh(self, process: str, event: schema.MeshMade) -> None:
         self.mesh = event.coordinates
-
-    def _standing(self, process: str, event: schema.Standing) -> None:
-        self.standing = tuple(event.stack)
 
     def _note(self, process: str, event: schema.Note) -> None:
         self.notes[event.text] = None

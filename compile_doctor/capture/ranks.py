@@ -17,7 +17,7 @@ import msgspec
 
 from compile_doctor.capture.members import Members
 from compile_doctor.capture.reading import BadRecordError, decode_event
-from compile_doctor.capture.schema import Ranked
+from compile_doctor.capture.schema import Ranked, SharedRank
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.compilations import Break, Compilation
 from compile_doctor.model.evidence import Child, Evidence
@@ -25,6 +25,8 @@ from compile_doctor.model.ranks import Identity, Rank, RankGroup, Ranks, Step, n
 from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations
 
+RANKS = "ranks.json"
+"""Of a digest: all ranks, of which only some have files."""
 MOST_GROUPS = 48
 """Groups whose evidence is kept whole."""
 _HEAD = 1 << 16
@@ -104,7 +106,7 @@ def _identity(head: bytes) -> Identity | None:
     return None
 
 
-def sameness(evidence: Evidence) -> bytes:
+def sameness(evidence: Evidence) -> str:
     """A digest that is equal for ranks that did the same: without times, process ids, addresses and names of files."""
     plain = replace(
         evidence,
@@ -120,46 +122,79 @@ def sameness(evidence: Evidence) -> bytes:
     ran = sorted((number, count) for (_, number), count in evidence.attention.ran.items())
     refused = sorted(evidence.facts.beyond_limit.values())
     text = msgspec.json.encode([plain, ran, refused], enc_hook=str)
-    return hashlib.sha256(_OWN.sub(b"", text)).digest()
+    return hashlib.sha256(_OWN.sub(b"", text)).hexdigest()
 
 
 def _facts(evidence: Evidence) -> dict[str, str]:
-    return {name: str(value) for name, value in evidence.environment.items() if not _LOCAL.search(name)}
+    return {
+        name: str(value)
+        for name, value in evidence.environment.items()
+        if value is not None and not _LOCAL.search(name)
+    }
 
 
 class Collector:
-    """Takes the evidence of one rank after the other; `ranks` is the result."""
+    """Takes the ranks one after the other; `ranks` is the result."""
 
     def __init__(self) -> None:
-        self._numbers: dict[bytes, int] = {}
+        self._numbers: dict[str, int] = {}
         self._groups: list[RankGroup] = []
         self._steps: dict[Step, Step] = {}
         self._facts: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
         self._all: list[Rank] = []
 
-    def add(self, files: Files, evidence: Evidence, source: str = "") -> None:
-        """Adds a rank."""
+    def add(self, files: Files, evidence: Evidence) -> None:
+        """Adds a rank that was just read."""
         assert files.who is not None
         key = sameness(evidence)
-        number = self._numbers.setdefault(key, len(self._groups))
-        if number == len(self._groups):
-            self._groups.append(self._group(evidence))
-        facts = _facts(evidence)
-        who = replace(files.who, mesh=evidence.mesh) if evidence.mesh else files.who
+        if key not in self._numbers:
+            self._take(RankGroup(key, tuple(steps_of(evidence)), evidence))
         self._all.append(
             Rank(
-                who,
-                number,
-                source,
-                tuple(sorted(files.processes)),
-                tuple(one.seconds for one in evidence.compilations),
-                self._facts.setdefault(tuple(facts.items()), facts),
+                replace(files.who, mesh=evidence.mesh) if evidence.mesh else files.who,
+                self._numbers[key],
+                processes=tuple(sorted(files.processes)),
+                seconds=tuple(one.seconds for one in evidence.compilations),
+                facts=self._once(_facts(evidence)),
             )
         )
 
-    def _group(self, evidence: Evidence) -> RankGroup:
-        steps = tuple(self._steps.setdefault(step, step) for step in steps_of(evidence))
-        return RankGroup(steps, evidence if len(self._groups) < MOST_GROUPS else None)
+    def add_all(self, ranks: Ranks, source: str = "") -> None:
+        """Adds the ranks of another process, or another capture."""
+        for group in ranks.groups:
+            if group.key not in self._numbers:
+                self._take(group)
+        for one in (*ranks.all, *ranks.earlier):
+            self.add_rank(one, ranks.groups[one.group].key, source)
+
+    def add_rank(self, rank: Rank, key: str, source: str = "") -> None:
+        """Adds a rank whose group is known."""
+        facts = self._once(rank.facts)
+        self._all.append(replace(rank, group=self._numbers[key], source=source or rank.source, facts=facts))
+
+    def add_shared(self, shared: Iterable[SharedRank]) -> None:
+        """Adds the ranks of a digest that share the files of one that was read."""
+        shared = tuple(shared)
+        read = {(one.who.launch, one.who.restart, one.number): self._groups[one.group].key for one in self._all}
+        keys = {
+            one.key: read[identity]
+            for one in shared
+            if (identity := (one.rank.who.launch, one.rank.who.restart, one.rank.number)) in read
+        }
+        for one in shared:
+            known = (one.rank.who.launch, one.rank.who.restart, one.rank.number) in read
+            if not known and one.key in keys:
+                self.add_rank(one.rank, keys[one.key])
+
+    def _take(self, group: RankGroup) -> None:
+        steps = tuple(self._steps.setdefault(step, step) for step in group.steps)
+        kept = group.evidence if len(self._groups) < MOST_GROUPS else None
+        self._numbers[group.key] = len(self._groups)
+        self._groups.append(RankGroup(group.key, steps, kept))
+
+    def _once(self, facts: Mapping[str, str]) -> Mapping[str, str]:
+        """One object for the equal facts of many ranks."""
+        return self._facts.setdefault(tuple(facts.items()), facts)
 
     def ranks(self, outside: Evidence | None) -> Ranks:
         """The result: the ranks of the last launch, and apart from them those of earlier ones."""
@@ -226,11 +261,12 @@ def steps_of(evidence: Evidence) -> Iterator[Step]:
         at = locations.innermost(item.stack, root) or Frame(*item.recorded_at, "")
         breaks.setdefault(item.compilation, []).append((at.file, at.line, item.reason.partition("\n")[0][:200]))
     for index, one in enumerate(evidence.compilations):
-        yield _step(one, tuple(breaks.get(index, ())))
+        yield _step(one, tuple(breaks.get(index, ())), root)
 
 
-def _step(one: Compilation, breaks: tuple[tuple[str, int, str], ...]) -> Step:
+def _step(one: Compilation, breaks: tuple[tuple[str, int, str], ...], root: str | None) -> Step:
     traced = one.traced
+    seen = one.graph.collectives if one.graph else ()
     calls = one.collectives if one.collectives is not None else traced.collectives if traced else ()
     return Step(
         file=one.file,
@@ -244,7 +280,7 @@ def _step(one: Compilation, breaks: tuple[tuple[str, int, str], ...]) -> Step:
         graph=traced.digest if traced else "",
         sizes=traced.sizes if traced else (),
         collectives=calls,
-        lines=tuple(stack[-1] for stack in (one.graph.collectives if one.graph else ()) if stack),
+        lines=tuple(locations.innermost(stack, root) or stack[-1] for stack in seen if stack),
         cache=one.cache,
         settings=one.settings,
     )

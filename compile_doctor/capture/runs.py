@@ -11,11 +11,14 @@ from typing import Any, BinaryIO, cast
 from compile_doctor.capture import older
 from compile_doctor.capture.events import EventReader
 from compile_doctor.capture.members import Members
-from compile_doctor.capture.ranks import Collector, Files, files_by_rank, joined, several
+from compile_doctor.capture.ranks import RANKS, Collector, Files, files_by_rank, joined, several
 from compile_doctor.capture.reading import BadRecordError, decode
+from compile_doctor.capture.schema import Shared
+from compile_doctor.capture.standing import read_standing
 from compile_doctor.capture.trace.read import Trace, read_stream
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.evidence import Child, Evidence
+from compile_doctor.model.stacks import Frame
 
 LARGEST = 32 << 20
 """Largest size of capture.json, of sources.json, and of the text of one frame, in bytes."""
@@ -63,7 +66,14 @@ def _read_ranks(
             outside = evidence
         else:
             collector.add(part, evidence)
-    return joined(collector.ranks(outside), asked, children)
+    lost: list[str] = []
+    if RANKS in members.names:
+        try:
+            collector.add_shared(decode(members.read(RANKS, LARGEST), Shared).ranks)
+        except UNREADABLE as error:
+            lost.append(f"{RANKS}: {error}")
+    evidence = joined(collector.ranks(outside), asked, children)
+    return replace(evidence, lost=(*evidence.lost, *lost))
 
 
 def _read_files(members: Members, asked: Asked, children: tuple[Child, ...], old: bool, files: Files) -> Evidence:
@@ -85,9 +95,24 @@ def _read_files(members: Members, asked: Asked, children: tuple[Child, ...], old
                 members.note(name, stream)
         except UNREADABLE as error:
             lost.append(f"{name}: {error}")
-    evidence = events.evidence(asked, children, trace)
+    evidence = replace(events.evidence(asked, children, trace), standing=_standing(members, files, lost))
     bytecode = dict(_bytecode(members, events, lost))
     return replace(evidence, bytecode=bytecode, lost=(*trace.lost, *lost, *evidence.lost))
+
+
+def _standing(members: Members, files: Files, lost: list[str]) -> tuple[Frame, ...]:
+    """Where the first process stood when the time was up; a rank has one, and what it started waits for it."""
+    for process in sorted(files.processes):
+        name = f"standing-{process}.txt"
+        if name in members.names:
+            try:
+                found = read_standing(members.read(name, LARGEST).decode(errors="replace"))
+            except UNREADABLE as error:
+                lost.append(f"{name}: {error}")
+                continue
+            if found:
+                return found
+    return ()
 
 
 def _begun(members: Members, name: str) -> bytes:

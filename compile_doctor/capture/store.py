@@ -116,7 +116,15 @@ def _clear(path: Path) -> None:
         raise CaptureError(
             f"{path} exists and is not a capture.", hint="Choose a new or empty directory for --capture."
         )
-    for pattern in (SEAL, "process-*.jsonl", "trace/*.log", "bytecode/*.py", "sources.json", "capture.json*"):
+    for pattern in (
+        SEAL,
+        "process-*.jsonl",
+        "standing-*.txt",
+        "trace/*.log",
+        "bytecode/*.py",
+        "sources.json",
+        "capture.json*",
+    ):
         for entry in path.glob(pattern):
             entry.unlink()
     for folder in ("rung-*", "with-recipes"):

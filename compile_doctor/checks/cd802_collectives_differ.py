@@ -10,8 +10,9 @@ from compile_doctor.analysis.ranks.collectives import Mismatch, mismatches
 from compile_doctor.analysis.ranks.comparable import Pair, pairs
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.base import Check
-from compile_doctor.checks.ranks_in_words import sentence, who
+from compile_doctor.checks.ranks_in_words import odd_ones, sentence, who
 from compile_doctor.model.findings import Finding
+from compile_doctor.source import locations
 
 SHOWN = 4
 
@@ -28,9 +29,11 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
 def _finding(seen: AnalysisContext, together: list[tuple[Pair, Mismatch]]) -> Finding:
     pair, one = together[0]
     others = tuple(sorted(number for each, _ in together for number in each.other.numbers))
+    odd = odd_ones([(each, _more(two)) for each, two in together])
     at = next((frame for frame in one.lines if frame and seen.owner(frame.file) == "mine"), None)
-    place = (at.file, at.line, at.function) if at else (one.file, one.line, function_name(one.function))
-    sources = seen.evidence.sources
+    sources, name = seen.evidence.sources, function_name(one.function)
+    line = locations.definition_line(sources, one.file, one.line, name)
+    place = (at.file, at.line, at.function) if at else (one.file, line, name)
     condition = rank_condition(sources, place[0], place[1]) or condition_in(sources, one.file, one.line)[0]
     location = seen.location(*place)
     calls = (
@@ -53,14 +56,18 @@ def _finding(seen: AnalysisContext, together: list[tuple[Pair, Mismatch]]) -> Fi
         owner=seen.owner(location.file),
         cause="rank" if condition else "other",
         fix="Make every collective run on all ranks of its group, in the same order: move it out of the branch, and let ranks with nothing to send take part with zeros.",
-        count=len(others),
-        ranks=others,
+        count=len(odd),
+        ranks=odd,
         evidence=tuple(
             f"{who(seen, cohort.numbers)}: {_named(calls, 8)}"
             for each, two in together[:SHOWN]
             for cohort, calls in ((each.usual, two.usual), (each.other, two.other))
         ),
     )
+
+
+def _more(one: Mismatch) -> str:
+    return "" if len(one.usual) == len(one.other) else "usual" if len(one.usual) > len(one.other) else "other"
 
 
 def _named(calls: Sequence[str], most: int = 2) -> str:

@@ -11,7 +11,7 @@ from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.analysis.recompiles.guards import Guard, parse
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.base import Check
-from compile_doctor.checks.ranks_in_words import s, sentence, who
+from compile_doctor.checks.ranks_in_words import odd_ones, s, sentence, who
 from compile_doctor.model.findings import Finding
 from compile_doctor.source import locations
 
@@ -28,7 +28,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
 
 def _finding(seen: AnalysisContext, together: list[tuple[Pair, Uneven]]) -> Finding:
     pair, one = max(together, key=lambda each: abs(each[1].other - each[1].usual))
-    others = tuple(sorted(number for each, _ in together for number in each.other.numbers))
+    odd = odd_ones([(each, "other" if two.other > two.usual else "usual") for each, two in together])
     more = pair.other if one.other > one.usual else pair.usual
     groups = _groups(seen, more.index, one)
     guards = [group.guard for group in groups] or [parse(reason) for reason in one.reasons]
@@ -45,8 +45,8 @@ def _finding(seen: AnalysisContext, together: list[tuple[Pair, Uneven]]) -> Find
         owner=seen.owner(file),
         cause=f"recompiles:{guards[0].key if guards else 'unknown'}",
         fix=_fix(guards),
-        count=len(others),
-        ranks=others,
+        count=len(odd),
+        ranks=odd,
         evidence=tuple(
             f"{who(seen, each.other.numbers)}: {_times(two.other)}; {who(seen, each.usual.numbers)}: {_times(two.usual)}"
             for each, two in together[:4]

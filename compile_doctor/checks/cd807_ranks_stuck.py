@@ -66,6 +66,8 @@ def _stands(place: tuple[str, int, str, str], numbers: list[int]) -> str:
     ending = s(numbers)
     if inside == "compiling":
         return f"{'was' if ending else 'were'} still compiling {function} ({file}:{line})"
+    if not file and inside:
+        return f"stood inside of {inside}"
     if not file:
         return "left no record of where it stood" if ending else "left no record of where they stood"
     within = f", inside of {inside}" if inside else ""

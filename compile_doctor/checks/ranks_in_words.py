@@ -33,5 +33,10 @@ def do(numbers: Sequence[int], words: str) -> str:
     )
 
 
-def both(pair: Pair) -> tuple[int, ...]:
-    return tuple(sorted((*pair.usual.numbers, *pair.other.numbers)))
+def odd_ones(pairs: Sequence[tuple[Pair, str]]) -> tuple[int, ...]:
+    """The ranks that a finding is about: those that differ from the usual; if there are as many, those that do more."""
+    found: set[int] = set()
+    for pair, extra in pairs:
+        even = len(pair.usual.ranks) == len(pair.other.ranks)
+        found.update((pair.usual if even and extra == "usual" else pair.other).numbers)
+    return tuple(sorted(found))

@@ -85,6 +85,8 @@ class Rank:
 class RankGroup:
     """Ranks that did the same."""
 
+    key: str
+    """A digest that is equal for ranks that did the same."""
     steps: tuple[Step, ...]
     evidence: Evidence | None
     """Of one of them; None if there are too many groups to keep them all: then only `steps` are known."""

@@ -289,8 +289,8 @@ class RankFigures(Record):
     """What torch's caches of compiled code had."""
     cache_misses: Count
     """What they did not have."""
-    end: Annotated[str, one_of("ended", "failed", "stopped", "open")]
-    """How they ended; `open`: their last record is missing."""
+    end: Annotated[str, one_of("ended", "failed", "stopped", "open", "unknown")]
+    """How they ended; `open`: their last record is missing; `unknown`: there is only a trace."""
 
 
 class Ranks(Record):

@@ -249,7 +249,7 @@ def _ranks(console: Console, table: RankTable, verbosity: int) -> None:
     kept = [
         n
         for n in range(len(rank_table.HEAD))
-        if n < 4 or n == 5 or any(line[n] not in ("0", "–", "ended") for line in lines[1:])
+        if n < 4 or n == 5 or any(line[n] not in ("0", "–", "ended", "unknown") for line in lines[1:])
     ]
     widths = [max(cell_len(line[n]) for line in lines) for n in kept]
     console.print(f"Ranks  {rank_table.heading(table)}", style="bold", soft_wrap=True)

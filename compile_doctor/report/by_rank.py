@@ -37,7 +37,7 @@ class RankRow:
     cache: tuple[int, int]
     """Hits and misses of torch's caches of compiled code."""
     ended: str
-    """`ended`, `failed`, `stopped` or `open`."""
+    """`ended`, `failed`, `stopped`, `open` or `unknown`."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def _table(seen: AnalysisContext, figures: list[Mapping[str, Any] | None], diver
         own = figures[one.group]
         counts = {name: value for name, value in own.items() if name != "compile_seconds"} if own else None
         cache = hits(ranks, one), misses(ranks, one)
-        ended = ends.get(one.number, "ended")
+        ended = ends.get(one.number, "ended" if seen.evidence.children else "unknown")
         key = (tuple(counts.items()) if counts else (one.group,), cache, ended)
         rows.setdefault(key, []).append(one)
         known[key] = counts, cache, ended

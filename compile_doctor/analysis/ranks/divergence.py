@@ -28,6 +28,8 @@ class Parting:
     other: str
     at: int
     """The number of the compilation at which it shows."""
+    extra: str = ""
+    """`usual` or `other`: who does something there that the other side does not; empty if both do something."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def _apart(one: Step, two: Step, at: int, mine: list[Step], theirs: list[Step]) 
     if function_of(one) != function_of(two) or _resumes_at(one) != _resumes_at(two):
         later = Counter(map(function_of, mine)) == Counter(map(function_of, theirs))
         if later:
-            text = "compile{} `%s` as number %d"
+            text = "compile{} `%s` as its number %d"
             return Parting(
                 "order",
                 two.file,
@@ -88,38 +90,27 @@ def _apart(one: Step, two: Step, at: int, mine: list[Step], theirs: list[Step]) 
         # The one that the other side never compiles is what is extra.
         extra_here = function_of(one) not in set(map(function_of, theirs))
         return _frame(one if extra_here else two, at, extra_here)
-    if one.breaks != two.breaks and _places(one) != _places(two):
+    if _places(one) != _places(two):
         only = [item for item in two.breaks if item[:2] not in _places(one)]
         missing = [item for item in one.breaks if item[:2] not in _places(two)]
         file, line, _ = (only or missing)[0]
-        does, not_ = "break{} the graph here", "do{} not"
-        return Parting("break", file, line, one.function, not_ if only else does, does if only else not_, at)
+        return _one_sided("break", file, line, one.function, "break{} the graph here", bool(missing and not only), at)
     if one.finished != two.finished:
-        does, not_ = "finish{} compiling it", "do{} not"
-        return Parting(
-            "error",
-            two.file,
-            two.line,
-            two.function,
-            does if one.finished else not_,
-            does if two.finished else not_,
-            at,
-        )
+        return _one_sided("error", two.file, two.line, two.function, "finish{} compiling it", one.finished, at)
+    if bool(one.graph) != bool(two.graph):
+        return _one_sided("graph", two.file, two.line, two.function, "compile{} a graph", bool(one.graph), at)
     if one.graph != two.graph:
-        if not (one.graph and two.graph):
-            does, not_ = "compile{} a graph", "compile{} none"
-            return Parting(
-                "graph", two.file, two.line, two.function, does if one.graph else not_, does if two.graph else not_, at
-            )
-        return Parting("graph", two.file, two.line, two.function, "compile{} one graph", "compile{} another", at)
+        return Parting("graph", two.file, two.line, two.function, "one", "compile{} another graph", at)
     return None
 
 
 def _frame(step: Step, at: int, usual_has_it: bool) -> Parting:
-    does, not_ = "compile{} it", "do{} not"
-    return Parting(
-        "frame", step.file, step.line, step.function, does if usual_has_it else not_, not_ if usual_has_it else does, at
-    )
+    return _one_sided("frame", step.file, step.line, step.function, "compile{} it", usual_has_it, at)
+
+
+def _one_sided(kind: str, file: str, line: int, function: str, does: str, usual_does: bool, at: int) -> Parting:
+    words = (does, "do{} not") if usual_does else ("do{} not", does)
+    return Parting(kind, file, line, function, *words, at, "usual" if usual_does else "other")
 
 
 def _resumes_at(step: Step) -> int | None:

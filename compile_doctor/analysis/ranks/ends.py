@@ -51,7 +51,8 @@ class Ending:
     @property
     def failed(self) -> bool:
         """Whether it failed by itself, and was not stopped."""
-        return bool(self.cause) or (bool(self.signal) and self.signal not in STOPPED) or (self.exit_code or 0) > 0
+        stopped = self.signal in STOPPED and not (self.first and self.signal == "SIGKILL")
+        return bool(self.cause) or (bool(self.signal) and not stopped) or (self.exit_code or 0) > 0
 
     @property
     def follows(self) -> bool:
@@ -69,7 +70,7 @@ def endings(evidence: Evidence) -> tuple[Ending, ...]:
         own = evidence_of(evidence, group)
         code, signal = reported.get(one.number, (None, ""))
         raised = own.failure("compiled") if own else None
-        opened = bool(own and own.unended)
+        opened = bool(own and own.unended and evidence.children)  # a bare trace never shows how its process ended
         if not raised and not opened and not code and not signal:
             continue
         cause = root_cause(raised, root) if raised else None

@@ -17,6 +17,11 @@ _LOCAL = re.compile(
     re.IGNORECASE,
 )
 """Settings that say where something is, or whose it is: they may differ."""
+_OPTIONS = {
+    "automatic_dynamic_shapes": "automatic_dynamic_shapes, set by torch.compile(dynamic=…)",
+    "assume_static_by_default": "assume_static_by_default, set by torch.compile(dynamic=…)",
+}
+"""Settings that an option of torch.compile sets while a frame is compiled."""
 _KINDS = ("torch._dynamo.config", "torch._inductor.config")
 
 
@@ -62,7 +67,7 @@ def _configured(ranks: Ranks) -> Iterator[Setting]:
                 if name in decoded[text]:
                     values[json.dumps(decoded[text][name])].extend(numbers)
             if len(values) > 1 and not _LOCAL.search(name):
-                yield _setting(f"{kind}.{name}", values)
+                yield _setting(_OPTIONS.get(name, f"{kind}.{name}"), values)
 
 
 def _texts(steps: tuple[Step, ...]) -> tuple[str, str]:

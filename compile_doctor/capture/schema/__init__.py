@@ -26,8 +26,8 @@ from compile_doctor.capture.schema.attention import (
     WrapperSeen,
 )
 from compile_doctor.capture.schema.bench import Begun, Outcome, Plan, Timed
-from compile_doctor.capture.schema.files import CAPTURE, SEAL, Manifest, Member, RungListed, Seal
-from compile_doctor.capture.schema.ranks import MeshMade, Ranked, Standing
+from compile_doctor.capture.schema.files import CAPTURE, SEAL, Manifest, Member, RungListed, Seal, Shared, SharedRank
+from compile_doctor.capture.schema.ranks import MeshMade, Ranked
 from compile_doctor.capture.schema.run import (
     Bytecode,
     CleanCache,
@@ -114,7 +114,8 @@ __all__ = [
     "SdpaChoice",
     "SdpaRan",
     "Seal",
-    "Standing",
+    "Shared",
+    "SharedRank",
     "Start",
     "Target",
     "TensorSeen",
@@ -164,7 +165,6 @@ EVENTS: dict[str, type] = {
     "sdpa-choice": SdpaChoice,
     "ranked": Ranked,
     "mesh": MeshMade,
-    "standing": Standing,
     "plan": Plan,
     "begun": Begun,
     "outcome": Outcome,

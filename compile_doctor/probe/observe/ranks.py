@@ -5,24 +5,25 @@ Nothing here imports torch: a program that is not distributed pays for a look in
 
 from __future__ import annotations
 
+import atexit
+import faulthandler
 import os
 import socket
 import sys
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO
 
 from compile_doctor.capture import schema
 from compile_doctor.model.ranks import Identity
-from compile_doctor.model.stacks import Frame
 from compile_doctor.probe.observe.events import EventLog
 from compile_doctor.recipes.imports import ImportWatcher
 
 DEADLINE = "COMPILE_DOCTOR_DEADLINE"
 """When `run --timeout` ends the command, in seconds since the epoch."""
 MESH = "torch.distributed.device_mesh"
-FRAMES = 40
 _said: dict[int, Identity] = {}
 """By process id: a fork is another process."""
 
@@ -99,30 +100,23 @@ def watch_mesh(log: EventLog, watcher: ImportWatcher) -> None:
 
 
 def watch_deadline(log: EventLog) -> None:
-    """Writes where the main thread stands shortly before `run --timeout` ends the command: a hang leaves nothing else."""
-    began = time.time()
+    """Has the main thread's stack written shortly before `run --timeout` ends the command: a hang leaves nothing else.
+
+    By faulthandler, whose own thread needs no lock of Python's: an operator that waits for other ranks may hold that.
+    """
     try:
-        left = float(os.environ.get(DEADLINE, "")) - began
-    except ValueError:
+        left = float(os.environ.get(DEADLINE, "")) - time.time()
+        file = open(log.directory / f"standing-{os.getpid()}.txt", "w", encoding="utf-8")  # noqa: SIM115
+    except (ValueError, OSError):
         return
-    main = threading.main_thread().ident
-
-    def look() -> None:
-        time.sleep(max(left - min(2.0, left / 4), 0.0))
-        top = sys._current_frames().get(main or -1)
-        if top is not None:
-            identify(log)
-            log.write(schema.Standing(_stack(top), round(time.time() - began, 1)))
-
-    threading.Thread(target=look, name="compile-doctor-deadline", daemon=True).start()
+    print(f"main 0x{threading.main_thread().ident or 0:x}", file=file, flush=True)
+    faulthandler.dump_traceback_later(max(left - min(2.0, left / 4), 0.1), file=file)
+    atexit.register(_forget, file, os.getpid())
 
 
-def _stack(top: Any) -> list[Frame]:
-    """Outermost first, without the text of the lines: reading files is not for a process that may be out of order."""
-    found: list[Frame] = []
-    while top is not None and len(found) < FRAMES:
-        found.append(
-            Frame(top.f_code.co_filename, top.f_lineno or 0, getattr(top.f_code, "co_qualname", top.f_code.co_name))
-        )
-        top = top.f_back
-    return found[::-1]
+def _forget(file: TextIO, begun: int) -> None:
+    """The process ended in time. A fork has no such thread, and leaves the file to its parent."""
+    if os.getpid() == begun:
+        faulthandler.cancel_dump_traceback_later()
+        with suppress(OSError):
+            os.unlink(file.name)

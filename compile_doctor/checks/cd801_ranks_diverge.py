@@ -11,8 +11,9 @@ from compile_doctor.analysis.ranks.comparable import Pair, pairs
 from compile_doctor.analysis.ranks.divergence import Parting, parting
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.base import Check
-from compile_doctor.checks.ranks_in_words import do, sentence, who
+from compile_doctor.checks.ranks_in_words import do, odd_ones, sentence, who
 from compile_doctor.model.findings import Finding
+from compile_doctor.source import locations
 
 _TITLES = {
     "break": "breaks the graph on some ranks only",
@@ -36,17 +37,17 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
 def _finding(seen: AnalysisContext, together: list[tuple[Pair, Parting]]) -> Finding:
     pair, one = together[0]
     others = tuple(sorted(number for each, _ in together for number in each.other.numbers))
+    odd = odd_ones([(each, found.extra) for each, found in together])
     sources = seen.evidence.sources
     name = function_name(one.function)
     condition, line = rank_condition(sources, one.file, one.line), one.line
     if not condition and one.kind == "graph":
         condition, at = condition_in(sources, one.file, one.line)
         line = at or line
+    if one.kind in ("graph", "frame", "order") and not condition:
+        line = locations.definition_line(sources, one.file, one.line, name)
     location = seen.location(one.file, line, name)
-    differ = (
-        f"{sentence(who(seen, others))} {do(others, one.other)}, and {who(seen, pair.usual.numbers)} "
-        f"{do(pair.usual.numbers, one.usual)}."
-    )
+    differ = _difference(seen, pair, one, others)
     hang = any(next(mismatches(each.usual.group.steps, each.other.group.steps), None) for each, _ in together)
     same = any(step.collectives for each, _ in together for step in each.other.group.steps)
     effect = "At the next collective, each rank waits for the compilations of the others."
@@ -62,10 +63,22 @@ def _finding(seen: AnalysisContext, together: list[tuple[Pair, Parting]]) -> Fin
         owner=seen.owner(one.file),
         cause=f"{one.kind}:{'rank' if condition else 'other'}",
         fix=_fix(one, condition),
-        count=len(others),
-        ranks=others,
+        count=len(odd),
+        ranks=odd,
         evidence=tuple(_evidence(seen, together)),
     )
+
+
+def _difference(seen: AnalysisContext, pair: Pair, one: Parting, others: tuple[int, ...]) -> str:
+    """Who does what there; first who does more."""
+    usual = pair.usual.numbers
+    if not one.extra:
+        if one.kind == "graph":
+            return f"{sentence(who(seen, others))} {do(others, one.other)} from it than {who(seen, usual)}."
+        return f"{sentence(who(seen, others))} {do(others, one.other)}, and {who(seen, usual)} {do(usual, one.usual)}."
+    sides = [(usual, one.usual), (others, one.other)]
+    (first, does), (second, not_) = sides if one.extra == "usual" else sides[::-1]
+    return f"{sentence(who(seen, first))} {do(first, does)}, and {who(seen, second)} {do(second, not_)}."
 
 
 def _fix(one: Parting, condition: str) -> str:
@@ -92,7 +105,7 @@ def _evidence(seen: AnalysisContext, together: list[tuple[Pair, Parting]]) -> It
 
 CHECK = Check(
     code="CD801",
-    name="ranks-part",
+    name="ranks-diverge",
     severity="warning",
     category="ranks",
     compares_ranks=True,
