@@ -37,6 +37,8 @@ _PROCESS = re.compile(rb"^V\d{4} \S+ (\d+) ")
 _OWN = re.compile(rb"0x[0-9a-f]{6,}|\b\d{12,}\b|\bprocess[- ]\d+\b")
 """Addresses, ids of objects, process ids: they differ in every process."""
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}|\b\d{12,}\b")
+_VALUE = re.compile(r"(?<![\w\[])-?\d[\d.e+-]*|'[^']*'")
+"""Numbers and texts in a guard, but not the index of what is guarded."""
 _LOCAL = re.compile(r"VISIBLE_DEVICES|^TORCHINDUCTOR_CACHE_DIR$|^torch_root$|^threads$")
 """Facts of the environment that may differ on purpose, or by the machine."""
 
@@ -111,7 +113,7 @@ def sameness(evidence: Evidence) -> str:
     plain = replace(
         evidence,
         environment=_facts(evidence),
-        compilations=tuple(replace(one, process="", seconds=None) for one in evidence.compilations),
+        compilations=tuple(replace(one, process="", seconds=None, settings=("", "")) for one in evidence.compilations),
         logs=tuple(replace(one, process="") for one in evidence.logs),
         counts=tuple(replace(one, process="") for one in evidence.counts),
         attention=replace(evidence.attention, ran={}),
@@ -122,7 +124,10 @@ def sameness(evidence: Evidence) -> str:
     ran = sorted((number, count) for (_, number), count in evidence.attention.ran.items())
     refused = sorted(evidence.facts.beyond_limit.values())
     text = msgspec.json.encode([plain, ran, refused], enc_hook=str)
-    return hashlib.sha256(_OWN.sub(b"", text)).hexdigest()
+    found = hashlib.sha256(_OWN.sub(b"", text))
+    for settings in dict.fromkeys(one.settings for one in evidence.compilations):  # long texts, without addresses
+        found.update("\0".join(settings).encode())
+    return found.hexdigest()
 
 
 def _facts(evidence: Evidence) -> dict[str, str]:
@@ -139,6 +144,7 @@ class Collector:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._groups: list[RankGroup] = []
+        self._outlines: set[str] = set()
         self._steps: dict[Step, Step] = {}
         self._facts: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
         self._all: list[Rank] = []
@@ -148,7 +154,8 @@ class Collector:
         assert files.who is not None
         key = sameness(evidence)
         if key not in self._numbers:
-            self._take(RankGroup(key, tuple(steps_of(evidence)), evidence))
+            steps = tuple(steps_of(evidence))
+            self._take(RankGroup(key, outline_of(steps, evidence), steps, evidence))
         self._all.append(
             Rank(
                 replace(files.who, mesh=evidence.mesh) if evidence.mesh else files.who,
@@ -188,13 +195,21 @@ class Collector:
 
     def _take(self, group: RankGroup) -> None:
         steps = tuple(self._steps.setdefault(step, step) for step in group.steps)
-        kept = group.evidence if len(self._groups) < MOST_GROUPS else None
+        new = group.outline not in self._outlines
+        kept = (
+            group.evidence if len(self._groups) < MOST_GROUPS or (new and len(self._outlines) < MOST_GROUPS) else None
+        )
+        self._outlines.add(group.outline)
         self._numbers[group.key] = len(self._groups)
-        self._groups.append(RankGroup(group.key, steps, kept))
+        self._groups.append(RankGroup(group.key, group.outline, steps, kept))
 
     def _once(self, facts: Mapping[str, str]) -> Mapping[str, str]:
         """One object for the equal facts of many ranks."""
         return self._facts.setdefault(tuple(facts.items()), facts)
+
+    def everything(self) -> Ranks:
+        """All ranks as they were added, of whatever launch."""
+        return Ranks(tuple(self._all), tuple(self._groups))
 
     def ranks(self, outside: Evidence | None) -> Ranks:
         """The result: the ranks of the last launch, and apart from them those of earlier ones."""
@@ -264,6 +279,20 @@ def steps_of(evidence: Evidence) -> Iterator[Step]:
         yield _step(one, tuple(breaks.get(index, ())), root)
 
 
+def outline_of(steps: Iterable[Step], evidence: Evidence) -> str:
+    """A digest of what was done and how it ended, without sizes, values and what caches answered."""
+    plain = [
+        (
+            *(one.file, one.line, one.function, one.label, one.breaks, one.finished, one.graph, one.collectives),
+            tuple(_VALUE.sub("", reason) for reason in one.reasons),
+        )
+        for one in steps
+    ]
+    ended = [_VALUE.sub("", text) for text in (*evidence.lost, *evidence.unended)]
+    raised = [(one.phase, *(link.type for link in one.chain)) for one in evidence.failures]
+    return hashlib.sha256(repr((plain, ended, raised, evidence.standing)).encode()).hexdigest()
+
+
 def _step(one: Compilation, breaks: tuple[tuple[str, int, str], ...], root: str | None) -> Step:
     traced = one.traced
     seen = one.graph.collectives if one.graph else ()
@@ -280,7 +309,7 @@ def _step(one: Compilation, breaks: tuple[tuple[str, int, str], ...], root: str 
         graph=traced.digest if traced else "",
         sizes=traced.sizes if traced else (),
         collectives=calls,
-        lines=tuple(locations.innermost(stack, root) or stack[-1] for stack in seen if stack),
+        lines=tuple(locations.innermost_mine(stack, root) or stack[-1] for stack in seen if stack),
         cache=one.cache,
         settings=one.settings,
     )

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 from compile_doctor.capture import older
 from compile_doctor.capture.events import EventReader
 from compile_doctor.capture.members import Members
+from compile_doctor.capture.parallel import Share, read_shares
 from compile_doctor.capture.ranks import RANKS, Collector, Files, files_by_rank, joined, several
 from compile_doctor.capture.reading import BadRecordError, decode
 from compile_doctor.capture.schema import Shared
@@ -43,7 +44,7 @@ def read_run(members: Members, asked: Asked, children: tuple[Child, ...], old: b
     if several(parts):
         evidence = _read_ranks(members, asked, children, old, parts)
     else:
-        evidence = _read_files(members, asked, children, old, everything)
+        evidence = read_files(members, asked, children, old, everything)
     lost: list[str] = []
     sources: dict[str, str] = {}
     if "sources.json" in members.names:
@@ -59,13 +60,12 @@ def _read_ranks(
 ) -> Evidence:
     """One rank after the other: of those that did the same, only one is kept."""
     collector = Collector()
-    outside = None
-    for part in parts:
-        evidence = _read_files(members, asked, children, old, part)
-        if part.who is None:
-            outside = evidence
-        else:
-            collector.add(part, evidence)
+    share = Share(members.path, members.sealed, asked, children, old, [part for part in parts if part.who is not None])
+    for answer in read_shares(members, share):
+        collector.add_all(answer.ranks)
+        members.digests.update(answer.digests)
+    rest = next((part for part in parts if part.who is None), None)
+    outside = read_files(members, asked, children, old, rest) if rest else None
     lost: list[str] = []
     if RANKS in members.names:
         try:
@@ -76,7 +76,7 @@ def _read_ranks(
     return replace(evidence, lost=(*evidence.lost, *lost))
 
 
-def _read_files(members: Members, asked: Asked, children: tuple[Child, ...], old: bool, files: Files) -> Evidence:
+def read_files(members: Members, asked: Asked, children: tuple[Child, ...], old: bool, files: Files) -> Evidence:
     lost: list[str] = []
     trace = Trace()
     for name in files.traces:

@@ -11,7 +11,7 @@ from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.analysis.recompiles.guards import Guard, parse
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.base import Check
-from compile_doctor.checks.ranks_in_words import odd_ones, s, sentence, who
+from compile_doctor.checks.ranks_in_words import s, sentence, who
 from compile_doctor.model.findings import Finding
 from compile_doctor.source import locations
 
@@ -28,7 +28,9 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
 
 def _finding(seen: AnalysisContext, together: list[tuple[Pair, Uneven]]) -> Finding:
     pair, one = max(together, key=lambda each: abs(each[1].other - each[1].usual))
-    odd = odd_ones([(each, "other" if two.other > two.usual else "usual") for each, two in together])
+    odd = tuple(
+        sorted({n for each, two in together for n in (each.other if two.other > two.usual else each.usual).numbers})
+    )
     more = pair.other if one.other > one.usual else pair.usual
     groups = _groups(seen, more.index, one)
     guards = [group.guard for group in groups] or [parse(reason) for reason in one.reasons]

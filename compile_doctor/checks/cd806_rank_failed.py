@@ -10,35 +10,52 @@ from compile_doctor.checks.base import Check
 from compile_doctor.checks.ranks_in_words import s, sentence, who
 from compile_doctor.model.findings import Finding
 
+LONGEST = 300
+"""Characters of an error in the message; the whole traceback is in -v."""
+
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
     found = endings(seen.evidence)
     one = culprit(found)
     if one is None or any(child.ended in ("timeout", "interrupted") for child in seen.evidence.children):
         return  # CD807, or the user ended it
-    group = seen.of_groups[one.rank.group]
+    alike = tuple(each for each in found if each.rank.number == one.rank.number or _same(each, one))
+    numbers = tuple(each.rank.number for each in alike)
     frame = one.cause.frame if one.cause else one.compiling
-    number = one.rank.number
-    what = f"{one.cause.type}: {one.cause.words}" if one.cause else _death(one)
-    mesh = f" ({one.rank.who.mesh})" if one.rank.who.mesh else ""
+    what = f"{one.cause.type}: {_cut(one.cause.words, LONGEST)}" if one.cause else _death(one)
+    mesh = f" ({one.rank.who.mesh})" if one.rank.who.mesh and len(numbers) == 1 else ""
+    machine = one.rank.who.host or "an unknown machine"
+    on = f" on {machine}" if len(numbers) == 1 else ""
     location = seen.location(frame.file, frame.line, frame.function) if frame else None
+    rest = tuple(each for each in found if each.rank.number not in numbers)
     yield CHECK.finding(
-        f"Rank {number} failed: {_short(one)}",
-        f"Rank {number}{mesh} on {one.rank.who.host or 'an unknown machine'}: {what}. {_before(seen, one)}{_others(seen, one, found)}",
+        f"{sentence(who(seen, numbers))} failed: {_short(one)}",
+        f"{sentence(who(seen, numbers))}{mesh}{on}: {what}. {_before(seen, one)}{_others(seen, rest)}",
         location=location,
         owner=seen.owner(frame.file) if frame else "mine",
         cause=one.cause.type if one.cause else one.signal or f"exit {one.exit_code}",
-        fix=_fix(one),
-        ranks=(number,),
-        evidence=_evidence(one, group),
+        fix=_fix(one, len(numbers) == len(seen.evidence.ranks.all)),
+        count=len(numbers),
+        ranks=numbers,
+        evidence=_evidence(one, seen.of_groups[one.rank.group]),
     )
+
+
+def _same(each: Ending, one: Ending) -> bool:
+    """Whether it failed like the other: the same kind of exception at the same line."""
+    if each.cause is None or one.cause is None:
+        return False
+    return (each.cause.type, each.cause.frame) == (one.cause.type, one.cause.frame)
+
+
+def _cut(words: str, most: int) -> str:
+    return words if len(words) <= most else words[:most].rpartition(" ")[0] + " …"
 
 
 def _short(one: Ending) -> str:
     if one.cause:
-        words = one.cause.words if len(one.cause.words) <= 100 else one.cause.words[:100].rpartition(" ")[0] + " …"
         at = f" ({one.cause.frame.file.rpartition('/')[2]}:{one.cause.frame.line})" if one.cause.frame else ""
-        return f"{one.cause.type}: {words}{at}"
+        return f"{one.cause.type}: {_cut(one.cause.words, 100)}{at}"
     return _death(one)
 
 
@@ -61,9 +78,8 @@ def _before(seen: AnalysisContext, one: Ending) -> str:
     return f"It had finished {count} compilation{'s' * (count != 1)}. "
 
 
-def _others(seen: AnalysisContext, one: Ending, found: tuple[Ending, ...]) -> str:
+def _others(seen: AnalysisContext, rest: tuple[Ending, ...]) -> str:
     """What became of the ranks that were waiting for it."""
-    rest = [each for each in found if each.rank.number != one.rank.number]
     stopped = [each.rank.number for each in rest if not each.failed]
     raised = [each.rank.number for each in rest if each.failed and each.follows]
     own = [each for each in rest if each.failed and not each.follows]
@@ -77,7 +93,9 @@ def _others(seen: AnalysisContext, one: Ending, found: tuple[Ending, ...]) -> st
     return f"{sentence('; '.join(parts))}." if parts else ""
 
 
-def _fix(one: Ending) -> str:
+def _fix(one: Ending, everywhere: bool) -> str:
+    if one.cause and everywhere:
+        return "Fix that error: it does not depend on the rank."
     if one.cause:
         return "Fix that error on this rank; what the other ranks report follows from it."
     return "Run this rank alone, or set TORCH_SHOW_CPP_STACKTRACES=1 and PYTHONFAULTHANDLER=1 to see where it dies."

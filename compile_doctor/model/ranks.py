@@ -87,9 +87,11 @@ class RankGroup:
 
     key: str
     """A digest that is equal for ranks that did the same."""
+    outline: str
+    """A digest that is equal for groups that differ in nothing but sizes, values and what caches answered."""
     steps: tuple[Step, ...]
     evidence: Evidence | None
-    """Of one of them; None if there are too many groups to keep them all: then only `steps` are known."""
+    """Of one of them; None if there are too many groups to keep them all: see `Ranks.stand_ins`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,17 @@ class Ranks:
 
     def of_group(self, index: int) -> tuple[Rank, ...]:
         return tuple(one for one in self.all if one.group == index)
+
+    def stand_ins(self) -> tuple[int, ...]:
+        """For each group one with an evidence and the same outline; the group itself if there is none."""
+        kept: dict[str, int] = {}
+        for index, group in enumerate(self.groups):
+            if group.evidence is not None:
+                kept.setdefault(group.outline, index)
+        return tuple(
+            index if group.evidence is not None else kept.get(group.outline, index)
+            for index, group in enumerate(self.groups)
+        )
 
     def earlier_of_group(self, index: int) -> tuple[Rank, ...]:
         return tuple(one for one in self.earlier if one.group == index)

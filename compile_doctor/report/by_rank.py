@@ -5,7 +5,7 @@ Each group is examined like a run of its own. A finding that several groups have
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,6 +62,7 @@ class ByRank:
     """Each figure of the rank that has the most of it."""
     missing: tuple[str, ...]
     lost: tuple[str, ...]
+    notes: tuple[str, ...]
     table: RankTable
 
 
@@ -78,11 +79,15 @@ def by_rank(
     figures: list[Mapping[str, Any] | None] = []
     missing: list[str] = []
     lost: list[str] = []
+    represented: dict[int, list[int]] = {}
+    stand_ins = ranks.stand_ins()
+    for one in ranks.all:
+        represented.setdefault(stand_ins[one.group], []).append(one.number)
     stopped = {one.rank.number for one in endings(seen.evidence)}
     for index, own in enumerate(seen.of_groups):
-        members = tuple(one.number for one in ranks.of_group(index))
-        figures.append(summarize(own) if own else None)
-        if own is None:
+        members = tuple(represented.get(index, ()))
+        figures.append(summarize(own) if own and members else None)
+        if own is None or not members:  # not kept, or of an attempt before
             continue
         found = run_checks(alone, own, unusable)
         skipped.update(dict.fromkeys(found.skipped))
@@ -92,15 +97,16 @@ def by_rank(
         calls = attention_entries(own)
         for entry in calls:
             entries.setdefault((entry.location, entry.verdict, entry.api), entry)
-        if members and not stopped.issuperset(members):  # how the others ended has a finding
+        if not stopped.issuperset(members):  # how the others ended has a finding
             label = "" if len(members) == ranks.world_size else f"{named(members, ranks.world_size)}: "
             missing += [label + text for text in proof.lacking(own.evidence, (entry.peak_bytes for entry in calls))]
             lost += [label + text for text in proof.lost(own.evidence)]
     compared = run_checks([check for check in checks if check.compares_ranks], seen)
     outside = _outside(seen)
     others = run_checks(alone, outside) if outside and outside.evidence.compilations else None
+    unknown = any(ranks.groups[index].evidence is None for index in represented)
     findings = [
-        *(_tagged(one, ranks) for one in merged.values()),
+        *(_tagged(one, ranks, unknown) for one in merged.values()),
         *compared.findings,
         *(others.findings if others else ()),
     ]
@@ -116,6 +122,7 @@ def by_rank(
         summary=_most(figures),
         missing=tuple(dict.fromkeys([*whole, *missing])),
         lost=tuple(dict.fromkeys([*whole, *lost])),
+        notes=tuple(_notes(seen.evidence)),
         table=_table(
             seen, figures, any(one.facts.category == "ranks" and not one.is_outcome for one in compared.findings)
         ),
@@ -134,12 +141,13 @@ def _merge(merged: dict[tuple[Any, ...], Finding], finding: Finding, members: tu
     merged[key] = replace(worst, ranks=tuple(sorted({*known.ranks, *members})))
 
 
-def _tagged(finding: Finding, ranks: Ranks) -> Finding:
-    """Its message begins with its ranks, in every format."""
+def _tagged(finding: Finding, ranks: Ranks, unknown: bool) -> Finding:
+    """Its message begins with its ranks, in every format. `unknown`: there are ranks whose evidence is not kept."""
     if len(ranks.all) < 2:
         return finding
     everywhere = len(finding.ranks) == len(ranks.all)
-    label = "On every rank" if everywhere else f"On {named(finding.ranks, ranks.world_size)} only"
+    which = named(finding.ranks, ranks.world_size)
+    label = "On every rank" if everywhere else f"On {which} at least" if unknown else f"On {which} only"
     return replace(finding, message=f"{label}: {finding.message}")
 
 
@@ -171,6 +179,18 @@ def _unseen(evidence: Evidence) -> list[str]:
     return found
 
 
+def _notes(evidence: Evidence) -> Iterator[str]:
+    """Ranks that the report does not compare."""
+    ranks = evidence.ranks
+    absent = set(range(ranks.world_size)) - {one.number for one in ranks.all}
+    if absent:
+        yield f"{named(sorted(absent), ranks.world_size)} of {ranks.world_size:,} not in this capture: report A B … reads those of several machines together"
+    earlier = sorted({(one.who.restart, one.number) for one in ranks.earlier})
+    for restart in dict.fromkeys(restart for restart, _ in earlier):
+        numbers = [number for at, number in earlier if at == restart]
+        yield f"{named(numbers, 0)} of an earlier launch (restart {restart}) left evidence too, which is not part of this report"
+
+
 def _most(figures: Iterable[Mapping[str, Any] | None]) -> Mapping[str, Any]:
     known = [one for one in figures if one is not None]
     return {name: max(one[name] for one in known) for name in known[0]} if known else {}
@@ -183,9 +203,10 @@ def _table(seen: AnalysisContext, figures: list[Mapping[str, Any] | None], diver
         for one in endings(seen.evidence)
     }
     rows: dict[tuple[Any, ...], list[Rank]] = {}
+    stand_ins = ranks.stand_ins()
     known: dict[tuple[Any, ...], tuple[Mapping[str, Any] | None, tuple[int, int], str]] = {}
     for one in ranks.all:
-        own = figures[one.group]
+        own = figures[stand_ins[one.group]]
         counts = {name: value for name, value in own.items() if name != "compile_seconds"} if own else None
         cache = hits(ranks, one), misses(ranks, one)
         ended = ends.get(one.number, "ended" if seen.evidence.children else "unknown")

@@ -106,7 +106,7 @@ def make_report(evidence: Evidence) -> Report:
         skipped_checks=found.skipped,
         unknown_events=evidence.unknown,
         disagreements=disagreements(evidence),
-        notes=(*evidence.notes, *_float8(evidence, seen)),
+        notes=(*evidence.notes, *(ranks.notes if ranks else ()), *_float8(evidence, seen)),
         attention=attention,
         compared_at=evidence.facts.compared_at,
         unproven=unproven,

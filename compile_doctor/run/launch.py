@@ -144,7 +144,12 @@ def _child(
 
 
 def run_command(
-    command: Sequence[str], timeout: float | None, capture: Path, keep: bool, patches: str | None = None
+    command: Sequence[str],
+    timeout: float | None,
+    capture: Path,
+    keep: bool,
+    patches: str | None = None,
+    start: Start | None = None,
 ) -> Evidence:
     """Runs a command that calls torch.compile itself, and observes every Python process in it; returns the evidence.
 
@@ -165,7 +170,10 @@ def run_command(
         environment["COMPILE_DOCTOR_PATCHES"] = patches
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [site, environment.get("PYTHONPATH", "")]))
     try:
-        child = watch("command", command, environment, timeout, None, leave=True)
+        if start is None:
+            child = watch("command", command, environment, timeout, None, leave=True)
+        else:
+            child = start("command", command, environment, timeout)
     except OSError as error:
         raise UsageError(f"{command[0]} cannot be started: {error.strerror}.") from error
     return directory.close((Child(**child),))

@@ -15,7 +15,7 @@ _STAGE = re.compile(r"\b(?:pp|pipe|pipeline|stage)=(\d+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Cohort:
-    """The ranks of one group, among ranks that should do the same."""
+    """Ranks that did the same apart from sizes and values, among ranks that should."""
 
     index: int
     group: RankGroup
@@ -35,13 +35,20 @@ class Pair:
 
 
 def cohorts(ranks: Ranks) -> Iterator[tuple[Cohort, ...]]:
-    """The cohorts of each pipeline stage, the largest first; of equal ones that of the lowest rank."""
-    stages: dict[str, dict[int, list[Rank]]] = defaultdict(lambda: defaultdict(list))
+    """The cohorts of each pipeline stage, the largest first; of equal ones that of the lowest rank.
+
+    Groups that differ only in sizes and values are one cohort.
+    """
+    stages: dict[str, dict[str, list[Rank]]] = defaultdict(lambda: defaultdict(list))
     for one in ranks.all:
         stage = _STAGE.search(one.who.mesh)
-        stages[stage[1] if stage else ""][one.group].append(one)
-    for groups in stages.values():
-        found = [Cohort(index, ranks.groups[index], tuple(members)) for index, members in groups.items()]
+        stages[stage[1] if stage else ""][ranks.groups[one.group].outline].append(one)
+    stand_ins = ranks.stand_ins()
+    for outlines in stages.values():
+        found = []
+        for members in outlines.values():
+            index = stand_ins[members[0].group]
+            found.append(Cohort(index, ranks.groups[index], tuple(members)))
         yield tuple(sorted(found, key=lambda one: (-len(one.ranks), one.numbers[0])))
 
 

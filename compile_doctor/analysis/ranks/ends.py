@@ -23,6 +23,7 @@ _BY_OTHERS = re.compile(
     r"NCCL|\bheartbeat\b|recvValue|store->get|RendezvousConnectionError|unhandled system error",
 )
 """What the ranks that wait for a dead one raise."""
+_COMMUNICATES = re.compile(r"[/\\]torch[/\\]distributed[/\\](?!c10d_logger)")
 STOPPED = ("SIGTERM", "SIGKILL", "SIGINT")
 
 
@@ -115,5 +116,5 @@ def _reported(evidence: Evidence) -> tuple[Mapping[int, tuple[int | None, str]],
 def _standing(own: Evidence | None, root: str | None) -> tuple[Frame | None, Frame | None]:
     stack = own.standing if own else ()
     mine = locations.innermost_mine(stack, root)
-    inside = next((frame for frame in reversed(stack) if locations.is_inside_torch(frame.file)), None)
+    inside = next((frame for frame in reversed(stack) if _COMMUNICATES.search(frame.file)), None)
     return mine, inside

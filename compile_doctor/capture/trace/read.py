@@ -184,7 +184,7 @@ class _Reader:
 
     def _dynamo_output_graph(self, record: Record, header: Ids) -> None:
         # After a restart, Dynamo passes the graph to the backend again, so a frame has at most one.
-        traced = read_graph_text(record.payload, self.texts)
+        traced = read_graph_text(record.payload)
         self._change(self._key(record, header), graphs=1, traced=traced)
 
     def _aot_graph(self, record: Record, header: Ids) -> None:

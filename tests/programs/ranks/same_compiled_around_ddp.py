@@ -1,3 +1,5 @@
+# expect CD101 0, 1
+# expect CD101 0, 1
 # summary verdict=healthy exit=0
 import torch
 import torch.distributed as dist
