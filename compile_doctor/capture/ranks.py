@@ -18,6 +18,7 @@ import msgspec
 from compile_doctor.capture.members import Members
 from compile_doctor.capture.reading import BadRecordError, decode_event
 from compile_doctor.capture.schema import Ranked, SharedRank
+from compile_doctor.capture.trace.graph_text import canonical
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.compilations import Break, Compilation
 from compile_doctor.model.evidence import Child, Evidence
@@ -113,7 +114,7 @@ def sameness(evidence: Evidence) -> str:
     plain = replace(
         evidence,
         environment=_facts(evidence),
-        compilations=tuple(replace(one, process="", seconds=None, settings=("", "")) for one in evidence.compilations),
+        compilations=tuple(map(_without_process, evidence.compilations)),
         logs=tuple(replace(one, process="") for one in evidence.logs),
         counts=tuple(replace(one, process="") for one in evidence.counts),
         attention=replace(evidence.attention, ran={}),
@@ -128,6 +129,13 @@ def sameness(evidence: Evidence) -> str:
     for settings in dict.fromkeys(one.settings for one in evidence.compilations):  # long texts, without addresses
         found.update("\0".join(settings).encode())
     return found.hexdigest()
+
+
+def _without_process(one: Compilation) -> Compilation:
+    """A compilation without what differs in every process: its id, its times, the names of groups of some ranks."""
+    traced = replace(one.traced, collectives=canonical(one.traced.collectives)) if one.traced else None
+    calls = canonical(one.collectives) if one.collectives is not None else None
+    return replace(one, process="", seconds=None, settings=("", ""), traced=traced, collectives=calls)
 
 
 def _facts(evidence: Evidence) -> dict[str, str]:
@@ -283,7 +291,16 @@ def outline_of(steps: Iterable[Step], evidence: Evidence) -> str:
     """A digest of what was done and how it ended, without sizes, values and what caches answered."""
     plain = [
         (
-            *(one.file, one.line, one.function, one.label, one.breaks, one.finished, one.graph, one.collectives),
+            *(
+                one.file,
+                one.line,
+                one.function,
+                one.label,
+                one.breaks,
+                one.finished,
+                one.graph,
+                canonical(one.collectives),
+            ),
             tuple(_VALUE.sub("", reason) for reason in one.reasons),
         )
         for one in steps

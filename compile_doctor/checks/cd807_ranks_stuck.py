@@ -1,4 +1,4 @@
-"""CD807: the ranks did not end within --timeout; where each stood."""
+"""CD807: the ranks did not end within --timeout; and where each was."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for one in stuck:
         places[_place(one)].append(one.rank.number)
     parts = [
-        f"{sentence(who(seen, numbers))} {_stands(place, numbers)}."
+        f"{sentence(who(seen, numbers))} {_is_at(place, numbers)}."
         for place, numbers in sorted(places.items(), key=lambda item: item[1])
     ]
     if failed and failed.cause:
@@ -42,10 +42,10 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     numbers = tuple(sorted(number for members in places.values() for number in members))
     yield CHECK.finding(
         f"The command was stopped after {late.seconds or 0:,.0f} s: {_title(seen, places, failed)}",
-        " ".join(filter(None, parts)) or "No rank recorded where it stood.",
+        " ".join(filter(None, parts)) or "No rank recorded where it was.",
         location=seen.location(at[0], at[1], at[2]) if at else None,
         cause="stuck",
-        fix="If the ranks stand at different collectives, make them call the same ones in the same order. If one of them compiles, give it more time (--timeout).",
+        fix="If the ranks are at different collectives, make them call the same ones in the same order. If one of them compiles, give it more time (--timeout).",
         ranks=numbers or tuple(one.number for one in ranks.all),
         count=max(len(numbers), 1),
         evidence=tuple(f"rank {one.rank.number}: {_line(one)}" for one in stuck[:16]),
@@ -61,17 +61,18 @@ def _place(one: Ending) -> tuple[str, int, str, str]:
     return (one.stood.file, one.stood.line, one.stood.function, inside) if one.stood else ("", 0, "", inside)
 
 
-def _stands(place: tuple[str, int, str, str], numbers: list[int]) -> str:
+def _is_at(place: tuple[str, int, str, str], numbers: list[int]) -> str:
     file, line, function, inside = place
     ending = s(numbers)
+    was = "was" if ending else "were"
     if inside == "compiling":
-        return f"{'was' if ending else 'were'} still compiling {function} ({file}:{line})"
+        return f"{was} still compiling {function} ({file}:{line})"
     if not file and inside:
-        return f"stood inside of {inside}"
+        return f"{was} inside of {inside}"
     if not file:
-        return "left no record of where it stood" if ending else "left no record of where they stood"
+        return "left no record of where it was" if ending else "left no record of where they were"
     within = f", inside of {inside}" if inside else ""
-    return f"stood at {file}:{line} in {function}{within}"
+    return f"{was} at {file}:{line} in {function}{within}"
 
 
 def _title(seen: AnalysisContext, places: dict[tuple[str, int, str, str], list[int]], failed: Ending | None) -> str:
@@ -97,7 +98,7 @@ CHECK = Check(
     category="ranks",
     exit_code=3,
     compares_ranks=True,
-    summary="The ranks did not end within `run --timeout`; the finding has the line at which each stood.",
+    summary="The ranks did not end within `run --timeout`; the finding has the line at which each was.",
     explanation="""\
 Shortly before the limit of `run --timeout`, each rank records the Python line of its main thread. Ranks that wait at different
 collectives wait for each other. A rank that is still compiling is no hang: give it more time. A thread that blocks the interpreter

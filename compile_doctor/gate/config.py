@@ -75,11 +75,6 @@ class GateTarget(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True
 
     name: Name
     target: Name = ""
-    command: Text = ""
-    """A command line instead of a target, such as `torchrun --nproc-per-node 2 train.py`."""
-    ranks: Positive | None = None
-    """The number of ranks that have to be seen."""
-    same_on_all_ranks: Flag = False
     tokens: Positive | None = None
     device: Name | None = None
     backend: Name | None = None
@@ -99,6 +94,11 @@ class GateTarget(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True
     max_graph_breaks: Limit | None = None
     max_recompiles: Limit | None = None
     """Of each rank, if there are several."""
+    command: Text = ""
+    """A command line instead of a target, such as `torchrun --nproc-per-node 2 train.py`."""
+    ranks: Positive | None = None
+    """The number of ranks that have to be seen."""
+    same_on_all_ranks: Flag = False
 
 
 class _Table(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ StepVerdict = Annotated[str, one_of(*_CALL, "dense (from growth)", "mixed (from 
 RecipeState = Annotated[
     str, one_of("applicable", "active", "not-affected", "refused", "disabled", "failed", "too-late")
 ]
+Seconds = Annotated[float, Meta(ge=0)]
 Piece = Annotated[str, one_of("lowered", "executed", "bounded")]
 
 
@@ -281,7 +282,7 @@ class RankFigures(Record):
     """How many they are."""
     summary: Summary | None
     """The figures of each of them; null if too many ranks differ to keep the evidence of all."""
-    compile_seconds: tuple[float, float, float]
+    compile_seconds: tuple[Seconds, Seconds, Seconds]
     """Least, median and most seconds of compiling among them, wall clock."""
     slowest: Count
     """The rank that compiled longest."""

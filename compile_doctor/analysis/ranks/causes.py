@@ -31,12 +31,13 @@ def condition_in(sources: Mapping[str, str], file: str, line: int) -> tuple[str,
 
 @lru_cache(maxsize=32)
 def _conditions(source: str) -> tuple[tuple[int, int, str], ...]:
-    """First line, last line and condition of every `if`, conditional expression and `while`, in order."""
-    found = [
-        (node.lineno, node.end_lineno or node.lineno, ast.unparse(node.test))
-        for node in _nodes(source)
-        if isinstance(node, (ast.If, ast.IfExp, ast.While))
-    ]
+    """First line, last line and what decides, of every `if`, conditional expression and loop, in order."""
+    found = []
+    for node in _nodes(source):
+        if isinstance(node, (ast.If, ast.IfExp, ast.While)):
+            found.append((node.lineno, node.end_lineno or node.lineno, ast.unparse(node.test)))
+        elif isinstance(node, ast.For):
+            found.append((node.lineno, node.end_lineno or node.lineno, ast.unparse(node.iter)))
     return tuple(sorted(found))
 
 

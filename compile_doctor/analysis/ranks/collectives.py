@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from compile_doctor.analysis.ranks.divergence import Function, function_of, is_recompilation
+from compile_doctor.capture.trace.graph_text import GROUP, canonical
 from compile_doctor.model.ranks import Step
 from compile_doctor.model.stacks import Frame
 
-_GROUP = re.compile(r"'(\d+|[0-9a-f]{16,})'")
-"""The name of a process group: a number, or a digest. It is the last argument."""
 _DEFAULT = "'0'"
 """The group of all ranks, which init_process_group makes first."""
 
@@ -41,10 +39,10 @@ def mismatches(usual: Sequence[Step], other: Sequence[Step]) -> Iterator[Mismatc
         if function not in two:
             continue  # it may have run without being compiled: that it is missing proves nothing about its collectives
         theirs, their_lines = two[function]
-        if _canonical(mine) == _canonical(theirs):
+        if canonical(mine) == canonical(theirs):
             continue
         at = next(
-            (n for n, (a, b) in enumerate(zip(_canonical(mine), _canonical(theirs))) if a != b),
+            (n for n, (a, b) in enumerate(zip(canonical(mine), canonical(theirs))) if a != b),
             min(len(mine), len(theirs)),
         )
         step = next(step for step in (*usual, *other) if function_of(step) == function)
@@ -87,14 +85,8 @@ def _continues(steps: Sequence[Step], broken: Step) -> bool:
     )
 
 
-def _canonical(calls: Sequence[str]) -> list[str]:
-    """The calls with groups numbered by their first use: a group of some ranks has another name on other ranks."""
-    names: dict[str, str] = {}
-    return [_GROUP.sub(lambda match: names.setdefault(match[1], f"group {len(names)}"), call) for call in calls]
-
-
 def _group_of(call: str) -> str:
-    found = _GROUP.findall(call)
+    found = GROUP.findall(call)
     return f"'{found[-1]}'" if found else ""
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 from compile_doctor.model.compilations import Traced
 
@@ -22,6 +23,8 @@ _PARAMETER = re.compile(r"_(?:parameters|buffers)_")
 _ANNOTATION = re.compile(r':\s*"[^"\n]*"')
 _CLEARED = re.compile(r";  [\w ,=]+ = None$", re.MULTILINE)
 _NUMBER = re.compile(r"\b0x[0-9a-f]+|\bs?\d[\d.]*(?:e[+-]?\d+)?\b")
+GROUP = re.compile(r"'(\d+|[0-9a-f]{16,})'")
+"""The name of a process group: a number, or a digest."""
 MOST_INPUTS = 40
 MOST_KNOWN = 2000
 _known: dict[bytes, Traced] = {}
@@ -38,6 +41,12 @@ def _call(match: re.Match[str]) -> str:
     """`all_reduce('sum', '0')`: the tensors' names depend on what else is in the graph."""
     arguments = [part.strip() for part in re.sub(r"\[[^\]]*\]", "", match[2]).split(",")]
     return f"{match[1]}({', '.join(part for part in arguments if part and not _NAMES.match(part))})"
+
+
+def canonical(calls: Iterable[str]) -> tuple[str, ...]:
+    """The calls with groups numbered by their first use: a group of some ranks has another name on other ranks."""
+    names: dict[str, str] = {}
+    return tuple(GROUP.sub(lambda match: names.setdefault(match[1], f"group {len(names)}"), call) for call in calls)
 
 
 def read_graph_text(payload: bytes) -> Traced:

@@ -8,15 +8,15 @@ dist.init_process_group("gloo")
 rank = dist.get_rank()
 torch.manual_seed(0)
 def reduce(x):
-    return funcol.all_reduce(x, "sum", dist.group.WORLD)
+    return funcol.all_reduce(x, "sum", dist.group.WORLD)  # expect CD802 1
 
 
 def gather(x):
     return funcol.all_gather_tensor(x, 0, dist.group.WORLD)
 
 
-@torch.compile(backend="aot_eager")
-def f(x, first, second):
+@torch.compile(backend="aot_eager")  # expect CD807 0, 1
+def f(x, first, second):  # expect CD801 1
     y = first(x * 2).sum()
     return y + second(x).sum()
 

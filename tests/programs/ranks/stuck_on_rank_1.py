@@ -14,5 +14,5 @@ def f(x):
 
 f(torch.ones(3))
 if rank == 1:
-    time.sleep(600)  # says CD807: Rank 1 stood at
+    time.sleep(600)  # says CD807: Rank 1 was at
 dist.barrier()  # expect CD807 0, 1
