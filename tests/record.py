@@ -168,9 +168,11 @@ def record(name: str, path: Path, settings: dict | None, out: Path) -> str:
     try:
         capture = scratch / "capture"
         if settings is None:
-            doctor = [sys.executable, "-m", "compile_doctor", "run", "--capture", str(capture)]
             clean = {key: value for key, value in os.environ.items() if key != "TORCH_TRACE"}
-            program = launched(doctor, path)
+            program = [sys.executable, "-m", "compile_doctor", "run", "--capture", str(capture)]
+            program += ["--", sys.executable, str(path)]
+            if path.parent == RANKS:
+                program = labels.launch(path, labels.read(path).options, capture)
             subprocess.run(program, env={**clean, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False)
         else:
             settings = {"timeout": SHORT_TIMEOUT.get(name, 300.0), **settings}
@@ -188,21 +190,6 @@ def record(name: str, path: Path, settings: dict | None, out: Path) -> str:
 def recording(name: str, out: Path) -> Path:
     """The file of a recording: `ranks/NAME` is beside the folders of the versions."""
     return (out.parent if name.startswith("ranks/") else out) / f"{name}.zip"
-
-
-def launched(doctor: list[str], path: Path) -> list[str]:
-    """The command line that observes a program: by itself, or as several ranks under torchrun."""
-    if path.parent != RANKS:
-        return [*doctor, "--", sys.executable, str(path)]
-    options = labels.read(path).options
-    given = dict(zip(options[::2], options[1::2]))
-    doctor += ["--timeout", given["--timeout"]] if "--timeout" in given else []
-    if "--spawn" in options:
-        return [*doctor, "--", sys.executable, str(path)]
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", given.get("--ranks", "2")]
-    torchrun += ["--standalone"] if "--standalone" in given else []
-    torchrun += ["--max-restarts", given["--restarts"]] if "--restarts" in given else []
-    return [*doctor, "--", sys.executable, *torchrun, str(path)]
 
 
 def pack(capture: Path, target: Path, programs_at: Path) -> None:

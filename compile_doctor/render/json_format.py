@@ -150,7 +150,9 @@ def _ranks(table: RankTable) -> report_document.Ranks:
                 summary=report_document.Summary(**{**row.figures, "compile_seconds": row.seconds[1]})
                 if row.figures
                 else None,
-                compile_seconds=row.seconds,
+                compile_seconds=report_document.Spread(
+                    least=row.seconds[0], median=row.seconds[1], most=row.seconds[2]
+                ),
                 slowest=row.slowest,
                 cache_hits=row.cache[0],
                 cache_misses=row.cache[1],

@@ -20,7 +20,6 @@ StepVerdict = Annotated[str, one_of(*_CALL, "dense (from growth)", "mixed (from 
 RecipeState = Annotated[
     str, one_of("applicable", "active", "not-affected", "refused", "disabled", "failed", "too-late")
 ]
-Seconds = Annotated[float, Meta(ge=0)]
 Piece = Annotated[str, one_of("lowered", "executed", "bounded")]
 
 
@@ -273,6 +272,17 @@ class Numeric(Record):
     """How it was compared, if not in the usual way."""
 
 
+class Spread(Record):
+    """A figure over several ranks."""
+
+    least: Figure
+    """The smallest."""
+    median: Figure
+    """The median."""
+    most: Figure
+    """The largest."""
+
+
 class RankFigures(Record):
     """Ranks with the same figures."""
 
@@ -282,8 +292,8 @@ class RankFigures(Record):
     """How many they are."""
     summary: Summary | None
     """The figures of each of them; null if too many ranks differ to keep the evidence of all."""
-    compile_seconds: tuple[Seconds, Seconds, Seconds]
-    """Least, median and most seconds of compiling among them, wall clock."""
+    compile_seconds: Spread
+    """Seconds of compiling among them, wall clock."""
     slowest: Count
     """The rank that compiled longest."""
     cache_hits: Count
