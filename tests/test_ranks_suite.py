@@ -45,7 +45,7 @@ def test_the_right_finding_on_the_right_ranks(program):
     assert report.verdict == label.summary(TORCH)["verdict"]
     assert exit_code(report, "error") == int(label.summary(TORCH)["exit"])
     for words in label.words:
-        texts = [one.message for one in report.findings if one.code == words.code]
+        texts = [f"{one.message} {one.fix}" for one in report.findings if one.code == words.code]
         assert any(words.text in text for text in texts) == words.wanted, texts
 
 
