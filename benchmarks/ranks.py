@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections import Counter
 from pathlib import Path
 from statistics import median
@@ -37,13 +38,13 @@ import os, sys, time, torch, torch.distributed as dist
 dist.init_process_group("gloo")
 net = torch.compile(torch.nn.Sequential(*[torch.nn.Linear(256, 256) for _ in range(8)]), backend="aot_eager")
 x = torch.randn(64, 256)
-began = time.perf_counter()
+began = time.process_time()
 net(x).sum().backward()
-first = time.perf_counter() - began
-began = time.perf_counter()
+first = time.process_time() - began
+began = time.process_time()
 for _ in range(100):
     net(x).sum().backward()
-print("TIMES", first, time.perf_counter() - began, flush=True)
+print("TIMES", first, time.process_time() - began, flush=True)
 dist.barrier()
 dist.destroy_process_group()
 """
@@ -52,7 +53,6 @@ dist.destroy_process_group()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["suite", "scale", "cost"])
-    parser.add_argument("--captures", type=Path, help="suite: unabridged captures of the programs, for tlparse")
     parser.add_argument("--ranks", type=int, default=1024)
     parser.add_argument("--source", type=Path, help="scale: two trace files of about a megabyte, of ranks 0 and 1")
     parser.add_argument("--pairs", type=int, default=5)
@@ -97,29 +97,44 @@ def one(program: Path, options: argparse.Namespace) -> dict[str, Any]:
         line = each.location.line if each.location and each.code not in anywhere else None
         found[each.code, line, ranges(each.ranks)] += 1
     about = [Counter({key: n for key, n in side.items() if key[0] in ABOUT_RANKS}) for side in (expected, found)]
-    raw = options.captures / program.stem / "trace" if options.captures else None
     return {
         "said": bool(about[1]),
         "right": expected == found,
         "expected": about[0].total(),
         "missed": (about[0] - about[1]).total(),
         "false": (about[1] - about[0]).total(),
-        "tlparse": tlparse(raw, options.tlparse) if raw else None,
+        "tlparse": tlparse(program, options.tlparse),
     }
 
 
-def tlparse(trace: Path, program: Path | None) -> list[str] | None:
-    """The warnings on the page of all ranks; None if there is no page."""
-    tool = str(program) if program else find_tlparse()
-    if tool is None or not trace.is_dir():
+def tlparse(program: Path, chosen: Path | None) -> list[str] | None:
+    """The warnings on its page of all ranks; None without tlparse."""
+    tool = str(chosen) if chosen else find_tlparse()
+    if tool is None:
         return None
-    with tempfile.TemporaryDirectory() as out:
-        finished = run([tool, trace, "--all-ranks-html", "-o", out, "--overwrite", "--no-browser"], timeout=120)
-        page = Path(out) / "index.html"
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out"
+        unpack(RECORDED / f"{program.stem.replace('_', '-')}.zip", Path(folder) / "trace")
+        finished = run(
+            [tool, Path(folder) / "trace", "--all-ranks-html", "-o", out, "--overwrite", "--no-browser"], timeout=120
+        )
+        page = out / "index.html"
         if finished.code or not page.exists():
             return []
         text = re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", page.read_text(), flags=re.DOTALL)
     return sorted({(match[1] or match[2]).strip() for match in WARNING.finditer(text)})
+
+
+def unpack(recording: Path, to: Path) -> None:
+    """The traces of a recording, with the names that torch gives them, by which tlparse knows the ranks."""
+    to.mkdir()
+    with zipfile.ZipFile(recording) as archive:
+        for name in archive.namelist():
+            if name.endswith(".log"):
+                content = archive.read(name)
+                rank = re.search(rb'"rank": (\d+)', content)
+                known = rank[1].decode() if rank else "none"
+                (to / f"dedicated_log_torch_trace_rank_{known}_{Path(name).stem}.log").write_bytes(content)
 
 
 # ---------------------------------------------------------------- many ranks
