@@ -66,7 +66,7 @@ def diagnose(
     A TARGET string (`model.py`, `model.py:attr`, `package.module:attr`, `example:NAME`) runs in a child process,
     compiled and then in eager mode, as with `compile-doctor diagnose`; `options` are those of the command with
     underscores (`device`, `tokens`, `backend`, `mode`, `dynamic`, `grad`, `as_is`, `repeat`, `timeout` in seconds,
-    `memory_limit` in bytes, `require_fused`, `patches`, `numerics`), and `capture` is a folder that keeps the evidence.
+    `memory_limit` in bytes, `require_fused`, `require_cudagraphs`, `patches`, `numerics`), and `capture` is a folder that keeps the evidence.
 
     A callable with its `inputs` (a tuple of positional arguments, a dict of keyword arguments, or one value) is
     compiled and called twice in this process, under `torch.no_grad()` unless `grad=True`; `backend`, `mode` and

@@ -125,6 +125,8 @@ def watch(mode, command, environment, timeout):
 def programs(folder: Path):
     """(name, target file, settings) of everything that is recorded; no settings for what `run` starts."""
     for check in own_checks():
+        if check.device:
+            continue  # tests/test_gpu_cuda_graphs.py records them
         for kind, source in (("fires", check.fires), ("silent", check.silent)):
             if source:
                 path = folder / f"{check.code.lower()}_{kind}.py"

@@ -183,15 +183,39 @@ def test_sdpa_that_ran_as_python_in_a_graph_is_at_the_line_of_the_node():
 
 def test_memory_is_that_of_the_dense_call_where_it_ran_dense_else_of_the_graph():
     windows = (
-        Window("7:graph:1", 50, 5),
-        Window("7:dense:0", 40, 4),
-        Window("7:dense:1", 60, 6),
-        Window("call", 99, 9),
+        Window("7:graph:1", 5 * SCORES, 5),
+        Window("7:dense:0", 4 * SCORES, 4),
+        Window("7:dense:1", 6 * SCORES, 6),
+        Window("call", 9 * SCORES, 9),
     )
     dense = (dense_call(line=30), dense_call(line=31))
     found = watched(in_graph(node()), dense=dense, windows=windows)
     held = [(site.frame.line, site.peak, site.largest) for site in sites(found)]
-    assert held == [(7, 50, 5), (30, 40, 4), (31, 60, 6)]
+    assert held == [(7, 5 * SCORES, 5), (30, 4 * SCORES, 4), (31, 6 * SCORES, 6)]
+
+
+@pytest.mark.parametrize("peak", [-64, 0, 1, 2 * 512 * 32 * 4 - 1])
+def test_a_peak_below_the_size_of_the_output_is_not_a_measurement(peak):
+    """CUDA graphs allocate nothing at a replay, and a dispatch mode can take the profiler's mark away."""
+    verdict = only(watched(in_graph(node()), peak=peak, largest=peak))
+    assert (verdict.verdict, verdict.bounded, verdict.site.peak) == ("unverified", None, None)
+    assert "could not be measured: the profiler recorded" in verdict.reasons["bounded"]
+
+
+def test_the_kernel_of_another_function_proves_nothing():
+    """MultiheadAttention's flash kernel beside an SDPA call that goes to math."""
+    other = Kernel(
+        "sdpa",
+        "aten._scaled_dot_product_flash_attention_for_cpu.default",
+        "flash",
+        1,
+        ("multi_head_attention_forward",),
+    )
+    own = replace(other, nodes=("transpose_3", "scaled_dot_product_attention"))
+    call = node(api="sdpa", name="scaled_dot_product_attention")
+    assert only(watched(in_graph(call, kernels=(other,)))).verdict == "dense"
+    assert only(watched(in_graph(call, kernels=(other, own)))).verdict == "fused"
+    assert only(watched(in_graph(call, kernels=(replace(other, nodes=()),)))).verdict == "fused"
 
 
 # the verdict
@@ -232,7 +256,7 @@ def test_a_graph_whose_own_calls_ran_dense_is_no_fused_run():
         (watched(in_graph(node()), peak=None), "bounded", "was not measured"),
         (watched(in_graph(node()), peak=None, not_measured="out of time"), "bounded", "measured: out of time"),
         (watched(in_graph(node(inputs=(None, None, None)))), "bounded", "shapes are unknown"),
-        (watched(in_graph(node()), peak=SCORES), "bounded", "diagnose with --tokens N"),
+        (watched(in_graph(node()), peak=SCORES, largest=SCORES), "bounded", "diagnose with --tokens N"),
         (watched(eager_sdpa=(sdpa_ran(backend=None),)), "lowered", "outside a graph"),
     ],
 )
@@ -296,7 +320,10 @@ def test_dense_outside_of_graphs_is_dense_under_any_backend():
         (SCORES // 2 + 1, SCORES // 4 - 1, True),  # nothing in it is as large as scores in bfloat16 would be
         (SCORES // 2 + 1, SCORES // 4, None),
         (SCORES - 1, SCORES // 8, True),
-        (SCORES, SCORES // 8, None),
+        (SCORES, SCORES // 8, True),  # a training step: more than the scores, in small pieces
+        (5 * SCORES, SCORES // 4 - 1, True),
+        (5 * SCORES, SCORES // 4, None),
+        (5 * SCORES, 0, None),  # no allocation was seen
         (5 * SCORES, SCORES, None),  # one size cannot tell dense from a large model around it
     ],
 )

@@ -56,6 +56,7 @@ as-is = true
 repeat = 3
 patches = "auto"
 require-fused = true
+require-cudagraphs = true
 timeout = 60
 memory-limit = "8GB"
 numerics = true
@@ -76,7 +77,7 @@ target = "Größe/1"
             "Größe/1",
             "models/vit.py:build",
             *(64, "cuda:1", "inductor", "max-autotune", False, True, True, 3),
-            *("auto", True, 60.0, "8GB", True, 1.5, 1000),
+            *("auto", True, 60.0, "8GB", True, 1.5, 1000, True),
         ),
     )
     place, day = "models/vit.py:Model.forward", datetime.date(2027, 1, 31)
@@ -148,7 +149,7 @@ def test_text_has_something_in_it_that_can_be_seen(tmp_path, key, value):
 
 
 @pytest.mark.parametrize("value", ['"yes"', "1", "0"])
-@pytest.mark.parametrize("key", ["grad", "as-is", "dynamic", "require-fused", "numerics"])
+@pytest.mark.parametrize("key", ["grad", "as-is", "dynamic", "require-fused", "require-cudagraphs", "numerics"])
 def test_a_switch_is_true_or_false(tmp_path, key, value):
     assert "it has to be true or false" in str(refusal(tmp_path, HEAD + TARGET + f"{key} = {value}\n"))
 

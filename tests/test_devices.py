@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +13,7 @@ import torch
 from torch.profiler import ProfilerActivity
 
 import compile_doctor.probe as probe
-from compile_doctor.probe import devices
+from compile_doctor.probe import compat, devices
 from compile_doctor.probe.memory.profile import peak_of
 
 GIB = 2**30
@@ -137,3 +139,35 @@ def test_no_other_file_of_the_probe_asks_for_a_device():
         if asks.search(path.read_text(encoding="utf-8"))
     }
     assert found == {"devices.py"}
+
+
+class Tree:
+    """torch's CUDAGraphTreeManager in what matters here: a replay runs no function."""
+
+    def __init__(self) -> None:
+        self.ids_to_funcs = {0: SimpleNamespace(model=lambda inputs: ("kernel by kernel", inputs))}
+
+    def run(self, inputs: object) -> object:
+        return self._run(inputs, 0)
+
+    def _run(self, inputs: object, function_id: int) -> object:
+        return "replayed"
+
+
+def test_memory_is_measured_with_cuda_graphs_off(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch._inductor.cudagraph_trees", SimpleNamespace(CUDAGraphTreeManager=Tree))
+    tree = Tree()
+    with compat.without_cuda_graphs() as used:
+        assert tree.run([1]) == ("kernel by kernel", [1])
+    assert (len(used), tree.run([1])) == (1, "replayed")
+    monkeypatch.delitem(sys.modules, "torch._inductor.cudagraph_trees")
+    with compat.without_cuda_graphs() as used:
+        assert used == []
+
+
+def test_torchs_own_manager_has_the_parts_that_are_replaced():
+    from torch._inductor.cudagraph_trees import CUDAGraphTreeManager
+
+    assert list(inspect.signature(CUDAGraphTreeManager._run).parameters) == ["self", "new_inputs", "function_id"]
+    assert "ids_to_funcs" in inspect.getsource(CUDAGraphTreeManager.__init__)
+    assert ".model(new_inputs)" in inspect.getsource(CUDAGraphTreeManager)

@@ -87,7 +87,15 @@ def calls() -> tuple[AttentionEntry, ...]:
     for text in HOSTILE:
         step = Step(4096, True, 440_549_380, 134_217_728, None, f"dense {text}", text)
         place = Location(f"/work/project/{text[:60]}.py", 3, text)
-        values = {"kernel": None, "backend": None, "tokens": 4096, "q_shape": (1, 2), "kv_shape": None, "dtype": text}
+        values = {
+            "kernel": None,
+            "backend": None,
+            "implementation": None,
+            "tokens": 4096,
+            "q_shape": (1, 2),
+            "kv_shape": None,
+            "dtype": text,
+        }
         values |= {"device": "cpu", "peak_bytes": 1, "dense_bytes": 2, "lowered": None, "executed": None}
         values |= {"bounded": None, "reason": text, "reasons": {}, "ladder": (step,)}
         found.append(AttentionEntry(place, "mine", text or "sdpa", "dense", **values))

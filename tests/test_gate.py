@@ -14,7 +14,7 @@ from msgspec.structs import replace as changed
 from compile_doctor.checks import find_check
 from compile_doctor.cli.baseline_diff import differences
 from compile_doctor.errors import UsageError
-from compile_doctor.gate import baseline, baseline_files
+from compile_doctor.gate import baseline, baseline_files, regressions
 from compile_doctor.gate.check_targets import settings_of
 from compile_doctor.gate.config import Configuration, GateTarget, Waiver, read_configuration
 from compile_doctor.gate.decide import judge, waiver_notes
@@ -362,3 +362,29 @@ def test_every_format_has_the_gate(tmp_path, name):
     text = gate_renderer(name)(gate, 1, False)
     assert text == gate_renderer(name)(gate, 1, False)
     assert "CD101" in text and "mlp" in text and "timed out" in text
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "status"),
+    [
+        ("flash-2", "efficient", "regression"),
+        ("efficient", "flash-2", "pass"),
+        ("flash-2", "flash-2", "pass"),
+        (None, "efficient", "pass"),  # the baseline is of a version that did not write it
+        ("flash-2", None, "pass"),  # unknown is no slower kernel
+        ("flash-2", "something-new", "pass"),
+    ],
+)
+def test_a_slower_kernel_is_a_regression_although_it_is_fused(was, now, status):
+    report = make_report(evidence())
+    call = baseline.Call("model.py", "Model.forward", "sdpa", 1, "fused", was)
+    known = changed(baseline.snapshot("vit", report), attention=(call,))
+    found = changed(known, attention=(changed(call, implementation=now),))
+    worse, better = regressions.compare(known, found, report, ("mine",), lambda finding: "")
+    assert bool(worse) == (status == "regression")
+    texts = [change.text for change in (*worse, *better)]
+    assert texts == (
+        [f"attention in Model.forward (model.py) is computed by {now}, was {was}"]
+        if {was, now} == {"flash-2", "efficient"}
+        else []
+    )

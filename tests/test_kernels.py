@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from compile_doctor.capture import load_capture
-from compile_doctor.model.kernels import MARKERS, Kernel, find_kernels, without_the_rest
+from compile_doctor.model.kernels import (
+    FASTEST_FIRST,
+    MARKERS,
+    Kernel,
+    find_kernels,
+    implementation,
+    without_the_rest,
+)
 
 RECORDED = Path(__file__).parent / "evidence" / "2.13.0"
 HEAD = """\
@@ -228,3 +235,46 @@ def test_math_and_other_operators_are_no_kernel():
 def test_recorded_modules(name, expected):
     found = [kernel for c in load_capture(RECORDED / f"{name}.zip").compilations for kernel in c.kernels or ()]
     assert [(kernel.api, kernel.backend, kernel.calls) for kernel in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "void pytorch_flash::flash_fwd_kernel<Flash_fwd_kernel_traits<64, 128, 128, 4>>",
+            "flash-2",
+        ),  # H100, torch 2.11
+        ("void pytorch_flash::flash_fwd_splitkv_kernel<Flash_fwd_kernel_traits<64, 64>>", "flash-2"),
+        ("void cutlass::device_kernel<flash::enable_sm90_or_later<flash::FlashAttnFwdSm90<flash::Coll", "flash-3"),
+        ("kernel_cutlass_kernel_flash_attncuteflash_fwd_sm90FlashAttentionForwardSm90_object_at__t", "flash-4"),
+        ("aten_unknown", "flash"),
+    ],
+)
+def test_the_generation_of_flash_attention_is_that_of_the_kernel_that_ran(name, expected):
+    assert implementation("sdpa", "flash", ["other", name]) == expected
+    assert implementation("sdpa", "cudnn", [name]) == "cudnn"
+    assert implementation("flex_attention", "triton", [name]) == "triton"
+
+
+def test_flexs_decoding_kernel_is_another_one():
+    decoding = FLEX_TRITON.format(name="t", inner="forward_inner").replace(
+        "acc,", "SPLIT_KV : tl.constexpr = 8\n    acc,", 1
+    )
+    assert [kernel.backend for kernel in find_kernels(HEAD + decoding)] == ["triton-decode"]
+    assert [kernel.backend for kernel in find_kernels(without_the_rest(HEAD + decoding))] == ["triton-decode"]
+
+
+def test_every_implementation_has_a_rank():
+    known = {
+        "cpp",
+        "triton",
+        "triton-decode",
+        "cutedsl",
+        "flash",
+        "flash-2",
+        "flash-3",
+        "flash-4",
+        "efficient",
+        "cudnn",
+    }
+    assert known | {"overrideable", "math", "dense"} == set(FASTEST_FIRST)

@@ -21,6 +21,7 @@ from helpers import a_break, about, evidence
 from compile_doctor import schemas
 from compile_doctor.analysis.attention.entries import AttentionEntry
 from compile_doctor.analysis.attention.growth import Step
+from compile_doctor.analysis.cuda_graph_entries import CudaGraphEntry
 from compile_doctor.analysis.numerics.statuses import Judged
 from compile_doctor.bench import result as bench_result
 from compile_doctor.bench.run import OF_MODELS
@@ -60,6 +61,7 @@ def whole_report() -> Report:
     place = Location("/work/project/model.py", 7, "Model.forward", "flex_attention(q, k, v)")
     step = Step(4096, False, 400, 300, 200, "dense (from growth)", "dense at the smaller sizes")
     values: dict[str, Any] = {"kernel": "cpp_fused_0", "backend": "inductor", "tokens": 4096, "dtype": "float32"}
+    values["implementation"] = "cpp"
     values |= {"q_shape": (1, 2, 4096, 64), "kv_shape": (1, 2, 4096, 64), "device": "cpu", "peak_bytes": 400}
     values |= {"dense_bytes": 300, "lowered": True, "executed": False, "bounded": False, "reason": "the dense path ran"}
     entry = AttentionEntry(place, "mine", "flex_attention", "dense", **values, reasons={"bounded": "x"}, ladder=(step,))
@@ -86,6 +88,7 @@ def whole_report() -> Report:
         environment={"torch": "2.13.0", "threads": 2, "cuda": "13.0", "CXX": "g++"},
         findings=(finding,),
         attention=(entry,),
+        cuda_graphs=(CudaGraphEntry("0/0", place, "partly", 2, 1, 4, (("cpu ops", 3, place), ("unknown", 1, None))),),
         skipped_checks=(("CD202", "a bare trace"),),
         unknown_events={"artifact:new": 2},
         disagreements=("3 frames, 2 counted",),

@@ -13,6 +13,8 @@ from compile_doctor.analysis.attention.calls import place as place_of_call
 from compile_doctor.analysis.attention.growth import verdicts
 from compile_doctor.analysis.attention.input_errors import Refusal, explain
 from compile_doctor.analysis.attention.verdicts import Verdict
+from compile_doctor.analysis.attention.written import WrittenScores, written_scores
+from compile_doctor.analysis.cuda_graphs import Captured, captured
 from compile_doctor.analysis.graph_breaks.advice import advised, cause_at
 from compile_doctor.analysis.graph_breaks.causes import Cause, find_cause
 from compile_doctor.analysis.graph_breaks.follow_ons import fold_follow_ons
@@ -72,6 +74,16 @@ class AnalysisContext:
         self.evidence = evidence
         self.torch_root: str | None = evidence.environment.get("torch_root")
         self._roots = locations.user_roots(evidence.asked.cwd, evidence.asked.target, evidence.facts.search_path)
+
+    @cached_property
+    def cuda_graphs(self) -> tuple[Captured, ...]:
+        """What became of each compiled graph under CUDA graphs; empty if nobody asked for them, or without such a device."""
+        return captured(self.evidence)
+
+    @cached_property
+    def written(self) -> tuple[WrittenScores, ...]:
+        """Attention whose scores are written out, without a call of SDPA or flex_attention."""
+        return written_scores(self.evidence)
 
     @cached_property
     def of_groups(self) -> tuple[AnalysisContext | None, ...]:
@@ -177,8 +189,17 @@ class AnalysisContext:
 
     @cached_property
     def refusal(self) -> Refusal | None:
-        """What attention refused, if that ended the compiled run."""
-        return explain(self.evidence, self.failure, self.torch_root)
+        """What attention refused, if that ended the compiled run; also if torch.compile stumbled over the same input before."""
+        if self.failure is None:
+            return None
+        eager = self.evidence.failure("eager")
+        return explain(self.evidence, self.failure, self.torch_root) or explain(self.evidence, eager, self.torch_root)
+
+    @cached_property
+    def refused_eagerly(self) -> Refusal | None:
+        """What attention refused in the eager control run only: the compiled run is then judged without a control."""
+        done = self.evidence.phases.get("compiled") == "done" and self.failure is None
+        return explain(self.evidence, self.evidence.failure("eager"), self.torch_root) if done else None
 
     @cached_property
     def failing_graph(self) -> Graph | None:

@@ -58,8 +58,13 @@ def _line_of(pattern: str, text: str) -> int:
 
 
 def used_by(recipe: Recipe, site: AttentionCall) -> bool:
-    """Whether a recipe about attention is about this call: its function, and the width of its heads if that matters."""
-    wide = recipe.conditions.get("head_dim")
-    if site.api != recipe.conditions.get("uses"):
+    """Whether a recipe about attention is about this call: its function, and what else matters of it."""
+    wanted = recipe.conditions
+    if site.api != wanted.get("uses"):
         return False
-    return not wide or (site.query is not None and str(site.query.shape[-1]) in wide.split("|"))
+    if "kernel" in wanted and not any(one.kernel and one.kernel.backend == wanted["kernel"] for one in site.lowerings):
+        return False
+    shape = site.query.shape if site.query is not None else ()
+    if "queries" in wanted and not (len(shape) > 1 and shape[-2] >= int(wanted["queries"])):
+        return False
+    return "head_dim" not in wanted or (bool(shape) and str(shape[-1]) in wanted["head_dim"].split("|"))

@@ -22,6 +22,7 @@ from compile_doctor.model.attention import (
     Tensor,
     Window,
     Wrapper,
+    Written,
 )
 
 _NAMES = ("query", "key", "value")
@@ -35,6 +36,12 @@ def read_graph(record: schema.GraphSeen) -> Graph:
         attention=tuple(_node(entry) for entry in record.attention),
         inlined=tuple(_compiled(entry) for entry in record.inlined),
         callers=tuple(record.callers),
+        written=tuple(
+            Written(
+                one["how"], tuple(one["nodes"]), tuple(one["stack"]), tuple(one["scores"]), one["inputs"], one["dtype"]
+            )
+            for one in record.written
+        ),
         collectives=tuple(tuple(stack) for stack in record.collectives),
     )
 
@@ -60,7 +67,7 @@ class AttentionReader:
         self.sdpa: list[EagerSdpa] = []
         self.masks: list[MaskMade] = []
         self.windows: dict[str, Window] = {}
-        self.memory: tuple[bool, str] = (False, "")
+        self.memory = schema.MemoryPass(done=False)
         self.disabled: list[DisabledCompiled] = []
         self.compiled: list[CompiledFunction] = []
         self.choices: dict[str, SdpaChoice] = {}
@@ -89,8 +96,9 @@ class AttentionReader:
             eager_sdpa=tuple(self.sdpa),
             masks=tuple(self.masks),
             windows=tuple(self.windows.values()),
-            measured=self.memory[0],
-            not_measured=self.memory[1],
+            measured=self.memory.done,
+            not_measured=self.memory.reason or "",
+            cuda_graphs_off=self.memory.cuda_graphs_off,
             disabled=tuple(self.disabled),
             compiled=tuple(self.compiled),
             choices=self.choices,
@@ -145,7 +153,7 @@ class AttentionReader:
         self.windows[name] = Window(name, event.peak, event.largest, tuple(event.kernels))
 
     def _memory_pass(self, process: str, event: schema.MemoryPass) -> None:
-        self.memory = event.done, event.reason or ""
+        self.memory = event
 
     def _disabled_compiled(self, process: str, event: schema.DisabledCompiled) -> None:
         self.disabled.append(DisabledCompiled(event.function, event.module, tuple(event.stack)))
@@ -195,6 +203,7 @@ def _node(entry: schema.NodeSeen) -> AttentionNode:
         inputs=read_tensors(entry["inputs"]),
         output_dtype=output["dtype"] if output else None,
         cast_back=entry["cast_back"],
+        autocast=entry.get("autocast"),
         key=choice_key(entry["inputs"], entry["options"]) if entry["api"] == "sdpa" else "",
     )
 

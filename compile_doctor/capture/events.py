@@ -13,6 +13,7 @@ from compile_doctor.capture.trace.read import MOST_BAD, Trace
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.comparisons import Comparison
 from compile_doctor.model.compilations import Counts, LateHook, LogRecord, NeverCalled
+from compile_doctor.model.cuda_graphs import CudaGraphFunction
 from compile_doctor.model.evidence import Child, Evidence, Facts, Failure, Patch
 
 PHASES = ("import", "build", "inputs", "compiled", "eager", "numerics")
@@ -43,6 +44,7 @@ class EventReader:
         self.comparisons: list[Comparison] = []
         self.attention = AttentionReader()
         self.patches: dict[str, Patch] = {}
+        self.cuda_graphs: list[CudaGraphFunction] | None = None
         self.mesh = ""
         self.begun: dict[str, str] = {}
         """Processes that wrote something, with their command."""
@@ -101,6 +103,7 @@ class EventReader:
             unknown=dict(sorted(trace.unknown.items())),
             attention=self.attention.evidence(),
             patches=tuple(self.patches[name] for name in sorted(self.patches)),
+            cuda_graphs=None if self.cuda_graphs is None else tuple(self.cuda_graphs),
             notes=tuple(self.notes),
             lost=tuple(self.lost),
             unended=tuple(self._unended(one) for one in unended),
@@ -203,6 +206,9 @@ class EventReader:
             # If a recipe has different states in several processes, keep the one in which something went wrong.
             if one.id not in self.patches or self.patches[one.id].state in ("active", "applicable"):
                 self.patches[one.id] = one
+
+    def _cuda_graphs(self, process: str, event: schema.CudaGraphs) -> None:
+        self.cuda_graphs = [*(self.cuda_graphs or ()), *event.functions]
 
     def _mesh(self, process: str, event: schema.MeshMade) -> None:
         self.mesh = event.coordinates

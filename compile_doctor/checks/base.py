@@ -44,6 +44,8 @@ class Check(CheckFacts):
     """The same, fixed: the check does not fire."""
     versions: str = ""
     """The versions of torch, as a PEP 440 specifier, on which `fires` fires; empty for all."""
+    device: str = ""
+    """The device that the two programs need; empty for a CPU, on which all others are recorded."""
     options: str = "--backend eager"
     """The options of `diagnose` for these two programs; `eager` is quick, kernels need Inductor."""
 

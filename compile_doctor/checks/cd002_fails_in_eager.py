@@ -20,6 +20,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     failure = seen.evidence.failure("eager")
     if failure and seen.refusal and explain(seen.evidence, failure, seen.torch_root):
         return  # CD3xx and CD4xx name the cause, which is the same in both modes
+    if failure and seen.refused_eagerly:
+        return  # eager attention has no such kernel: judged by the compiled run
     if failure and stance_that_raised(failure):
         return  # the target sets a stance by itself, and that is what raised: CD106
     if failure:

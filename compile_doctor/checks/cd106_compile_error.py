@@ -10,6 +10,7 @@ from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.root_cause import COMPILE_ERRORS, root_cause
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.base import Check
+from compile_doctor.checks.cd314_cudagraph_overwritten import is_overwritten
 from compile_doctor.checks.cd701_no_compiler import is_missing_compiler
 from compile_doctor.checks.damaged_cache import damaged_cache
 from compile_doctor.model.evidence import Failure
@@ -22,6 +23,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     failure = seen.failure
     if failure is None or is_missing_compiler(failure) or seen.refusal is not None:
         return  # CD701, or the CD3xx or CD4xx that reports what attention refused
+    if is_overwritten(failure):
+        return  # CD314
     if is_limit(failure) and any(record.kind == "limit" for record in seen.evidence.logs):
         return  # CD202: the limit that raised is one finding
     eager = seen.evidence.failure("eager")

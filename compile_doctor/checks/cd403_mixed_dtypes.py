@@ -27,12 +27,22 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         return
     for verdict in seen.attention:
         found = sorted({tensor.dtype for tensor in verdict.site.inputs if tensor})
+        cast = {lowering.node.autocast for lowering in verdict.site.lowerings} - {None}
         if len(found) > 1:
             yield CHECK.finding(
                 "Query, key and value differ in dtype",
-                f"They are {', '.join(found)}. It runs here, but other devices, backends and versions of torch refuse it.",
-                cause="mixed-dtypes",
-                fix=FIX,
+                f"They are {', '.join(found)}. "
+                + (
+                    f"autocast is active at this call and casts them to {', '.join(map(str, cast))}: nothing is wrong here. "
+                    "For flex_attention torch has done so since 2.11; older versions refuse the call."
+                    if cast
+                    else "It runs here, but other devices, backends and versions of torch refuse it."
+                ),
+                severity="info" if cast else CHECK.severity,
+                cause="mixed-dtypes-autocast" if cast else "mixed-dtypes",
+                fix="Nothing to fix. For torch before 2.11 cast by hand: k, v = k.to(q.dtype), v.to(q.dtype)."
+                if cast
+                else FIX,
                 evidence=tuple(
                     f"{name}: {tensor.dtype}"
                     for name, tensor in zip(("query", "key", "value"), verdict.site.inputs)

@@ -30,6 +30,17 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             )
         return
     for verdict in seen.attention:
+        wrong = _layout(seen, verdict)
+        if wrong:
+            yield CHECK.finding(
+                "The tokens are not where attention looks for them",
+                wrong,
+                cause="layout",
+                fix="Transpose before the call: q, k, v = (t.transpose(1, 2) for t in (q, k, v)), and the result back.",
+                evidence=seen_of(verdict),
+                **at_site(seen, verdict),
+            )
+            continue
         below = (
             verdict.site.tokens is not None and bool(seen.evidence.rungs) and seen.evidence.rungs[-1].evidence is None
         )
@@ -41,7 +52,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
                 "Not proven to be fused" + (f" at {tokens:,} tokens" if tokens else ""),
                 f"The evidence does not decide it: {why}.",
                 cause="unverified",
-                fix=_fix(verdict),
+                fix=_fix(verdict, tokens),
                 evidence=seen_of(verdict),
                 **at_site(seen, verdict),
             )
@@ -58,7 +69,27 @@ def _grows(seen: AnalysisContext) -> bool:
     )
 
 
-def _fix(verdict: Verdict) -> str:
+def _layout(seen: AnalysisContext, verdict: Verdict) -> str:
+    """What is said if --tokens makes another dimension grow than that of the tokens: (batch, tokens, heads, width) is passed."""
+    ran = [rung.evidence for rung in seen.evidence.rungs if rung.evidence is not None]
+    small = next((site for site in sites(ran[0]) if site.key == verdict.site.key), None) if len(ran) > 1 else None
+    before, after = (site.inputs[:2] if site else () for site in (small, verdict.site))
+    shapes = [[tensor.shape for tensor in inputs if tensor and len(tensor.shape) == 4] for inputs in (before, after)]
+    if [len(found) for found in shapes] != [2, 2]:
+        return ""
+    if not all(old[2] == new[2] and old[1] < new[1] for old, new in zip(*shapes)):
+        return ""
+    return (
+        f"Attention takes (batch, heads, tokens, width). With --tokens, dimension 1 of query and key grows ({shapes[0][0][1]:,}, then "
+        f"{shapes[1][0][1]:,}), which is that of the heads, and dimension 2 stays {shapes[1][0][2]:,}: each token attends to heads."
+    )
+
+
+def _fix(verdict: Verdict, tokens: int | None) -> str:
+    if verdict.site.too_small is not None:
+        return "Measure the call by itself: what surrounds it keeps its allocations from the profiler (a dispatch mode, a captured graph)."
+    if tokens and verdict.bounded is None and verdict.site.peak is not None:
+        return f"Diagnose with more tokens than {tokens:,}: there the scores need more memory than the rest."
     if verdict.lowered is None and "backend" in verdict.reasons.get("lowered", ""):
         return "Run diagnose without --backend: only Inductor generates the kernel."
     if verdict.bounded is None:

@@ -23,7 +23,12 @@ _FIXES = (
         "return model.eval(): compile-doctor does not change the mode of the model.",
     ),
     ("same last dimension", "Pad value to the head size of query and key, and cut the result; or use flex_attention."),
-    ("requires_grad", "Detach the mask, or use flex_attention with a score_mod that reads the bias."),
+    (
+        "attn_mask.requires_grad",
+        "Detach the mask if it is not learned. If it is: flex_attention, compiled, with a score_mod that reads the bias "
+        "(on a GPU; a CPU has no backward of it).",
+    ),
+    ("requires_grad", "Detach what needs no gradient, or call attention under torch.no_grad()."),
     ("stride", "Make the last dimension contiguous: q.contiguous()."),
 )
 
@@ -46,6 +51,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
                 else "torch's selector could not be asked for the reason, because the shapes of these inputs are not known "
                 "(nested tensors have none)."
                 if not asked
+                else "torch's selector refuses every fused backend for these inputs, and gives no reason."
+                if _chosen(seen, verdict.site) == "math"
                 else "torch would choose a fused backend for these inputs: sdpa_kernel() "
                 "or torch.backends disables it, or the inputs at run time differ."
             ),
@@ -72,6 +79,13 @@ def refusals(seen: AnalysisContext, site: AttentionCall) -> Mapping[str, tuple[s
     ]
     choices = (seen.evidence.attention.choices.get(key) for key in keys)
     return next((choice.refused for choice in choices if choice is not None and choice.refused), {})
+
+
+def _chosen(seen: AnalysisContext, site: AttentionCall) -> str | None:
+    """The backend that torch's selector names for the inputs that were seen."""
+    keys = [one.node.key for one in site.lowerings if one.lowered is False] + [one.key for one in site.eager]
+    found = (seen.evidence.attention.choices.get(key) for key in keys)
+    return next((choice.choice for choice in found if choice is not None), None)
 
 
 def _normal(text: str) -> str:

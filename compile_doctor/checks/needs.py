@@ -21,6 +21,12 @@ def memory(evidence: Evidence) -> Iterator[str]:
         yield "memory was not measured: only `diagnose` measures it"
 
 
+def generated_code(evidence: Evidence) -> Iterator[str]:
+    """The code that Inductor generated for scores that are written out."""
+    if any(one.graph and one.graph.written and one.kernels is None for one in evidence.compilations):
+        yield "without Inductor's code it is unknown whether a fused kernel replaces scores that are written out"
+
+
 def profiler(evidence: Evidence) -> Iterator[str]:
     """A second run under torch's profiler."""
     if evidence.asked.command and evidence.has_attention:

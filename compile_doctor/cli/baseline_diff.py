@@ -70,14 +70,15 @@ def differences(before: Baseline, after: Baseline) -> Iterator[str]:
 
 
 def _attention(before: Sequence[Call], after: Sequence[Call]) -> Iterator[str]:
-    was, now = (
-        {(one.api, one.function, one.file, one.number): one.verdict for one in entries} for entries in (before, after)
-    )
+    was, now = ({(one.api, one.function, one.file, one.number): one for one in entries} for entries in (before, after))
     for key in sorted({*was, *now}):
-        if was.get(key) != now.get(key):
+        old, new = was.get(key), now.get(key)
+        detailed = bool(old and new and old.verdict == new.verdict and old.implementation and new.implementation)
+        words = [_how(call, detailed) for call in (old, new)]
+        if words[0] != words[1]:
             api, function, file, number = key
             nth = f", call {number}" if number > 1 else ""
-            yield f"{api} in {function} ({file}{nth}): {was.get(key, 'not seen')} → {now.get(key, 'not seen')}"
+            yield f"{api} in {function} ({file}{nth}): {words[0]} → {words[1]}"
 
 
 def _named(entry: Entry) -> str:
@@ -89,3 +90,10 @@ def _named(entry: Entry) -> str:
 
 def _cause(entry: Entry) -> str:
     return str(entry.cause) + (f" [{entry.upstream}]" if entry.upstream else "")
+
+
+def _how(call: Call | None, detailed: bool) -> str:
+    """`fused`, or `fused (flash-2)` if both files have what computes the call."""
+    if call is None:
+        return "not seen"
+    return call.verdict + (f" ({call.implementation})" if detailed else "")

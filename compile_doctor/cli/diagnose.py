@@ -72,6 +72,11 @@ from compile_doctor.errors import UsageError
     click.option(
         "--require-fused", is_flag=True, help="Exit 1 if attention runs dense, 3 if it is not proven to be fused."
     ),
+    click.option(
+        "--require-cudagraphs",
+        is_flag=True,
+        help="Exit 1 if a graph is not captured whole as a CUDA graph, 3 if that is not known.",
+    ),
     patches_option,
     click.option(
         "--try-recipes", is_flag=True, help="Run again with the recipes that the findings name, and show what changes."

@@ -46,6 +46,7 @@ class RunOptions:
     timeout: float | None = None
     memory_limit: int | None = None
     require_fused: bool = False
+    require_cudagraphs: bool = False
     patches: str | None = None
     try_recipes: bool = False
 

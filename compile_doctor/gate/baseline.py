@@ -79,7 +79,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("Expected both `file` and `function` to be null, or none of them")
 
 
-class Call(Struct, frozen=True, forbid_unknown_fields=True):
+class Call(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A call of attention."""
 
     file: str
@@ -88,6 +88,8 @@ class Call(Struct, frozen=True, forbid_unknown_fields=True):
     number: Positive
     """1, 2, … for the calls of one API in a function, in the order of their lines."""
     verdict: Literal["fused", "unverified", "mixed", "dense"]
+    implementation: Word | None = None
+    """What computes it; None in a file of an older version, and if it is not known."""
 
 
 class Baseline(Struct, frozen=True, forbid_unknown_fields=True):
@@ -159,7 +161,7 @@ def _attention(report: Report) -> tuple[Call, ...]:
     for entry in sorted(report.attention, key=lambda one: (one.location.file, one.location.line)):
         key = (_portable(entry.location.file), entry.location.function, entry.api)
         numbers[key] += 1
-        found.append(Call(*key, numbers[key], entry.verdict))  # type: ignore[arg-type]  # checked before it is written
+        found.append(Call(*key, numbers[key], entry.verdict, entry.implementation))  # type: ignore[arg-type]  # checked before it is written
     return tuple(found)
 
 

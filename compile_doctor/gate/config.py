@@ -90,6 +90,7 @@ class GateTarget(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True
     numerics: Flag = False
     max_compile_seconds: Seconds | None = None
     max_peak_bytes: Positive | None = None
+    require_cudagraphs: Flag = False
     max_graphs: Positive | None = None
     max_graph_breaks: Limit | None = None
     max_recompiles: Limit | None = None

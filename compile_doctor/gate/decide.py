@@ -51,9 +51,19 @@ def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, 
     if dense is not None and target.require_fused:
         place = f"{dense.location.file}:{dense.location.line}"
         worse.append(Change("attention", f"attention runs {dense.verdict} at {place} (require-fused)"))
+    by_hand = next((finding for finding in report.findings if finding.facts.dense), None)
+    if by_hand is not None and target.require_fused:
+        worse.append(
+            Change("attention", f"attention keeps every score: {by_hand.message.split(',')[0]} (require-fused)")
+        )
+    outside = next((finding for finding in report.findings if finding.facts.uncaptured), None)
+    if outside is not None and target.require_cudagraphs:
+        worse.append(Change("cuda-graphs", f"{outside.title}: {outside.message} (require-cudagraphs)"))
     if any(not change.waived for change in worse):
         first = next(change for change in worse if not change.waived)
-        limits = target.require_fused or any(change.kind == "threshold" for change in worse)
+        limits = (
+            target.require_fused or target.require_cudagraphs or any(change.kind == "threshold" for change in worse)
+        )
         meant = "" if limits else update  # a new baseline does not change what the configuration requires
         return Outcome(
             target.name, "regression", _sentence(first.text), report, tuple(worse), tuple(better), hint=meant

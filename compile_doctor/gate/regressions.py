@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -10,6 +10,7 @@ from compile_doctor.gate import baseline
 from compile_doctor.gate.baseline import Baseline, Call, Entry
 from compile_doctor.gate.outcome import Change
 from compile_doctor.model.findings import Finding
+from compile_doctor.model.kernels import FASTEST_FIRST
 from compile_doctor.report.make import Report, relative
 from compile_doctor.source import locations
 
@@ -54,7 +55,8 @@ def compare(
     ]
     excused = {one.location.function: waiver for one, waiver in about if one.location}
     attention = _attention(known.attention, found.attention, report, excused)
-    return [*worse, *attention[0]], [*better, *attention[1]]
+    kernels = _kernels(known.attention, found.attention)
+    return [*worse, *attention[0], *kernels[0]], [*better, *attention[1], *kernels[1]]
 
 
 def unmatched(known: Baseline, found: Baseline, report: Report) -> tuple[list[Entry], list[Entry]]:
@@ -158,6 +160,28 @@ def _attention(
             elif number >= len(was) and now in ("dense", "mixed"):
                 worse.append(Change("attention", f"{text}, a new call", waived=excused.get(function, "")))
     return [*worse, *_vanished(before, after, report)], better
+
+
+def _kernels(known: Sequence[Call], found: Sequence[Call]) -> tuple[list[Change], list[Change]]:
+    """(worse, better): calls that are fused before and after, by another implementation."""
+    worse: list[Change] = []
+    better: list[Change] = []
+    places = [Counter((one.file, one.function, one.api) for one in calls) for calls in (known, found)]
+    before = {(one.file, one.function, one.api, one.number): one for one in known}
+    for now in found:
+        place = (now.file, now.function, now.api)
+        was = before.get((*place, now.number))
+        if was is None or places[0][place] != places[1][place] or not was.verdict == now.verdict == "fused":
+            continue
+        ranks = [
+            FASTEST_FIRST.index(one) if one in FASTEST_FIRST else None
+            for one in (was.implementation, now.implementation)
+        ]
+        if ranks[0] is None or ranks[1] is None or ranks[0] == ranks[1]:
+            continue
+        text = f"attention in {now.function} ({now.file}) is computed by {now.implementation}, was {was.implementation}"
+        (worse if ranks[1] > ranks[0] else better).append(Change("attention", text))
+    return worse, better
 
 
 def _vanished(before: _Calls, after: _Calls, report: Report) -> Iterator[Change]:

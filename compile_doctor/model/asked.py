@@ -23,6 +23,7 @@ class Settings:
     timeout: Seconds = 900.0
     memory_limit: Bytes | None = None
     require_fused: bool = False
+    require_cudagraphs: bool = False
     patches: str | None = None
     """Recipes to apply: auto, or ids separated by commas."""
     numerics: bool = False

@@ -40,6 +40,8 @@ class AttentionNode:
     output_dtype: str | None
     cast_back: bool = False
     """Whether the next operation casts the result."""
+    autocast: str | None = None
+    """The dtype to which autocast casts there."""
     key: str = ""
     """For SDPA: the key of `AttentionEvidence.choices` for these inputs."""
 
@@ -55,6 +57,21 @@ class CompiledFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """Attention in a graph whose scores are written out, not a call of SDPA or flex_attention."""
+
+    how: str
+    """`matmul` (softmax between two products), `weights` (MultiheadAttention), `fast-path` (TransformerEncoderLayer)."""
+    nodes: tuple[str, ...]
+    stack: tuple[Frame, ...]
+    scores: tuple[int, ...]
+    """(…, queries, keys)."""
+    inputs: int
+    """Elements of query, key and value together."""
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
     """A graph that contains attention, or a function that was compiled with other options."""
 
@@ -65,6 +82,7 @@ class Graph:
     inlined: tuple[CompiledFunction, ...]
     callers: tuple[Frame, ...] = ()
     """The callers of the compiled frame, outermost first."""
+    written: tuple[Written, ...] = ()
     collectives: tuple[tuple[Frame, ...], ...] = ()
     """The stack of each call of a collective, in the graph's order."""
 
@@ -182,6 +200,8 @@ class AttentionEvidence:
     """Whether the memory pass finished."""
     not_measured: str = ""
     """Why not."""
+    cuda_graphs_off: bool = False
+    """Whether the memory pass ran without the CUDA graphs that were captured."""
     disabled: tuple[DisabledCompiled, ...] = ()
     compiled: tuple[CompiledFunction, ...] = ()
     choices: Mapping[str, SdpaChoice] = field(default_factory=dict)

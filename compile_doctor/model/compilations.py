@@ -109,7 +109,7 @@ class LogRecord:
 
     process: str
     kind: str
-    """`graph_break`, `recompile`, `limit` or `warning`."""
+    """`graph_break`, `recompile`, `limit`, `cudagraph` or `warning`."""
     message: str
     compile_id: str | None = None
 

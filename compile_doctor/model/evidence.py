@@ -10,6 +10,7 @@ from compile_doctor.model.asked import Asked
 from compile_doctor.model.attention import AttentionEvidence, Tensor
 from compile_doctor.model.comparisons import Comparison
 from compile_doctor.model.compilations import Break, Compilation, Counts, LateHook, LogRecord, NeverCalled
+from compile_doctor.model.cuda_graphs import CudaGraphFunction
 from compile_doctor.model.ranks import Ranks
 from compile_doctor.model.stacks import ErrorLink, Frame
 from compile_doctor.model.units import Seconds, Word
@@ -139,6 +140,8 @@ class Evidence:
     unknown: Mapping[str, int] = field(default_factory=dict)
     """Number of trace records that this version cannot read, by kind."""
     attention: AttentionEvidence = field(default_factory=AttentionEvidence)
+    cuda_graphs: tuple[CudaGraphFunction, ...] | None = None
+    """What Inductor wrapped for CUDA graphs; None if nobody counted it."""
     patches: tuple[Patch, ...] = ()
     """The requested recipes, in their state at the end of the run."""
     rungs: tuple[Rung, ...] = ()

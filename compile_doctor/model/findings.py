@@ -60,6 +60,10 @@ class CheckFacts:
     """It prevents the compiled run from producing an output; its title becomes the sentence behind the verdict."""
     consequence: bool = False
     """It is a consequence of something that has its own finding, which is listed first."""
+    dense: bool = False
+    """It is about attention that keeps every score and has no row of its own in the report: --require-fused fails."""
+    uncaptured: bool = False
+    """Something is not captured in a CUDA graph: --require-cudagraphs fails."""
     unproven: bool = False
     """With it, attention is not proven to be fused: not a pass with --require-fused."""
     own_recipe: bool = False

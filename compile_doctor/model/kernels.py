@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _DEFINITION = re.compile(r"^[ \t]*(\w+) = async_compile\.(\w+)\(", re.MULTILINE)
@@ -17,6 +18,7 @@ _CALL = re.compile(r"^[ \t]+(\w+)(?:\.run)?\(", re.MULTILINE)
 _CPP = re.compile(r"kernel_exp_reduce_sum_fusion_kernel")
 _TRITON = re.compile(r"\bforward_(?:block_mn|inner)\b")
 _TRITON_BACKWARD = re.compile(r"\bbwd_d(?:q|kdv)_(?:inner|block_mn)\b")
+_TRITON_DECODE = re.compile(r"\bSPLIT_KV\b")
 _CUTE = re.compile(r"\b_flash_attn_fwd\(")
 _SDPA = re.compile(
     r"torch\.ops\.aten\._scaled_dot_product_(flash|efficient|cudnn|fused)_attention(?:_for_cpu|_overrideable)?\.default\("
@@ -41,7 +43,7 @@ class Kernel:
     """`flex_attention` or `sdpa`."""
     name: str
     backend: str
-    """`cpp`, `triton` or `cutedsl` for flex_attention; `flash`, `efficient`, `cudnn`, `overrideable` for SDPA."""
+    """`cpp`, `triton`, `triton-decode` or `cutedsl` for flex_attention; `flash`, `efficient`, `cudnn`, `overrideable` for SDPA."""
     calls: int
     nodes: tuple[str, ...] = ()
     """The FX nodes that torch names in the comment above an SDPA call."""
@@ -73,7 +75,7 @@ def _template(compiler: str, body: str) -> str | None:
     if compiler.startswith("cpp") and _CPP.search(body):
         return "cpp"
     if compiler == "triton" and _TRITON.search(body) and not _TRITON_BACKWARD.search(body):
-        return "triton"
+        return "triton-decode" if _TRITON_DECODE.search(body) else "triton"
     if compiler == "cutedsl" and _CUTE.search(body):
         return "cutedsl"
     return None
@@ -94,9 +96,30 @@ def _sdpa(code: str) -> list[Kernel]:
     return found
 
 
+_FLASH = (
+    ("flash-4", re.compile(r"flash_attncute|FlashAttentionForwardSm\d")),
+    ("flash-3", re.compile(r"FlashAttnFwdSm\d|flash::enable_sm90")),
+    ("flash-2", re.compile(r"pytorch_flash::|flash_fwd_(?:splitkv_)?kernel")),
+)
+"""The generation of FlashAttention by the name of its kernel on a GPU; 2 was measured (H100), 3 and 4 are upstream's names."""
+FASTEST_FIRST = (
+    *("flash-4", "cudnn", "flash-3", "cutedsl", "flash-2", "flash", "triton-decode", "triton", "cpp"),
+    *("efficient", "overrideable", "math", "dense"),
+)
+"""Implementations of one attention call. On one device the order of the first and the last was measured (H100, CPU)."""
+
+
+def implementation(api: str, backend: str | None, ran: Iterable[str]) -> str | None:
+    """What computes a call: `backend` of its kernel, for SDPA's flash with the generation that ran on the GPU."""
+    if api != "sdpa" or backend != "flash":
+        return backend
+    names = " ".join(ran)
+    return next((name for name, pattern in _FLASH if pattern.search(names)), "flash")
+
+
 def without_the_rest(code: str) -> str:
     """Only the lines of generated code that `find_kernels` reads, for small recordings."""
-    wanted = (_DEFINITION, _CPP, _TRITON, _TRITON_BACKWARD, _CUTE, _SDPA, re.compile("Source Nodes:"))
+    wanted = (_DEFINITION, _CPP, _TRITON, _TRITON_BACKWARD, _TRITON_DECODE, _CUTE, _SDPA, re.compile("Source Nodes:"))
     calls = {match[1] for match in _DEFINITION.finditer(code)}
     kept = []
     for line in code.splitlines():

@@ -14,6 +14,17 @@ def dense_need(scores: float, pairs: float) -> int:
     return int(max(scores * PER_SCORE, pairs * PER_PAIR))
 
 
+def are_large(scores: int, inputs: int) -> bool:
+    """Whether a table of scores is much larger than q, k and v together (elements); else a fused kernel saves little."""
+    return scores > 4 * inputs
+
+
+def item_bytes(dtype: str) -> int:
+    """Bytes of one element by torch's name of the dtype: `bfloat16` 2, `float8_e4m3fn` 1; 1 for a name without bits (`bool`)."""
+    bits = re.search(r"\d+", dtype)
+    return max(1, int(bits[0]) // 8) if bits else 1
+
+
 def human(size: float) -> str:
     """`26.5 MB`, `6.7 GB`: powers of 1,000."""
     for unit in ("B", "KB", "MB", "GB"):

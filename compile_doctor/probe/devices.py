@@ -32,6 +32,8 @@ class Device(Protocol):
     """The fused backends that scaled_dot_product_attention may take there."""
     runs_kernels: bool
     """Whether the profiler names its kernels in addition to the operators."""
+    has_graphs: bool
+    """Whether torch can capture its kernels in CUDA graphs."""
 
     def available(self) -> bool: ...
 
@@ -63,6 +65,7 @@ class Cpu:
     activities: tuple[ProfilerActivity, ...] = (ProfilerActivity.CPU,)
     fused_sdpa: tuple[str, ...] = ("flash",)
     runs_kernels = False
+    has_graphs = False
 
     def __init__(self, kind: str = "cpu") -> None:
         self.type = kind
@@ -101,6 +104,7 @@ class Accelerator:
     def __init__(self, module: Any, kind: str, activity: ProfilerActivity, fused_sdpa: tuple[str, ...]) -> None:
         self._module = module
         self.type = kind
+        self.has_graphs = kind == "cuda"
         self.activities = (ProfilerActivity.CPU, activity)
         self.fused_sdpa = fused_sdpa
 

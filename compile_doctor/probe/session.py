@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_map
 
 from compile_doctor.capture import schema
 from compile_doctor.model.tolerances import TOLERATED
-from compile_doctor.probe import compat
+from compile_doctor.probe import compat, devices
 from compile_doctor.probe.calls import (
     backward,
     compare,
@@ -34,9 +34,11 @@ from compile_doctor.probe.load import Inputs, NotATargetError, Program, find_pro
 from compile_doctor.probe.memory.attention import measure_attention
 from compile_doctor.probe.numerics.compare import Numerics
 from compile_doctor.probe.numerics.decoding import Decode
+from compile_doctor.probe.numerics.record import forget_gradients
 from compile_doctor.probe.numerics.second_look import second_look
 from compile_doctor.probe.numerics.state import Start
 from compile_doctor.probe.observe.attention import DenseRefusedError, Observer
+from compile_doctor.probe.observe.cuda_graphs import CudaGraphs
 from compile_doctor.probe.observe.events import EventLog
 from compile_doctor.recipes import waiting
 
@@ -51,6 +53,7 @@ class Session:
         self.settings = settings
         self.log = log
         self.observer = Observer(log)
+        self.cuda_graphs = CudaGraphs()
         self.random = False
         """Whether the last calls drew random numbers, from torch's generators."""
         self.other_random = False
@@ -102,7 +105,10 @@ class Session:
             model = self._build(program)
         with _Marked(log, "inputs"):
             inputs = self._inputs(program)
-        log.write(schema.Environment(describe_environment(device_of(model, inputs))))
+        device = device_of(model, inputs)
+        log.write(schema.Environment(describe_environment(device)))
+        if device and devices.of(device).has_graphs and self.settings["run"] == "diagnose":
+            self.cuda_graphs.install()
         if self.settings.get("numerics") and self.settings.get("control", True):
             build = (lambda: self._build(program)) if program.rebuildable else None
             start = Start(build, lambda: self._inputs(program), model, inputs)
@@ -189,6 +195,7 @@ class Session:
             )
             write_counts(self.log)
             self.observer.write_counts()
+            self.cuda_graphs.write(self.log)
             if bytecode is not None:
                 bytecode.write(self.log, Path(self.settings["directory"]))
         measure_attention(self.log, self.observer, model, lambda: self._call(model, *inputs[0]), outputs is not None)
@@ -295,7 +302,9 @@ class Session:
 
     def _call(self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Forward and backward under --grad, else forward without gradients."""
+        compat.begin_step()
         if self.settings.get("grad"):
+            forget_gradients(model, args, kwargs)
             output = model(*args, **kwargs)
             backward(output)
             return output

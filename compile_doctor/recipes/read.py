@@ -20,7 +20,7 @@ from compile_doctor.errors import UsageError
 from compile_doctor.recipes.recipe import ACTIONS, Recipe, Registration, Replacement, Setting, Signature
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_CONDITIONS = ("platform", "machine", "device", "uses", "head_dim", "source")
+_CONDITIONS = ("platform", "machine", "device", "uses", "head_dim", "kernel", "queries", "source")
 
 _USES = ("flex_attention", "sdpa")
 
@@ -185,6 +185,11 @@ class _Reader:
             raise self.fail(
                 found["head_dim"], "head_dim needs `uses`, which names the attention function that has these heads"
             )
+        if "queries" in found and not self.text(found["queries"]).isdecimal():
+            raise self.fail(found["queries"], "queries: expected a number, the least number of queries")
+        for key in ("kernel", "queries"):
+            if key in found and "uses" not in found:
+                raise self.fail(found[key], f"{key} needs `uses`, which names the attention function")
         return {key: self.text(value) for key, value in found.items()}
 
     def texts(self, node: yaml.Node) -> tuple[str, ...]:

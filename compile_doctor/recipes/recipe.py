@@ -80,7 +80,8 @@ class Recipe:
     fixed_in: dict[str, str] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
     """What else must match for the defect to occur: `platform`, `machine` and `device`, one value each or several
-    separated by |; `uses` (flex_attention or sdpa); `head_dim` of its queries; `source`, a pattern for the target's own files."""
+    separated by |; `uses` (flex_attention or sdpa); `head_dim` of its queries; `kernel` that computes it (`triton-decode`);
+    `queries`, the least number of them; `source`, a pattern for the target's own files."""
     upstream: tuple[str, ...] = ()
     default: bool = False
     """Whether `auto` applies it: it is safe and changes no documented behaviour. Others are applied by name only."""

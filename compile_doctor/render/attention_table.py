@@ -43,7 +43,7 @@ def attention_table(console: Console, report: Report, verbosity: int) -> None:
     if len(report.attention) > len(shown):
         console.print(f"and {len(report.attention) - len(shown)} more   (-v shows all)")
     for note in report.notes:
-        if "float8 layers" in note:
+        if "float8 layers" in note or "CUDA graphs" in note:
             console.print(f"    {note}", style="dim", soft_wrap=True)
     console.print()
 
@@ -81,6 +81,7 @@ def _why(entry: AttentionEntry) -> str:
 def _details(entry: AttentionEntry) -> str:
     known = {True: "yes", False: "no", None: "not known"}
     pieces = ", ".join(f"{name} {known[getattr(entry, name)]}" for name in ("lowered", "executed", "bounded"))
-    kernel = f" · kernel {entry.kernel}" if entry.kernel else ""
+    kernel = f" · {entry.implementation}" if entry.implementation else ""
+    kernel += f" · kernel {entry.kernel}" if entry.kernel else ""
     shape = f" · query {list(entry.q_shape)} {entry.dtype}" if entry.q_shape else ""
     return pieces + kernel + shape

@@ -10,7 +10,7 @@ from compile_doctor.render.report_document import Finding, Report
 
 Kind = Annotated[
     str,
-    one_of("finding", "graphs", "frames-skipped", "recompiles", "attention", "threshold"),
+    one_of("finding", "graphs", "frames-skipped", "recompiles", "attention", "cuda-graphs", "threshold"),
 ]
 
 

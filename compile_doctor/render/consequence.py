@@ -117,6 +117,9 @@ def figures(report: Report) -> list[str]:
     found.append(_counted(report, "recompiles", "recompile"))
     if summary["frames_skipped"]:
         found.append(f"{_counted(report, 'frames_skipped', 'frame')} skipped")
+    if report.cuda_graphs:
+        whole = sum(one.state == "captured" for one in report.cuda_graphs)
+        found.append(f"CUDA graphs: {whole} of {_number(len(report.cuda_graphs), 'graph')} captured")
     found.append(_compile_time(report))
     if "eager" in report.timings:
         found.append(f"eager control {report.timings['eager']:.1f} s")

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from compile_doctor.analysis.attention.entries import AttentionEntry
+from compile_doctor.analysis.cuda_graph_entries import CudaGraphEntry
 from compile_doctor.clean import cleaned
 from compile_doctor.gate.outcome import Change, Gate, Outcome
 from compile_doctor.model.evidence import Patch
@@ -40,6 +41,7 @@ def report_of(report: Report) -> report_document.Report:
         ranks=_ranks(report.ranks) if report.ranks else None,
         findings=tuple(finding_of(finding) for finding in report.findings),
         attention=tuple(_attention(entry) for entry in report.attention),
+        cuda_graphs=tuple(_cuda_graph(entry) for entry in report.cuda_graphs),
         skipped_checks=tuple(
             report_document.SkippedCheck(code=code, reason=reason) for code, reason in report.skipped_checks
         ),
@@ -171,6 +173,7 @@ def _attention(entry: AttentionEntry) -> report_document.Attention:
         verdict=entry.verdict,
         kernel=entry.kernel,
         backend=entry.backend,
+        implementation=entry.implementation,
         tokens=entry.tokens,
         q_shape=entry.q_shape,
         kv_shape=entry.kv_shape,
@@ -192,6 +195,21 @@ def _attention(entry: AttentionEntry) -> report_document.Attention:
                 reason=step.reason,
             )
             for step in entry.ladder
+        ),
+    )
+
+
+def _cuda_graph(entry: CudaGraphEntry) -> report_document.CudaGraph:
+    return report_document.CudaGraph(
+        compile_id=entry.compile_id,
+        location=_location(entry.location),
+        state=entry.state,
+        functions=entry.functions,
+        recordings=entry.recordings,
+        replays=entry.replays,
+        reasons=tuple(
+            report_document.CudaGraphReason(text=text, count=count, location=_location(location) if location else None)
+            for text, count, location in entry.reasons
         ),
     )
 

@@ -157,6 +157,8 @@ class Attention(Record):
     """The generated kernel; null if there is none."""
     backend: str | None
     """For `sdpa` the backend that ran, for `flex_attention` that of its graph; null if it is not known."""
+    implementation: str | None
+    """Which of torch's implementations computed it (`triton`, `flash-2`, `math`, …); null if that is not known."""
     tokens: Count | None
     """Keys at the largest size that ran; null if the shapes are not known."""
     q_shape: tuple[Count, ...] | None
@@ -179,6 +181,36 @@ class Attention(Record):
     """For each piece of evidence that is not true, why."""
     ladder: tuple[Step, ...]
     """The sizes of `--tokens`, smallest first."""
+
+
+class CudaGraphReason(Record):
+    """Why something is not captured."""
+
+    text: str
+    """torch's words."""
+    count: Size
+    """Operators with this reason."""
+    location: Location | None
+    """The line that torch names; null if it names none."""
+
+
+class CudaGraph(Record):
+    """One compiled graph of a run that asked for CUDA graphs."""
+
+    compile_id: str
+    """torch's id of the compilation, such as `0/0`."""
+    location: Location
+    """The function that was compiled."""
+    state: Annotated[str, one_of("captured", "partly", "skipped", "not-recorded")]
+    """What became of it; `not-recorded`: it ran too seldom."""
+    functions: Count
+    """Parts that were wrapped, forward and backward."""
+    recordings: Count
+    """The most recordings of one part."""
+    replays: Count
+    """Replays of all parts."""
+    reasons: tuple[CudaGraphReason, ...]
+    """Why it is not captured whole."""
 
 
 class SkippedCheck(Record):
@@ -342,6 +374,8 @@ class Report(Record):
     """The findings, most important first."""
     attention: tuple[Attention, ...]
     """One entry for each line that called attention."""
+    cuda_graphs: tuple[CudaGraph, ...]
+    """One entry for each compiled graph of a run that asked for CUDA graphs on a device that has them."""
     skipped_checks: tuple[SkippedCheck, ...]
     """What could not be checked, and why."""
     unknown_events: Mapping[str, Size]

@@ -8,6 +8,7 @@ from typing import Any
 
 from compile_doctor.analysis.attention.entries import AttentionEntry, attention_entries
 from compile_doctor.analysis.context import AnalysisContext
+from compile_doctor.analysis.cuda_graph_entries import CudaGraphEntry, cuda_graph_entries
 from compile_doctor.analysis.graph_breaks.by_design import is_deliberate
 from compile_doctor.analysis.numerics.statuses import Judged, judged
 from compile_doctor.analysis.reconcile import disagreements
@@ -44,7 +45,10 @@ class Report:
     timings: Mapping[str, float]
     attention: tuple[AttentionEntry, ...]
     """One entry per line that called attention."""
+    cuda_graphs: tuple[CudaGraphEntry, ...]
+    """What became of each compiled graph under CUDA graphs; empty if nobody asked for them."""
     require_fused: bool
+    require_cudagraphs: bool
     unproven: str
     """Why this is not a pass although nothing bad was found: a check raised an error, or --require-fused is not met."""
     lost: tuple[str, ...]
@@ -85,11 +89,16 @@ def make_report(evidence: Evidence) -> Report:
     else:
         found = run_checks([check for check in all_checks() if not check.compares_ranks], seen, unusable())
         attention = attention_entries(seen)
-        missing = proof.lacking(evidence, (entry.peak_bytes for entry in attention))
+        missing = proof.lacking(
+            evidence, (entry.peak_bytes for entry in attention), without_control=seen.refused_eagerly is not None
+        )
         lost = proof.lost(evidence)
     findings = found.findings
+    alone = seen.refused_eagerly
     verdict, reason = _verdict(evidence, findings, missing)
     unproven = _unproven(attention, findings) if evidence.asked.settings.require_fused else ""
+    if evidence.asked.settings.require_cudagraphs:
+        unproven = unproven or next(filter(None, map(_uncaptured, _each_rank(seen))), "")
     unproven = found.problem or unproven
     if verdict == "healthy" and unproven:
         verdict, reason = "inconclusive", unproven
@@ -106,18 +115,24 @@ def make_report(evidence: Evidence) -> Report:
         skipped_checks=found.skipped,
         unknown_events=evidence.unknown,
         disagreements=disagreements(evidence),
-        notes=(*evidence.notes, *(ranks.notes if ranks else ()), *_float8(evidence, seen)),
+        notes=(
+            *(*evidence.notes, *(ranks.notes if ranks else ())),
+            *(*_float8(evidence, seen), *_without_cuda_graphs(evidence)),
+        ),
         attention=attention,
         compared_at=evidence.facts.compared_at,
         unproven=unproven,
         lost=lost,
         missing=missing if missing and reason == _sentence(missing[0]) else lost,
         damaged=bool(evidence.damage),
+        cuda_graphs=tuple(entry for each in _each_rank(seen) for entry in cuda_graph_entries(each)),
         require_fused=evidence.asked.settings.require_fused,
+        require_cudagraphs=evidence.asked.settings.require_cudagraphs,
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
         max_difference=None if evidence.facts.random or evidence.facts.doubt else evidence.max_difference,
         numerics=tuple(judged(evidence.comparisons)),
-        not_compared=_doubted(evidence)
+        not_compared=(f"no eager control: {alone.message}" if alone else None)
+        or _doubted(evidence)
         or evidence.facts.not_compared
         or (None if evidence.comparisons else _random(evidence)),
         bytecode=evidence.bytecode,
@@ -127,6 +142,11 @@ def make_report(evidence: Evidence) -> Report:
         patches=evidence.patches,
         command_exit=next((child.exit_code for child in evidence.children if child.mode == "command"), None),
     )
+
+
+def _each_rank(seen: AnalysisContext) -> list[AnalysisContext]:
+    """One context for each group of ranks that did the same; for a run without ranks, its own."""
+    return [one for one in seen.of_groups if one] if seen.evidence.ranks else [seen]
 
 
 def exit_code(report: Report, fail_on: str) -> int:
@@ -140,7 +160,10 @@ def exit_code(report: Report, fail_on: str) -> int:
     bad = [
         f for f in report.findings if fail_on != "never" and SEVERITIES.index(f.severity) <= SEVERITIES.index(fail_on)
     ]
-    if report.require_fused and any(entry.verdict in ("dense", "mixed") for entry in report.attention):
+    dense = any(entry.verdict in ("dense", "mixed") for entry in report.attention)
+    if report.require_fused and (dense or any(finding.facts.dense for finding in report.findings)):
+        return 1
+    if report.require_cudagraphs and any(finding.facts.uncaptured for finding in report.findings):
         return 1
     if report.verdict == "inconclusive":
         return next((facts.exit_code for facts in outcomes if facts.exit_code), 3)
@@ -198,6 +221,8 @@ def _last_line(text: str) -> str:
 
 def _unproven(attention: tuple[AttentionEntry, ...], findings: tuple[Finding, ...]) -> str:
     """Why --require-fused is not met although nothing ran dense; empty if every call is proven to be fused."""
+    if any(finding.facts.dense for finding in findings):
+        return "Attention keeps every score: it is written out, and no fused kernel computes it (--require-fused)."
     if not attention:
         return "No attention call was seen, so nothing is proven to be fused (--require-fused)."
     unproven = next((one for one in attention if one.verdict != "fused"), None)
@@ -205,6 +230,20 @@ def _unproven(attention: tuple[AttentionEntry, ...], findings: tuple[Finding, ..
         return ""
     why = f": {unproven.reason}" if unproven and unproven.reason else ""
     return f"Attention is not proven to be fused (--require-fused){why}."
+
+
+def _uncaptured(seen: AnalysisContext) -> str:
+    """Why --require-cudagraphs is not met; empty if every graph is captured whole."""
+    if seen.evidence.cuda_graphs is None:
+        return "CUDA graphs need a CUDA device, and this run used none (--require-cudagraphs)."
+    if not seen.cuda_graphs:
+        return 'No graph was compiled for CUDA graphs: use --mode reduce-overhead, or mode="reduce-overhead" in the target (--require-cudagraphs).'
+    left = [one for one in seen.cuda_graphs if one.state != "captured"]
+    if not left:
+        return ""
+    few = all(one.state == "not-recorded" for one in left)
+    why = ": it ran too few times to be recorded; use --repeat 4" if few else ""
+    return f"{len(left)} of {len(seen.cuda_graphs)} graphs are not captured whole as CUDA graphs{why} (--require-cudagraphs)."
 
 
 def _settings(evidence: Evidence) -> dict[str, Any]:
@@ -273,6 +312,13 @@ def _float8(evidence: Evidence, seen: AnalysisContext) -> list[str]:
     ]
 
 
+def _without_cuda_graphs(evidence: Evidence) -> list[str]:
+    """A note that says how memory was measured, if it was not measured as the target runs."""
+    if not evidence.attention.cuda_graphs_off:
+        return []
+    return ["memory was measured with CUDA graphs off: the replay of a graph allocates nothing"]
+
+
 def relative(report: Report) -> Report:
     """The same report, with paths inside its working directory made relative to it."""
     prefix = report.cwd.rstrip("/") + "/"
@@ -292,10 +338,17 @@ def relative(report: Report) -> Report:
     def move_entry(entry: AttentionEntry) -> AttentionEntry:
         return replace(entry, location=replace(entry.location, file=short(entry.location.file)))
 
+    def move_graph(entry: CudaGraphEntry) -> CudaGraphEntry:
+        reasons = tuple(
+            (words, count, replace(at, file=short(at.file)) if at else None) for words, count, at in entry.reasons
+        )
+        return replace(entry, location=replace(entry.location, file=short(entry.location.file)), reasons=reasons)
+
     sources = {short(path): text for path, text in report.sources.items()}
     return replace(
         report,
         findings=tuple(move(finding) for finding in report.findings),
         attention=tuple(move_entry(entry) for entry in report.attention),
+        cuda_graphs=tuple(move_graph(entry) for entry in report.cuda_graphs),
         sources=sources,
     )

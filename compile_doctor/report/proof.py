@@ -66,17 +66,18 @@ def _ended_by_itself(children: Iterable[Child]) -> bool:
     return all(child.ended == "exited" for child in children)
 
 
-def lacking(evidence: Evidence, peaks: Iterable[int | None]) -> tuple[str, ...]:
+def lacking(evidence: Evidence, peaks: Iterable[int | None], without_control: bool = False) -> tuple[str, ...]:
     """Why nothing is proven, one sentence each; empty for a run that finished with all its evidence.
 
-    `peaks`: bytes that attention used, as the report shows them; None if that was not measured.
+    `peaks`: bytes that attention used, as the report shows them; None if that was not measured. `without_control`: eager
+    attention refuses these inputs, and the report says so.
     """
-    unfinished = [*filter(None, [left_early(evidence)]), *_open(evidence)]
+    unfinished = [*filter(None, [left_early(evidence)]), *_open(evidence, without_control)]
     graphless = [] if unfinished else [*_graphless(evidence)]
     return tuple(dict.fromkeys([*lost(evidence), *unfinished, *graphless, *_unproven(evidence, peaks)]))
 
 
-def _open(evidence: Evidence) -> Iterator[str]:
+def _open(evidence: Evidence, without_control: bool) -> Iterator[str]:
     """Phases that should have finished and did not. Not for a size of the ladder that has no run of its own."""
     if not any(child.mode in ("diagnose", "control") for child in evidence.children) or left_early(evidence):
         return
@@ -84,7 +85,8 @@ def _open(evidence: Evidence) -> Iterator[str]:
     wanted += ["numerics"] if evidence.asked.settings.numerics else []
     for name in wanted:
         # `refused`: dense eager attention would not have fitted into memory; the report states that nothing was compared
-        if evidence.phases.get(name) != "done" and not (name == "eager" and evidence.phases.get(name) == "refused"):
+        excused = "refused", *(["failed"] if without_control else [])
+        if evidence.phases.get(name) != "done" and not (name == "eager" and evidence.phases.get(name) in excused):
             yield f"{PHASES[name][1]} did not finish"
             break  # the later phases are missing too
     if evidence.asked.recipes and not evidence.facts.patches_seen:

@@ -12,6 +12,7 @@ from compile_doctor.model.attention import AttentionNode, DenseCall, EagerSdpa, 
 from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.kernels import Kernel
+from compile_doctor.model.sizes import are_large, item_bytes
 from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations
 
@@ -49,8 +50,8 @@ class AttentionCall:
     """Peak bytes of the graph or the dense call that contains it, in the profiled call."""
     largest: int | None = None
     """Bytes of the largest single allocation there."""
-    empty: bool = False
-    """A window of the profiler had no allocation, although the call allocates at least its output: nothing was measured."""
+    too_small: int | None = None
+    """The peak that was read, if it is less than the output alone takes: then the window saw something else, or nothing."""
     beside_dense: bool = False
     """Another call in one of its graphs runs dense: the memory of the graph is not that of this call."""
     kernels_ran: tuple[str, ...] = ()
@@ -68,6 +69,14 @@ class AttentionCall:
         return bool(self.dense) or by_math or decomposed
 
     @property
+    def output_bytes(self) -> int | None:
+        """Bytes of the result, (…, queries, width of value): what the call allocates at least. None if a shape is unknown."""
+        query, value = self.query, self.inputs[2] if len(self.inputs) > 2 else None
+        if query is None or value is None or not query.shape or not value.shape:
+            return None
+        return math.prod(query.shape[:-1]) * value.shape[-1] * item_bytes(query.dtype)
+
+    @property
     def graphs(self) -> set[tuple[str, int]]:
         """(process, number) of the graphs that contain it."""
         held = ((one.compilation.process, one.compilation.graph) for one in self.lowerings)
@@ -79,7 +88,7 @@ class AttentionCall:
         query, scores = self.query, self.dense_bytes
         if query is None or scores is None or len(query.shape) < 2 or query.shape[-2] == self.tokens:
             return True
-        return scores > 4 * sum(math.prod(one.shape) for one in self.inputs if one)
+        return are_large(scores, sum(math.prod(one.shape) for one in self.inputs if one))
 
     @property
     def query(self) -> Tensor | None:
@@ -154,7 +163,12 @@ def place(stack: Iterable[Frame], torch_root: str | None) -> Frame | None:
 
 def is_inner(compilation: Compilation) -> bool:
     """Whether it is flex_attention's own wrapper, compiled in eager mode with a backend that lowers nothing."""
-    return bool(_INNER.search(compilation.file)) and compilation.function == "_flex_attention_hop_wrapper"
+    return in_flex(compilation) and compilation.function == "_flex_attention_hop_wrapper"
+
+
+def in_flex(compilation: Compilation) -> bool:
+    """Whether the compiled frame is in torch's own file of flex_attention: the function itself was compiled."""
+    return bool(_INNER.search(compilation.file))
 
 
 class _Gathered:
@@ -184,8 +198,7 @@ class _Gathered:
             ]
         held = [windows[name] for name in names if name in windows]
         seen = [window.peak for window in held] + [one.peak for one in self.eager]
-        peaks = [peak for peak in seen if peak > 0]
-        return AttentionCall(
+        made = AttentionCall(
             frame=self.frame,
             api=self.api,
             lowerings=tuple(self.lowerings),
@@ -193,12 +206,14 @@ class _Gathered:
             eager=tuple(self.eager),
             inputs=max(self.inputs, key=_scores, default=()),
             stack=self.stack,
-            peak=max(peaks, default=None),
-            empty=bool(seen) and not peaks,
+            peak=max(seen, default=None),
             largest=max([*(window.largest for window in held), *(one.largest for one in self.eager)], default=None),
             # The profiler lists the kernels of the whole call: their names show which ones are this site's.
             kernels_ran=windows["call"].kernels if "call" in windows else (),
         )
+        if made.peak is not None and made.peak < max(1, made.output_bytes or 0):
+            return replace(made, peak=None, largest=None, too_small=made.peak)
+        return made
 
 
 def _scores(inputs: tuple[Tensor | None, ...]) -> int:
@@ -243,12 +258,22 @@ def _match(
         return None, None
     if named is not None:
         return True, named
-    if not kernels:
+    # A kernel that names only calls of another function is that one's: MultiheadAttention has its own beside an SDPA call.
+    function = _function(nodes[index].node)
+    possible = [one for one in kernels if not one.nodes or function in map(_function, one.nodes)]
+    if not possible:
         return False, None
-    if len(kernels) >= len(nodes):
-        return True, kernels[index]
+    before = sum(_function(node.node) == function for node in nodes[:index])
+    same = sum(_function(node.node) == function for node in nodes)
+    if len(possible) >= same:
+        return True, possible[before]
     # Fewer kernels than calls: which call has none is known only if all kernels name their nodes.
-    return (False, None) if all(kernel.nodes for kernel in kernels) else (None, None)
+    return (False, None) if all(kernel.nodes for kernel in possible) else (None, None)
+
+
+def _function(node: str) -> str:
+    """`scaled_dot_product_attention_1` is the graph's second call of scaled_dot_product_attention."""
+    return re.sub(r"_\d+$", "", node)
 
 
 def _node_of(evidence: Evidence, process: str, graph: int | None, index: int | None, api: str) -> AttentionNode | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from compile_doctor.analysis.attention.calls import AttentionCall, place
+from compile_doctor.analysis.attention.calls import AttentionCall, in_flex, place
 from compile_doctor.analysis.context import AnalysisContext
+from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.attention import CompiledFunction, DenseCall, Graph
 from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations
@@ -69,8 +70,7 @@ def _causes(seen: AnalysisContext, site: AttentionCall, call: DenseCall) -> Iter
         yield DenseCause(
             "recompile-limit", "recompile-limit",
             "Its frame hit torch's recompile limit, and runs in plain Python, dense, from then on.",
-            "Pass the same object at each call: a new mask_mod or score_mod function each time recompiles (see the "
-            "recompilation findings).",
+            _what_varied(seen, site),
             evidence=(limit.message.splitlines()[0][:200],),
         )  # fmt: skip
     failed = next(
@@ -148,6 +148,20 @@ def _backend(seen: AnalysisContext, graph: Graph) -> DenseCause:
 def compiled_with(seen: AnalysisContext, backend: str) -> CompiledFunction | None:
     """The torch.compile call that named a backend."""
     return next((one for one in seen.evidence.attention.compiled if one.options.get("backend") == backend), None)
+
+
+def _what_varied(seen: AnalysisContext, site: AttentionCall) -> str:
+    """The fix at the recompile limit: what made the frames of this call compile again."""
+    frames = {(frame.file, frame.function) for frame in site.stack}
+    of_site = [
+        group
+        for group in seen.recompiled
+        if any((one.file, function_name(one.function)) in frames or in_flex(one) for one in group.compilations)
+    ]
+    if not of_site:
+        return "Remove what makes its frame compile again (see CD202)."
+    varied = "; ".join(dict.fromkeys(group.guard.words for group in of_site[:3]))
+    return f"Remove what made its frame compile again: {varied}. The findings about recompilations (CD201 to CD206) say how."
 
 
 def _concerns(message: str, site: AttentionCall) -> bool:

@@ -21,6 +21,7 @@ class AttentionEntry:
     verdict: str
     kernel: str | None
     backend: str | None
+    implementation: str | None
     tokens: int | None
     q_shape: tuple[int, ...] | None
     kv_shape: tuple[int, ...] | None
@@ -53,6 +54,7 @@ def _entry(seen: AnalysisContext, verdict: Verdict) -> AttentionEntry:
         verdict=verdict.verdict,
         kernel=verdict.kernel,
         backend=verdict.backend,
+        implementation=verdict.implementation,
         tokens=site.tokens,
         q_shape=query.shape if query else None,
         kv_shape=key.shape if key else None,

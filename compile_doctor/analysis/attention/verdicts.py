@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from compile_doctor.analysis.attention.calls import AttentionCall, asked_backend
 from compile_doctor.model.evidence import Evidence
-from compile_doctor.model.kernels import Kernel
+from compile_doctor.model.kernels import Kernel, implementation
+from compile_doctor.model.sizes import human
 
 FAR_BELOW = 0.5
 """A peak up to this share of the score matrix is far below it: the dense path needs more than three of them."""
@@ -33,6 +34,8 @@ class Verdict:
     kernel: str | None
     backend: str | None
     reasons: Mapping[str, str] = field(default_factory=dict)
+    implementation: str | None = None
+    """Which of torch's implementations ran, by `kernels.FASTEST_FIRST`; None if that is not known."""
     growth: float | None = None
     """Exponent of the growth of the peak with tokens, between the two largest sizes."""
 
@@ -64,8 +67,16 @@ def judge(site: AttentionCall, evidence: Evidence, smaller: Iterable[AttentionCa
         kernel.name if kernel else None,
         _backend(site, kernel),
         reasons,
+        _implementation(site, kernel, verdict),
         growth,
     )
+
+
+def _implementation(site: AttentionCall, kernel: Kernel | None, verdict: str) -> str | None:
+    if verdict == "dense":
+        return "math" if site.api == "sdpa" else "dense"
+    ran = _backend(site, None) if site.api == "sdpa" else None
+    return implementation(site.api, kernel.backend if kernel else ran, site.kernels_ran)
 
 
 def _only_eager(site: AttentionCall) -> bool:
@@ -140,7 +151,7 @@ def _bounded(
     site: AttentionCall, evidence: Evidence, smaller: list[AttentionCall], reasons: dict[str, str]
 ) -> tuple[bool | None, float | None]:
     if site.peak is None:
-        why = "the profiler recorded 0 bytes for it" if site.empty else evidence.attention.not_measured
+        why = _too_small(site) or evidence.attention.not_measured
         if not why and ("executed" in reasons or "lowered" in reasons):
             return None, None  # there is a reason already
         reasons["bounded"] = f"memory could not be measured: {why}" if why else "memory was not measured in this run"
@@ -161,8 +172,12 @@ def _bounded(
     if not site.memory_tells:
         return True, growth  # nothing to bound: the scores themselves are as small as the inputs
     far_below = site.peak <= FAR_BELOW * scores
+    # The rest of the graph or of a training step may need more than the scores, in many pieces: no piece of it holds them.
+    nothing_large = site.largest is not None and 0 < site.largest < NO_SCORES * scores
+    if nothing_large and (growth is None or growth < QUADRATIC):
+        return True, growth
     if growth is None:
-        if far_below or (site.peak < scores and site.largest is not None and site.largest < NO_SCORES * scores):
+        if far_below:
             return True, None
         reasons["bounded"] = (
             f"at {site.tokens:,} tokens what surrounds the attention needs as much memory as the scores would: "
@@ -176,6 +191,14 @@ def _bounded(
         return False, growth
     reasons["bounded"] = f"memory grows with the {growth:.1f}th power of the tokens, which decides nothing at this size"
     return None, growth
+
+
+def _too_small(site: AttentionCall) -> str:
+    if site.too_small is None:
+        return ""
+    if site.too_small <= 0 or site.output_bytes is None:
+        return "the profiler recorded 0 bytes for it"
+    return f"the profiler recorded {human(site.too_small)} for it, and its output alone is {human(site.output_bytes)}"
 
 
 def _growth(site: AttentionCall, smaller: list[AttentionCall]) -> float | None:

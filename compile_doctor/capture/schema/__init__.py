@@ -24,8 +24,10 @@ from compile_doctor.capture.schema.attention import (
     SdpaChoice,
     SdpaRan,
     WrapperSeen,
+    WrittenSeen,
 )
 from compile_doctor.capture.schema.bench import Begun, Outcome, Plan, Timed
+from compile_doctor.capture.schema.cuda_graphs import CudaGraphs
 from compile_doctor.capture.schema.files import CAPTURE, SEAL, Manifest, Member, RungListed, Seal, Shared, SharedRank
 from compile_doctor.capture.schema.ranks import MeshMade, Ranked
 from compile_doctor.capture.schema.run import (
@@ -59,6 +61,7 @@ from compile_doctor.capture.schema.run import (
 from compile_doctor.capture.schema.tensors import Inputs, Made, TensorSeen
 from compile_doctor.model.attention import DenseRefused
 from compile_doctor.model.comparisons import Comparison
+from compile_doctor.model.cuda_graphs import CudaGraphFunction
 
 __all__ = [
     "CAPTURE",
@@ -74,6 +77,8 @@ __all__ = [
     "CompiledFunction",
     "CompiledRun",
     "Counters",
+    "CudaGraphFunction",
+    "CudaGraphs",
     "Dense",
     "Difference",
     "DisabledCompiled",
@@ -122,6 +127,7 @@ __all__ = [
     "Timed",
     "Usage",
     "WrapperSeen",
+    "WrittenSeen",
 ]
 
 EVENTS: dict[str, type] = {
@@ -158,6 +164,7 @@ EVENTS: dict[str, type] = {
     "mask-made": MaskMade,
     "memory": Memory,
     "memory-pass": MemoryPass,
+    "cuda-graphs": CudaGraphs,
     "memory-left": MemoryLeft,
     "float8-layers": Float8Layers,
     "disabled-compiled": DisabledCompiled,

@@ -92,6 +92,8 @@ class MemoryPass:
 
     done: bool
     reason: str | None = None
+    cuda_graphs_off: bool = False
+    """Whether what was captured in CUDA graphs ran kernel by kernel: a replay allocates nothing."""
 
 
 @dataclass(frozen=True)
@@ -138,9 +140,7 @@ class SdpaChoice:
     error: str | None = None
 
 
-class NodeSeen(TypedDict):
-    """An attention call in a graph."""
-
+class _Node(TypedDict):
     api: Literal["flex_attention", "sdpa"]
     node: str
     stack: list[Frame]
@@ -148,6 +148,28 @@ class NodeSeen(TypedDict):
     output: TensorSeen | None
     cast_back: bool
     options: dict[str, Any]
+
+
+class NodeSeen(_Node, total=False):
+    """An attention call in a graph."""
+
+    autocast: str | None
+    """The dtype to which autocast casts there; None without autocast."""
+
+
+class WrittenSeen(TypedDict):
+    """Attention whose scores are written out, not a call of SDPA or flex_attention."""
+
+    how: Literal["matmul", "weights", "fast-path"]
+    nodes: list[str]
+    """Its product, softmax and product, or its one call."""
+    stack: list[Frame]
+    scores: list[int]
+    """(…, queries, keys)."""
+    inputs: int
+    """Elements of query, key and value together."""
+    dtype: str
+    device: str
 
 
 @dataclass(frozen=True)
@@ -159,5 +181,6 @@ class GraphSeen:
     attention: Sequence[NodeSeen]
     inlined: Sequence[CompiledFunction]
     callers: Sequence[Frame] = ()
+    written: Sequence[WrittenSeen] = ()
     collectives: Sequence[Sequence[Frame]] = ()
     """The stack of each call of a collective."""

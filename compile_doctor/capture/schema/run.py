@@ -12,7 +12,7 @@ from compile_doctor.model.stacks import ErrorLink, Frame
 from compile_doctor.model.units import Count, Seconds, Size, Word
 
 PhaseName = Literal["import", "build", "inputs", "compiled", "eager", "numerics"]
-LogKind = Literal["graph_break", "recompile", "limit", "warning"]
+LogKind = Literal["graph_break", "recompile", "limit", "warning", "cudagraph"]
 PhaseState = Literal["begun", "done", "failed", "refused"]
 
 

@@ -53,6 +53,21 @@ def peak_of(call: Callable[[], Any], device: Device) -> int | None:
     return max(_allocated(event)[0] for event in events["call"])
 
 
+class _Mark:
+    """A mark in the profiler's events around a block."""
+
+    def __init__(self, name: str) -> None:
+        self._mark = record_function(MARK + name)
+
+    def __enter__(self) -> None:
+        with compat.outside_modes():
+            self._mark.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        with compat.outside_modes():
+            self._mark.__exit__(*error)
+
+
 class MemoryPass:
     """`run(call)` measures one call; the observer enters `window` around each graph and each dense call."""
 
@@ -65,7 +80,7 @@ class MemoryPass:
     @contextmanager
     def window(self, name: str) -> Iterator[None]:
         peak = self.device.peak()
-        with record_function(MARK + name):
+        with _Mark(name):
             yield
             self.device.synchronize()
         if peak is not None:
@@ -131,7 +146,7 @@ class _PythonCalls:
     def __init__(self, observer: Observer, marked: bool = True) -> None:
         """`marked`: marks the calls for a profiler, which must be running."""
         self.observer = observer
-        self._mark = record_function if marked else nullcontext
+        self._mark = _Mark if marked else nullcontext
         self.seen: list[tuple[str, list[Frame], int | None, dict[str, int]]] = []
         """What was called, from where, in which graph (backend `eager` runs a graph as Python); a mask's lengths."""
         self._open: list[tuple[object, Any]] = []
@@ -158,7 +173,7 @@ class _PythonCalls:
             self._end(frame)
 
     def _begin(self, kind: str, frame: FrameType | None, key: object, lengths: dict[str, int] | None = None) -> None:
-        mark = self._mark(f"{MARK}python:{len(self.seen)}")
+        mark = self._mark(f"python:{len(self.seen)}")
         mark.__enter__()
         self._open.append((key, mark))
         running = self.observer.running

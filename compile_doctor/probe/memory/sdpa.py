@@ -19,6 +19,8 @@ FUSED = {
     "efficient": SDPBackend.EFFICIENT_ATTENTION,
     "cudnn": SDPBackend.CUDNN_ATTENTION,
 }
+_NO_REASON = ("used because:", "has been runtime disabled.")
+"""Headings; and what torch says of the backends that are off only because each is asked about alone."""
 _NAMES = {int(backend.value): name for name, backend in FUSED.items()} | {int(SDPBackend.MATH.value): "math"}
 
 
@@ -39,6 +41,8 @@ def choose(described: Mapping[str, Any]) -> dict[str, Any]:
     if choice == "math":
         names = devices.of(inputs["query"]["device"]).fused_sdpa or ("flash",)
         refused = {name: _reasons(FUSED[name], tensors, options) for name in names}
+        if not any(refused.values()):
+            refused = {name: _what_if(name, tensors, options) for name in names}
     return {"choice": choice, "refused": refused}
 
 
@@ -79,7 +83,24 @@ def _reasons(backend: SDPBackend, tensors: list[torch.Tensor], options: dict[str
         with contextlib.suppress(RuntimeError):  # "No available kernel": the reasons were given as warnings
             torch._fused_sdp_choice(*tensors, **options)
     texts = [re.sub(r"(?<!\s)\s*\(Triggered internally at .*", "", str(one.message)).strip() for one in caught]
-    return [text for text in dict.fromkeys(texts) if not text.endswith(("not used because:", "used because:"))]
+    return [text for text in dict.fromkeys(texts) if not text.endswith(_NO_REASON)]
+
+
+def _what_if(name: str, tensors: list[torch.Tensor], options: dict[str, Any]) -> list[str]:
+    """For a refusal without a text: the first change of the call with which torch takes the backend."""
+    mask = options.get("attn_mask")
+    changes = [
+        ("dropout_p=0.0", tensors, {**options, "dropout_p": 0.0}),
+        ("inputs with requires_grad=False", [one.detach() for one in tensors], options),
+        ("contiguous inputs", [one.contiguous() for one in tensors], options),
+    ]
+    if mask is not None:
+        changes[:0] = [
+            ("attn_mask.requires_grad=False", tensors, {**options, "attn_mask": mask.detach()}),
+            ("no attn_mask", tensors, {**options, "attn_mask": None}),
+        ]
+    found = (change for change, inputs, given in changes if _takes(FUSED[name], inputs, given))
+    return [f"none is given; it is chosen with {change}." for change in found][:1]
 
 
 def _like(described: Mapping[str, Any]) -> torch.Tensor:

@@ -57,6 +57,7 @@ class Numerics:
 
     def call(self, phase: str, number: int, model: Any, args: Any, kwargs: Any) -> Any:
         """One call of one run, with its backward pass if `grad` is set."""
+        compat.begin_step()
         forget_gradients(model, args, kwargs)
         with torch.set_grad_enabled(self.grad):
             output = model(*args, **kwargs)

@@ -46,7 +46,7 @@ def keep(run: Run, number: int, model: Any, args: Any, kwargs: Any, output: Any,
 
 
 def forget_gradients(model: Any, args: Any, kwargs: Any) -> None:
-    """Removes the gradients of earlier calls, which would add up."""
+    """Removes the gradients of earlier calls: they would add up, and a CUDA graph overwrites what is kept over a step."""
     if isinstance(model, torch.nn.Module):
         model.zero_grad(set_to_none=True)
     for _, leaf in input_tensors(args, kwargs):

@@ -7,6 +7,7 @@ Compiled code is unchanged, except for one counter around each graph that has at
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import torch
 
 from compile_doctor.capture import schema
 from compile_doctor.model.attention import DenseRefused
-from compile_doctor.model.sizes import dense_need
+from compile_doctor.model.sizes import are_large, dense_need
 from compile_doctor.model.stacks import Frame
 from compile_doctor.probe import compat, devices
 from compile_doctor.probe.observe import graphs
@@ -25,6 +26,7 @@ from compile_doctor.probe.observe.events import EventLog, to_json
 from compile_doctor.probe.observe.failures import ours
 from compile_doctor.probe.observe.hooks import Hooks
 from compile_doctor.probe.observe.made import Made
+from compile_doctor.probe.observe.written import written_scores
 
 ARTIFACT = "compile_doctor_graph"
 _DEEPEST = 200
@@ -108,8 +110,9 @@ class Observer:
     def _graph(self, output_graph: Any, gm: Any) -> int | None:
         found = graphs.attention_nodes(gm)
         inlined = self._inlined(output_graph, gm)
+        by_hand = written_scores(gm)
         collectives = graphs.collective_stacks(gm)
-        if not found and not inlined and not collectives:
+        if not found and not inlined and not by_hand and not collectives:
             return None
         self._graphs += 1
         self.calls[self._graphs] = [one["stack"] for one in found if one["api"] == "sdpa"]
@@ -124,10 +127,12 @@ class Observer:
             inlined=inlined,
             # torch's own record of the stack omits frames, and a flex_attention compiled by itself has only this.
             callers=python_stack(sys._getframe(2))[0][-8:],
+            written=by_hand,
             collectives=collectives,
         )
         compat.trace_artifact(ARTIFACT, to_json(record))
-        return self._graphs if found else None
+        large = any(are_large(math.prod(one["scores"]), one["inputs"]) for one in by_hand)
+        return self._graphs if found or large else None
 
     def _counted(self, compiled: Callable[..., Any], number: int) -> Callable[..., Any]:
         def graph(*args: Any, **kwargs: Any) -> Any:

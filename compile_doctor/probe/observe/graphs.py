@@ -45,22 +45,44 @@ _LAYOUT_ONLY = frozenset(
 
 def attention_nodes(graph_module: GraphModule) -> list[NodeSeen]:
     """The calls of flex_attention and scaled_dot_product_attention, in order, including sub-graphs (checkpointing)."""
-    return [_described(node, api) for node in _nodes(graph_module, set()) if (api := _api(node))]
+    found = []
+    casting: list[Node] = []
+    for node in nodes(graph_module):
+        name = getattr(node.target, "__name__", "") if node.op == "call_function" else ""
+        if name == "_enter_autocast":
+            casting.append(node)
+        elif name == "_exit_autocast" and casting:
+            casting.pop()
+        elif api := _api(node):
+            found.append(_described(node, api, casting))
+    return found
 
 
-def _nodes(graph_module: GraphModule, seen: set[GraphModule]) -> Iterator[Node]:
+def _autocast(casting: list[Node], device: str | None) -> str | None:
+    """The dtype to which autocast casts at this place: inside the graph, else around it while it is traced."""
+    for node in reversed(casting):
+        kind, dtype, enabled = (*node.args, None, None, None)[:3]
+        if kind == device:
+            return str(dtype).removeprefix("torch.") if enabled and dtype is not None else None
+    if device and torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        return str(torch.get_autocast_dtype(device)).removeprefix("torch.")
+    return None
+
+
+def nodes(graph_module: GraphModule, seen: set[GraphModule] | None = None) -> Iterator[Node]:
     """The nodes in the order of running: those of a sub-graph at its first reference."""
+    seen = set() if seen is None else seen
     seen.add(graph_module)
     for node in graph_module.graph.nodes:
         inner = getattr(graph_module, node.target, None) if node.op in ("get_attr", "call_module") else None
         if isinstance(inner, GraphModule) and inner not in seen:
-            yield from _nodes(inner, seen)
+            yield from nodes(inner, seen)
         yield node
 
 
 def collective_stacks(graph_module: GraphModule) -> list[list[Frame]]:
     """The stack of each call of a collective in the graph, in order. Their waits are no calls of their own."""
-    return [stack_of(node) for node in _nodes(graph_module, set()) if _is_collective(node)]
+    return [stack_of(node) for node in nodes(graph_module, set()) if _is_collective(node)]
 
 
 def _is_collective(node: Node) -> bool:
@@ -85,11 +107,11 @@ def describe_tensor(value: Any) -> TensorSeen | None:
         return None
     kind = getattr(value, "_cls", None) or type(value)
     try:
-        strides = [_int(size) for size in value.stride()]
+        strides = [size(one) for one in value.stride()]
     except RuntimeError:  # a subclass, or a layout, without strides
         strides = []
     return {
-        "shape": [_int(size) for size in value.shape],
+        "shape": [size(one) for one in value.shape],
         "strides": strides,
         "dtype": str(value.dtype).removeprefix("torch."),
         "device": value.device.type,
@@ -109,18 +131,21 @@ def _api(node: Node) -> Literal["flex_attention", "sdpa"] | None:
     return "sdpa" if name.split(".")[0] == _SDPA else None
 
 
-def _described(node: Node, api: Literal["flex_attention", "sdpa"]) -> NodeSeen:
+def _described(node: Node, api: Literal["flex_attention", "sdpa"], casting: list[Node]) -> NodeSeen:
     names = ("query", "key", "value")
     inputs = dict(zip(names, node.args))
     inputs.update({name: node.kwargs[name] for name in names if name in node.kwargs})
     output = node.meta.get("example_value")
     output = output[0] if isinstance(output, (tuple, list)) else output
+    described = {name: _split_heads(node, _input(value)) for name, value in inputs.items()}
+    device = next((one["device"] for one in described.values() if one), None)
     return {
         "api": api,
         "node": node.name,
         "stack": stack_of(node),
-        "inputs": {name: _split_heads(node, _input(value)) for name, value in inputs.items()},
+        "inputs": described,
         "output": describe_tensor(output),
+        "autocast": _autocast(casting, device),
         "cast_back": _is_cast(node),
         "options": _options(node) if getattr(node.target, "__name__", "").split(".")[0] == _SDPA else {},
     }
@@ -182,9 +207,9 @@ def _options(node: Node) -> dict[str, Any]:
     }
 
 
-def _int(size: Any) -> int:
+def size(value: Any) -> int:
     """A size as a number; for a symbolic one the value at tracing, -1 if unknown."""
-    if isinstance(size, int):
-        return size
-    hint = getattr(size.node, "hint", None)
+    if isinstance(value, int):
+        return value
+    hint = getattr(value.node, "hint", None)
     return int(hint) if hint is not None else -1

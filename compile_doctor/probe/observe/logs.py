@@ -8,11 +8,19 @@ from contextlib import contextmanager
 
 from compile_doctor.capture import schema
 from compile_doctor.probe import compat
+from compile_doctor.probe.observe.cuda_graphs import is_told
 from compile_doctor.probe.observe.events import EventLog
 
-_KINDS: dict[str, schema.LogKind] = {"graph_breaks": "graph_break", "recompiles": "recompile"}
+_KINDS: dict[str, schema.LogKind] = {
+    "graph_breaks": "graph_break",
+    "recompiles": "recompile",
+    "cudagraphs": "cudagraph",
+    "perf_hints": "cudagraph",
+}
 _LIMIT = "recompile_limit"
 LONGEST = 2_000
+MOST_OF_CUDA_GRAPHS = 500
+"""Records about CUDA graphs: one graph can have thousands of operators on a CPU."""
 
 
 def _cut(message: str) -> str:
@@ -25,11 +33,16 @@ class _Handler(logging.Handler):
         super().__init__(logging.DEBUG)
         self.log = log
         self.kind = kind
+        self.told = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             message = record.getMessage()
             kind = "limit" if self.kind == "warning" and _LIMIT in message else self.kind
+            if kind == "cudagraph":
+                self.told += is_told(message)
+                if self.told > MOST_OF_CUDA_GRAPHS or not is_told(message):
+                    return
             if kind != "warning":
                 self.log.write(schema.Log(kind=kind, message=_cut(message), compile_id=compat.current_compile_id()))
         except Exception as error:  # a logging handler must never break the program that logs

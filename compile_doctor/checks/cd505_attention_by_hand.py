@@ -1,0 +1,100 @@
+"""CD505: the scores of attention are written out in the model, and no fused kernel replaces them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compile_doctor.analysis.context import AnalysisContext
+from compile_doctor.checks import needs
+from compile_doctor.checks.attention_values import at_frame
+from compile_doctor.checks.base import Check
+from compile_doctor.model.findings import Finding
+from compile_doctor.model.sizes import human
+
+_HOW = {
+    "matmul": "softmax(q @ k.T) @ v is written out here",
+    "weights": "MultiheadAttention is asked for its weights here (need_weights=True is its default)",
+    "fast-path": "TransformerEncoderLayer takes its fast path here, one operator of torch that keeps the scores on this device",
+}
+_FIX = {
+    "matmul": "Call torch.nn.functional.scaled_dot_product_attention(q, k, v), with is_causal=True for a causal mask, or a compiled "
+    "flex_attention with a mask_mod or score_mod for any other mask or bias: neither keeps the scores.",
+    "weights": "Pass need_weights=False if the weights are not used: then it calls scaled_dot_product_attention.",
+    "fast-path": "torch.backends.mha.set_fastpath_enabled(False): then the layer calls scaled_dot_product_attention.",
+}
+_TRANSFORMERS = (
+    'Load the model with attn_implementation="sdpa", or "flex_attention"; this is its implementation "eager".'
+)
+
+
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
+    for one in seen.written:
+        file = one.frame.file.replace("\\", "/") if one.frame else ""
+        library = "/transformers/models/" in file or "/transformers/integrations/" in file
+        several = f" {one.count} such tables are in the graphs." if one.count > 1 else ""
+        measured = (f"the largest single allocation in its graph is {human(one.largest)}",) if one.largest else ()
+        yield CHECK.finding(
+            "Attention keeps every score",
+            f"{_HOW[one.how]}, and no fused kernel computes it: a table of {one.shape[-2]:,} × {one.shape[-1]:,} scores for each "
+            f"head, {human(one.bytes)}, that grows with the square of the tokens.{several}",
+            cause=f"written:{one.how}",
+            count=one.count,
+            fix=_TRANSFORMERS if library and one.how == "matmul" else _FIX[one.how],
+            evidence=(f"scores of shape {list(one.shape)}", *measured),
+            via=seen.via(one.stack, one.frame) if one.frame else None,
+            **at_frame(seen, one.frame),
+        )
+
+
+CHECK = Check(
+    code="CD505",
+    name="attention-by-hand",
+    severity="warning",
+    category="kernels",
+    dense=True,
+    needs=(needs.generated_code,),
+    summary="Attention is written out with matmul and softmax, or asks for its weights, and keeps every score.",
+    explanation="""\
+Attention that is written as softmax(q @ k.T) @ v holds a table of queries × keys for each head. Inductor's pattern
+matcher replaces some spellings by SDPA; the finding is about those that it did not replace, and about MultiheadAttention
+with weights and TransformerEncoderLayer's fast path, if they hold the same table. Small tables (short sequences) are not
+told: the scores must be more than four times as large as q, k and v. Under --require-fused it counts as dense.
+""",
+    detect=detect,
+    options="--backend inductor",
+    fires="""\
+import torch
+
+
+class Attention(torch.nn.Module):
+    def forward(self, q, k, v):
+        scores = q @ k.transpose(-2, -1) / 4
+        scores = scores.masked_fill(torch.ones_like(scores, dtype=torch.bool).triu(1), float("-inf"))
+        return torch.tanh(torch.softmax(scores, dim=-1)) @ v
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 2, 512, 16) for _ in range(3))
+""",
+    silent="""\
+import torch
+import torch.nn.functional as F
+
+
+class Attention(torch.nn.Module):
+    def forward(self, q, k, v):
+        return torch.tanh(F.scaled_dot_product_attention(q, k, v, is_causal=True))
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 2, 512, 16) for _ in range(3))
+""",
+)
