@@ -8,6 +8,7 @@
     # summary graph_breaks=2 recompiles=0 verdict=unhealthy exit=1
     # backend inductor
     # option --no-dynamic
+    # option --ranks 4            (programs with ranks: their number, and the `--timeout` of `run`)
     # command run                (recorded by `compile-doctor run -- python PROGRAM`, not by `diagnose`)
     # says CD201: a dict that gains keys      (the message or the fix of a CD201 contains these words)
     # never CD201: torch.tensor(value)        (no message or fix of a CD201 contains them)
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -184,3 +186,14 @@ def split_scope(text: str) -> tuple[SpecifierSet, str]:
 
 def within(scope: SpecifierSet, torch_version: str) -> bool:
     return scope.contains(Version(torch_version).base_version, prereleases=True)
+
+
+def launch(program: Path, options: tuple[str, ...], capture: Path) -> list[str]:
+    """The command line that observes a program of tests/programs/ranks: `run` around torchrun, or around Python."""
+    given = dict(zip(options[::2], options[1::2]))
+    line = [sys.executable, "-m", "compile_doctor", "run", "--capture", str(capture)]
+    line += ["--timeout", given["--timeout"]] if "--timeout" in given else []
+    line += ["--", sys.executable]
+    if "--spawn" not in options:
+        line += ["-m", "torch.distributed.run", "--nproc-per-node", given.get("--ranks", "2")]
+    return [*line, str(program)]

@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,7 @@ from compile_doctor.capture.reading import encode
 from compile_doctor.capture.seal import seal_of
 from compile_doctor.capture.trace import stream as trace_stream
 from compile_doctor.capture.trace.kinds import WANTED
+from compile_doctor.capture.trace.records import AOT_GRAPHS
 from compile_doctor.checks import own_checks
 from compile_doctor.cli.diagnose import command as diagnose_command
 from compile_doctor.model.kernels import without_the_rest
@@ -51,6 +53,9 @@ CUT = re.compile(rb"# [\w./-]*tests/programs/(?=\w+\.py:\d+ in )")
 SHARDS = 2
 LOUD = os.fdopen(os.dup(2), "w")
 PROGRAMS = ROOT / "tests" / "programs"
+RANKS = PROGRAMS / "ranks"
+RANKS_ON = "2.13.0"
+"""The torch on which the programs with several ranks are recorded."""
 SHORT_TIMEOUT = {"cd003-fires": 8.0}
 MOST_OF_A_PAYLOAD = 60_000
 BULKY = (
@@ -136,6 +141,10 @@ def programs(folder: Path):
         wanted["backend"] = label.backend or wanted.get("backend") or "eager"
         yield path.stem.replace("_", "-"), path, wanted
 
+    if torch.__version__.startswith(RANKS_ON):
+        for path in labels.programs(RANKS):
+            yield f"ranks/{path.stem.replace('_', '-')}", path, None
+
 
 def settings_of(path: Path, options) -> dict:
     """What `diagnose` makes of its options."""
@@ -161,19 +170,28 @@ def record(name: str, path: Path, settings: dict | None, out: Path) -> str:
     try:
         capture = scratch / "capture"
         if settings is None:
-            doctor = [sys.executable, "-m", "compile_doctor", "run", "--capture", str(capture)]
             clean = {key: value for key, value in os.environ.items() if key != "TORCH_TRACE"}
-            program = [*doctor, "--", sys.executable, str(path)]
+            program = [sys.executable, "-m", "compile_doctor", "run", "--capture", str(capture)]
+            program += ["--", sys.executable, str(path)]
+            if path.parent == RANKS:
+                program = labels.launch(path, labels.read(path).options, capture)
             subprocess.run(program, env={**clean, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False)
         else:
             settings = {"timeout": SHORT_TIMEOUT.get(name, 300.0), **settings}
             launch.diagnose(
                 parse_target(str(path)), launch.Settings(**settings), capture, False, Progress(quiet=True), watch
             )
-        pack(capture, out / f"{name}.zip", path.parent)
+        target = recording(name, out)
+        target.parent.mkdir(exist_ok=True)
+        pack(capture, target, path.parent)
         return name
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def recording(name: str, out: Path) -> Path:
+    """The file of a recording: `ranks/NAME` is beside the folders of the versions."""
+    return (out.parent if name.startswith("ranks/") else out) / f"{name}.zip"
 
 
 def pack(capture: Path, target: Path, programs_at: Path) -> None:
@@ -183,7 +201,7 @@ def pack(capture: Path, target: Path, programs_at: Path) -> None:
         if file.is_file() and file.name != SEAL:
             name = file.relative_to(capture).as_posix()
             name = name.rpartition("/")[0] + f"/trace-{number}.log" if name.endswith(".log") else name
-            content = slim(file) if name.endswith(".log") else file.read_bytes()
+            content = slim(file, programs_at == RANKS) if name.endswith(".log") else file.read_bytes()
             contents[name] = anonymous(content, programs_at, capture)
     folders = sorted({name.partition("/")[0] for name in contents if name.startswith("rung-")})
     for folder in [f"{one}/" for one in folders] + [""]:
@@ -196,9 +214,10 @@ def pack(capture: Path, target: Path, programs_at: Path) -> None:
             archive.writestr(entry, content)
 
 
-def slim(file: Path) -> bytes:
-    """Only the kinds that are read, without the bulk of the metrics."""
+def slim(file: Path, settings_whole: bool) -> bytes:
+    """Only the kinds that are read, without the bulk of the metrics; ranks are compared by all settings."""
     kept = []
+    bulky = [one for one in BULKY if not (settings_whole and one in ("inductor_config", "dynamo_config"))]
     with file.open("rb") as stream:
         for item in trace_stream.records(stream, WANTED):
             if not item.json:
@@ -206,11 +225,13 @@ def slim(file: Path) -> bytes:
             header = json.loads(item.json)
             metrics = header.get("compilation_metrics", {})
             settings = json.loads(metrics.get("dynamo_config") or "{}")
-            for bulky in BULKY:
-                metrics.pop(bulky, None)
-            if settings:
+            for one in bulky:
+                metrics.pop(one, None)
+            if settings and not settings_whole:
                 metrics["dynamo_config"] = json.dumps({key: settings[key] for key in SETTINGS if key in settings})
             payload = item.payload.lstrip(b"\n")
+            if item.kind in AOT_GRAPHS:
+                payload = b"\n".join(line for line in payload.split(b"\n") if b"c10d_functional" in line)
             if item.kind == "inductor_output_code":
                 payload = without_the_rest(payload.decode()).encode()
             payload = payload[:MOST_OF_A_PAYLOAD]
@@ -223,7 +244,8 @@ def anonymous(content: bytes, programs_at: Path, capture: Path) -> bytes:
     torch_packages = Path(torch.__file__).resolve().parent.parent
     places = [
         (capture, "/capture"),
-        (programs_at, "/repo/tests/programs" if programs_at == PROGRAMS else "/repo/programs"),
+        *((PROGRAMS, "/repo/tests/programs") for _ in range(programs_at in (PROGRAMS, RANKS))),
+        (programs_at, "/repo/programs"),
         (torch_packages, "/venv/lib/python3.11/site-packages"),
         (Path(sys.prefix), "/venv"),
         (ROOT, "/repo"),
@@ -240,6 +262,7 @@ def anonymous(content: bytes, programs_at: Path, capture: Path) -> bytes:
     for place, name in places:
         if str(place) not in ("/", ""):
             content = content.replace(str(place).encode(), name.encode())
+    content = re.sub(rb'(?<="host": )"%b"' % socket.gethostname().encode(), b'"node0"', content)
     return CUT.sub(b"# /repo/tests/programs/", content)
 
 
@@ -269,7 +292,7 @@ def main() -> None:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(scratch) / "inductor")
         look_at_the_processor()
         wanted = [item for item in programs(Path(scratch)) if not words or any(word in item[0] for word in words)]
-        wanted = [item for item in wanted if not missing or not (out / f"{item[0]}.zip").exists()]
+        wanted = [item for item in wanted if not missing or not recording(item[0], out).exists()]
         for item in wanted[int(shard) :: SHARDS]:
             print(version, record(*item, out), flush=True)
 

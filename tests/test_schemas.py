@@ -35,6 +35,7 @@ from compile_doctor.model.findings import Location
 from compile_doctor.parity import result as parity_result
 from compile_doctor.render import bench_json, fix_json, json_format, matrix_json, parity_json
 from compile_doctor.render.document import Record, as_dict, as_text
+from compile_doctor.report.by_rank import RankRow, RankTable
 from compile_doctor.report.make import Report, make_report
 from compile_doctor.report.trial import Trial
 from tools import schemas as writer
@@ -79,8 +80,11 @@ def whole_report() -> Report:
         (0.5, 0.25),
     )
     numerics = (Judged("chunk-4", "forward", "inductor", "float32", "FAIL", 0.5, 1e-6, "first differs at 4", ("a",)),)
+    row = RankRow((0, 1), report.summary, (0.1, 0.2, 0.3), 1, (2, 1), "ended")
+    finding = replace(finding, ranks=(0, 1))
     return replace(
         report,
+        ranks=RankTable(2, (0, 1), ("node0",), (row,), True),
         reason="It failed.",
         sources={MODEL: SOURCE},
         convention="build_model()",

@@ -19,6 +19,7 @@ from compile_doctor.analysis.graph_breaks.advice import advised, cause_at
 from compile_doctor.analysis.graph_breaks.causes import Cause, find_cause
 from compile_doctor.analysis.graph_breaks.follow_ons import fold_follow_ons
 from compile_doctor.analysis.graph_breaks.skipped import COMPREHENSIONS, Skipped, find_skipped
+from compile_doctor.analysis.ranks.comparable import evidence_of
 from compile_doctor.analysis.recompiles.groups import Recompiled, group_recompilations
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.attention import Graph
@@ -83,6 +84,13 @@ class AnalysisContext:
     def written(self) -> tuple[WrittenScores, ...]:
         """Attention whose scores are written out, without a call of SDPA or flex_attention."""
         return written_scores(self.evidence)
+
+    @cached_property
+    def of_groups(self) -> tuple[AnalysisContext | None, ...]:
+        """One context for each group of ranks that did the same; None for one whose evidence is not kept."""
+        whole = self.evidence
+        found = (evidence_of(whole, group) for group in whole.ranks.groups)
+        return tuple(AnalysisContext(one) if one else None for one in found)
 
     @cached_property
     def sites(self) -> tuple[BreakSite, ...]:

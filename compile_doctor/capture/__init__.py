@@ -2,6 +2,7 @@
 
     capture.json         what was requested, and how the child processes ended
     process-PID.jsonl    the probe's events, one file per process
+    standing-PID.txt     where a rank stood when the time was up
     trace/*.log          torch's structured trace, one file per process
     sources.json         the text of the files that findings point to
     bytecode/*.py        the frames that broke, decompiled by depyf (only with --capture)

@@ -42,6 +42,7 @@ def read_graph(record: schema.GraphSeen) -> Graph:
             )
             for one in record.written
         ),
+        collectives=tuple(tuple(stack) for stack in record.collectives),
     )
 
 

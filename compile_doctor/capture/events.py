@@ -45,6 +45,7 @@ class EventReader:
         self.attention = AttentionReader()
         self.patches: dict[str, Patch] = {}
         self.cuda_graphs: list[CudaGraphFunction] | None = None
+        self.mesh = ""
         self.begun: dict[str, str] = {}
         """Processes that wrote something, with their command."""
         self.ended: set[str] = set()
@@ -106,6 +107,7 @@ class EventReader:
             notes=tuple(self.notes),
             lost=tuple(self.lost),
             unended=tuple(self._unended(one) for one in unended),
+            mesh=self.mesh,
         )
 
     def _unended(self, process: str) -> str:
@@ -212,6 +214,9 @@ class EventReader:
 
     def _cuda_graphs(self, process: str, event: schema.CudaGraphs) -> None:
         self.cuda_graphs = [*(self.cuda_graphs or ()), *event.functions]
+
+    def _mesh(self, process: str, event: schema.MeshMade) -> None:
+        self.mesh = event.coordinates
 
     def _note(self, process: str, event: schema.Note) -> None:
         self.notes[event.text] = None

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from compile_doctor.capture import older, seal
-from compile_doctor.capture.events import EventReader
 from compile_doctor.capture.members import SEAL, Members
 from compile_doctor.capture.reading import BadRecordError, decode
+from compile_doctor.capture.runs import BROKEN, LARGEST, read_run, traces_of
 from compile_doctor.capture.schema import CAPTURE, Manifest
 from compile_doctor.capture.sources import read_sources
-from compile_doctor.capture.trace.read import Trace, read_stream
 from compile_doctor.errors import CaptureError
 from compile_doctor.model.asked import Asked
-from compile_doctor.model.evidence import Child, Evidence, Rung
-
-LARGEST = 32 << 20
-"""Largest size of capture.json, of sources.json, and of the text of one frame, in bytes."""
-MOST_EVENTS = 64 << 20
-"""Largest size of the events of one process, in bytes."""
-_BROKEN = (zlib.error, EOFError, RuntimeError, NotImplementedError, KeyError, zipfile.BadZipFile)
-"""What zipfile raises for a damaged or encrypted archive."""
-UNREADABLE = (BadRecordError, OSError, *_BROKEN)
+from compile_doctor.model.evidence import Evidence, Rung
 
 
 def load_capture(path: Path) -> Evidence:
@@ -43,7 +32,7 @@ def load_capture(path: Path) -> Evidence:
             f"{path} is neither a directory nor a readable .zip: {error}.",
             hint="If it is a copy, check that it is complete.",
         ) from error
-    except _BROKEN as error:
+    except BROKEN as error:
         raise CaptureError(
             f"{path} is damaged: {error}.", hint="Check that the copy is complete and not encrypted."
         ) from error
@@ -92,7 +81,7 @@ def _load(members: Members, sealed_above: bool = False) -> Evidence:
 
 def _bare_trace(members: Members) -> Evidence:
     """Only files of TORCH_TRACE, without a probe; the sources are read from where they were, if they still exist."""
-    if not _traces(members):
+    if not traces_of(members):
         raise CaptureError(
             f"{members.path} contains neither a capture nor a trace of torch.",
             hint="A capture has a capture.json, a trace has files from TORCH_TRACE.",
@@ -100,72 +89,6 @@ def _bare_trace(members: Members) -> Evidence:
     members.sealed = False
     evidence = read_run(members, Asked("trace"), (), False)
     return replace(evidence, sources=read_sources(evidence, [str(Path.cwd())]), unended=())
-
-
-def _traces(members: Members) -> list[str]:
-    return [n for n in members.names if n.endswith(".log") and (n.startswith("trace/") or "torch_trace" in n)]
-
-
-def read_run(members: Members, asked: Asked, children: tuple[Child, ...], old: bool) -> Evidence:
-    """The evidence of one run, from its traces, events and sources. Members that cannot be read are named in `lost`."""
-    lost: list[str] = []
-    trace = Trace()
-    for name in sorted(_traces(members), key=lambda name: (_begun(members, name), name)):  # parents before their forks
-        try:
-            with members.open(name) as stream:
-                read_stream(cast(BinaryIO, stream), trace, name)
-                members.note(name, stream)
-        except UNREADABLE as error:
-            lost.append(f"{name}: {error}")
-    events = EventReader()
-    for name in members.names:
-        if name.startswith("process-") and name.endswith(".jsonl"):
-            try:
-                with members.open(name) as stream:
-                    lines = _capped(stream.lines(), name, lost)
-                    events.read(name, older.events(lines) if old else lines)
-                    members.note(name, stream)
-            except UNREADABLE as error:
-                lost.append(f"{name}: {error}")
-    evidence = events.evidence(asked, children, trace)
-    sources: dict[str, str] = {}
-    if "sources.json" in members.names:
-        try:
-            sources = decode(members.read("sources.json", LARGEST), dict[str, str])
-        except UNREADABLE as error:
-            lost.append(f"sources.json: {error}")
-    bytecode = dict(_bytecode(members, events, lost))
-    return replace(evidence, sources=sources, bytecode=bytecode, lost=(*trace.lost, *lost, *evidence.lost))
-
-
-def _begun(members: Members, name: str) -> bytes:
-    try:
-        return members.first_bytes(name)
-    except UNREADABLE:
-        return b""
-
-
-def _capped(lines: Iterator[bytes], name: str, lost: list[str]) -> Iterator[bytes]:
-    size = 0
-    for line in lines:
-        size += len(line)
-        if size > MOST_EVENTS:
-            lost.append(f"{name}: it has more than {MOST_EVENTS:,} bytes, and the rest was not read")
-            return
-        yield line
-
-
-def _bytecode(members: Members, events: EventReader, lost: list[str]) -> Iterator[tuple[str, Any]]:
-    for entry in events.bytecode:
-        name = f"bytecode/{entry.text}"
-        text = None
-        if name in members.names:
-            try:
-                text = members.read(name, LARGEST).decode(errors="replace")
-            except UNREADABLE as error:
-                lost.append(f"{name}: {error}")
-        key = f"{entry.file}:{entry.function}:{entry.line}"
-        yield key, {"text": text, "note": entry.note, "path": name if text else None}
 
 
 def _rungs(members: Members, manifest: Manifest) -> Evidence:

@@ -119,7 +119,8 @@ class Members:
         self._folder = folder
         self.sealed = True
         """Whether digests are needed: not for a trace, which has no seal."""
-        self._digests: dict[str, Member] = above._digests if above else {}
+        self.digests: dict[str, Member] = above.digests if above else {}
+        """The entries of the members that were read, in a seal."""
         self._zip: zipfile.ZipFile | None = (
             above._zip if above else None if path.is_dir() else zipfile.ZipFile(open_regular(path))
         )
@@ -193,18 +194,18 @@ class Members:
     def note(self, name: str, stream: Stream) -> None:
         """Keeps the seal's entry of a member that was read, so that it is read only once."""
         if self.sealed:
-            self._digests[self._folder + name] = stream.drain()
+            self.digests[self._folder + name] = stream.drain()
 
     def digest(self, name: str) -> Member:
         """The member's entry in a seal."""
-        if self._folder + name not in self._digests:
+        if self._folder + name not in self.digests:
             with self.open(name) as stream:
                 self.note(name, stream)
-        return self._digests[self._folder + name]
+        return self.digests[self._folder + name]
 
     def forget(self, name: str) -> None:
         """Drops the entry of a member that was rewritten."""
-        self._digests.pop(self._folder + name, None)
+        self.digests.pop(self._folder + name, None)
         if name not in self.names:
             self.names = sorted([*self.names, name])
 

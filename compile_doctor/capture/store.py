@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from compile_doctor.capture.load import UNREADABLE, merged, read_run
+from compile_doctor.capture.load import merged
 from compile_doctor.capture.members import SEAL, Members
 from compile_doctor.capture.reading import encode
+from compile_doctor.capture.runs import UNREADABLE, read_run
 from compile_doctor.capture.schema import CAPTURE, Manifest, RungListed
 from compile_doctor.capture.seal import make_seal
 from compile_doctor.capture.sources import read_sources, roots_of
@@ -115,7 +116,15 @@ def _clear(path: Path) -> None:
         raise CaptureError(
             f"{path} exists and is not a capture.", hint="Choose a new or empty directory for --capture."
         )
-    for pattern in (SEAL, "process-*.jsonl", "trace/*.log", "bytecode/*.py", "sources.json", "capture.json*"):
+    for pattern in (
+        SEAL,
+        "process-*.jsonl",
+        "standing-*.txt",
+        "trace/*.log",
+        "bytecode/*.py",
+        "sources.json",
+        "capture.json*",
+    ):
         for entry in path.glob(pattern):
             entry.unlink()
     for folder in ("rung-*", "with-recipes"):

@@ -43,7 +43,9 @@ def update(names: tuple[str, ...], backend: str | None, jobs: int | None) -> int
         )
     configuration, targets = choose(names)
     configuration = replace(configuration, jobs=jobs or configuration.jobs)
-    with fork_server(sum(not target.patches for target in targets), configuration.jobs, at_once=True) as forks:
+    with fork_server(
+        sum(not (target.patches or target.command) for target in targets), configuration.jobs, at_once=True
+    ) as forks:
         from compile_doctor.cli.gate import update_baselines
 
         return update_baselines(configuration, targets, forks, backend)

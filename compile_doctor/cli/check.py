@@ -66,7 +66,7 @@ def command(
         owners=configuration.owners if owners is None else parse_owners(owners),
     )
     use_cache = next(one for one in (cached, configuration.cache, not in_ci()) if one is not None)
-    children = sum(not target.patches for target in targets)
+    children = sum(not (target.patches or target.command) for target in targets)
     with fork_server(children, configuration.jobs, at_once=not use_cache) as forks:
         from compile_doctor.cli.gate import check_targets
 

@@ -6,22 +6,42 @@ from pathlib import Path
 
 import click
 
+from compile_doctor.clean import say
 from compile_doctor.cli.options import OutputOptions, report_options
 from compile_doctor.cli.output import finish
+from compile_doctor.errors import UsageError
 
 
 @click.command(name="report", short_help="Render a saved capture again, without torch.")
-@click.argument("capture", type=click.Path(path_type=Path))
+@click.argument("captures", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="CAPTURE…")
+@click.option(
+    "--digest",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write a small capture instead, in which ranks that did the same share one's files.",
+)
 @report_options
-def command(capture: Path, output: OutputOptions) -> int:
+def command(captures: tuple[Path, ...], digest: Path | None, output: OutputOptions) -> int:
     """Renders CAPTURE (a directory from --capture, zipped or not, or a directory of TORCH_TRACE files) without torch.
+
+    Several captures are read as one run with ranks: one of each machine.
 
     \b
     Examples:
       compile-doctor report run1
       compile-doctor report run1 -v
       compile-doctor report run1 --format json -o text:report.txt
+      compile-doctor report machine1 machine2.zip
+      compile-doctor report machine1 --digest machine1-digest
     """
-    from compile_doctor.capture.load import load_capture
+    if digest is not None:
+        from compile_doctor.capture.digest import write_digest
 
-    return finish(load_capture(capture), output)
+        if len(captures) > 1:
+            raise UsageError("--digest takes one capture: make one digest on each machine.")
+        before, after = write_digest(captures[0], digest)
+        say(f"compile-doctor: {digest} has {after:,} bytes, the capture {before:,}.")
+        return 0
+    from compile_doctor.capture.many import load_captures
+
+    return finish(load_captures(captures), output)

@@ -11,6 +11,7 @@ from typing import Any
 
 from compile_doctor.errors import DoctorError, UsageError
 from compile_doctor.gate.cache import Cache
+from compile_doctor.gate.commands import observe_command, watch_quietly
 from compile_doctor.gate.config import Configuration, GateTarget
 from compile_doctor.gate.decide import judge
 from compile_doctor.gate.outcome import Outcome
@@ -84,6 +85,8 @@ def _run(
         # Recipes are applied while torch is imported: the fork server has imported it already.
         start = watch if target.patches or forks is None else forks.start
         try:
+            if target.command:
+                return observe_command(target, children.limited(output.keeping(target.name, watch_quietly)))
             return _evidence(target, backend, output.keeping(target.name, start), children, cache)
         except DoctorError as error:
             return error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ Name = Annotated[
     ),
 ]
 Positive = Annotated[int, Meta(ge=1, le=10**15, description="a whole number of at least 1, and at most 10**15")]
+Limit = Annotated[int, Meta(ge=0, le=10**15, description="a whole number from 0 to 10**15")]
 Seconds = Annotated[float, Meta(ge=0.1, le=1e6, description="a number of seconds from 0.1 to 1,000,000")]
 Day = Annotated[datetime.date, Meta(description="a day without a time or quotes, such as 2027-01-31")]
 Owners = Annotated[
@@ -69,10 +71,10 @@ class Waiver(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
 
 
 class GateTarget(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
-    """One `[[tool.compile-doctor.targets]]`; the options are those of `diagnose`."""
+    """One `[[tool.compile-doctor.targets]]`; the options are those of `diagnose`, or for a `command` those of `run`."""
 
     name: Name
-    target: Name
+    target: Name = ""
     tokens: Positive | None = None
     device: Name | None = None
     backend: Name | None = None
@@ -89,6 +91,15 @@ class GateTarget(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True
     max_compile_seconds: Seconds | None = None
     max_peak_bytes: Positive | None = None
     require_cudagraphs: Flag = False
+    max_graphs: Positive | None = None
+    max_graph_breaks: Limit | None = None
+    max_recompiles: Limit | None = None
+    """Of each rank, if there are several."""
+    command: Text = ""
+    """A command line instead of a target, such as `torchrun --nproc-per-node 2 train.py`."""
+    ranks: Positive | None = None
+    """The number of ranks that have to be seen."""
+    same_on_all_ranks: Flag = False
 
 
 class _Table(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
@@ -198,6 +209,7 @@ def _configuration(file: Path, table: Mapping[str, Any]) -> Configuration:
                 f"{file}: [[tool.compile-doctor.targets]]: two targets are named {name!r}. Rename one of them."
             )
     for target in targets:
+        _check_kind(_place(file, "targets", target.name), target)
         if target.memory_limit is not None:
             _check_size(_place(file, "targets", target.name), target.memory_limit)
     for number, waiver in enumerate(waivers, 1):
@@ -288,6 +300,35 @@ def _shown(value: Any) -> str:
         return str(value).lower()
     text = str(value) if isinstance(value, (datetime.date, datetime.time)) else repr(value)
     return text if len(text) <= 80 else text[:79] + "…"
+
+
+FOR_COMMANDS = (
+    *("name", "command", "ranks", "same_on_all_ranks", "patches", "require_fused", "timeout"),
+    *("max_compile_seconds", "max_graphs", "max_graph_breaks", "max_recompiles"),
+)
+"""The keys of a target with a command: the command line decides the rest."""
+
+
+def _check_kind(where: str, target: GateTarget) -> None:
+    """A target is either something to diagnose, or a command to observe."""
+    if bool(target.target) == bool(target.command):
+        which = "both target and command are given" if target.target else "target is missing"
+        raise UsageError(f"{where}: {which}. Give target, or command for a program that calls torch.compile itself.")
+    for one in msgspec.structs.fields(GateTarget):
+        given = getattr(target, one.name) != one.default
+        if given and target.command and one.name not in FOR_COMMANDS:
+            raise UsageError(
+                f"{where}: {one.encode_name} has no effect on a command. Remove it, or set it within the command."
+            )
+        if given and target.target and one.name in ("ranks", "same_on_all_ranks"):
+            raise UsageError(f"{where}: {one.encode_name} needs a command that starts several ranks.")
+    if target.command:
+        try:
+            words = shlex.split(target.command)
+        except ValueError as error:
+            raise UsageError(f"{where}: command = {_shown(target.command)} cannot be split: {error}.") from None
+        if not words:
+            raise UsageError(f"{where}: command is empty.")
 
 
 def _check_size(where: str, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from compile_doctor.checks import find_check
 from compile_doctor.errors import InconclusiveError
@@ -12,6 +12,7 @@ from compile_doctor.gate.config import Configuration, GateTarget, Waiver
 from compile_doctor.gate.outcome import Change, Outcome
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import Finding
+from compile_doctor.model.ranks import named
 from compile_doctor.report.make import Report, make_report, relative
 
 
@@ -45,7 +46,7 @@ def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, 
         return next((waiver.reason for waiver in valid if covers(waiver, target.name, finding)), "")
 
     worse, better = regressions.compare(known, found, report, configuration.owners, waived)
-    worse += _thresholds(target, report)
+    worse += [*_thresholds(target, report), *_by_rank(target, report)]
     dense = next((entry for entry in report.attention if entry.verdict in ("dense", "mixed")), None)
     if dense is not None and target.require_fused:
         place = f"{dense.location.file}:{dense.location.line}"
@@ -105,10 +106,44 @@ def _thresholds(target: GateTarget, report: Report) -> list[Change]:
     return found
 
 
+_COUNTED = {
+    "max_graphs": ("graphs", "graph", "graphs"),
+    "max_graph_breaks": ("graph_breaks", "break site", "break sites"),
+    "max_recompiles": ("recompiles", "recompilation", "recompilations"),
+}
+"""The limits on figures; with ranks, a figure of the summary is that of the rank with the most."""
+
+
+def _by_rank(target: GateTarget, report: Report) -> Iterator[Change]:
+    """What each rank may have, and whether all have to be alike."""
+    for limit, (figure, one, several) in _COUNTED.items():
+        allowed, found = getattr(target, limit), report.summary[figure]
+        if allowed is not None and found > allowed:
+            key = limit.replace("_", "-")
+            where = f" on {_most(report, figure)}" if report.ranks else ""
+            yield Change(
+                "threshold", f"{found:,} {one if found == 1 else several}{where}, at most {allowed:,} allowed ({key})"
+            )
+    if target.same_on_all_ranks and report.ranks and report.ranks.diverge:
+        yield Change("threshold", "the ranks do not do the same (same-on-all-ranks)")
+
+
+def _most(report: Report, figure: str) -> str:
+    """The ranks that have the most of it."""
+    assert report.ranks is not None
+    rows = [row for row in report.ranks.rows if row.figures and row.figures[figure] == report.summary[figure]]
+    return named(sorted(number for row in rows for number in row.ranks), report.ranks.world_size)
+
+
 def _unmeasured(target: GateTarget, report: Report, evidence: Evidence) -> str:
     """The reason why a limit of the target could not be checked; empty if all could be."""
     if target.max_compile_seconds is not None and all(one.seconds is None for one in evidence.compilations):
         return "The compile time was not measured, so max-compile-seconds could not be checked."
+    seen = len(report.ranks.seen) if report.ranks else 1
+    if target.ranks is not None and seen != target.ranks:
+        return f"{seen:,} rank{'s' * (seen != 1)} left evidence, and {target.ranks:,} are expected (ranks)."
+    if target.same_on_all_ranks and not report.ranks:
+        return "No ranks were seen, so same-on-all-ranks could not be checked."
     if target.max_peak_bytes is not None and all(entry.peak_bytes is None for entry in report.attention):
         return "The memory of attention was not measured, so max-peak-bytes could not be checked."
     return ""

@@ -83,6 +83,8 @@ class Graph:
     callers: tuple[Frame, ...] = ()
     """The callers of the compiled frame, outermost first."""
     written: tuple[Written, ...] = ()
+    collectives: tuple[tuple[Frame, ...], ...] = ()
+    """The stack of each call of a collective, in the graph's order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,18 @@ class Specialization:
 
 
 @dataclass(frozen=True, slots=True)
+class Traced:
+    """A graph's text, reduced to what the graphs of several ranks are compared by."""
+
+    digest: str
+    """Of the operators in their order, without names, sizes and numbers."""
+    sizes: tuple[str, ...] = ()
+    """The inputs that are no parameters: name, dtype, sizes and strides."""
+    collectives: tuple[str, ...] = ()
+    """The calls of collectives in their order: `all_reduce('sum', '0')`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Compilation:
     """One attempt of Dynamo to compile one frame, from `dynamo_start` to its metrics."""
 
@@ -77,6 +89,14 @@ class Compilation:
     """The probe's record of the graph, if it contains attention."""
     kernels: tuple[Kernel, ...] | None = None
     """Attention kernels in Inductor's code; None if no code was recorded."""
+    traced: Traced | None = None
+    """What the graph's text shows; None if it has no graph."""
+    collectives: tuple[str, ...] | None = None
+    """The collectives in AOTAutograd's graphs, which have those of DTensor too; None if it wrote no graph."""
+    cache: tuple[str, ...] = ()
+    """What torch's caches of compiled code answered: `fx_graph_cache_hit`, `aotautograd_cache_miss`, …"""
+    settings: tuple[str, str] = ("", "")
+    """Dynamo's and Inductor's settings as torch wrote them, in JSON."""
 
     @property
     def label(self) -> str:

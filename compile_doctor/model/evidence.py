@@ -11,7 +11,8 @@ from compile_doctor.model.attention import AttentionEvidence, Tensor
 from compile_doctor.model.comparisons import Comparison
 from compile_doctor.model.compilations import Break, Compilation, Counts, LateHook, LogRecord, NeverCalled
 from compile_doctor.model.cuda_graphs import CudaGraphFunction
-from compile_doctor.model.stacks import ErrorLink
+from compile_doctor.model.ranks import Ranks
+from compile_doctor.model.stacks import ErrorLink, Frame
 from compile_doctor.model.units import Seconds, Word
 
 
@@ -155,6 +156,12 @@ class Evidence:
     """Records that exist but could not be read, each with its file and line."""
     unended: tuple[str, ...] = ()
     """Processes that compiled and whose last event is missing, one sentence each."""
+    ranks: Ranks = field(default_factory=Ranks)
+    """The ranks of a distributed run: the rest is then that of one rank of each group that did the same."""
+    mesh: str = ""
+    """This rank's coordinates in its device mesh."""
+    standing: tuple[Frame, ...] = ()
+    """Where the main thread was shortly before the time limit ended it, outermost first."""
     cached: bool = False
     """Whether it comes from the cache of `check`."""
 

@@ -17,6 +17,7 @@ CATEGORIES = {
     "kernels": "the kernel that attention used",
     "numerics": "results that differ from eager's",
     "machine": "the machine and its packages, not the code",
+    "ranks": "what differs between the ranks of a distributed run, and how they ended",
     "patches": "the requested recipes",
     "other": "anything else",
 }
@@ -69,6 +70,8 @@ class CheckFacts:
     """It finds its recipe itself; the signatures of recipes are not matched with its findings."""
     bytecode: bool = False
     """-v shows the decompiled bytecode around its location."""
+    compares_ranks: bool = False
+    """It compares the ranks of a distributed run; all other checks look at each rank by itself."""
     effect: tuple[str, str] | None = None
     """What the functions at the end of its titles do, singular and plural: for the sentence behind the verdict."""
 
@@ -98,6 +101,8 @@ class Finding:
     """It is less informative than similar findings, and is listed after them whatever its count."""
     baseline_cause: str = ""
     """What a baseline has instead of cause and upstream, if those depend on what torch met first."""
+    ranks: tuple[int, ...] = ()
+    """The ranks on which it was seen; empty for a run without ranks."""
     facts: CheckFacts = field(default_factory=CheckFacts, compare=False, repr=False)
     """The facts of its check. Not part of any document."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.model.findings import Finding
+from compile_doctor.model.ranks import named
 from compile_doctor.model.sizes import human
 from compile_doctor.report.make import Report
 
@@ -19,16 +20,19 @@ def consequence(report: Report) -> str:
     first = next((f for f in errors if f.facts.stops), None)
     if first:
         return f"{first.title}."
-    parts = [part for part in (_attention(report), _breaks(report), *_effects(errors)) if part]
+    parts = [part for part in (_attention(report), _breaks(report), *_effects(errors), _parting(report)) if part]
     sentence = "; ".join(parts) or f"{errors[0].title}"
     word = sentence.split(" ", 1)[0]
     return (sentence if {"_", ".", "("} & set(word) else sentence[:1].upper() + sentence[1:]) + "."
 
 
+def _parting(report: Report) -> str:
+    return "the ranks do not do the same" if report.ranks and report.ranks.diverge else ""
+
+
 def _healthy(report: Report) -> str:
     summary = report.summary
-    graphs = summary["graphs"]
-    text = f"{_number(graphs, 'graph')} compiled"
+    text = f"{_counted(report, 'graphs', 'graph')} compiled"
     if report.attention and all(entry.verdict == "fused" for entry in report.attention):
         text = f"Attention is fused{_at_tokens(report)}; {text}"
     extra = []
@@ -39,7 +43,8 @@ def _healthy(report: Report) -> str:
         extra.append(_number(summary["recompiles"], "recompile"))
     if warnings:
         extra.append(_number(warnings, "warning"))
-    return f"{text}, {', '.join(extra) if extra else 'no graph breaks, no recompiles'}."
+    parting = f"; {_parting(report)}" if _parting(report) else ""
+    return f"{text}, {', '.join(extra) if extra else 'no graph breaks, no recompiles'}{parting}."
 
 
 def _at_tokens(report: Report) -> str:
@@ -76,7 +81,17 @@ def _breaks(report: Report) -> str:
     graphs = report.summary["graphs"]
     # Recompilations and the processes of a command make graphs too: then the number does not count the breaks.
     alone = not report.summary["recompiles"] and report.command_exit is None and graphs > 1
-    return f"{verb} the model into {_number(graphs, 'graph')}" if alone else f"{verb} the graph"
+    return (
+        f"{verb} the model into {_number(graphs, 'graph')}" if alone else f"{verb} the graph{_on_ranks(report, broken)}"
+    )
+
+
+def _on_ranks(report: Report, findings: list[Finding]) -> str:
+    """` on rank 1 only`, if these findings are not on all ranks."""
+    numbers = sorted({number for finding in findings for number in finding.ranks})
+    if report.ranks is None or not numbers or len(numbers) == len(report.ranks.seen):
+        return ""
+    return f" on {named(numbers, report.ranks.world_size)} only"
 
 
 def _effects(errors: list[Finding]) -> Iterator[str]:
@@ -96,16 +111,16 @@ def _listed(names: list[str]) -> str:
 def figures(report: Report) -> list[str]:
     """Counts, times and the comparison with eager."""
     summary = report.summary
-    found = [_number(summary["graphs"], "graph")]
-    sites, deliberate = summary["graph_breaks"], summary["deliberate_breaks"]
-    found.append(f"{_number(sites, 'break site')}{f', {deliberate} deliberate' if deliberate else ''}")
-    found.append(_number(summary["recompiles"], "recompile"))
+    found = [_counted(report, "graphs", "graph")]
+    deliberate = summary["deliberate_breaks"]
+    found.append(_counted(report, "graph_breaks", "break site") + (f", {deliberate} deliberate" if deliberate else ""))
+    found.append(_counted(report, "recompiles", "recompile"))
     if summary["frames_skipped"]:
-        found.append(f"{_number(summary['frames_skipped'], 'frame')} skipped")
+        found.append(f"{_counted(report, 'frames_skipped', 'frame')} skipped")
     if report.cuda_graphs:
         whole = sum(one.state == "captured" for one in report.cuda_graphs)
         found.append(f"CUDA graphs: {whole} of {_number(len(report.cuda_graphs), 'graph')} captured")
-    found.append(f"compile {summary['compile_seconds']:.1f} s")
+    found.append(_compile_time(report))
     if "eager" in report.timings:
         found.append(f"eager control {report.timings['eager']:.1f} s")
     if report.max_difference is not None and not any(f.is_outcome for f in report.findings):
@@ -121,6 +136,28 @@ def figures(report: Report) -> list[str]:
     if report.unknown_events:
         found.append(f"{_number(sum(report.unknown_events.values()), 'unknown trace record')}")
     return found
+
+
+def _counted(report: Report, name: str, noun: str) -> str:
+    """A figure of the run; with ranks, what one rank has of it: `1 graph per rank`, `1 to 3 graphs per rank`."""
+    if report.ranks is None:
+        return _number(report.summary[name], noun)
+    values = [row.figures[name] for row in report.ranks.rows if row.figures] or [0]
+    low, high = min(values), max(values)
+    return f"{_number(low, noun) if low == high else f'{low:,} to {_number(high, noun)}'} per rank"
+
+
+def _compile_time(report: Report) -> str:
+    if report.ranks is None or not report.ranks.rows:
+        return f"compile {report.summary['compile_seconds']:.1f} s"
+    least = min(row.seconds[0] for row in report.ranks.rows)
+    most = max(report.ranks.rows, key=lambda row: row.seconds[2])
+    longest = most.seconds[2]
+    return (
+        f"compile {least:.1f} s"
+        if least == longest
+        else f"compile {least:.1f} to {longest:.1f} s (rank {most.slowest} longest)"
+    )
 
 
 def _numerics(report: Report) -> str:

@@ -13,7 +13,9 @@ from compile_doctor.gate.outcome import Change, Gate, Outcome
 from compile_doctor.mend.rewrites import fitting
 from compile_doctor.model.evidence import Patch
 from compile_doctor.model.findings import Finding, Location
+from compile_doctor.model.ranks import ranges
 from compile_doctor.render import check_document, document, report_document
+from compile_doctor.report.by_rank import RankTable
 from compile_doctor.report.explain import upstream_url
 from compile_doctor.report.make import Report, relative
 from compile_doctor.report.trial import Trial
@@ -39,6 +41,7 @@ def report_of(report: Report) -> report_document.Report:
         environment=dict(report.environment),
         convention=report.convention,
         summary=report_document.Summary(**report.summary),
+        ranks=_ranks(report.ranks) if report.ranks else None,
         findings=tuple(finding_of(finding, report.sources) for finding in report.findings),
         attention=tuple(_attention(entry) for entry in report.attention),
         cuda_graphs=tuple(_cuda_graph(entry) for entry in report.cuda_graphs),
@@ -143,6 +146,33 @@ def finding_of(finding: Finding, sources: Mapping[str, str] | None = None) -> re
         span=_span(finding.location, sources or {}),
         cost=report_document.Cost(graphs=finding.cost.graphs, seconds=round(finding.cost.seconds, 2)),
         evidence=finding.evidence,
+        ranks=ranges(finding.ranks),
+    )
+
+
+def _ranks(table: RankTable) -> report_document.Ranks:
+    return report_document.Ranks(
+        world_size=table.world_size,
+        seen=ranges(table.seen),
+        hosts=table.hosts,
+        diverge=table.diverge,
+        rows=tuple(
+            report_document.RankFigures(
+                ranks=ranges(row.ranks),
+                count=len(row.ranks),
+                summary=report_document.Summary(**{**row.figures, "compile_seconds": row.seconds[1]})
+                if row.figures
+                else None,
+                compile_seconds=report_document.Spread(
+                    least=row.seconds[0], median=row.seconds[1], most=row.seconds[2]
+                ),
+                slowest=row.slowest,
+                cache_hits=row.cache[0],
+                cache_misses=row.cache[1],
+                end=row.ended,
+            )
+            for row in table.rows
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compile_doctor.clean import cleaned
 from compile_doctor.gate.outcome import Gate
+from compile_doctor.render import rank_table
 from compile_doctor.render.consequence import figures
 from compile_doctor.render.entries import INCONCLUSIVE, Target, worst_first
 from compile_doctor.render.markdown_escape import inline
@@ -26,6 +27,8 @@ def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     page.findings("", entries, gate=False)
     page.attention(((shown, entry) for entry in shown.report.attention) if shown.report else (), gate=False)
     page.details(entries, verbosity)
+    if report.ranks:
+        page.table(f"Ranks: {inline(rank_table.heading(report.ranks))}", rank_table.HEAD, rank_table.rows(report.ranks))
     page.notes([*report.notes, *(f"{code} not checked: {reason}" for code, reason in report.skipped_checks)])
     page.add("Total: " + inline(" · ".join(figures(report)), 1000))
     return page.text()

@@ -104,10 +104,12 @@ class Finding(Record):
     """What it costs."""
     evidence: Texts
     """The evidence, line by line."""
+    ranks: str
+    """The ranks on which it was seen, such as `0-3, 7`; empty for a run without ranks."""
 
 
 class Summary(Record):
-    """Counts, without torch's own frames."""
+    """Counts, without torch's own frames. For a run with ranks, each is that of the rank with the most."""
 
     graphs: Count
     """FX graphs that were compiled."""
@@ -319,6 +321,53 @@ class Numeric(Record):
     """How it was compared, if not in the usual way."""
 
 
+class Spread(Record):
+    """A figure over several ranks."""
+
+    least: Figure
+    """The smallest."""
+    median: Figure
+    """The median."""
+    most: Figure
+    """The largest."""
+
+
+class RankFigures(Record):
+    """Ranks with the same figures."""
+
+    ranks: str
+    """Their numbers, such as `0-3, 7`."""
+    count: Size
+    """How many they are."""
+    summary: Summary | None
+    """The figures of each of them; null if too many ranks differ to keep the evidence of all."""
+    compile_seconds: Spread
+    """Seconds of compiling among them, wall clock."""
+    slowest: Count
+    """The rank that compiled longest."""
+    cache_hits: Count
+    """What torch's caches of compiled code had."""
+    cache_misses: Count
+    """What they did not have."""
+    end: Annotated[str, one_of("ended", "failed", "stopped", "open", "unknown")]
+    """How they ended; `open`: their last record is missing; `unknown`: there is only a trace."""
+
+
+class Ranks(Record):
+    """The ranks of a distributed run."""
+
+    world_size: Size
+    """How many there should be."""
+    seen: str
+    """Those in the capture, such as `0-7`."""
+    hosts: Texts
+    """The machines."""
+    diverge: bool
+    """Whether ranks that should do the same did not."""
+    rows: tuple[RankFigures, ...]
+    """The ranks with their figures."""
+
+
 class Report(Record):
     """What `diagnose`, `run` and `report` write with `--format json`."""
 
@@ -336,6 +385,8 @@ class Report(Record):
     """How the target was found; empty for a command and for a bare trace."""
     summary: Summary
     """Counts."""
+    ranks: Ranks | None
+    """The ranks of a distributed run; null if it had none."""
     findings: tuple[Finding, ...]
     """The findings, most important first."""
     attention: tuple[Attention, ...]

@@ -13,11 +13,13 @@ from compile_doctor.capture.trace.read import function_name
 from compile_doctor.clean import cleaned
 from compile_doctor.gate.outcome import Gate, Outcome
 from compile_doctor.model.findings import Finding
+from compile_doctor.render import rank_table
 from compile_doctor.render.attention_table import attention_table
 from compile_doctor.render.consequence import consequence, figures
 from compile_doctor.render.console import LONGEST, make_console, printed
 from compile_doctor.render.entries import cut
 from compile_doctor.render.trial import trial_table
+from compile_doctor.report.by_rank import RankTable
 from compile_doctor.report.make import Report, relative
 from compile_doctor.source import locations
 
@@ -62,6 +64,8 @@ def _body(console: Console, report: Report, verbosity: int) -> None:
         console.print(_hidden(hidden), highlight=False)
         console.print()
     attention_table(console, report, verbosity)
+    if report.ranks:
+        _ranks(console, report.ranks, verbosity)
     active = [one.id for one in report.patches if one.state == "active"]
     if active:
         console.print("Active recipes: " + ", ".join(active), soft_wrap=True)
@@ -237,6 +241,25 @@ def _code(console: Console, report: Report, finding: Finding) -> None:
             style=style,
             soft_wrap=True,
         )
+
+
+def _ranks(console: Console, table: RankTable, verbosity: int) -> None:
+    """A column of figures for each set of equal ranks; a column in which nothing was seen is left out."""
+    lines = [rank_table.HEAD, *rank_table.rows(table, None if verbosity else rank_table.SHOWN)]
+    kept = [
+        n
+        for n in range(len(rank_table.HEAD))
+        if n < 4 or n == 5 or any(line[n] not in ("0", "–", "ended", "unknown") for line in lines[1:])
+    ]
+    widths = [max(cell_len(line[n]) for line in lines) for n in kept]
+    console.print(f"Ranks  {rank_table.heading(table)}", style="bold", soft_wrap=True)
+    for number, line in enumerate(lines):
+        text = "  ".join(f"{line[n]:<{width}}" for n, width in zip(kept, widths))
+        console.print(_INDENT + text.rstrip(), style="dim" if not number else None, soft_wrap=True)
+    hidden = len(table.rows) - (len(lines) - 1)
+    if hidden > 0:
+        console.print(f"{_INDENT}and {hidden} more rows: -v", soft_wrap=True)
+    console.print()
 
 
 def _wrapped(console: Console, label: str, text: str) -> None:

@@ -18,6 +18,7 @@ from compile_doctor.checks import all_checks, unusable
 from compile_doctor.model.evidence import Child, Evidence, Patch
 from compile_doctor.model.findings import SEVERITIES, Finding
 from compile_doctor.report import proof
+from compile_doctor.report.by_rank import RankTable, by_rank
 from compile_doctor.report.run_checks import run_checks
 from compile_doctor.report.trial import Trial
 from compile_doctor.source import locations
@@ -76,6 +77,8 @@ class Report:
     """Exit status of the command under `run`; None for `diagnose`."""
     patches: tuple[Patch, ...] = ()
     """The requested recipes, with their state."""
+    ranks: RankTable | None = None
+    """Figures by rank; None for a run without ranks. Each figure of `summary` is then that of the rank with the most."""
     trial: Trial | None = None
     """What the recipes that the findings name change, if they were tried."""
 
@@ -83,15 +86,23 @@ class Report:
 def make_report(evidence: Evidence) -> Report:
     """Runs every check on the evidence. Raises nothing: a check that cannot read the evidence is listed as skipped."""
     seen = AnalysisContext(evidence)
-    found = run_checks(all_checks(), seen, unusable())
+    ranks = None
+    if evidence.ranks:
+        ranks = by_rank(seen, all_checks(), unusable(), _summary)
+        found, attention, missing, lost = ranks.found, ranks.attention, ranks.missing, ranks.lost
+    else:
+        found = run_checks([check for check in all_checks() if not check.compares_ranks], seen, unusable())
+        attention = attention_entries(seen)
+        missing = proof.lacking(
+            evidence, (entry.peak_bytes for entry in attention), without_control=seen.refused_eagerly is not None
+        )
+        lost = proof.lost(evidence)
     findings = found.findings
-    attention = attention_entries(seen)
     alone = seen.refused_eagerly
-    missing = proof.lacking(evidence, (entry.peak_bytes for entry in attention), without_control=alone is not None)
     verdict, reason = _verdict(evidence, findings, missing)
     unproven = _unproven(attention, findings) if evidence.asked.settings.require_fused else ""
     if evidence.asked.settings.require_cudagraphs:
-        unproven = unproven or _uncaptured(seen)
+        unproven = unproven or next(filter(None, map(_uncaptured, _each_rank(seen))), "")
     unproven = found.problem or unproven
     if verdict == "healthy" and unproven:
         verdict, reason = "inconclusive", unproven
@@ -102,19 +113,23 @@ def make_report(evidence: Evidence) -> Report:
         environment=_environment(evidence),
         convention=evidence.facts.convention,
         settings=_settings(evidence),
-        summary=_summary(seen),
+        summary=ranks.summary if ranks else _summary(seen),
+        ranks=ranks.table if ranks else None,
         findings=findings,
         skipped_checks=found.skipped,
         unknown_events=evidence.unknown,
         disagreements=disagreements(evidence),
-        notes=(*evidence.notes, *_float8(evidence, seen), *_without_cuda_graphs(evidence)),
+        notes=(
+            *(*evidence.notes, *(ranks.notes if ranks else ())),
+            *(*_float8(evidence, seen), *_without_cuda_graphs(evidence)),
+        ),
         attention=attention,
         compared_at=evidence.facts.compared_at,
         unproven=unproven,
-        lost=proof.lost(evidence),
-        missing=missing if missing and reason == _sentence(missing[0]) else proof.lost(evidence),
+        lost=lost,
+        missing=missing if missing and reason == _sentence(missing[0]) else lost,
         damaged=bool(evidence.damage),
-        cuda_graphs=cuda_graph_entries(seen),
+        cuda_graphs=tuple(entry for each in _each_rank(seen) for entry in cuda_graph_entries(each)),
         require_fused=evidence.asked.settings.require_fused,
         require_cudagraphs=evidence.asked.settings.require_cudagraphs,
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
@@ -133,6 +148,11 @@ def make_report(evidence: Evidence) -> Report:
         patches=evidence.patches,
         command_exit=next((child.exit_code for child in evidence.children if child.mode == "command"), None),
     )
+
+
+def _each_rank(seen: AnalysisContext) -> list[AnalysisContext]:
+    """One context for each group of ranks that did the same; for a run without ranks, its own."""
+    return [one for one in seen.of_groups if one] if seen.evidence.ranks else [seen]
 
 
 def exit_code(report: Report, fail_on: str) -> int:

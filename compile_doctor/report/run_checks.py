@@ -61,6 +61,11 @@ def run_checks(checks: Iterable[Check], seen: AnalysisContext, unusable: Iterabl
     return Found(_with_recipes(findings, seen), tuple(sorted(skipped)), _problem(ours, others))
 
 
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The order in which findings are listed."""
+    return tuple(sorted(findings, key=_order))
+
+
 def _with_recipes(findings: list[Finding], seen: AnalysisContext) -> tuple[Finding, ...]:
     called = [one.site for one in seen.attention]
     try:
@@ -98,6 +103,7 @@ def _order(finding: Finding) -> tuple[Any, ...]:
     return (
         not finding.is_outcome,
         SEVERITIES.index(finding.severity),
+        not finding.facts.compares_ranks,  # what one rank does alone stops all others
         OWNERS.index(finding.owner),
         finding.facts.category not in ("attention", "float8"),  # gigabytes matter more than seconds
         finding.facts.consequence,  # after its cause

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -144,7 +145,12 @@ def _child(
 
 
 def run_command(
-    command: Sequence[str], timeout: float | None, capture: Path, keep: bool, patches: str | None = None
+    command: Sequence[str],
+    timeout: float | None,
+    capture: Path,
+    keep: bool,
+    patches: str | None = None,
+    start: Start | None = None,
 ) -> Evidence:
     """Runs a command that calls torch.compile itself, and observes every Python process in it; returns the evidence.
 
@@ -159,11 +165,16 @@ def run_command(
     environment = dict(os.environ)
     environment["TORCH_TRACE"] = str(directory.path / "trace")
     environment["COMPILE_DOCTOR_CAPTURE"] = str(directory.path)
+    if timeout is not None:  # ranks write where they stand before it ends
+        environment["COMPILE_DOCTOR_DEADLINE"] = str(time.time() + timeout)
     if patches:
         environment["COMPILE_DOCTOR_PATCHES"] = patches
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [site, environment.get("PYTHONPATH", "")]))
     try:
-        child = watch("command", command, environment, timeout, None, leave=True)
+        if start is None:
+            child = watch("command", command, environment, timeout, None, leave=True)
+        else:
+            child = start("command", command, environment, timeout)
     except OSError as error:
         raise UsageError(f"{command[0]} cannot be started: {error.strerror}.") from error
     return directory.close((Child(**child),))

@@ -28,7 +28,8 @@ from compile_doctor.capture.schema.attention import (
 )
 from compile_doctor.capture.schema.bench import Begun, Outcome, Plan, Timed
 from compile_doctor.capture.schema.cuda_graphs import CudaGraphs
-from compile_doctor.capture.schema.files import CAPTURE, SEAL, Manifest, Member, RungListed, Seal
+from compile_doctor.capture.schema.files import CAPTURE, SEAL, Manifest, Member, RungListed, Seal, Shared, SharedRank
+from compile_doctor.capture.schema.ranks import MeshMade, Ranked
 from compile_doctor.capture.schema.run import (
     Bytecode,
     Called,
@@ -100,6 +101,7 @@ __all__ = [
     "Memory",
     "MemoryLeft",
     "MemoryPass",
+    "MeshMade",
     "Modules",
     "NeverCalled",
     "NodeSeen",
@@ -113,11 +115,14 @@ __all__ = [
     "Plan",
     "ProbeError",
     "Raised",
+    "Ranked",
     "Run",
     "RungListed",
     "SdpaChoice",
     "SdpaRan",
     "Seal",
+    "Shared",
+    "SharedRank",
     "Start",
     "Target",
     "TensorSeen",
@@ -168,6 +173,8 @@ EVENTS: dict[str, type] = {
     "disabled-compiled": DisabledCompiled,
     "compiled-function": CompiledFunction,
     "sdpa-choice": SdpaChoice,
+    "ranked": Ranked,
+    "mesh": MeshMade,
     "plan": Plan,
     "begun": Begun,
     "outcome": Outcome,

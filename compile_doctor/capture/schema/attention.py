@@ -182,3 +182,5 @@ class GraphSeen:
     inlined: Sequence[CompiledFunction]
     callers: Sequence[Frame] = ()
     written: Sequence[WrittenSeen] = ()
+    collectives: Sequence[Sequence[Frame]] = ()
+    """The stack of each call of a collective."""

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.evidence import Child
+from compile_doctor.model.ranks import Rank
 from compile_doctor.model.units import Bytes, Count, Meta, Positive, Word
 
 CAPTURE = "compile-doctor/capture/2"
@@ -49,3 +50,18 @@ class Seal:
 
     schema: Word
     members: Mapping[str, Member]
+
+
+@dataclass(frozen=True)
+class SharedRank:
+    """A rank in a digest. Those with the same `key` did the same, and only one of them has files."""
+
+    rank: Rank
+    key: Word
+
+
+@dataclass(frozen=True)
+class Shared:
+    """ranks.json of a digest."""
+
+    ranks: tuple[SharedRank, ...]

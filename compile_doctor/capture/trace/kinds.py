@@ -14,9 +14,6 @@ WANTED = frozenset(KINDS)
 
 IGNORED = frozenset(
     [
-        "aot_backward_graph",
-        "aot_forward_graph",
-        "aot_inference_graph",
         "aot_joint_graph",
         "bwd_compilation_metrics",
         "chromium_event",

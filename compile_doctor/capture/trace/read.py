@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,6 +13,7 @@ from compile_doctor.capture.attention import read_graph
 from compile_doctor.capture.reading import BadRecordError, decode
 from compile_doctor.capture.schema import GraphSeen
 from compile_doctor.capture.trace import records as trace_records
+from compile_doctor.capture.trace.graph_text import find_collectives, read_graph_text
 from compile_doctor.capture.trace.kinds import IGNORED, IGNORED_PATTERN, WANTED
 from compile_doctor.capture.trace.records import Ids
 from compile_doctor.capture.trace.stream import Record, records
@@ -107,6 +108,7 @@ class _Reader:
         self.pending: dict[Key, tuple[str, ...]] = {}
         self.broken: set[int] = set()
         self.stacks: dict[tuple[Frame, ...], tuple[Frame, ...]] = {}
+        self.texts: dict[str, str] = {}
 
     def take(self, record: Record) -> None:
         """Takes a record. Raises ValueError, of which BadRecordError is a subclass, if it cannot be read."""
@@ -114,14 +116,27 @@ class _Reader:
             raise BadRecordError("it is not a record of a torch trace")
         kind = trace_records.KINDS.get(record.kind)
         if kind is not None:
-            getattr(self, "_" + record.kind.removeprefix("artifact:"))(record, decode(record.json, kind))
+            self._taker(record.kind)(record, decode(record.json, kind))
         elif record.kind not in IGNORED and not IGNORED_PATTERN.search(record.kind):
             self.trace.unknown[record.kind] += 1
+
+    def _taker(self, kind: str) -> Callable[[Record, Any], None]:
+        """The method for a kind: the one with its name, or the one that several kinds share."""
+        if kind in trace_records.AOT_GRAPHS:
+            return self._aot_graph
+        if kind in trace_records.CACHES:
+            return self._cache
+        found: Callable[[Record, Any], None] = getattr(self, "_" + kind.removeprefix("artifact:"))
+        return found
 
     def finish(self) -> None:
         for (pid, frame, _, _), _reasons in self.pending.items():
             label = f"{pid}:{frame}"
             self.trace.beyond_limit[label] = self.trace.beyond_limit.get(label, 0) + 1
+
+    def _once(self, text: str | None) -> str:
+        """One object for equal texts: torch repeats its settings in each compilation."""
+        return self.texts.setdefault(text or "", text or "")
 
     def _key(self, record: Record, header: Ids) -> Key:
         return record.pid, header.frame_id, header.frame_compile_id, header.compiled_autograd_id
@@ -169,7 +184,20 @@ class _Reader:
 
     def _dynamo_output_graph(self, record: Record, header: Ids) -> None:
         # After a restart, Dynamo passes the graph to the backend again, so a frame has at most one.
-        self._change(self._key(record, header), graphs=1)
+        traced = read_graph_text(record.payload)
+        self._change(self._key(record, header), graphs=1, traced=traced)
+
+    def _aot_graph(self, record: Record, header: Ids) -> None:
+        index = self.current.get(self._key(record, header), -1)
+        if index >= 0:  # the forward pass, and later the backward pass
+            before = self.trace.compilations[index].collectives or ()
+            self._change(self._key(record, header), collectives=(*before, *find_collectives(record.payload)))
+
+    def _cache(self, record: Record, header: Ids) -> None:
+        index = self.current.get(self._key(record, header), -1)
+        if index >= 0:
+            answer = record.kind.removeprefix("artifact:")
+            self._change(self._key(record, header), cache=(*self.trace.compilations[index].cache, answer))
 
     def _compilation_metrics(self, record: Record, header: trace_records.Measured) -> None:
         metrics = header.compilation_metrics
@@ -180,6 +208,7 @@ class _Reader:
             seconds=metrics.entire_frame_compile_time_s,
             guarded=metrics.guard_count is not None,
             static=_is_static(metrics.dynamo_config),
+            settings=(self._once(metrics.dynamo_config), self._once(metrics.inductor_config)),
             restarts=tuple(text.split("\n", 1)[0] for text in metrics.restart_reasons or ()),
             fail_type=metrics.fail_type,
             fail_reason=metrics.fail_reason[:4000] if metrics.fail_reason else None,

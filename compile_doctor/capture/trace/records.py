@@ -57,6 +57,7 @@ class Metrics(msgspec.Struct):
     entire_frame_compile_time_s: Seconds | None = None
     guard_count: Count | None = None
     dynamo_config: str | None = None
+    inductor_config: str | None = None
     restart_reasons: list[str] | None = None
     fail_type: str | None = None
     fail_reason: str | None = None
@@ -90,6 +91,13 @@ class Version(msgspec.Struct):
     pytorch_version: str | None = None
 
 
+AOT_GRAPHS = ("aot_forward_graph", "aot_backward_graph", "aot_inference_graph")
+"""AOTAutograd's graphs, in which the collectives of DTensor are calls like any other."""
+CACHES = tuple(
+    f"artifact:{cache}_cache_{answer}" for cache in ("fx_graph", "aotautograd") for answer in ("hit", "miss", "bypass")
+)
+"""What torch's caches of compiled code answered."""
+
 KINDS: dict[str, Any] = {
     "str": Interned,
     "dynamo_start": Started,
@@ -102,5 +110,7 @@ KINDS: dict[str, Any] = {
     "artifact:compile_doctor_graph": Ids,
     "inductor_output_code": Ids,
     "symbolic_shape_specialization": Specialized,
+    **dict.fromkeys(AOT_GRAPHS, Ids),
+    **dict.fromkeys(CACHES, Ids),
 }
 """The type of a record's header, by kind."""

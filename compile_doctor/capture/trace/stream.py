@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 LONGEST_HEADER = 1 << 20
 """torch guarantees headers below 1 MB; a longer one is not a header."""
 LONGEST_PAYLOAD = 4 << 20

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
 from compile_doctor.capture import schema
+from compile_doctor.probe.observe import ranks
 from compile_doctor.probe.observe.events import EventLog
 from compile_doctor.recipes.imports import ImportWatcher
 
@@ -28,19 +29,32 @@ def observe(directory: str) -> None:
         lambda _, error: log.write(schema.Lost(text=f"logs are not observed: {type(error).__name__}: {error}"))
     )
     watcher.after(DYNAMO, lambda _: _begin(log))
+    ranks.watch_mesh(log, watcher)
     watcher.install()
+    if "RANK" in os.environ:
+        ranks.watch_deadline(log)
+        atexit.register(_end_of_rank, log, os.getpid())
     previous = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         if "torch" in sys.modules and not isinstance(error, (KeyboardInterrupt, SystemExit)):
             from compile_doctor.probe.observe.failures import describe
 
+            ranks.identify(log)
             log.write(schema.Raised(phase="compiled", **describe(error)))
             if DYNAMO not in sys.modules:  # nothing was compiled, and no other record comes
+                atexit.unregister(_end_of_rank)
                 log.end()
         previous(kind, error, traceback)
 
     sys.excepthook = hook
+
+
+def _end_of_rank(log: EventLog, begun: int) -> None:
+    """A rank that compiled nothing says so: without a record, it would look as if it had never run."""
+    if os.getpid() == begun and DYNAMO not in sys.modules and "torch.distributed" in sys.modules:
+        ranks.identify(log)
+        log.end()
 
 
 def _begin(log: EventLog) -> None:
@@ -56,6 +70,7 @@ def _begin(log: EventLog) -> None:
             path=[str(one) for one in sys.path],
         )
     )
+    ranks.identify(log)
     log.write(schema.Environment(describe_environment(None)))
     listen(log)
     observer = Observer(log, guard=False)
@@ -90,6 +105,7 @@ def _end(log: EventLog, observer: Observer, begun: int) -> None:
     from compile_doctor.probe.observe.logs import write_counts
     from compile_doctor.recipes import waiting
 
+    ranks.identify(log)
     log.write(schema.Environment(describe_environment(devices.in_use().type)))
     write_counts(log)
     observer.write_counts()

@@ -111,7 +111,8 @@ class Observer:
         found = graphs.attention_nodes(gm)
         inlined = self._inlined(output_graph, gm)
         by_hand = written_scores(gm)
-        if not found and not inlined and not by_hand:
+        collectives = graphs.collective_stacks(gm)
+        if not found and not inlined and not by_hand and not collectives:
             return None
         self._graphs += 1
         self.calls[self._graphs] = [one["stack"] for one in found if one["api"] == "sdpa"]
@@ -127,6 +128,7 @@ class Observer:
             # torch's own record of the stack omits frames, and a flex_attention compiled by itself has only this.
             callers=python_stack(sys._getframe(2))[0][-8:],
             written=by_hand,
+            collectives=collectives,
         )
         compat.trace_artifact(ARTIFACT, to_json(record))
         large = any(are_large(math.prod(one["scores"]), one["inputs"]) for one in by_hand)

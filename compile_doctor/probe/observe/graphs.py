@@ -80,6 +80,16 @@ def nodes(graph_module: GraphModule, seen: set[GraphModule] | None = None) -> It
         yield node
 
 
+def collective_stacks(graph_module: GraphModule) -> list[list[Frame]]:
+    """The stack of each call of a collective in the graph, in order. Their waits are no calls of their own."""
+    return [stack_of(node) for node in nodes(graph_module, set()) if _is_collective(node)]
+
+
+def _is_collective(node: Node) -> bool:
+    name = str(node.target) if node.op == "call_function" else ""
+    return "c10d_functional." in name and "wait_tensor" not in name
+
+
 def stacks(graph_module: GraphModule) -> Iterator[list[Frame]]:
     """The Python stack, outermost first, of every node that has one."""
     for node in graph_module.graph.nodes:

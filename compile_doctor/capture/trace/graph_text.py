@@ -1,0 +1,78 @@
+"""Reads the text of a graph in torch's trace, as far as the graphs of several ranks are compared by it.
+
+def forward(self, L_x_: "f32[2, s77][s77, 1]cpu"):
+    # File: model.py:16 in forward, code: x = x * 2
+    x: "f32[3][1]cpu" = l_x_ * 2;  l_x_ = None
+    tensor: "f32[3][1]cpu" = torch.ops._c10d_functional.all_reduce(x, 'sum', '0')
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from compile_doctor.model.compilations import Traced
+
+_COLLECTIVE = re.compile(
+    r"c10d_functional\.(?!wait_tensor)(\w+?)(?:\.default)?\((.*?)\)(?:;|\s*(?:#.*)?$)", re.MULTILINE
+)
+_NAMES = re.compile(r"^[A-Za-z_]\w*$")
+_INPUT = re.compile(r'(L_\w+): "([^"\n]+)"')
+_PARAMETER = re.compile(r"_(?:parameters|buffers)_")
+_ANNOTATION = re.compile(r':\s*"[^"\n]*"')
+_CLEARED = re.compile(r";  [\w ,=]+ = None$", re.MULTILINE)
+_NUMBER = re.compile(r"\b0x[0-9a-f]+|\bs?\d[\d.]*(?:e[+-]?\d+)?\b")
+GROUP = re.compile(r"'(\d+|[0-9a-f]{16,})'")
+"""The name of a process group: a number, or a digest."""
+MOST_INPUTS = 40
+MOST_KNOWN = 2000
+_known: dict[bytes, Traced] = {}
+
+
+def find_collectives(payload: bytes) -> tuple[str, ...]:
+    """The calls of collectives in a graph, in order, without the tensors that they are given."""
+    if b"c10d_functional" not in payload:
+        return ()
+    return tuple(_call(match) for match in _COLLECTIVE.finditer(payload.decode(errors="replace")))
+
+
+def _call(match: re.Match[str]) -> str:
+    """`all_reduce('sum', '0')`: the tensors' names depend on what else is in the graph."""
+    arguments = [part.strip() for part in re.sub(r"\[[^\]]*\]", "", match[2]).split(",")]
+    return f"{match[1]}({', '.join(part for part in arguments if part and not _NAMES.match(part))})"
+
+
+def canonical(calls: Iterable[str]) -> tuple[str, ...]:
+    """The calls with groups numbered by their first use: a group of some ranks has another name on other ranks."""
+    names: dict[str, str] = {}
+    return tuple(GROUP.sub(lambda match: names.setdefault(match[1], f"group {len(names)}"), call) for call in calls)
+
+
+def read_graph_text(payload: bytes) -> Traced:
+    """A graph from `dynamo_output_graph`. Equal texts are read once: the ranks of a run mostly have the same."""
+    key = hashlib.blake2b(payload, digest_size=16).digest()
+    found = _known.get(key)
+    if found is None:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        found = _known[key] = _read(payload)
+    return found
+
+
+def _read(payload: bytes) -> Traced:
+    text = payload.decode(errors="replace")
+    inputs = [f"{name}: {kind}" for name, kind in _INPUT.findall(text) if not _PARAMETER.search(name)]
+    digest = hashlib.sha256("\n".join(_operators(text)).encode()).hexdigest()[:16]
+    return Traced(digest, tuple(inputs[:MOST_INPUTS]), find_collectives(payload))
+
+
+def _operators(text: str) -> list[str]:
+    """What the lines compute, without sizes and numbers, which may depend on the rank, and without renamed inputs."""
+    found = []
+    for line in _CLEARED.sub("", _ANNOTATION.sub("", text)).splitlines():
+        line = line.strip()
+        computed = _NUMBER.sub("0", line.partition(" = ")[2])
+        if computed and not line.startswith("#") and not _NAMES.match(computed):
+            found.append(computed)
+    return found

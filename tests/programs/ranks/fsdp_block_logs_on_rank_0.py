@@ -1,0 +1,32 @@
+# summary verdict=unhealthy exit=1
+import torch
+import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+torch.manual_seed(0)
+class Block(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = torch.nn.Linear(8, 8)
+
+    def forward(self, x):  # expect CD201 0, 1
+        y = self.net(x)
+        if rank == 0:
+            print("seen")  # expect CD101 0; expect CD801 0
+        return y.relu()
+
+
+mesh = init_device_mesh("cpu", (2,))
+model = torch.nn.Sequential(Block(), Block())
+for block in model:
+    block.compile(backend="aot_eager")
+    fully_shard(block, mesh=mesh)
+fully_shard(model, mesh=mesh)
+for _ in range(2):
+    model(torch.ones(2, 8)).sum().backward()
+
+dist.barrier()
+dist.destroy_process_group()

@@ -1,0 +1,16 @@
+# summary verdict=healthy exit=0
+import torch
+import torch.distributed as dist
+
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+torch.manual_seed(0)
+@torch.compile(backend="aot_eager")
+def f(x):
+    return x + rank * 4 + 1
+
+
+f(torch.ones(3))
+
+dist.barrier()
+dist.destroy_process_group()

@@ -1,0 +1,279 @@
+"""Ranks in captures that are built by hand: who is who, which ranks do the same, where they part, how they ended."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from helpers import artifact, graph_break, ids, interned, metrics, record, start
+
+from compile_doctor.analysis.ranks.collectives import mismatches
+from compile_doctor.analysis.ranks.divergence import parting, uneven
+from compile_doctor.analysis.ranks.ends import culprit, endings
+from compile_doctor.capture.load import load_capture
+from compile_doctor.capture.standing import read_standing
+from compile_doctor.capture.trace.graph_text import find_collectives, read_graph_text
+from compile_doctor.model.ranks import Step, named, ranges
+from compile_doctor.report.make import make_report
+
+MODEL = "/work/model.py"
+GRAPH = """class GraphModule(torch.nn.Module):
+    def forward(self, L_x_: "f32[{size}][1]cpu"):
+        l_x_ = L_x_
+
+        # File: /work/model.py:16 in g, code: x = x * 2
+        x: "f32[{size}][1]cpu" = l_x_ * {factor};  l_x_ = None
+{calls}        return (x,)
+"""
+CALL = '        tensor: "f32[3][1]cpu" = torch.ops._c10d_functional.{}(x, {});  x = None\n'
+
+
+def text(size=3, factor=2, *calls):
+    return GRAPH.format(size=size, factor=factor, calls="".join(CALL.format(*call) for call in calls))
+
+
+def trace(pid, rank, *parts, payload=None):
+    graph = record(
+        {"dynamo_output_graph": {"sizes": {}}, "rank": rank, **ids(0), "has_payload": "0"}, payload or text(), pid
+    )
+    return b"".join([interned(MODEL, 1, pid=pid), start(pid=pid), *parts, graph, metrics(pid=pid)])
+
+
+def folder(tmp_path, traces):
+    tmp_path.mkdir(exist_ok=True)
+    for rank, content in traces.items():
+        (tmp_path / f"dedicated_log_torch_trace_rank_{rank}_x{rank}.log").write_bytes(content)
+    return tmp_path
+
+
+def capture(tmp_path, ranks, extra=()):
+    """An unsealed capture: {rank: (trace, further events)}."""
+    (tmp_path / "trace").mkdir(parents=True)
+    asked = {"target": "torchrun train.py", "command": ["torchrun"]}
+    child = {"mode": "command", "exit_code": 1, "ended": "exited"}
+    manifest = {"schema": "compile-doctor/capture/2", "asked": asked, "children": [child]}
+    (tmp_path / "capture.json").write_text(json.dumps(manifest))
+    for rank, (content, events) in ranks.items():
+        pid = 100 + rank
+        (tmp_path / "trace" / f"{pid}.log").write_bytes(content)
+        who = {
+            "rank": rank,
+            "world_size": len(ranks),
+            "local_rank": rank,
+            "local_size": len(ranks),
+            "host": "node0",
+            "launch": "a",
+        }
+        lines = [{"event": "ranked", "who": who}, *events]
+        (tmp_path / f"process-{pid}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for pid, events in extra:
+        (tmp_path / f"process-{pid}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in events))
+    return tmp_path
+
+
+def step(function="f", label="0/0", **values):
+    given = {
+        "file": MODEL, "line": 5, "function": function, "label": label, "stack": (), "reasons": (), "breaks": (), "finished": True,
+        "graph": "a", "sizes": (), "collectives": (), "lines": (), "cache": (), "settings": ("", ""),
+    }  # fmt: skip
+    return Step(**{**given, **values})
+
+
+# ---------------------------------------------------------------- who is who
+
+
+def test_ranks_in_words():
+    assert ranges([7, 0, 1, 2, 3]) == "0-3, 7"
+    assert ranges([0, 1]) == "0, 1"
+    assert named([1], 2) == "rank 1"
+    assert named([0, 1], 2) == "all 2 ranks"
+    assert named([4, 5, 6], 8) == "ranks 4-6"
+    assert named(range(0, 1024, 2), 1024) == "512 of 1,024 ranks (0, 2, 4, …)"
+
+
+def test_ranks_are_read_from_the_names_of_traces(tmp_path):
+    evidence = load_capture(folder(tmp_path, {0: trace(10, 0), 1: trace(11, 1)}))
+    assert [one.number for one in evidence.ranks.all] == [0, 1]
+    assert [one.group for one in evidence.ranks.all] == [0, 0]
+    assert len(evidence.compilations) == 1, "ranks that did the same share one's evidence"
+
+
+def test_a_rank_is_read_from_the_records_if_the_name_has_none(tmp_path):
+    for rank in (0, 1):
+        (tmp_path / f"dedicated_log_torch_trace_{rank}.log").write_bytes(trace(10 + rank, rank))
+    assert [one.number for one in load_capture(tmp_path).ranks.all] == [0, 1]
+
+
+def test_a_single_rank_is_a_plain_run(tmp_path):
+    evidence = load_capture(folder(tmp_path, {0: trace(10, 0)}))
+    assert not evidence.ranks
+    assert make_report(evidence).ranks is None
+
+
+def test_one_of_several_ranks_is_not_all(tmp_path):
+    made = capture(tmp_path / "c", {0: (trace(100, 0), []), 1: (trace(101, 1), [])})
+    (made / "process-101.jsonl").unlink()
+    (made / "trace" / "101.log").unlink()
+    report = make_report(load_capture(made))
+    assert report.ranks.seen == (0,)
+    assert report.ranks.world_size == 2
+    assert any("local rank 1 of node0 left no evidence" in text for text in report.missing)
+
+
+def test_what_only_differs_by_process_is_the_same(tmp_path):
+    one = trace(10, 0, artifact("recompile_reasons", "[\"0/0: ___check_obj_id(L['x'], 140234567890123)\"]", 0, 1, 10))
+    two = trace(11, 1, artifact("recompile_reasons", "[\"0/0: ___check_obj_id(L['x'], 140234567899999)\"]", 0, 1, 11))
+    assert len(load_capture(folder(tmp_path, {0: one, 1: two})).ranks.groups) == 1
+
+
+# ---------------------------------------------------------------- graphs and collectives
+
+
+def test_a_graph_is_the_same_with_other_sizes_and_numbers():
+    assert read_graph_text(text(3, 2).encode()).digest == read_graph_text(text(99, 7).encode()).digest
+    assert read_graph_text(text(3).encode()).digest != read_graph_text(text().replace("*", "+").encode()).digest
+    assert read_graph_text(text(3).encode()).sizes == ("L_x_: f32[3][1]cpu",)
+
+
+def test_collectives_are_read_without_the_names_of_tensors():
+    payload = text(
+        3, 2, ("all_reduce", "'sum', '0'"), ("all_gather_into_tensor.default", "2, '0'"), ("wait_tensor", "x")
+    ).encode()
+    assert find_collectives(payload) == ("all_reduce('sum', '0')", "all_gather_into_tensor(2, '0')")
+
+
+def test_groups_of_some_ranks_have_other_names_elsewhere():
+    one = [step(collectives=("all_reduce('sum', '3')", "all_reduce('sum', '1')"))]
+    two = [step(collectives=("all_reduce('sum', '4')", "all_reduce('sum', '2')"))]
+    assert not list(mismatches(one, two))
+    other = [step(collectives=("all_reduce('sum', '4')", "all_reduce('sum', '4')"))]
+    assert [found.at for found in mismatches(one, other)] == [1]
+
+
+def test_a_missing_call_of_all_ranks_can_hang():
+    (found,) = mismatches([step(collectives=("all_reduce('sum', '0')",))], [step()])
+    assert (found.usual, found.other, found.all_ranks) == (("all_reduce('sum', '0')",), (), True)
+
+
+def test_collectives_that_a_break_moved_to_the_next_graph_are_the_same():
+    whole = [step(collectives=("a('0')", "b('0')"))]
+    broken = [
+        step(collectives=("a('0')",), breaks=((MODEL, 7, "print"),)),
+        step("torch_dynamo_resume_in_f_at_7", "1/0", collectives=("b('0')",)),
+    ]
+    assert not list(mismatches(whole, broken))
+
+
+def test_a_function_that_was_given_up_is_not_compared():
+    assert not list(mismatches([step(collectives=("a('0')",))], [step(graph="", breaks=((MODEL, 7, "print"),))]))
+
+
+# ---------------------------------------------------------------- where they part
+
+
+@pytest.mark.parametrize(
+    ("other", "kind", "extra"),
+    [
+        ([step(breaks=((MODEL, 7, "print"),)), step("torch_dynamo_resume_in_f_at_7", "1/0")], "break", "other"),
+        ([step(graph="b")], "graph", ""),
+        ([step(), step("g", "1/0")], "frame", "other"),
+        ([], "frame", "usual"),
+        ([step(graph="")], "graph", "usual"),
+        ([step(finished=False)], "error", "usual"),
+    ],
+)
+def test_parting(other, kind, extra):
+    found = parting([step()], other)
+    assert (found.kind, found.extra) == (kind, extra)
+
+
+def test_another_order():
+    found = parting([step("f"), step("g", "1/0")], [step("g"), step("f", "1/0")])
+    assert (found.kind, found.function, found.at) == ("order", "g", 0)
+
+
+def test_recompilations_are_counted_apart():
+    again = step(label="0/1", reasons=("0/0: tensor 'x' size mismatch at index 0. expected 3, actual 4",))
+    assert parting([step()], [step(), again]) is None
+    (found,) = uneven([step()], [step(), again, again])
+    assert (found.usual, found.other) == (0, 2)
+    assert not list(uneven([step(), again], [step(), again]))
+
+
+def test_a_break_on_one_rank_is_tagged_and_named(tmp_path):
+    report = make_report(
+        load_capture(folder(tmp_path, {0: trace(10, 0), 1: trace(11, 1, graph_break(pid=11)), 2: trace(12, 2)}))
+    )
+    broken, parted = (next(one for one in report.findings if one.code == code) for code in ("CD101", "CD801"))
+    assert broken.ranks == parted.ranks == (1,)
+    assert broken.message.startswith("On rank 1 only: ")
+    assert parted.message.startswith("Rank 1 breaks the graph here, and ranks 0, 2 do not.")
+
+
+# ---------------------------------------------------------------- how they ended
+
+FAILED = """
+============================================================
+train.py FAILED
+------------------------------------------------------------
+Failures:
+[1]:
+  time      : 2026-11-27_19:56:22
+  host      : localhost
+  rank      : 0 (local_rank: 0)
+  exitcode  : {zero}
+  error_file: <N/A>
+------------------------------------------------------------
+Root Cause (first observed failure):
+[0]:
+  time      : 2026-11-27_19:56:22
+  host      : localhost
+  rank      : 1 (local_rank: 1)
+  exitcode  : {one}
+  error_file: <N/A>
+"""
+STOPPED = "-15 (pid: 100)  (SIGTERM)"
+
+
+def raised(kind, message):
+    link = {"type": kind, "message": message, "stack": [[MODEL, 9, "step", "raise"]]}
+    return {"event": "failure", "chain": [link], "text": f"{kind}: {message}", "phase": "compiled", "attention": None}
+
+
+def launcher(zero, one):
+    found = raised(
+        "torch.distributed.elastic.multiprocessing.errors.ChildFailedError", FAILED.format(zero=zero, one=one)
+    )
+    return [(90, [found, {"event": "end", "events": 1}])]
+
+
+def test_the_rank_that_failed_by_itself_is_named(tmp_path):
+    lost = raised("RuntimeError", "Connection closed by peer [127.0.0.1]:1234")
+    own = raised("ValueError", "bad data")
+    ranks = {0: (trace(100, 0), [lost]), 1: (trace(101, 1), [own])}
+    evidence = load_capture(capture(tmp_path / "c", ranks, launcher("1 (pid: 100)", "1 (pid: 101)")))
+    assert culprit(endings(evidence)).rank.number == 1
+    (found,) = [one for one in make_report(evidence).findings if one.code == "CD806"]
+    assert "Rank 1 failed: ValueError: bad data (model.py:9)" in found.title
+    assert "Rank 0 then lost the connection" in found.message
+
+
+@pytest.mark.parametrize("signal", ["SIGKILL", "SIGSEGV"])
+def test_a_rank_that_a_signal_ended_is_known_from_the_launcher(tmp_path, signal):
+    number = {"SIGKILL": 9, "SIGSEGV": 11}[signal]
+    ranks = {0: (trace(100, 0), []), 1: (trace(101, 1), [])}
+    evidence = load_capture(capture(tmp_path / "c", ranks, launcher(STOPPED, f"-{number} (pid: 101)  ({signal})")))
+    (found,) = [one for one in make_report(evidence).findings if one.code == "CD806"]
+    assert f"Rank 1 failed: it was ended by {signal}" in found.title
+    assert "Rank 0 was stopped after that" in found.message
+
+
+def test_the_stack_of_the_main_thread_is_read():
+    text = (
+        "main 0x7f02\nTimeout (0:00:12)!\nThread 0x00007f01 (most recent call first):\n"
+        '  File "/a/threading.py", line 1 in wait\n\nThread 0x00007f02 (most recent call first):\n'
+        '  File "/a/torch/distributed/c10d.py", line 5 in barrier\n  File "/work/train.py", line 14 in step\n'
+        '  File "/x/compile_doctor/recipes/imports.py", line 3 in exec_module\n'
+    )
+    assert [(one.line, one.function) for one in read_standing(text)] == [(14, "step"), (5, "barrier")]
+    assert read_standing("main 0x7f02\n") == ()
