@@ -93,7 +93,7 @@ def _verdict(wanted: Wanted, report: Report) -> tuple[str, str]:
     nothing = [finding for finding in outcomes if finding.facts.category == "frames"]
     if not wanted.compiled and report.verdict == "inconclusive" and outcomes and outcomes == nothing:
         bad = any(one.severity == "error" and not one.is_outcome for one in report.findings)
-        return ("unhealthy", "") if bad else ("uncompiled", "It ran; nothing was compiled, as asked.")
+        return ("unhealthy", "") if bad else ("uncompiled", "nothing was compiled, as asked")
     return report.verdict, report.reason
 
 

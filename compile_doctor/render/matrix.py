@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from dataclasses import replace
 
 from compile_doctor.matrix.result import VERDICTS, Cell, Matrix
-from compile_doctor.model.findings import Location
 from compile_doctor.model.sizes import human
 from compile_doctor.render.bench_text import seconds
-from compile_doctor.render.entries import at, label, one_line
+from compile_doctor.render.entries import one_line
 
-DEEP = 3
-"""A path with more names than this is shortened."""
 _WORDS = {"not-run": "not run"}
 
 
@@ -38,19 +34,13 @@ def figures(cell: Cell) -> tuple[str, str]:
 
 
 def cause(cell: Cell) -> str:
-    """`CD301 flex-dense-fallback  model.py:41 in Block.forward`; without a finding, the reason for the verdict."""
+    """`CD301 model.py:41 flex-dense-fallback (+1)`: short, for a table; without a finding, the reason for the verdict."""
     found = cell.cause
     if found is None or cell.verdict in ("not-run", "uncompiled"):
         return one_line(cell.reason)
     more = len(cell.report.findings) - 1 if cell.report else 0
-    place = _place(found.location) or one_line(found.title)
-    return f"{label(found)}  {place}" + (f"  (+{more})" if more else "")
-
-
-def _place(location: Location | None) -> str:
-    """As in a report, but a file in deep folders by its last two names: a table has no room."""
-    parts = location.file.split("/") if location else []
-    return at(replace(location, file="/".join(["…", *parts[-2:]])) if location and len(parts) > DEEP else location)
+    where = f"{found.location.file.rpartition('/')[2]}:{found.location.line} " if found.location else ""
+    return f"{found.code} {where}{found.name}" + (f" (+{more})" if more else "")
 
 
 def counts(matrix: Matrix) -> str:

@@ -58,7 +58,7 @@ def render(matrix: Matrix, verbosity: int = 0, colour: bool = False) -> str:
     for note in notes(matrix):
         for part in textwrap.wrap(note, console.width - 2):
             console.print(f"  {part}", style="dim", soft_wrap=True)
-    shown = next((cell for cell in matrix.cells if cell.capture and cell.cause), None)
+    shown = next((cell for cell in matrix.cells if cell.capture and cell.verdict == "unhealthy"), None)
     if shown is not None:
         console.print(f"One cell in full: compile-doctor report {shown_folder(shown)}", style="dim", soft_wrap=True)
     return printed(console)
