@@ -96,4 +96,5 @@ def _file_mentions_attention(file: str) -> bool:
 
 def _known(file: str) -> bool:
     name = file.replace("\\", "/")
-    return "/torch/" in name or "/compile_doctor/" in name or (installed(name) and "-packages/" not in name)
+    own = "/compile_doctor/" in name and "/compile_doctor/examples/" not in name
+    return "/torch/" in name or own or (installed(name) and "-packages/" not in name)
