@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
 import re
 import sys
 import types
@@ -75,16 +77,22 @@ def diagnosis(reason: str, text: str) -> tuple[Cause, int]:
 
 
 def applied(text: str, line: int, fix: str) -> str:
-    """The program with the code of a fix, up to its first comment, instead of a line."""
+    """The program with the code of a fix, up to its first comment, instead of the statements that it names."""
+    changes: dict[int, list[str]] = {}
+    for one in itertools.takewhile(lambda one: not one.startswith("#"), fix.splitlines()):
+        if not one.startswith(" "):
+            number = re.search(r"    # line (\d+)", one)
+            at = int(number[1]) if number else line
+        changes.setdefault(at, []).append(one)
     lines = text.splitlines()
-    indent = re.match(r" *", lines[line - 1])
-    code: list[str] = []
-    for one in fix.splitlines():
-        if one.startswith("#"):
-            break
-        code.append(one)
-    assert indent is not None
-    lines[line - 1 : line] = [indent[0] + one for one in code]
+    statements = {node.lineno: node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt)}
+    for at, code in sorted(changes.items(), reverse=True):
+        statement = max((one for number, one in statements.items() if number <= at), key=lambda one: one.lineno)
+        last = statement.end_lineno or at
+        if code[-1].partition("    #")[0].endswith(":"):
+            last = statement.body[0].lineno - 1  # type: ignore[attr-defined]
+        indent = " " * statement.col_offset
+        lines[statement.lineno - 1 : last] = [indent + one for one in code]
     return "\n".join(lines) + "\n"
 
 

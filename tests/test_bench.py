@@ -55,6 +55,26 @@ def test_a_wrong_one_is_not_ranked_and_stands_below():
     assert [(one.implementation, one.ratio) for one in found] == [("honest", 1.0), ("cheat", None)]
 
 
+def test_a_ratio_that_the_spread_denies_is_withheld():
+    """Only between those that may be the best: a clearly slower one keeps its ratio."""
+    wide = {"p25": 0.8, "p75": 1.6}
+    found = ranked(
+        [row("a", 512, "first", 1.0, **wide), row("a", 512, "second", 1.1, **wide), row("a", 512, "slow", 9.0)]
+    )
+    assert [(one.implementation, one.ratio) for one in found] == [("first", None), ("second", None), ("slow", 9.0)]
+    shown = render_bench(Bench("suite", {}, {}, found))
+    assert shown.count("  noisy  ") == 2 and "9.00×" in shown
+    assert "noisy: too noisy to rank" in shown
+    assert [one["ratio"] for one in as_dict(replace(attention_bench(), rows=found))["rows"]] == [None, None, 9.0]
+
+
+def test_two_that_are_equally_fast_have_a_ratio():
+    narrow = [row("a", 512, "first", 1.0, p25=0.99, p75=1.01), row("a", 512, "second", 1.005, p25=0.99, p75=1.02)]
+    assert [one.ratio for one in ranked(narrow)] == [1.0, 1.005]
+    apart = [row("a", 512, "first", 1.0, p25=0.8, p75=1.2), row("a", 512, "second", 2.0, p25=1.6, p75=2.4)]
+    assert [one.ratio for one in ranked(apart)] == [1.0, 2.0], "noisy, and still in order"
+
+
 def test_nothing_measured_is_no_success():
     bench = attention_bench()
     assert bench.exit_code == 0

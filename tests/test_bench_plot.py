@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 from bench_helper import attention_bench
 
 from compile_doctor.bench.result import Bench
 from compile_doctor.errors import UsageError
+from compile_doctor.render.bench_text import seconds
 from compile_doctor.render.plot import check_plot, plot_bench
 
 
@@ -48,6 +50,20 @@ class TestWithMatplotlib:
         comments = (tmp_path / "a.svg").read_text(encoding="utf-8")
         for text in ("causal", "sliding-window", "decode", "flex-compiled", "sdpa-math", "2.13.0+cpu", "AMD EPYC"):
             assert text in comments
+
+    @pytest.mark.parametrize("tokens", [2048, None])
+    def test_one_size_gets_bars_with_their_times(self, tmp_path, tokens):
+        whole = attention_bench(("causal",))
+        rows = tuple(replace(one, tokens=tokens) for one in whole.rows if one.tokens == 2048)
+        paths = [tmp_path / "a.svg", tmp_path / "b.svg"]
+        for path in paths:
+            plot_bench(replace(whole, rows=rows), path)
+        text = paths[0].read_text(encoding="utf-8")
+        assert paths[0].read_bytes() == paths[1].read_bytes()
+        for one in rows:
+            assert (one.median is None) or seconds(one.median) in text
+        assert ("2,048 tokens" in text) == (tokens is not None)
+        assert "FillBetweenPolyCollection" not in text and "PolyCollection" not in text, "no band: there is no line"
 
     def test_a_png_is_one(self, tmp_path):
         plot_bench(attention_bench(), tmp_path / "a.png")

@@ -56,9 +56,9 @@ def test_the_words_are_the_user_s() -> None:
     (cond,) = readings(
         "def f(x):\n    if not x.any() and x.max() < 3:\n        return x\n    return -x\n", 2, ["truth"]
     )[:1]
-    assert cond.words["test"] == "(~x.any()) & (x.max() < 3)"
+    assert cond.words["converted"].startswith("return torch.where((~x.any()) & (x.max() < 3), x, -x)")
     (told,) = readings("def f(x):\n    if x.any():\n        return x, 1\n    return None\n", 2, ["truth"])
-    assert told.use == "branch" and "then" not in told.words
+    assert told.use == "branch" and "converted" not in told.words
 
 
 def test_a_constant_buffer_is_found_and_a_counter_is_not() -> None:

@@ -6,10 +6,12 @@ from types import SimpleNamespace
 import pytest
 
 from compile_doctor.gate import check_targets
-from compile_doctor.gate.check_targets import Children, run_targets
+from compile_doctor.gate.check_targets import run_targets
 from compile_doctor.gate.config import GateTarget
 from compile_doctor.gate.outcome import Outcome
 from compile_doctor.model.evidence import Facts
+from compile_doctor.run import side_by_side
+from compile_doctor.run.side_by_side import Children
 
 WAIT = 30.0
 """Seconds after which something that should happen has not."""
@@ -31,7 +33,7 @@ def test_no_more_children_than_asked_for_and_as_many():
 
 
 def test_where_memory_is_short_one_runs_alone(monkeypatch):
-    monkeypatch.setattr(check_targets, "_free", lambda: check_targets.ROOM - 1)
+    monkeypatch.setattr(side_by_side, "_free", lambda: side_by_side.ROOM - 1)
     children, seen = Children(4), []
     start = children.limited(lambda *_: seen.append(children._running))
     threads = [threading.Thread(target=start, args=("diagnose", [], {}, None)) for _ in range(4)]

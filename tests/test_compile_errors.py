@@ -219,6 +219,28 @@ ARGPARSE = Frame("/usr/lib/python3.11/argparse.py", 2617, "exit")
             (Frame(MODEL, 3, "f", "get_ipython().system('ls')"),),
             "begin with %",
         ),
+        (
+            "import",
+            "AttributeError",
+            "module 'torch._C' has no attribute '_cuda_setDevice'",
+            (),
+            "out of build_model()",
+        ),
+        (
+            "import",
+            "ValueError",
+            "Error initializing torch.distributed using env:// rendezvous: environment variable RANK expected, but not set",
+            (),
+            "compile-doctor run -- torchrun",
+        ),
+        ("import", "ImportError", "attempted relative import with no known parent package", (), "PACKAGE.model:MODEL"),
+        (
+            "build",
+            "torch._dynamo.exc.InvalidBackend",
+            "Invalid backend: 'indcutor', see `torch._dynamo.list_backends()` for available backends.",
+            (),
+            "Did you mean backend='inductor'?",
+        ),
     ],
 )
 def test_a_target_that_cannot_run_gets_the_advice_that_fits(phase, kind, message, stack, words):
@@ -279,3 +301,23 @@ def test_a_damaged_cache_is_not_the_users_line(name, code):
     found = next(one for one in make_report(seen).findings if one.code == code)
     assert (found.location, found.cause) == (None, DAMAGED)
     assert found.fix.endswith("rm -r /tmp/torchinductor_me")
+
+
+def test_a_break_that_raises_gets_the_fix_of_its_line():
+    source = "def forward(h):\n    if h.mean() > 0:\n        h = h.relu()\n    return h\n"
+    reason = "Data-dependent branching\n  Explanation: Detected data-dependent branching.\n\n  For more details about this graph break, please visit: https://meta-pytorch.github.io/compile-graph-break-site/gb/gb0170.html"
+    failure = failed(("torch._dynamo.exc.Unsupported", reason), stack=(Frame(MODEL, 2, "forward", "if h.mean() > 0:"),))
+    cause = root_cause(failure)
+    found = described(failure, cause, {MODEL: source}, None)
+    assert found.fix.startswith("h = torch.where(h.mean() > 0, h.relu(), h)\n")
+
+
+def test_an_operator_without_a_fake_is_told_to_add_one():
+    message = "Dynamo failed to run FX node with fake tensors: call_function shop.gelu2.default(*(FakeTensor(...),), **{}): got RuntimeError('There was no fake impl registered for <CustomOpDef(shop::gelu2)>.')"
+    failure = failed(
+        ("torch._dynamo.exc.TorchRuntimeError", message),
+        ("RuntimeError", "There was no fake impl registered for <CustomOpDef(shop::gelu2)>."),
+        stack=(Frame(MODEL, 2, "forward", "return gelu2(x)"),),
+    )
+    found = described(failure, root_cause(failure), {MODEL: ""}, None)
+    assert '@torch.library.register_fake("shop::gelu2")' in found.fix

@@ -460,8 +460,8 @@ def test_hooks_are_those_of_the_target_itself():
         incremental=incremental,
     )
     full.__module__ = incremental.__module__ = "model"
-    found = find_program(module, None, None).decoding
+    found = find_program(module, None).decoding
     assert found.full is full
     assert torch.equal(found.inputs()[0], torch.ones(2, 4))
     module.full = torch.full
-    assert find_program(module, None, None).decoding is None
+    assert find_program(module, None).decoding is None

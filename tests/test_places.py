@@ -138,6 +138,7 @@ GENERATED = [
     ("/tmp/tmp8jdul9tz/torch_geometric.nn.conv.gcn_propagate.py", True),
     ("/tmp/torch_geometric.nn.conv_GCNConv_propagate_a1b2c3d4.py", True),
     ("/var/folders/ab/cdef/T/tmpab12cd34/layer.py", True),
+    ("/tmp/kernels_9m9wsbko/gen_ops.py", True),
     ("/tmp/ipykernel_4711/1234567.py", False),
     ("/tmp/tmpzzzzzzzz/model.py", False),
     ("/work/project/tmp8jdul9tz/layer.py", False),

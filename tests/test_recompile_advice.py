@@ -59,6 +59,12 @@ def test_what_is_written_outside_a_constructor(name, line, function):
     assert (found.file, found.line, found.function) == (MODEL, line, function)
 
 
+def test_a_global_that_a_function_writes():
+    source = "STEP = 0\ndef f(x):\n    global STEP\n    STEP += 1\n    return x * STEP\n"
+    assert [(one.name, one.line, one.function) for one in writes({MODEL: source}, "global STEP")] == [("STEP", 4, "f")]
+    assert not list(writes({MODEL: source.replace("    global STEP\n", "")}, "global STEP"))
+
+
 def test_what_only_the_constructor_writes_or_nobody_does():
     assert not list(writes({MODEL: "class A:\n    def __init__(self):\n        self.width = 3\n"}, "width"))
     assert not list(writes(FILES, "scale"))

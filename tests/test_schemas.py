@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from bench_helper import attention_bench
 from conftest import ROOT
-from helpers import a_break, about, evidence
+from helpers import MODEL, SOURCE, a_break, about, evidence
 
 from compile_doctor import schemas
 from compile_doctor.analysis.attention.entries import AttentionEntry
@@ -28,10 +28,12 @@ from compile_doctor.bench.run import OF_MODELS
 from compile_doctor.capture import load_capture
 from compile_doctor.cli import main
 from compile_doctor.gate import outcome as gate
+from compile_doctor.matrix import result as matrix_result
+from compile_doctor.mend import result as fix_result
 from compile_doctor.model.evidence import Patch
 from compile_doctor.model.findings import Location
 from compile_doctor.parity import result as parity_result
-from compile_doctor.render import bench_json, json_format, parity_json
+from compile_doctor.render import bench_json, fix_json, json_format, matrix_json, parity_json
 from compile_doctor.render.document import Record, as_dict, as_text
 from compile_doctor.report.by_rank import RankRow, RankTable
 from compile_doctor.report.make import Report, make_report
@@ -41,7 +43,7 @@ from tools import schemas as writer
 NAMES = tuple(schemas.IDENTIFIERS)
 RECORDINGS = sorted((ROOT / "tests" / "evidence" / "2.13.0").glob("*.zip"))
 VALIDATORS = {name: jsonschema.Draft202012Validator(writer.schema(name)) for name in NAMES}
-MAPS = ("environment", "timings", "unknown_events", "reasons")
+MAPS = ("environment", "timings", "unknown_events", "reasons", "values")
 """Objects with the keys that a run has, and not always the same."""
 
 
@@ -84,6 +86,7 @@ def whole_report() -> Report:
         report,
         ranks=RankTable(2, (0, 1), ("node0",), (row,), True),
         reason="It failed.",
+        sources={MODEL: SOURCE},
         convention="build_model()",
         environment={"torch": "2.13.0", "threads": 2, "cuda": "13.0", "CXX": "g++"},
         findings=(finding,),
@@ -137,12 +140,51 @@ def whole_bench(**inputs: Any) -> bench_result.Bench:
     return replace(found, rows=(*rows, *found.rows), inputs=wanted, patches=patches, notes=("a note",))
 
 
+def whole_matrix() -> matrix_result.Matrix:
+    report = replace(whole_report(), peak_bytes=4096, warm_call=0.25)
+    more = {"capture": "/cells/1/capture", "output": "/cells/1/output.txt", "node": "n1 (abc)", "resumed": True}
+    cells = tuple(
+        matrix_result.Cell("2.13.0", {"window": "256"}, "python -m x", verdict, "why", report, **more)
+        for verdict in matrix_result.VERDICTS
+    )
+    return matrix_result.Matrix("m.py", ("window",), cells, "/cells", ("a note",))
+
+
+def whole_fix() -> fix_result.Mended:
+    found = whole_report().findings[0]
+    steps = tuple(fix_result.Step(found, "messages-outside", "what", state, "why") for state in fix_result.STATES)
+    left = (fix_result.Left(replace(found, location=Location("/work/m.py", 2, "f", "c")), "why"),)
+    figures = fix_result.Figures(3, 2, 1, 1, 0.5)
+    return fix_result.Mended(
+        "m.py",
+        "/work",
+        whole_report().environment,
+        ("unhealthy", "healthy"),
+        figures,
+        figures,
+        steps,
+        left,
+        {"/work/m.py": ("a\nb\n", "a\nc\n")},
+        {"dynamic": True},
+        (21, 9),
+        True,
+        (0.2, 0.1),
+        "why",
+        ("it differs",),
+        ("a note",),
+        "it was interrupted",
+        ("/work/m.py",),
+    )
+
+
 MODEL_INPUTS = {"convention": "build_model()", "tokens": [512], **dict.fromkeys(OF_MODELS, None), "as_is": True}
 TEXTS = {
     "report": json_format.render(whole_report()),
     "check": json_format.render_gate(whole_gate(), 1),
     "parity": parity_json.render(whole_parity()),
     "bench": bench_json.render(whole_bench()),
+    "matrix": matrix_json.render(whole_matrix()),
+    "fix": fix_json.render(whole_fix()),
 }
 every_document = pytest.mark.parametrize("name", NAMES)
 
@@ -195,6 +237,8 @@ def test_a_document_in_which_everything_is_said_is_valid(name):
         missing -= {
             (title, key) for key in one.__struct_fields__ if getattr(one, key) not in (None, msgspec.UNSET, (), {}, "")
         }
+    if name == "parity":  # it has no sources
+        missing = {one for one in missing if one[0] != "Span" and one[1] != "span"}
     assert {one for one in missing if not (one[0] == "Inputs" and one[1] in (*OF_MODELS, "convention"))} == set()
 
 
@@ -209,6 +253,8 @@ def test_other_documents_are_valid():
     assert valid("check", json_format.render_gate(whole_gate()))
     assert valid("check", json_format.render_gate(gate.Gate((), "2.13.0", "unknown")))
     assert valid("parity", parity_json.render(parity_result.Parity("m.py", {}, ())))
+    empty = matrix_result.Cell("2.8.0", {}, "python -m x", "not-run", "torch 2.8.0 cannot be installed.")
+    assert valid("matrix", matrix_json.render(matrix_result.Matrix("m.py", (), (empty,), "/cells")))
     assert valid("bench", bench_json.render(whole_bench(**MODEL_INPUTS, grad=True)))
     assert valid("bench", bench_json.render(replace(whole_bench(), rows=(bench_result.Row("a", None, "x", "died"),))))
 
@@ -262,6 +308,14 @@ def test_a_wrong_value_at_any_key_is_refused(name):
     assert taken == []
 
 
+WORDS = {
+    "report": ("verdict", "severity"),
+    "matrix": ("verdict", "severity"),
+    "fix": ("verdict_before", "state", "severity"),
+}
+"""Keys whose value is one of a list, by document, if they are not `status`."""
+
+
 @every_document
 def test_a_word_that_is_not_in_the_list_is_refused(name):
     document, listed = (
@@ -269,7 +323,7 @@ def test_a_word_that_is_not_in_the_list_is_refused(name):
         set(re.findall(r'"(\w+)": \{"enum"', json.dumps(VALIDATORS[name].schema))),
     )
     paths = [path for path in leaves(document) if path[-1] in listed and isinstance(at(document, path), str)]
-    assert {path[-1] for path in paths} >= {"schema", *(("status",) if name != "report" else ("verdict", "severity"))}
+    assert {path[-1] for path in paths} >= {"schema", *WORDS.get(name, ("status",))}
     assert [path for path in paths if valid(name, changed(name, path, "no such word"))] == []
 
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from compile_doctor.analysis.graph_breaks.advice import advised, cause_at
 from compile_doctor.analysis.graph_breaks.causes import Cause, find_cause, upstream_id
 from compile_doctor.analysis.root_cause import RootCause, hints, traced_stack
 from compile_doctor.model.evidence import Failure
 from compile_doctor.model.stacks import ErrorLink
 from compile_doctor.source.arguments import as_constant
-from compile_doctor.source.locations import innermost_mine, short
+from compile_doctor.source.locations import innermost_mine, owner, short
 
 _LIMIT = re.compile(r"FailOnRecompileLimitHit|RecompileLimitExceeded")
 _LIMIT_WORDS = re.compile(r"\A(?:Dynamo recompile limit exceeded|\w*recompile_limit reached)")
@@ -70,7 +71,7 @@ def described(failure: Failure, cause: RootCause, sources: Mapping[str, str], to
 
 
 def _unsupported(
-    failure: Failure, cause: RootCause, sources: Mapping[str, str], _: str | None
+    failure: Failure, cause: RootCause, sources: Mapping[str, str], root: str | None
 ) -> Iterator[CompileError]:
     link = next((one for one in reversed(failure.chain) if one.type.endswith("exc.Unsupported")), None)
     operator = next((one for one in failure.chain if one.type.endswith("UncapturedHigherOrderOpError")), None)
@@ -82,7 +83,7 @@ def _unsupported(
         name = f"`{(named[1] or named[2]).lower()}`" if named else "This operator"
         yield CompileError(
             f"{name} takes only functions that Dynamo can trace from end to end: here it cannot ({broke.title}). {_why(broke, reason)}",
-            _inside(_fix_of(broke, cause, sources), name),
+            _inside(_fix_of(broke, reason, cause, sources, root), name),
             upstream_id(reason),
         )
     elif link is not None:
@@ -95,7 +96,7 @@ def _unsupported(
         broke = find_cause(reason if inner.strip() in reason else reason + inner, upstream_id(reason))
         yield CompileError(
             f"fullgraph=True turns a graph break into an error ({broke.title}). {_why(broke, reason)}",
-            _fix_of(broke, cause, sources),
+            _fix_of(broke, reason, cause, sources, root),
             upstream_id(reason),
         )
 
@@ -116,13 +117,25 @@ def _why(broke: Cause, reason: str) -> str:
     return broke.why if not own or own in broke.why else f"{broke.why} torch: {own}"
 
 
-def _fix_of(broke: Cause, cause: RootCause, sources: Mapping[str, str]) -> str:
+def _fix_of(broke: Cause, reason: str, cause: RootCause, sources: Mapping[str, str], root: str | None) -> str:
     ours = as_constant(sources, cause.frame, f"{broke.why} {cause.words}")
     if ours:
         return ours
+    if cause.frame is not None:
+        text, line = sources.get(cause.frame.file, ""), cause.frame.line
+        broke = advised(cause_at(broke, text, line), reason, sources, cause.frame, owner(cause.frame.file, root))
     if not broke.key.startswith("other-"):
         return broke.fix
     return _as_torchs(line for line in broke.fix.splitlines() if _EAGER_HINT not in line)
+
+
+def _undecided(
+    failure: Failure, cause: RootCause, sources: Mapping[str, str], root: str | None
+) -> Iterator[CompileError]:
+    """Under fullgraph=True numbers of tensors are symbols, and a decision about one raises."""
+    broke = find_cause(cause.words, None)
+    if broke.key == "data-dependent-guard":
+        yield CompileError(f"{broke.why} torch: {_sentence(cause)}", _fix_of(broke, cause.words, cause, sources, root))
 
 
 def _damaged(failure: Failure, cause: RootCause, sources: Mapping[str, str], _: str | None) -> Iterator[CompileError]:
@@ -203,7 +216,13 @@ def _backend(
 def _fakes(failure: Failure, cause: RootCause, sources: Mapping[str, str], root: str | None) -> Iterator[CompileError]:
     """What a fake implementation raised, or did not keep; and arguments that are symbolic."""
     ran = next(filter(None, (_RAN.search(link.message) for link in failure.chain)), None)
-    if ran and not ran[1].startswith(("aten.", "prims.", "torch.", "higher_order.")):
+    if ran and _UNREGISTERED.search(cause.words):
+        yield CompileError(
+            f"The operator `{ran[1]}` has no fake implementation. torch calls one with tensors that have no data, to find the shape "
+            f"of the output. torch: {_sentence(cause)}",
+            _add_fake(ran[1]),
+        )
+    elif ran and not ran[1].startswith(("aten.", "prims.", "torch.", "higher_order.")):
         traced = {frame for link in failure.chain for frame in traced_stack(link)}
         raised = innermost_mine(failure.chain[-1].stack, root)
         known = raised is not None and bool(traced) and raised not in traced and not _calls(failure.chain[-1], root)
@@ -218,6 +237,14 @@ def _fakes(failure: Failure, cause: RootCause, sources: Mapping[str, str], root:
         yield CompileError(_sentence(cause), fix)
     elif ours := as_constant(sources, cause.frame, cause.words):
         yield CompileError(_sentence(cause), ours)
+
+
+def _add_fake(operator: str) -> str:
+    library, _, rest = operator.partition(".")
+    return (
+        f'@torch.library.register_fake("{library}::{rest.partition(".")[0]}")\n'
+        "def _(x): return torch.empty_like(x)    # the operator's arguments; the result's shape and dtype, no data"
+    )
 
 
 def _calls(link: ErrorLink, root: str | None) -> bool:
@@ -264,5 +291,6 @@ def _kept_out(failure: Failure) -> str:
     )
 
 
+_UNREGISTERED = re.compile(r"no fake impl registered")
 Rule = Callable[[Failure, RootCause, Mapping[str, str], "str | None"], Iterator[CompileError]]
-_RULES: tuple[Rule, ...] = (_limit, _damaged, _stance, _recompiled, _unsupported, _marked, _fakes, _backend)
+_RULES: tuple[Rule, ...] = (_limit, _damaged, _stance, _recompiled, _unsupported, _undecided, _marked, _fakes, _backend)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import shlex
 from collections.abc import Callable
@@ -16,9 +17,12 @@ _PARSERS = re.compile(
 _NO_DEVICE = re.compile(
     r"not compiled with (?P<a>CUDA|XPU|HIP|ROCm) enabled|no (?P<b>NVIDIA) driver|No (?P<c>CUDA|HIP|XPU) (?:GPUs|devices?) (?:are|is) available|"
     r"object on a (?P<d>CUDA) device but torch\.cuda\.is_available\(\) is False|not linked with support for (?P<e>\w+) devices|"
-    r"invalid device ordinal|no CUDA-capable device|Cannot access accelerator device",
+    r"invalid device ordinal|has no attribute '_(?P<f>cuda|xpu)_setDevice'|no CUDA-capable device|Cannot access accelerator device",
     re.IGNORECASE,
 )
+_LAUNCHER = re.compile(r"environment variable (RANK|WORLD_SIZE|MASTER_ADDR|MASTER_PORT) expected, but not set")
+_INVALID_BACKEND = re.compile(r"Invalid backend: '([^']+)'")
+_BACKENDS = ("inductor", "eager", "aot_eager", "aot_eager_decomp_partition", "cudagraphs", "openxla", "tvm", "onnxrt")
 _MISSING = re.compile(r"No module named '([\w.]+)'")
 _ARGUMENTS = re.compile(r"\b(\w+)\.__init__\(\) missing \d+ required (?:positional|keyword-only) arguments?: (.+)")
 _SYNTAX = re.compile(r'File "([^"\n]+)", line (\d+)\n[^\S\n]*(.+)')
@@ -127,6 +131,44 @@ def _configuration(phase: str, failure: Failure, cause: RootCause, target: str) 
     )
 
 
+def _launched(phase: str, failure: Failure, cause: RootCause, target: str) -> Advice | None:
+    found = _LAUNCHER.search(cause.message)
+    if not found:
+        return None
+    name = target.partition(":")[0] if ".py" in target else "FILE"
+    return (
+        f"The target starts torch.distributed, and the variables of its launcher are not set ({found[1]}). {cause.type}: {cause.message}",
+        "Run it as it is meant to be run, and all its processes are observed: "
+        f"compile-doctor run -- torchrun --nproc-per-node 2 {shlex.quote(name)}. Or leave init_process_group out of what an import of the "
+        "file runs.",
+    )
+
+
+def _relative(phase: str, failure: Failure, cause: RootCause, target: str) -> Advice | None:
+    if "attempted relative import" not in cause.message:
+        return None
+    name = target.partition(":")[0].removesuffix(".py").replace("\\", "/").rpartition("/")[2]
+    return (
+        f"The file is part of a package, and imports another part of it relatively. {cause.type}: {cause.message}",
+        "Name it as Python does, in the folder that contains the package: "
+        f"compile-doctor diagnose PACKAGE.{name}:MODEL, with the package's name and that of the model, its class or a function that "
+        "builds it.",
+    )
+
+
+def _backend(phase: str, failure: Failure, cause: RootCause, target: str) -> Advice | None:
+    found = _INVALID_BACKEND.search(cause.message)
+    if not found:
+        return None
+    near = difflib.get_close_matches(found[1], _BACKENDS, 1)
+    did = f"Did you mean backend={near[0]!r}? " if near else ""
+    return (
+        f"{cause.type}: {cause.message}",
+        f"{did}torch._dynamo.list_backends(None) lists the names; one of another package is known after that package is imported. "
+        "Without `backend`, torch.compile uses Inductor.",
+    )
+
+
 def _notebook(phase: str, failure: Failure, cause: RootCause, target: str) -> Advice | None:
     wrong = _syntax(failure)
     line = wrong[3] if wrong else cause.frame.code if cause.frame and "'get_ipython'" in cause.message else ""
@@ -140,4 +182,13 @@ def _notebook(phase: str, failure: Failure, cause: RootCause, target: str) -> Ad
 
 
 Rule = Callable[[str, Failure, RootCause, str], "Advice | None"]
-_RULES: tuple[Rule, ...] = (_command_line, _no_device, _missing_package, _configuration, _notebook)
+_RULES: tuple[Rule, ...] = (
+    _command_line,
+    _no_device,
+    _missing_package,
+    _configuration,
+    _notebook,
+    _launched,
+    _relative,
+    _backend,
+)

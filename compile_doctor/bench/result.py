@@ -11,6 +11,9 @@ STATUSES = ("measured", "wrong", "timed-out", "died", "failed", "unsupported", "
 """`wrong`: its output differs from that of the others, so its time means nothing. `not-run`: it would not fit into
 memory, or something that it needs is missing. `unsupported`: torch, or the function, refuses the inputs."""
 
+NOISE = 0.1
+"""How far the ratio of two rows may be open, if their order is."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -33,7 +36,7 @@ class Row:
     noisy: bool = False
     """Whether torch's timer warns: the interquartile range is above 10% of the median."""
     ratio: float | None = None
-    """The median divided by the best median of the same case and size."""
+    """The median divided by the best median of the same case and size; None if the spread denies that order."""
     positions: int | None = None
     """The number of tokens that one call computes, for the time per token: all of a prefill, or of a decoding loop."""
     compile_seconds: float | None = None
@@ -89,6 +92,16 @@ class Bench:
         return 0 if any(row.status == "measured" for row in self.rows) else 3
 
 
+def _too_noisy(best: Row, row: Row) -> bool:
+    """Whether the middle halves of the two meet, and leave more than a tenth open about which is faster, and by how much.
+
+    Two that differ by less than their spread, which is small, are equally fast: their ratio says so.
+    """
+    if not (best.p25 and best.p75 and row.p25 and row.p75):
+        return False
+    return row.p25 < best.p75 and row.p75 / best.p25 - row.p25 / best.p75 > NOISE
+
+
 def ranked(rows: Sequence[Row]) -> tuple[Row, ...]:
     """The rows of each case and size with their ratio to the best one: best first, rows without figures last.
 
@@ -97,9 +110,14 @@ def ranked(rows: Sequence[Row]) -> tuple[Row, ...]:
     found: list[Row] = []
     for _, group in groupby(rows, key=lambda row: (row.case, row.tokens)):
         members = list(group)
-        best = min((row.median for row in members if row.status == "measured" and row.median), default=None)
+        measured = [row for row in members if row.status == "measured" and row.median]
+        best = min(measured, key=lambda row: row.median or 0.0, default=None)
+        rivals = [row for row in measured if best and row is not best and _too_noisy(best, row)]
+        unranked = [best, *rivals] if rivals else []
         scored = [
-            replace(row, ratio=row.median / best) if row.status == "measured" and row.median and best else row
+            replace(row, ratio=row.median / best.median)
+            if best and best.median and row.median and row in measured and not any(row is one for one in unranked)
+            else row
             for row in members
         ]
         found += sorted(scored, key=lambda row: (STATUSES.index(row.status), row.median or 0.0, row.implementation))

@@ -146,6 +146,7 @@ class _Runner:
             "path": str(target.path) if target and target.path else None,
             "module": target.module if target else None,
             "attr": target.attr if target else None,
+            "search": list(target.search) if target else [],
             "directory": str(directory),
         }
         file = directory / "settings.json"

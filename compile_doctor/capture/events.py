@@ -179,6 +179,11 @@ class EventReader:
             random=event.random,
         )
 
+    def _called(self, process: str, event: schema.Called) -> None:
+        if event.phase == "compiled" and event.index:
+            known = self.facts.warm_call
+            self.facts = replace(self.facts, warm_call=min(event.seconds, event.seconds if known is None else known))
+
     def _compared(self, process: str, event: Comparison) -> None:
         self.comparisons.append(event)
 

@@ -12,6 +12,7 @@ from compile_doctor.analysis.context import AnalysisContext, BreakSite
 from compile_doctor.analysis.graph_breaks.by_design import by_design
 from compile_doctor.analysis.graph_breaks.cost import site_cost
 from compile_doctor.analysis.recompiles.groups import Recompiled
+from compile_doctor.analysis.root_cause import root_cause
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import CATEGORIES, SEVERITIES, CheckFacts, Cost, Finding, Location
 from compile_doctor.source import locations
@@ -100,6 +101,15 @@ def site_values(seen: AnalysisContext, site: BreakSite) -> dict[str, Any]:
         "via": seen.via(site.breaks[0].stack, frame),
         "cost": site_cost(seen, site),
     }
+
+
+def is_the_error(seen: AnalysisContext, site: BreakSite) -> bool:
+    """Whether the break raised, because fullgraph=True allows none: then CD106 is the finding."""
+    failure = seen.failure
+    if failure is None or not any(link.type.endswith("exc.Unsupported") for link in failure.chain):
+        return False
+    place = root_cause(failure, seen.torch_root).frame
+    return place is not None and (place.file, place.line) == (site.frame.file, site.frame.line)
 
 
 def site_why(seen: AnalysisContext, site: BreakSite) -> str:

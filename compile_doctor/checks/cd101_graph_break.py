@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext, is_safe_softmax
 from compile_doctor.analysis.graph_breaks.by_design import is_deliberate
-from compile_doctor.checks.base import Check, site_values, site_why
+from compile_doctor.checks.base import Check, is_the_error, site_values, site_why
 from compile_doctor.model.findings import Finding
 
 
@@ -14,8 +14,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for site in seen.sites:
         if site.cause.data_dependent_branch or site.loop:
             continue  # CD102, CD103
-        if is_safe_softmax(site.reason):
-            continue  # CD307
+        if is_safe_softmax(site.reason) or is_the_error(seen, site):
+            continue  # CD307, CD106
         yield CHECK.finding(
             f"Graph break: {site.cause.title}",
             site_why(seen, site),

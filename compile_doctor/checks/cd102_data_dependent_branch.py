@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
-from compile_doctor.checks.base import Check, site_values, site_why
+from compile_doctor.checks.base import Check, is_the_error, site_values, site_why
 from compile_doctor.model.findings import Finding
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for site in seen.sites:
-        if site.cause.data_dependent_branch:
+        if site.cause.data_dependent_branch and not is_the_error(seen, site):
             loop = " It is in a loop, so Dynamo gave up the whole frame (CD104)." if site.loop else ""
             yield CHECK.finding("Data-dependent branch", site_why(seen, site) + loop, **site_values(seen, site))
 

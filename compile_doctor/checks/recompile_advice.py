@@ -214,12 +214,17 @@ def _written(seen: AnalysisContext, group: Recompiled) -> str:
             "code), and keep its shape: then no compiled call finds it missing. If the code tests whether it is there, use the "
             "value that the first call computes; a zero would change the result. Or accept one recompilation."
         )
-    if guard.kind in ("keys", "length"):
+    if guard.kind == "length":
+        return (
+            f"Do not let `{name}` grow in the compiled code: return what it shall keep, and append it in the caller; or write into "
+            "a tensor of a fixed size. If it only has to be filled once, fill it before the first call."
+        )
+    if guard.kind == "keys":
         return f"Create all entries of `{name}` before the first call, in `__init__`, or change it outside the compiled code."
     number = isinstance(_literal(guard.was), (int, float)) and not isinstance(_literal(guard.was), bool)
     if number and _role(seen, group) in ("number", ""):
         return (
-            f"Keep `{name}` as a tensor, and change it in place: torch.zeros(()) at first, then .add_(1) or .copy_(…). Or "
+            f"Keep `{name}` as a tensor that begins with the same value, and change it in place: .add_(…), .mul_(…) or .copy_(…). Or "
             "update it outside the compiled code."
         )
     return (

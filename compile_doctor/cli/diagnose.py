@@ -11,6 +11,7 @@ from compile_doctor.cli.options import (
     OutputOptions,
     RunOptions,
     Seconds,
+    arguments_option,
     capture_option,
     gathered,
     memory_limit_option,
@@ -48,6 +49,7 @@ from compile_doctor.errors import UsageError
         help="Compare outputs, state and (with --grad) gradients with eager and float64, decoding with the full run.",
     ),
     click.option("--as-is", is_flag=True, help="Do not compile the target, because it calls torch.compile itself."),
+    arguments_option,
 )
 @gathered(
     RunOptions,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ class CompileOptions:
     grad: bool | None = None
     numerics: bool = False
     as_is: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,30 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
         return None if text is None else parse_size(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def _arguments(context: click.Context, parameter: click.Parameter, items: tuple[str, ...]) -> dict[str, Any]:
+    from compile_doctor.targets.variants import value_of
+
+    found = {}
+    for item in items:
+        name, equals, text = item.partition("=")
+        if not equals or not name.isidentifier():
+            raise click.BadParameter(
+                f"{item!r} is not NAME=VALUE, with the name of a parameter of the target's function."
+            )
+        found[name] = value_of(text)
+    return found
+
+
+arguments_option = click.option(
+    "--set",
+    "arguments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_arguments,
+    help="Pass NAME=VALUE to build_model(), or to example_inputs() if that takes it; may be repeated.",
+)
 
 
 def memory_limit_option(help_text: str) -> Decorator:

@@ -70,6 +70,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 @click.option("--backend", metavar="NAME", help="For a model: torch.compile's backend [inductor].")
 @click.option("--as-is", is_flag=True, help="Do not compile the model, because it calls torch.compile itself.")
 @capture_option("Keep a model's evidence in this folder, for `report`.")
+@click.option("--resume", is_flag=True, help="Go on with the last run of the same command, which was interrupted.")
 @click.option(
     "--timeout",
     type=Seconds(),
@@ -96,6 +97,7 @@ def command(
     jobs: int | None,
     seed: int | None,
     chunks: tuple[int, ...],
+    resume: bool,
     compiling: CompileOptions,
     running: RunOptions,
     output: OutputOptions,
@@ -110,6 +112,7 @@ def command(
                           flex_attention: runs the suite's cases; it may raise NotImplementedError for some
 
     Exit code 0: everything that was compared is right; 1: something is wrong; 3: nothing could be compared.
+    Ctrl-C shows what was compared until then; --resume goes on from there.
 
     \b
     Examples:
@@ -135,7 +138,7 @@ def command(
             if why := why_none(parsed):
                 raise UsageError(f"{target} is not a valid target: neither an attention function nor a model. {why}")
             about = "the suite and for attention functions"
-            _refuse(about, f"{target} is a model", only=only, seed=seed, dtype=dtypes, jobs=jobs)
+            _refuse(about, f"{target} is a model", only=only, seed=seed, dtype=dtypes, jobs=jobs, resume=resume or None)
             from compile_doctor.cli.parity_model import model_parity
 
             wanted = settings(compiling, running, chunks=chunks)
@@ -167,7 +170,7 @@ def command(
         attr=chosen.attr if chosen else None,
         name=(chosen.attr or "target").rpartition(".")[2] if chosen else "target",
     )
-    return _write(run_suite(asked, jobs, progress), output)
+    return _write(run_suite(asked, jobs, progress, resume), output)
 
 
 def _write(found: Parity, output: OutputOptions) -> int:

@@ -10,16 +10,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from compile_doctor.processes.cache_place import cache_place
+
 
 def default_folder() -> Path | None:
     """A folder in the platform's cache folder of the user; None for a user without a home directory."""
-    from platformdirs import user_cache_path  # only here: the cache may be off
-
-    try:
-        base = user_cache_path("compile-doctor", appauthor=False)
-    except RuntimeError:  # HOME is not set and the user is unknown; versions before 4.14 return a relative path
-        return None
-    return base / "check" if base.is_absolute() else None
+    base = cache_place()
+    return base / "check" if base else None
 
 
 def exposed(path: Path) -> str:

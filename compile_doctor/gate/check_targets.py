@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,16 +18,14 @@ from compile_doctor.gate.outcome import Outcome
 from compile_doctor.model.asked import Settings
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.sizes import parse_size
-from compile_doctor.processes.children import NOT_STARTED, Start, end_all, watch
+from compile_doctor.processes.children import Start, end_all, watch
 from compile_doctor.processes.scratch import scratch
 from compile_doctor.run.fork_server import ForkServer
 from compile_doctor.run.launch import diagnose
 from compile_doctor.run.progress import Progress
+from compile_doctor.run.side_by_side import Children
 from compile_doctor.run.target_output import TargetOutput
 from compile_doctor.targets.target import parse_target
-
-ROOM = 4 << 30
-"""Bytes of memory that have to be free before one more target is started in parallel."""
 
 
 def settings_of(target: GateTarget, backend: str | None = None) -> Settings:
@@ -110,44 +107,6 @@ def _run(
     return outcomes
 
 
-class Children:
-    """Limits how many children run in parallel: at most `most`, and more than one only if enough memory is free."""
-
-    def __init__(self, most: int) -> None:
-        self.most = max(1, most)
-        self._running = 0
-        self._stopped = False
-        self._changed = threading.Condition()
-
-    def stop(self) -> None:
-        """Prevents further starts."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
-    def limited(self, start: Start) -> Start:
-        """`start`, which first waits until it may. Raises DoctorError after `stop`."""
-
-        def begin(mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None) -> Any:
-            with self._changed:
-                while not (self._stopped or self._may()):
-                    self._changed.wait(0.2)  # nothing notifies us of freed memory
-                if self._stopped:
-                    raise DoctorError(NOT_STARTED)
-                self._running += 1
-            try:
-                return start(mode, command, environment, timeout)
-            finally:
-                with self._changed:
-                    self._running -= 1
-                    self._changed.notify()
-
-        return begin
-
-    def _may(self) -> bool:
-        return self._running == 0 or (self._running < self.most and _free() > ROOM)
-
-
 def _evidence(
     target: GateTarget, backend: str | None, start: Start, children: Children, cache: Cache | None
 ) -> Evidence:
@@ -183,15 +142,3 @@ def outcome_of(configuration: Configuration, today: datetime.date) -> Callable[.
         return replace(outcome, cached=found.cached)
 
     return made
-
-
-def _free() -> int:
-    """Bytes of memory that are available on the machine; a huge number if that is unknown."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 1 << 62

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from compile_doctor.model.units import Bytes, Count, Positive, Seconds
 
@@ -28,6 +28,8 @@ class Settings:
     """Recipes to apply: auto, or ids separated by commas."""
     numerics: bool = False
     """Compare every output and gradient with eager mode and float64, and decoding with the full run."""
+    arguments: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    """`--set`: keyword arguments of build_model(), or of example_inputs() if that takes them."""
     chunks: tuple[Count, ...] = ()
     """Positions per step for a target that decodes; empty: 1 and a few larger ones."""
 

@@ -79,6 +79,8 @@ class Facts:
     """Inductor's folders, if the target fails with what lies there and passes with empty ones."""
     runs: int = 0
     """Calls of the target in one phase."""
+    warm_call: float | None = None
+    """Wall-clock seconds of the quickest call of the compiled run after its first; None if there was only one."""
     search_path: tuple[str, ...] = ()
     """sys.path of the processes."""
     files: tuple[str, ...] = ()

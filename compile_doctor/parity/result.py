@@ -53,14 +53,18 @@ class Parity:
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     """What could not be checked, and why."""
+    missing: int = 0
+    """Comparisons that Ctrl-C prevented."""
 
     @property
     def exit_code(self) -> int:
-        """1 if there is a FAIL or a finding, else 0 if there is a PASS or a DRIFT, else 3: nothing could run.
+        """130 if it was interrupted; 1 if there is a FAIL or a finding, else 0 if there is a PASS or a DRIFT, else 3.
 
         The effects of known defects of this torch are shown, but do not change the exit code.
         """
         statuses = {cell.word for cell in self.cells}
+        if self.missing:
+            return 130
         if self.findings or "FAIL" in statuses:
             return 1
         return 0 if statuses & {"PASS", "DRIFT"} else 3

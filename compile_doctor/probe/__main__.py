@@ -10,11 +10,14 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compile_doctor.capture import schema
 from compile_doctor.probe.entry.limits import limit_memory
 from compile_doctor.probe.observe.events import EventLog
+
+if TYPE_CHECKING:
+    from compile_doctor.probe.session import Session
 
 
 def main(settings_file: str) -> int:
@@ -30,8 +33,7 @@ def main(settings_file: str) -> int:
         limit_memory(log, int(settings["memory_limit"]))
     # The target must not find the doctor's arguments in sys.argv.
     sys.argv = [settings["target"]]
-    from compile_doctor.probe.session import Session
-
+    made = _session(settings, log)
     files = None
     if os.environ.pop("COMPILE_DOCTOR_FILES", None):  # after torch's thousands of files, which do not matter
         from compile_doctor.probe import compat
@@ -41,7 +43,7 @@ def main(settings_file: str) -> int:
         files = Files(Path(settings["directory"]))
         files.install()
     try:
-        Session(settings, log).run()
+        made.run()
         if files is not None:
             files.write()
     except KeyboardInterrupt:
@@ -54,6 +56,17 @@ def main(settings_file: str) -> int:
         log.write(schema.ProbeError(**describe(error)))
         return 70
     return 0
+
+
+def _session(settings: dict[str, Any], log: EventLog) -> Session:
+    """A diagnosis, or the comparison of `fix`."""
+    if settings["run"] == "equality":
+        from compile_doctor.probe.equality.run import Equality
+
+        return Equality(settings, log)
+    from compile_doctor.probe.session import Session
+
+    return Session(settings, log)
 
 
 def redirect(output: str) -> None:

@@ -7,8 +7,8 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,7 +22,17 @@ class NotATargetError(Exception):
     """The module has nothing that can be run; the message names what is missing."""
 
 
+INPUTS = ("example_input_sets", "example_inputs", "get_inputs")
+"""The functions that a target may have for its inputs; the first one counts."""
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user passes to the target's own functions: `--tokens` and `--set`."""
+
+    tokens: int | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class Program:
 
     convention: str
     """How the target is interpreted, for the first line of the report."""
-    build: Callable[[], Any]
+    build: Callable[..., Any]
     input_sets: Callable[[], list[Inputs]]
     rebuildable: bool
     """Whether `build` makes a new model, so that the eager run starts from the same state."""
@@ -74,29 +84,87 @@ def import_file(path: Path) -> ModuleType:
     return module
 
 
-def find_program(module: ModuleType, attr: str | None, tokens: int | None) -> Program:
+def find_program(module: ModuleType, attr: str | None, asked: Asked | None = None) -> Program:
     """What to run of a module, or of its attribute. Raises NotATargetError if it has nothing that can be run."""
-    return replace(_find(module, attr, tokens), decoding=_decoding(module, tokens))
+    asked = asked or Asked()
+    program = replace(_find(module, attr, asked), decoding=_decoding(module, asked))
+    return _with_arguments(program, module, attr, asked.arguments) if asked.arguments else program
 
 
-def _decoding(module: ModuleType, tokens: int | None) -> Decoding | None:
+def _with_arguments(program: Program, module: ModuleType, attr: str | None, arguments: Mapping[str, Any]) -> Program:
+    """Passes the arguments of `--set` to what makes the model; those that only the inputs take go to them alone."""
+    factory = _factory(module, attr)
+    taken = {name: value for name, value in arguments.items() if _takes(factory, name)}
+    for name in arguments:
+        if name not in taken and not _takes(_input_function(module), name):
+            where = (
+                "is made before compile-doctor can pass it anything" if factory is None else "takes no such argument"
+            )
+            raise NotATargetError(
+                f"--set {name}: {attr or 'build_model'} {where}, and no function for the inputs takes it either. "
+                f"Add a parameter {name!r} to one of them."
+            )
+    convention = program.convention.replace("()", f"({_shown(taken)})", 1) if taken else program.convention
+    inputs = _input_function(module)
+    given = {name: value for name, value in arguments.items() if _takes(inputs, name)}
+    if inputs is not None and given:
+        convention = convention.replace(f"{inputs.__name__}()", f"{inputs.__name__}({_shown(given)})")
+    return replace(program, convention=convention, build=lambda: program.build(**taken))
+
+
+def _shown(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+
+
+def _factory(module: ModuleType, attr: str | None) -> Callable[..., Any] | None:
+    """The function or class that makes the model; None if the target is an object that exists already."""
+    if attr is None:
+        made: Any = getattr(module, "build_model", None) or getattr(module, "Model", None)
+        return made if callable(made) else None
+    value: Any = module
+    for part in attr.split("."):
+        value = getattr(value, part)
+    if isinstance(value, type) and issubclass(value, torch.nn.Module):
+        return value
+    return value if not isinstance(value, torch.nn.Module) and _needs_no_arguments(value) else None
+
+
+def _takes(function: Callable[..., Any] | None, name: str) -> bool:
+    if function is None:
+        return False
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return True
+    return name in parameters and parameters[name].kind not in (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.VAR_POSITIONAL,
+    )
+
+
+def _decoding(module: ModuleType, asked: Asked) -> Decoding | None:
     """The hooks, if the module itself defines both."""
     full, incremental = (getattr(module, name, None) for name in ("full", "incremental"))
     if any(getattr(hook, "__module__", None) != module.__name__ for hook in (full, incremental)):
         return None
     assert callable(full) and callable(incremental)
-    return Decoding(full, incremental, lambda: next(iter(_given(module, tokens))))
+    return Decoding(full, incremental, lambda: next(iter(_given(module, asked))))
 
 
-def _find(module: ModuleType, attr: str | None, tokens: int | None) -> Program:
+def _find(module: ModuleType, attr: str | None, asked: Asked) -> Program:
     if attr is not None:
-        return _from_attribute(module, attr, tokens)
+        return _from_attribute(module, attr, asked)
     if hasattr(module, "build_model") and _has_inputs(module):
-        return Program("build_model(), example_inputs()", module.build_model, _inputs_of(module, tokens), True)
+        return Program("build_model(), example_inputs()", module.build_model, _inputs_of(module, asked), True)
     if hasattr(module, "Model") and hasattr(module, "get_inputs"):
         arguments = getattr(module, "get_init_inputs", list)
         return Program(
-            "Model, get_inputs()", lambda: _kernelbench(module.Model, arguments()), _inputs_of(module, tokens), True
+            "Model, get_inputs()",
+            lambda **more: _kernelbench(module.Model, arguments(), more),
+            _inputs_of(module, asked),
+            True,
         )
     missing = _missing(module)
     raise NotATargetError(f"{Path(str(module.__file__)).name} is not a valid target: {missing} missing.")
@@ -108,12 +176,12 @@ def _missing(module: ModuleType) -> str:
     return "build_model() (or class Model) is" if _has_inputs(module) else "build_model() and example_inputs() are"
 
 
-def _kernelbench(model: Any, arguments: Any) -> Any:
+def _kernelbench(model: Any, arguments: Any, more: Mapping[str, Any]) -> Any:
     args, kwargs = normalise(arguments)
-    return model(*args, **kwargs)
+    return model(*args, **{**kwargs, **more})
 
 
-def _from_attribute(module: ModuleType, attr: str, tokens: int | None) -> Program:
+def _from_attribute(module: ModuleType, attr: str, asked: Asked) -> Program:
     value: Any = module
     for part in attr.split("."):
         if not hasattr(value, part):
@@ -121,10 +189,10 @@ def _from_attribute(module: ModuleType, attr: str, tokens: int | None) -> Progra
         value = getattr(value, part)
     if not _has_inputs(module):
         raise NotATargetError(f"{module.__name__} has {attr!r}, but no example_inputs() to call it with.")
-    inputs = _inputs_of(module, tokens)
+    inputs = _inputs_of(module, asked)
     if isinstance(value, type) and issubclass(value, torch.nn.Module):
         arguments = getattr(module, "get_init_inputs", list)
-        return Program(f"class {attr}, its inputs", lambda: _kernelbench(value, arguments()), inputs, True)
+        return Program(f"class {attr}, its inputs", lambda **more: _kernelbench(value, arguments(), more), inputs, True)
     if isinstance(value, torch.nn.Module):
         return Program(f"module {attr}, its inputs", lambda: value, inputs, False)
     if not callable(value):
@@ -147,32 +215,31 @@ def _needs_no_arguments(value: Callable[..., Any]) -> bool:
 
 
 def _has_inputs(module: ModuleType) -> bool:
-    return any(hasattr(module, name) for name in ("example_input_sets", "example_inputs", "get_inputs"))
+    return _input_function(module) is not None
 
 
-def _inputs_of(module: ModuleType, tokens: int | None) -> Callable[[], list[Inputs]]:
+def _input_function(module: ModuleType) -> Callable[..., Any] | None:
+    """The function that makes the inputs; None if there is none."""
+    return next((getattr(module, name) for name in INPUTS if hasattr(module, name)), None)
+
+
+def _inputs_of(module: ModuleType, asked: Asked) -> Callable[[], list[Inputs]]:
     def make() -> list[Inputs]:
-        return [normalise(one) for one in _given(module, tokens)]
+        return [normalise(one) for one in _given(module, asked)]
 
-    if tokens is not None and not any(
-        "tokens" in inspect.signature(getattr(module, name)).parameters
-        for name in ("example_input_sets", "example_inputs", "get_inputs")
-        if hasattr(module, name)
-    ):
+    if asked.tokens is not None and not _takes(_input_function(module), "tokens"):
         raise NotATargetError("example_inputs() has no parameter named `tokens`. Add it, or leave out --tokens.")
     return make
 
 
-def _given(module: ModuleType, tokens: int | None) -> Iterable[Any]:
+def _given(module: ModuleType, asked: Asked) -> Iterable[Any]:
     """The sets of inputs as the target returns them."""
-    for name, several in (("example_input_sets", True), ("example_inputs", False), ("get_inputs", False)):
-        function = getattr(module, name, None)
-        if function is None:
-            continue
-        takes = "tokens" in inspect.signature(function).parameters
-        made = function(tokens=tokens) if takes and tokens is not None else function()
-        return made if several else [made]
-    raise NotATargetError("the target has no inputs: define example_inputs()")
+    function = _input_function(module)
+    if function is None:
+        raise NotATargetError("the target has no inputs: define example_inputs()")
+    given = {**asked.arguments, **({} if asked.tokens is None else {"tokens": asked.tokens})}
+    made = function(**{key: value for key, value in given.items() if _takes(function, key)})
+    return made if hasattr(module, "example_input_sets") else [made]
 
 
 def normalise(inputs: Any) -> Inputs:

@@ -6,6 +6,7 @@ import gc
 import importlib
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -30,7 +31,7 @@ from compile_doctor.probe.calls import (
     unlike,
 )
 from compile_doctor.probe.environment import describe_environment
-from compile_doctor.probe.load import Inputs, NotATargetError, Program, find_program, import_file, own_files
+from compile_doctor.probe.load import Asked, Inputs, NotATargetError, Program, find_program, import_file, own_files
 from compile_doctor.probe.memory.attention import measure_attention
 from compile_doctor.probe.numerics.compare import Numerics
 from compile_doctor.probe.numerics.decoding import Decode
@@ -134,14 +135,17 @@ class Session:
                 self.log.write(schema.CleanCache(folders=tuple(self.settings["cache"])))
 
     def _import(self) -> ModuleType:
+        search = self.settings.get("search") or []
+        sys.path[:0] = search
         if self.settings.get("path"):
             return import_file(Path(self.settings["path"]))
-        sys.path.insert(0, os.getcwd())
+        sys.path.insert(len(search), os.getcwd())
         return importlib.import_module(self.settings["module"])
 
     def _program(self, module: ModuleType) -> Program | None:
         try:
-            return find_program(module, self.settings.get("attr"), self.settings.get("tokens"))
+            asked = Asked(self.settings.get("tokens"), self.settings.get("arguments") or {})
+            return find_program(module, self.settings.get("attr"), asked)
         except NotATargetError as error:
             self.log.write(schema.NotATarget(message=str(error)))
             return None
@@ -291,7 +295,7 @@ class Session:
             if self.numerics:
                 output = self.numerics.call(phase, number, model, args, kwargs)
             else:
-                output = self._call(model, args, kwargs)
+                output = self._timed(phase, number, lambda: self._call(model, args, kwargs))  # noqa: B023  # called at once
             if number == 0:
                 kept.append(
                     tree_map(lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf, output)
@@ -299,6 +303,13 @@ class Session:
         self.random = drawn != random_state()
         self.other_random = others != other_random_state()
         return kept
+
+    def _timed(self, phase: str, number: int, call: Callable[[], Any]) -> Any:
+        begun = time.perf_counter()
+        output = call()
+        devices.in_use().synchronize()
+        self.log.write(schema.Called(phase, number, time.perf_counter() - begun))
+        return output
 
     def _call(self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Forward and backward under --grad, else forward without gradients."""

@@ -1,5 +1,5 @@
 """The formats: one file each, found by name. `NAME_format.py` renders a report and the outcome of `check`,
-`parity_NAME.py` and `bench_NAME.py` the results of those commands. Plug-ins add others for reports and for `check`.
+`parity_NAME.py`, `bench_NAME.py`, `matrix_NAME.py` and `fix_NAME.py` the results of those commands. Plug-ins add others for reports and for `check`.
 
 `--help` needs their names, so finding them imports nothing that makes a report.
 """
@@ -19,6 +19,8 @@ from compile_doctor.plugins import FORMATS, Plugin, PluginError, plugins
 if TYPE_CHECKING:
     from compile_doctor.bench.result import Bench
     from compile_doctor.gate.outcome import Gate
+    from compile_doctor.matrix.result import Matrix
+    from compile_doctor.mend.result import Mended
     from compile_doctor.parity.result import Parity
     from compile_doctor.report.make import Report
 
@@ -35,7 +37,7 @@ class Renderer(Protocol[_Found]):
 
 
 def own_formats(of: str = "report") -> tuple[str, ...]:
-    """The formats of compile-doctor itself, for a `report` (and for `check`), for `parity` or for `bench`."""
+    """The formats of compile-doctor itself, for a `report` (and for `check`), for `parity`, `bench`, `matrix` or `fix`."""
     pattern = re.compile(_module(of, "(.+)"))
     found = [match[1] for module in pkgutil.iter_modules(__path__) if (match := pattern.fullmatch(module.name))]
     return tuple(sorted(found, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)))
@@ -60,8 +62,16 @@ def parity_renderer(name: str) -> Renderer[Parity]:
     return _function("parity", name)
 
 
+def matrix_renderer(name: str) -> Renderer[Matrix]:
+    return _function("matrix", name)
+
+
 def bench_renderer(name: str) -> Renderer[Bench]:
     return _function("bench", name)
+
+
+def fix_renderer(name: str) -> Renderer[Mended]:
+    return _function("fix", name)
 
 
 def _module(of: str, name: str) -> str:

@@ -78,7 +78,7 @@ class Row(Record):
     noisy: bool
     """Whether the interquartile range is above a tenth of the median."""
     ratio: Figure
-    """The median over the best median of the same case and size."""
+    """The median over the best median of the same case and size; null for rows that are too noisy to rank."""
     positions: Count | None
     """Tokens that one call computes."""
     seconds_per_token: Figure

@@ -18,6 +18,8 @@ from compile_doctor.model.sizes import human
 from compile_doctor.render.console import make_console, printed
 from compile_doctor.render.entries import one_line
 
+NOISY = "noisy"
+"""Instead of a ratio that the spread denies."""
 FEW = 4
 """With fewer calls than this, the spread means nothing."""
 _COLUMNS = ("median", "spread", "to best", "per token", "peak", "compile")
@@ -106,7 +108,7 @@ def _row(console: Console, row: Row, name: int, per_token: bool) -> None:
     cells = (
         seconds(row.median),
         f"{100 * (row.spread or 0):.0f} %" + ("!" if row.noisy else " ") if row.calls >= FEW else "– ",
-        f"{row.ratio:.2f}×" if row.ratio else "–",
+        f"{row.ratio:.2f}×" if row.ratio else NOISY,
         seconds(row.per_token),
         human(row.peak_bytes) if row.peak_bytes is not None else "–",
         compile_,
@@ -152,6 +154,8 @@ def _notes(bench: Bench) -> list[str]:
         lines.append(f"compile: the first call minus the median, not included in the median{starred}")
     if any(row.noisy for row in measured):
         lines.append("! spread above a tenth of the median: other programs are running, or the clock frequency changes")
+    if any(row.ratio is None for row in measured):
+        lines.append(f"{NOISY}: too noisy to rank: the middle halves of the best rows' times overlap; raise --seconds")
     if any(row.calls < FEW for row in measured):
         lines.append(f"spread –: fewer than {FEW} calls were timed; raise --seconds for more")
     compared = [row for row in measured if row.difference is not None]

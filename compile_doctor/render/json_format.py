@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +10,7 @@ from compile_doctor.analysis.attention.entries import AttentionEntry
 from compile_doctor.analysis.cuda_graph_entries import CudaGraphEntry
 from compile_doctor.clean import cleaned
 from compile_doctor.gate.outcome import Change, Gate, Outcome
+from compile_doctor.mend.rewrites import fitting
 from compile_doctor.model.evidence import Patch
 from compile_doctor.model.findings import Finding, Location
 from compile_doctor.model.ranks import ranges
@@ -17,6 +19,7 @@ from compile_doctor.report.by_rank import RankTable
 from compile_doctor.report.explain import upstream_url
 from compile_doctor.report.make import Report, relative
 from compile_doctor.report.trial import Trial
+from compile_doctor.source.statements import statement_at
 
 
 @cleaned
@@ -39,7 +42,7 @@ def report_of(report: Report) -> report_document.Report:
         convention=report.convention,
         summary=report_document.Summary(**report.summary),
         ranks=_ranks(report.ranks) if report.ranks else None,
-        findings=tuple(finding_of(finding) for finding in report.findings),
+        findings=tuple(finding_of(finding, report.sources) for finding in report.findings),
         attention=tuple(_attention(entry) for entry in report.attention),
         cuda_graphs=tuple(_cuda_graph(entry) for entry in report.cuda_graphs),
         skipped_checks=tuple(
@@ -115,7 +118,13 @@ def _trial(trial: Trial) -> report_document.Trial:
     )
 
 
-def finding_of(finding: Finding) -> report_document.Finding:
+def _span(place: Location | None, sources: Mapping[str, str]) -> report_document.Span | None:
+    found = statement_at(sources, place.file, place.line) if place else None
+    names = ("first_line", "first_column", "last_line", "end_column")
+    return report_document.Span(**dict(zip(names, found))) if found else None
+
+
+def finding_of(finding: Finding, sources: Mapping[str, str] | None = None) -> report_document.Finding:
     """A finding, in the form that all documents share."""
     return report_document.Finding(
         code=finding.code,
@@ -133,6 +142,8 @@ def finding_of(finding: Finding) -> report_document.Finding:
         else None,
         fix=finding.fix,
         recipe=finding.recipe,
+        rewrites=tuple(one.name for one in fitting(finding.cause)),
+        span=_span(finding.location, sources or {}),
         cost=report_document.Cost(graphs=finding.cost.graphs, seconds=round(finding.cost.seconds, 2)),
         evidence=finding.evidence,
         ranks=ranges(finding.ranks),

@@ -103,7 +103,12 @@ def verdict(parity: Parity) -> tuple[str, str]:
     statuses = [cell.word for cell in parity.cells]
     known = statuses.count("KNOWN")
     ran = len(statuses) - statuses.count("UNSUPPORTED") - statuses.count("N/A")
-    if parity.exit_code == 1:
+    if parity.missing and "FAIL" not in statuses:
+        return (
+            "INCONCLUSIVE",
+            f"It was interrupted: {parity.missing:,} comparison{'s are' if parity.missing > 1 else ' is'} missing.",
+        )
+    if parity.exit_code == 1 or parity.missing:
         failed = statuses.count("FAIL")
         differ = f"{failed:,} of {ran:,} comparisons differ{'s' * (ran == 1)} from the reference."
         return "FAIL", differ if failed else f"{len(parity.findings)} finding{'s' * (len(parity.findings) != 1)}."

@@ -1,4 +1,7 @@
-"""Plots time over tokens: a panel per case, both axes logarithmic, the interquartile range as a band."""
+"""Plots time over tokens: a panel per case, both axes logarithmic, the interquartile range as a band.
+
+A case at one size gets bars instead, from zero: a line needs two points.
+"""
 
 from __future__ import annotations
 
@@ -53,9 +56,9 @@ def plot_bench(bench: Bench, path: Path) -> None:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    rows = [row for row in bench.rows if row.status == "measured" and row.tokens is not None]
+    rows = [row for row in bench.rows if row.status == "measured" and row.median is not None]
     if not rows:
-        raise UsageError("--plot: there is nothing to plot, because no case was measured at a number of tokens.")
+        raise UsageError("--plot: there is nothing to plot, because nothing was measured.")
     cases = list(dict.fromkeys(row.case for row in rows))
     measured = {row.implementation for row in rows}
     names = [*(name for name in _KNOWN if name in measured), *sorted(measured.difference(_KNOWN))]
@@ -67,10 +70,13 @@ def plot_bench(bench: Bench, path: Path) -> None:
         figure = Figure(figsize=(max(6.4, 4.2 * columns), 3.4 * lines + 1.3), layout="constrained")
         panels = figure.subplots(lines, columns, squeeze=False)
         for number, panel in enumerate(panels.flat):
-            if number < len(cases):
-                _panel(panel, cases[number], [row for row in rows if row.case == cases[number]], names)
-            else:
+            own = [row for row in rows if number < len(cases) and row.case == cases[number]]
+            if not own:
                 panel.set_axis_off()
+            elif len({row.tokens for row in own}) == 1:
+                _bars(panel, cases[number], own, names)
+            else:
+                _panel(panel, cases[number], own, names)
         figure.suptitle(
             "\n".join([f"compile-doctor bench: {bench.subject}", *_lines(ran_on(bench), 60 * columns)]), fontsize=9
         )
@@ -83,6 +89,34 @@ def plot_bench(bench: Bench, path: Path) -> None:
             raise UsageError(f"--plot {path}: {error.strerror}.") from error
 
 
+def _look(name: str, names: Sequence[str]) -> dict[str, str]:
+    number = _KNOWN.index(name) if name in _KNOWN else names.index(name)
+    return {"color": _COLOURS[number % len(_COLOURS)], "marker": _MARKERS[number % len(_MARKERS)]}
+
+
+def _bars(panel: Any, case: str, rows: Sequence[Row], names: Sequence[str]) -> None:
+    """The fastest on top, with its time beside the bar, and the interquartile range as a whisker."""
+    ordered = sorted(rows, key=lambda row: row.median or 0.0, reverse=True)
+    for place, row in enumerate(ordered):
+        median = row.median or 0.0
+        whisker = [[max(0.0, median - (row.p25 or median))], [max(0.0, (row.p75 or median) - median)]]
+        colour = _look(row.implementation, names)["color"]
+        panel.barh(place, median, xerr=whisker, color=colour, label=row.implementation, height=0.7, ecolor="#444444")
+        end = max(median, row.p75 or median)
+        panel.annotate(seconds(median), (end, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
+    tokens = ordered[0].tokens
+    panel.set_yticks([])
+    panel.margins(x=0.2)
+    ticks = panel.get_xticks()
+    panel.set_xticks(ticks, [seconds(tick).replace(".00", "").replace(".0", "") if tick > 0 else "0" for tick in ticks])
+    panel.set_xlim(0, None)
+    panel.tick_params(axis="x", labelrotation=30)
+    panel.set_title(case, fontsize=10, fontweight="bold")
+    panel.set_xlabel("time of one call" + (f", {tokens:,} tokens" if tokens is not None else ""))
+    panel.grid(True, axis="x", linewidth=0.4, alpha=0.5)
+    panel.set_axisbelow(True)
+
+
 def _panel(panel: Any, case: str, rows: Sequence[Row], names: Sequence[str]) -> None:
     sizes = sorted({row.tokens for row in rows if row.tokens is not None})
     for name in names:
@@ -92,9 +126,8 @@ def _panel(panel: Any, case: str, rows: Sequence[Row], names: Sequence[str]) -> 
         if not points:
             continue
         tokens, median, low, high = zip(*points)
-        number = _KNOWN.index(name) if name in _KNOWN else names.index(name)
         line = "-" if name in _KNOWN or "eager" in name else "--"
-        look = {"color": _COLOURS[number % len(_COLOURS)], "marker": _MARKERS[number % len(_MARKERS)]}
+        look = _look(name, names)
         panel.plot(tokens, median, line, markersize=5, linewidth=1.5, label=name, **look)
         panel.fill_between(tokens, low, high, color=look["color"], alpha=0.18, linewidth=0)
     panel.set_xscale("log", base=2)

@@ -36,6 +36,19 @@ class Location(Record):
     """The line's text without its indentation; empty if it is not known."""
 
 
+class Span(Record):
+    """The statement at a location."""
+
+    first_line: Size
+    """The line in which it begins, from 1."""
+    first_column: Size
+    """The column in which it begins, in bytes of UTF-8 from 1."""
+    last_line: Size
+    """The line in which it ends."""
+    end_column: Size
+    """The column after its last byte."""
+
+
 class Upstream(Record):
     """torch's own page about a cause."""
 
@@ -83,6 +96,10 @@ class Finding(Record):
     """What to change; empty if nothing is known."""
     recipe: str | None
     """The recipe that would help; null if there is none."""
+    rewrites: Texts
+    """The rewrites of `fix` for this cause, the first to try first: `compile-doctor fix TARGET --only NAME`."""
+    span: Span | None
+    """The statement at the location; null if its source is not known."""
     cost: Cost
     """What it costs."""
     evidence: Texts

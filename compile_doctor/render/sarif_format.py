@@ -62,7 +62,7 @@ def _log(shown: tuple[Target, ...], automation: str, notes: list[str], gate: boo
             {
                 "executionSuccessful": not open_targets,
                 "toolExecutionNotifications": [
-                    {"level": level, "message": _message(text)} for level, text in notifications
+                    {"level": level, "message": message(text)} for level, text in notifications
                 ],
             }
         ],
@@ -106,15 +106,15 @@ def _result(entry: Entry, rule: int, fingerprint: str, gate: bool) -> dict[str, 
         "ruleId": finding.code,
         "ruleIndex": rule,
         "level": _LEVELS[entry.level],
-        "message": _message(body(entry)),
+        "message": message(body(entry)),
         "partialFingerprints": {"compileDoctor/v1": fingerprint},
         "properties": _properties(entry),
     }
     # GitHub rejects the whole file for one result without a physical location: use the target's file then.
     placed = finding.location and not finding.location.file.startswith("<")
-    found["locations"] = [_location(finding.location if placed and finding.location else Location(entry.path, 0, ""))]
+    found["locations"] = [location(finding.location if placed and finding.location else Location(entry.path, 0, ""))]
     if finding.via and not finding.via.file.startswith("<"):
-        found["relatedLocations"] = [{**_location(finding.via), "message": {"text": "called from here"}}]
+        found["relatedLocations"] = [{**location(finding.via), "message": {"text": "called from here"}}]
     if gate:
         # The standard wants `suppressions` on all results or on none.
         if entry.kind != "uncompared":
@@ -138,12 +138,12 @@ def _properties(entry: Entry) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value}
 
 
-def _message(text: str) -> dict[str, str]:
+def message(text: str) -> dict[str, str]:
     """`[text](target)` is a link in a SARIF message: a space prevents that for code that looks like one."""
     return {"text": text.replace("](", "] (")}
 
 
-def _location(place: Location) -> dict[str, Any]:
+def location(place: Location) -> dict[str, Any]:
     uri = quote(place.file, safe="/")
     artifact = {"uri": f"file://{uri}"} if uri.startswith("/") else {"uri": uri, "uriBaseId": _ROOT}
     physical: dict[str, Any] = {"artifactLocation": artifact}

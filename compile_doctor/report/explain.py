@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from importlib import resources
 
 from compile_doctor.analysis.graph_breaks.causes import explain_upstream, registry
 from compile_doctor.checks import all_checks, find_check, unusable
@@ -14,6 +15,8 @@ from compile_doctor.recipes.page import page
 from compile_doctor.schemas import IDENTIFIERS, published
 
 WIDTH = 100
+SKILL = "skill"
+"""Prints the instructions for coding assistants."""
 URL = "https://meta-pytorch.github.io/compile-graph-break-site/gb/{}.html"
 
 
@@ -23,10 +26,12 @@ def upstream_url(gb_id: str) -> str:
 
 
 def explain(code: str) -> str:
-    """The page for `CD101`, `graph-break` or `GB0170`, the schema for `compile-doctor/report/1`.
+    """The page for `CD101`, `graph-break` or `GB0170`, the schema for `compile-doctor/report/1`, the file `skill`.
 
     Raises UsageError, listing the known codes, for an unknown one.
     """
+    if code.strip().lower() == SKILL:
+        return resources.files("compile_doctor.data").joinpath("skill.md").read_text(encoding="utf-8")
     check = find_check(code)
     if check:
         return _check_page(check)
@@ -55,6 +60,7 @@ def explain(code: str) -> str:
         + ", ".join(check.code for check in all_checks())
         + "; or a graph break of torch: GBxxxx; or a recipe: "
         + ", ".join(recipe.id for recipe in all_recipes())
+        + f"; or {SKILL}, instructions for coding assistants"
         + "; or the schema of a document: "
         + ", ".join(IDENTIFIERS.values())
         + ".",

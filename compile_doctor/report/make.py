@@ -43,6 +43,10 @@ class Report:
     disagreements: tuple[str, ...]
     notes: tuple[str, ...]
     timings: Mapping[str, float]
+    warm_call: float | None
+    """Wall-clock seconds of the quickest call after the first; None if it was called once, or by a command."""
+    peak_bytes: int | None
+    """Peak memory of one call of the whole target; None if it was not measured: it is if there is attention."""
     attention: tuple[AttentionEntry, ...]
     """One entry per line that called attention."""
     cuda_graphs: tuple[CudaGraphEntry, ...]
@@ -129,6 +133,8 @@ def make_report(evidence: Evidence) -> Report:
         require_fused=evidence.asked.settings.require_fused,
         require_cudagraphs=evidence.asked.settings.require_cudagraphs,
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
+        warm_call=evidence.facts.warm_call,
+        peak_bytes=next((one.peak for one in evidence.attention.windows if one.name == "call" and one.peak > 0), None),
         max_difference=None if evidence.facts.random or evidence.facts.doubt else evidence.max_difference,
         numerics=tuple(judged(evidence.comparisons)),
         not_compared=(f"no eager control: {alone.message}" if alone else None)

@@ -25,9 +25,14 @@ STARTING = 120.0
 """Time limit for importing torch, in seconds."""
 
 
+def has_accelerator() -> bool:
+    """Whether the machine has a GPU of NVIDIA or AMD, as far as Linux shows without asking a driver."""
+    return bool(glob("/dev/nvidia*")) or os.path.exists("/dev/kfd")
+
+
 def possible() -> bool:
     """Whether this is Linux without a GPU: importing torch may query the driver, and then the process must not fork."""
-    return sys.platform == "linux" and not glob("/dev/nvidia*") and not os.path.exists("/dev/kfd")
+    return sys.platform == "linux" and not has_accelerator()
 
 
 def fork_server(children: int, jobs: int, at_once: bool) -> AbstractContextManager[ForkServer | None]:

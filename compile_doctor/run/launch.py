@@ -126,6 +126,7 @@ def _child(
         "path": str(target.path) if target.path else None,
         "module": target.module,
         "attr": target.attr,
+        "search": list(target.search),
         "directory": str(directory),
         "bytecode": keep,
         "cache": [str(one) for one in clean_cache.folders()],

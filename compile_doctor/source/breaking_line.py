@@ -6,20 +6,23 @@ Torch's reason states the operator. The line has the user's own expressions, and
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from compile_doctor.source import draws
 from compile_doctor.source.branches import branches, grouped
 from compile_doctor.source.constants import constant_buffer
+from compile_doctor.source.conversion import Conversion, is_read
+from compile_doctor.source.rewriting import rewritten, statement_of
 from compile_doctor.source.value_uses import Tree, Use, called, tree_of, uses_of, values_of
+from compile_doctor.source.values import MASK, NUMBER, TENSOR, elements, has_shape_of, is_tensor, kind_of
 
 LONGEST = 160
 """Characters of an expression that a fix quotes."""
 _CONVERSIONS = {"int": "{}.long()", "float": "{}", "complex": "{}", "round": "{}.round()", "bool": "{}.bool()"}
 _ATTENTION = ("attention", "flash_attn", "softmax", "attend")
-_IN_TORCH = frozenset({"sqrt", "exp", "log", "log2", "log10", "floor", "ceil", "sin", "cos", "tanh", "isnan", "isinf"})
-_RANDOM = {"numpy-random": ("numpy.random.",), "python-random": ("random.",)}
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,70 @@ def _reading(tree: Tree, statement: ast.stmt, node: ast.expr, kind: str) -> Read
     words = {**_common(tree, statement, node, use), **found}
     words |= _of_use(tree, node, use, words) if use is not None else {}
     words |= constant_buffer(tree, node) or {}
-    words["only"] = "yes" if len({one.kind for one in uses}) == 1 and use and use.node is not node else ""
-    short = {name: word for name, word in words.items() if word and len(word) <= LONGEST}
+    if isinstance(node, ast.Call) and kind in ("item", "int", "float", "round", "math"):
+        words |= _converted(tree, statement, node)
+    short = {name: word for name, word in words.items() if word and (len(word) <= LONGEST or name == "converted")}
     return Reading(kind, use.kind if use else "", short)
+
+
+def _converted(tree: Tree, statement: ast.stmt, node: ast.Call) -> dict[str, str]:
+    """`converted`: the user's code without the read; `traced`: torch can trace the number as a symbol instead."""
+    reads = _reads(tree, statement, node)
+    attempt = Conversion(tree, statement)
+    words = {"converted": ""}
+    if attempt.convert(reads):
+        both = Conversion(tree, statement)
+        too = _read_too(tree, attempt, reads)
+        words["converted"] = (both if too and both.convert([*reads, *too]) else attempt).lines()
+    around = tree.around(node, ast.ClassDef)
+    bases = [tree.names.of(base) for base in around.bases] if isinstance(around, ast.ClassDef) else []
+    may = is_read(node) and not any(base.endswith("autograd.Function") for base in bases)
+    words["traced"] = "yes" if may and Conversion(tree, statement, symbol=True).convert(reads) else ""
+    return words
+
+
+def _reads(tree: Tree, statement: ast.stmt, node: ast.Call) -> list[ast.expr]:
+    """The expressions of the statement from which a number is read: each of them would break the graph."""
+    calls = [one for one in _expressions(statement) if isinstance(one, ast.Call)]
+    found: list[ast.expr] = [one for one in calls if one is node or (is_read(one) and _is_of_tensor(tree, one))]
+    found = [_implied(one) if isinstance(one, ast.Call) and not is_read(one) else one for one in found]
+    inner = {inside for one in found for inside in ast.walk(one) if inside is not one}
+    return [one for one in found if one not in inner]
+
+
+def _read_too(tree: Tree, attempt: Conversion, reads: list[ast.expr]) -> list[ast.expr]:
+    """Other numbers that are read before and used in a statement that changes: it is changed once, for all of them."""
+    found: list[ast.expr] = []
+    for statement in {statement_of(tree, node) for node in attempt.edits}:
+        for name in ast.walk(statement):
+            values = values_of(tree, name) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load) else ()
+            for value in values if len(values) == 1 else ():
+                for one in ast.walk(value):
+                    if (
+                        isinstance(one, ast.Call)
+                        and called(one) == "item"
+                        and is_read(one)
+                        and one not in (*reads, *found)
+                    ):
+                        found.append(one)
+    return found
+
+
+def _implied(call: ast.Call) -> ast.expr:
+    """`t` of `round(t)` and `math.sqrt(t)`, which read it."""
+    return call.args[0] if call.args else call
+
+
+def _is_of_tensor(tree: Tree, call: ast.Call) -> bool:
+    return called(call) == "item" or (bool(call.args) and is_tensor(tree, call.args[0]))
+
+
+def _math(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
+    """`math.sqrt(t)` of a tensor, which Python turns into a number."""
+    if not isinstance(node, ast.Call) or not tree.names.of(node.func).startswith("math."):
+        return None
+    value = node.args[0] if len(node.args) == 1 else None
+    return {"tensor": tree.source(value)} if value is not None and is_tensor(tree, value) else None
 
 
 def _common(tree: Tree, statement: ast.stmt, node: ast.expr, use: Use | None) -> dict[str, str]:
@@ -97,7 +161,11 @@ def _common(tree: Tree, statement: ast.stmt, node: ast.expr, use: Use | None) ->
     if use is not None:
         words["in"] = tree.source(use.node) if isinstance(use.node, ast.expr) else tree.head(use.node)
         words["container"] = tree.source(use.container) if use.container is not None else ""
-        words["limited"] = words["in"].replace(words["call"], "limit")
+        kinds = {kind_of(tree, one) for one in elements(tree, use.container)} if use.container is not None else set()
+        if kinds == {NUMBER}:
+            words["numbers"] = words["container"]
+        elif kinds and kinds <= {TENSOR, MASK}:
+            words["tensors"] = words["container"]
     return words
 
 
@@ -115,30 +183,22 @@ def _of_use(tree: Tree, node: ast.expr, use: Use, words: Mapping[str, str]) -> d
         causal = "causal" in inside and "causal=False" not in inside
         found["rule"] = "(document[i] == document[j]) & (i >= j)" if causal else "document[i] == document[j]"
         tensor = words.get("tensor", "")
-        boundaries = tensor.removesuffix("[:-1]").removesuffix("[1:]")
-        pairs = boundaries != tensor or any(word in inside for word in ("pairwise(", "zip("))
-        found["boundaries" if pairs else "lengths"] = boundaries
+        found |= _packed_parts(tensor, inside, use.node)
         return {name: text.replace(words["call"], tensor) for name, text in found.items()}
-    if use.kind == "element" and isinstance(use.node, ast.Subscript):
-        return _selected(tree, use.node, words)
-    if use.kind == "math" and isinstance(use.node, ast.Call) and called(use.node) in _IN_TORCH:
-        better = f"torch.{called(use.node)}({words.get('tensor', '')})"
-        return {"torch-math": words["line"].replace(tree.source(use.node), better)}
     return {}
 
 
-def _selected(tree: Tree, node: ast.Subscript, words: Mapping[str, str]) -> dict[str, str]:
-    """`x[:, n.item()]` as an index of one element, which needs no value: `x[:, n.reshape(1)].squeeze(1)`."""
-    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-    index = [tree.source(part) for part in parts]
-    if words["call"] not in index or not isinstance(node.ctx, ast.Load):
+def _packed_parts(tensor: str, loop: str, node: ast.Subscript) -> dict[str, str]:
+    """`boundaries` of parts (`cu[:-1]` with `cu[1:]`) or their `lengths`, if the loop shows which of the two they are."""
+    boundaries = tensor.removesuffix("[:-1]").removesuffix("[1:]")
+    shifted = re.search(r"zip\(([\w.]+)(?:\[:-1\])?(?:\.\w+\(\))?, \1\[1:\]", loop)
+    if (boundaries != tensor and f"{boundaries}[1:]" in loop) or shifted or "pairwise(" in loop:
+        return {"boundaries": boundaries}
+    part = next((one for one in ast.walk(node.slice) if isinstance(one, ast.Slice)), None)
+    if part is None or part.upper is None or "zip(" in loop:
         return {}
-    dim = index.index(words["call"])
-    if not all(isinstance(part, ast.Slice) for part in parts[:dim]):
-        return {}
-    index[dim] = f"{words.get('tensor', '')}.reshape(1)"
-    text = f"{tree.source(node.value)}[{', '.join(index)}].squeeze({dim})"
-    return {"selected": words["line"].replace(tree.source(node), text)}
+    ends = isinstance(part.upper, ast.Name) if part.lower is None else isinstance(part.upper, ast.BinOp)
+    return {"lengths": tensor} if ends and loop else {}
 
 
 def _plain(tree: Tree, node: ast.expr, instead: ast.expr, wrap: str = "{}") -> dict[str, str]:
@@ -221,11 +281,22 @@ def _mask(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
     words["mask-value"] = grouped(words["mask"], node.slice)
     parent = tree.parents.get(node)
     reduction = tree.parents.get(parent) if isinstance(parent, ast.Attribute) else None
-    if isinstance(parent, ast.Attribute) and isinstance(reduction, ast.Call) and not reduction.args:
-        words |= {f"reduced-{parent.attr}": tree.source(reduction)}
+    if isinstance(reduction, ast.Call):
+        words |= _reduced(tree, node.value, node.slice, reduction)
+        words |= {f"reduced-{called(reduction)}": tree.source(reduction)} if not reduction.args else {}
     if isinstance(parent, ast.Assign) and kind == "mask-store":
         words |= {"stored": words["tensor"], "value": tree.source(parent.value).replace(f"[{words['mask']}]", "")}
     return {**words, **_counted(tree, node, words["mask-value"])}
+
+
+def _reduced(tree: Tree, tensor: ast.expr, mask: ast.expr, call: ast.Call) -> dict[str, str]:
+    """The statement with a sum or mean over all elements of the mask, if the mask visibly has the shape of the tensor."""
+    statement = tree.around(call, ast.stmt)
+    if call.args or call.keywords or statement is None or not has_shape_of(tree, mask, tensor):
+        return {}
+    total = f"torch.where({tree.source(mask)}, {tree.source(tensor)}, 0).sum()"
+    written = {"sum": total, "mean": f"({total} / {grouped(tree.source(mask), mask)}.sum())"}.get(called(call))
+    return {"masked": rewritten(tree, statement, {call: written})} if written else {}
 
 
 def _packed(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
@@ -251,11 +322,24 @@ def _counted(tree: Tree, node: ast.expr, of: str) -> dict[str, str]:
 
 
 def _random(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
-    if isinstance(node, ast.Call):
-        name = tree.names.of(node.func)
-        if name.startswith(_RANDOM[kind]):
-            return {"function": tree.source(node.func), f"draws-{called(node)}": "yes", **arguments(tree, node)}
-    return None
+    if not isinstance(node, ast.Call) or not draws.is_draw(tree, node, kind):
+        return None
+    words = {"function": tree.source(node.func), f"draws-{called(node)}": "yes", **arguments(tree, node)}
+    statement = tree.around(node, ast.stmt)
+    drawn = draws.by_torch(tree, node, kind)
+    whole = draws.array_by_torch(tree, node)
+    if isinstance(statement, ast.stmt) and (drawn or whole):
+        attempt = Conversion(tree, statement)
+        if attempt.put(*(whole or (node, drawn)), is_number=whole is None):
+            words["converted"] = attempt.lines()
+    return words
+
+
+def _drawn(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
+    """A name that stands for a random number of Python or numpy."""
+    values = values_of(tree, node) if isinstance(node, ast.Name) else ()
+    found = [value for value in values if any(draws.is_draw(tree, value, kind) for kind in draws.MODULES)]
+    return {"drawn": tree.source(found[0])} if found and len(found) == len(values) else None
 
 
 def arguments(tree: Tree, call: ast.Call) -> dict[str, str]:
@@ -289,19 +373,59 @@ def _other_call(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
     method = subject is not None and words.get("arg0") == tree.source(subject)
     of = grouped(words["arg0"], subject) if subject is not None and method else words.get("arg0", "")
     words |= _counted(tree, node, of)
+    words |= _sorted(tree, node) if name in ("sorted", "max", "min") else {}
+    attribute = tree.parents.get(node)
+    reduction = tree.parents.get(attribute) if isinstance(attribute, ast.Attribute) else None
+    if name == "masked_select" and isinstance(reduction, ast.Call):
+        parts = [subject, *node.args] if method and subject is not None else list(node.args)
+        words |= _reduced(tree, parts[-2], parts[-1], reduction) if len(parts) == 2 else {}
     inner = node.args[0] if node.args else None
     if isinstance(inner, ast.Call) and called(inner) == "items" and isinstance(inner.func, ast.Attribute):
         words["items-of"] = tree.source(inner.func.value)
     return words
 
 
+def _sorted(tree: Tree, call: ast.Call) -> dict[str, str]:
+    """`sorted(rows, key=lambda row: row.norm())`, max and min, of a list of tensors."""
+    statement = tree.around(call, ast.stmt)
+    given = {one.arg: one.value for one in call.keywords}
+    if (
+        not isinstance(call.func, ast.Name)
+        or len(call.args) != 1
+        or statement is None
+        or set(given) - {"key", "reverse"}
+    ):
+        return {}
+    reverse = given.get("reverse", ast.Constant(False))
+    if not isinstance(reverse, ast.Constant):
+        return {}
+    kinds = {kind_of(tree, one) for one in elements(tree, call.args[0])}
+    if not kinds or not kinds <= {TENSOR, MASK}:
+        return {}
+    items, key = tree.source(call.args[0]), given.get("key")
+    stacked = f"torch.stack(tuple({items}))"
+    if isinstance(key, ast.Lambda):
+        keys = f"torch.stack([{tree.source(key.body)} for {tree.source(key.args)} in {items}])"
+    else:
+        keys = f"torch.stack([{tree.source(key)}(each) for each in {items}])" if key is not None else stacked
+    order = f"argsort(descending={bool(reverse.value)}, stable=True)"
+    text = f"list({stacked}[{keys}.{order}].unbind(0))"
+    if call.func.id != "sorted":
+        text = f"{stacked}[{keys}.arg{call.func.id}().reshape(1)][0]"
+    return {
+        "converted": f"{rewritten(tree, statement, {call: text})}\n# The elements need one shape, and the keys one number each"
+    }
+
+
 _FINDERS: Mapping[str, Callable[[Tree, ast.expr, str], dict[str, str] | None]] = {
     "tolist": _method,
     "item": _method,
     **dict.fromkeys(_CONVERSIONS, _conversion),
+    "math": _math,
+    "drawn": _drawn,
     "slice": _slice,
     "packed": _packed,
     "mask": _mask,
     "mask-store": _mask,
-    **dict.fromkeys(_RANDOM, _random),
+    **dict.fromkeys(draws.MODULES, _random),
 }

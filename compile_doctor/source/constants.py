@@ -12,7 +12,11 @@ def constant_buffer(tree: Tree, node: ast.AST) -> dict[str, str] | None:
     """`buffer` and `value` of an attribute that an expression reads, if nothing but its registration writes it."""
     for attribute in _attributes(tree, node, 2):
         owner = tree.around(attribute, ast.ClassDef)
-        if owner is None or _is_changed(owner, attribute.attr):
+        if (
+            owner is None
+            or _is_changed(owner, attribute.attr)
+            or not _is_only_read_as_number(tree, owner, attribute.attr)
+        ):
             continue
         values = [value for value in _registered(owner, attribute.attr) if _literal(value)]
         if len(values) == 1:
@@ -37,6 +41,27 @@ def _registered(owner: ast.AST, name: str) -> Iterator[ast.expr]:
             yield one.args[1]
         if isinstance(one, ast.Assign) and any(_is_self(target, name) for target in one.targets):
             yield one.value
+
+
+def _is_only_read_as_number(tree: Tree, owner: ast.AST, name: str) -> bool:
+    """Whether all of the class that reads it works with a plain number or list: arithmetic, a comparison, an index, int()."""
+    for one in ast.walk(owner):
+        if not isinstance(one, ast.Attribute) or one.attr != name or not isinstance(one.ctx, ast.Load):
+            continue
+        parent = tree.parents.get(one)
+        call = tree.parents.get(parent) if parent is not None else None
+        if isinstance(parent, ast.Attribute):
+            read = parent.attr in ("item", "tolist") and isinstance(call, ast.Call) and call.func is parent
+        elif isinstance(parent, ast.Call):
+            read = isinstance(parent.func, ast.Name) and parent.func.id in ("int", "float", "bool", "len", "range")
+            read |= tree.names.of(parent.func).startswith("math.") or isinstance(parent.func, ast.Attribute)
+        else:
+            read = isinstance(
+                parent, (ast.BinOp, ast.UnaryOp, ast.Compare, ast.Subscript, ast.Tuple, ast.List, ast.Assign)
+            )
+        if not read:
+            return False
+    return True
 
 
 def _literal(value: ast.expr) -> ast.expr | None:

@@ -35,7 +35,7 @@ _TEMPORARY = re.compile(
     r"^(?:/tmp|/var/tmp|(?:/private)?/var/folders/[^/]+/[^/]+/T|.*[/\\]AppData[/\\]Local[/\\]Temp)[/\\]"
 )
 _GENERATED = re.compile(
-    r"[/\\]tmp[a-z0-9_]{8}[/\\]|[/\\][\w-]+\.[^/\\]+\.py$|_[a-z0-9_]{8}\.py$|[/\\]tmp[a-z0-9_]{8}\.py$"
+    r"[/\\]tmp[a-z0-9_]{8}[/\\]|[/\\][\w.-]+[_-][a-z0-9_]{8}[/\\]|[/\\][\w-]+\.[^/\\]+\.py$|_[a-z0-9_]{8}\.py$|[/\\]tmp[a-z0-9_]{8}\.py$"
 )
 """Names that `tempfile` makes, or of a file that no `import` statement finds."""
 _INTERIOR = re.compile(r"[/\\]torch[/\\](?:_higher_order_ops|_functorch|_ops\.py)")

@@ -18,6 +18,20 @@ def span(sources: Mapping[str, str], file: str, line: int, function: str) -> tup
     return (node.lineno, node.end_lineno or node.lineno) if node else None
 
 
+def statement_at(sources: Mapping[str, str], file: str, line: int) -> tuple[int, int, int, int] | None:
+    """(first line, first column, last line, column after the end) of the innermost statement around a line.
+
+    Columns count from 1. None if the source has no such statement.
+    """
+    found: tuple[int, int, int, int] | None = None
+    for one in ast.walk(_tree(sources.get(file, ""))):
+        if isinstance(one, ast.stmt) and one.lineno <= line <= (one.end_lineno or one.lineno):
+            place = (one.lineno, one.col_offset + 1, one.end_lineno or one.lineno, (one.end_col_offset or 0) + 1)
+            if found is None or (place[0], -place[2]) >= (found[0], -found[2]):
+                found = place
+    return found
+
+
 def rest_from(sources: Mapping[str, str], file: str, line: int, function: str) -> int:
     """The line from which a function runs in plain Python if it breaks at `line` and cannot be resumed there.
 

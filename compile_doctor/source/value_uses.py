@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -94,13 +95,17 @@ class Tree:
         self.root = tree
         self.parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
 
-    def source(self, node: ast.AST) -> str:
-        """The node as the user wrote it, on one line."""
+    def source(self, node: ast.AST, instead: Mapping[ast.AST, str] | None = None) -> str:
+        """The node as the user wrote it, on one line; `instead` has other text for nodes inside of it."""
         first, last = getattr(node, "lineno", 0), getattr(node, "end_lineno", 0) or 0
         lines = self.lines[first - 1 : last] if first else []
         if not lines or (len(lines) > 1 and any(b"#" in line for line in lines)):
-            return ast.unparse(node)
+            return ast.unparse(_replaced(node, instead) if instead else node)
         lines[-1] = lines[-1][: getattr(node, "end_col_offset", None)]
+        for one, text in sorted((instead or {}).items(), key=lambda pair: _position(pair[0]), reverse=True):
+            (top, left), (bottom, right) = _position(one), _end(one)
+            lines[top - first] = lines[top - first][:left] + text.encode() + lines[bottom - first][right:]
+            lines[top - first + 1 : bottom - first + 1] = []
         lines[0] = lines[0][getattr(node, "col_offset", 0) :]
         return " ".join(b" ".join(lines).decode("utf-8", "replace").split())
 
@@ -135,6 +140,27 @@ class Tree:
     def scope(self, node: ast.AST) -> ast.AST:
         """The function around a node, or the module."""
         return self.around(node, Function) or self.root
+
+
+def _position(node: ast.AST) -> tuple[int, int]:
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
+
+
+def _end(node: ast.AST) -> tuple[int, int]:
+    return getattr(node, "end_lineno", 0), getattr(node, "end_col_offset", 0)
+
+
+def _replaced(node: ast.AST, instead: Mapping[ast.AST, str]) -> ast.AST:
+    """A copy of the node with names of that text; for lines with comments between their parts."""
+    places = {(_position(one), _end(one)): text for one, text in instead.items()}
+
+    class Replace(ast.NodeTransformer):
+        def visit(self, one: ast.AST) -> ast.AST:
+            text = places.get((_position(one), _end(one))) if isinstance(one, ast.expr) else None
+            return ast.Name(text, ast.Load()) if text is not None else self.generic_visit(one)
+
+    made: ast.AST = Replace().visit(copy.deepcopy(node))
+    return made
 
 
 @lru_cache(maxsize=64)
@@ -269,18 +295,31 @@ def _kind_of(tree: Tree, container: ast.expr) -> str:
 
 
 def values_of(tree: Tree, node: ast.expr) -> tuple[ast.expr, ...]:
-    """What the function assigns to a name, or the class to `self.name`, in the order of the source."""
+    """What the function (or the module) assigns to a name, or the class to `self.name`, in the order of the source."""
     if isinstance(node, ast.Name):
         where: ast.AST | None = tree.scope(node)
     elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
         where = tree.around(node, ast.ClassDef)
     else:
         return ()
+    found = _assigned_in(where or tree.root, node)
+    if found or not isinstance(node, ast.Name) or _is_parameter(where, node.id):
+        return found
+    return tuple(value for value in _assigned_in(tree.root, node) if tree.scope(value) is tree.root)
+
+
+def _assigned_in(where: ast.AST, node: ast.expr) -> tuple[ast.expr, ...]:
     wanted = ast.dump(node).replace("Store()", "Load()")
     return tuple(
         one.value
-        for one in ast.walk(where or tree.root)
-        if isinstance(one, ast.Assign)
-        for target in one.targets
+        for one in ast.walk(where)
+        if isinstance(one, (ast.Assign, ast.AnnAssign)) and one.value is not None
+        for target in (one.targets if isinstance(one, ast.Assign) else [one.target])
         if ast.dump(target).replace("Store()", "Load()") == wanted
     )
+
+
+def _is_parameter(where: ast.AST | None, name: str) -> bool:
+    if not isinstance(where, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        return False
+    return any(isinstance(one, ast.arg) and one.arg == name for one in ast.walk(where.args))

@@ -48,13 +48,13 @@ def why_none(target: Target) -> str:
 
 def _mentions(target: Target, name: str) -> bool:
     """Whether the name occurs anywhere in the file: it may be imported, or made by a call."""
-    file = target.path or _file_of(target.module or "")
+    file = source_file(target)
     return file is None or name.partition(".")[0] in file.read_text(encoding="utf-8", errors="replace")
 
 
 def _defined(target: Target) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
     """The definitions at the top level of the file; none if it cannot be read: running it will show the error."""
-    file = target.path or _file_of(target.module or "")
+    file = source_file(target)
     try:
         tree = ast.parse(file.read_text(encoding="utf-8", errors="replace")) if file else ast.Module([], [])
     except (OSError, SyntaxError, ValueError):
@@ -65,6 +65,11 @@ def _defined(target: Target) -> list[ast.FunctionDef | ast.AsyncFunctionDef | as
 def _takes(arguments: ast.arguments) -> bool:
     names = {one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
     return names >= KEYWORDS and len(arguments.posonlyargs) + len(arguments.args) >= 3
+
+
+def source_file(target: Target) -> Path | None:
+    """The target's file; None for a module that is not found without importing anything."""
+    return target.path or _file_of(target.module or "")
 
 
 def _file_of(module: str) -> Path | None:

@@ -27,6 +27,8 @@ class Target:
     path: Path | None = None
     module: str | None = None
     attr: str | None = None
+    search: tuple[str, ...] = ()
+    """Folders in which its process looks for modules first."""
 
 
 def parse_target(text: str) -> Target:

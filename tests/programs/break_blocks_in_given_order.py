@@ -2,7 +2,7 @@
 error; before 2.10 integers of a tensor were always traced, and it raises without the setting."""
 
 # summary graph_breaks=1 exit=1 [>=2.10]
-# says CD101: torch.stack(tuple(steps))[order] [>=2.10]
+# says CD101: keep them in one tensor, and index that with order [>=2.10]
 # never CD101: config.capture
 import torch
 

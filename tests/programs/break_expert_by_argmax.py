@@ -1,7 +1,7 @@
 """The best expert of a ModuleList, by the number of an argmax."""
 
 # summary graph_breaks=1 verdict=unhealthy exit=1
-# says CD101: for module in self.experts])[
+# says CD101: torch.stack([each(x) for each in self.experts])[best.reshape(1)][0]
 # never CD101: config.capture
 import torch
 from torch import nn

@@ -2,7 +2,7 @@
 
 # requires numpy
 # summary graph_breaks=1 verdict=unhealthy exit=1
-# says CD101: torch.rand(())    # instead of np.random.rand()
+# says CD101: return x + noise * torch.rand((), device=
 import numpy as np
 import torch
 from torch import nn

@@ -1,7 +1,7 @@
 """Whether a padding mask is needed is decided by a tensor, in an `or`, after some work of the model."""
 
 # summary graph_breaks=1 exit=1
-# says CD102: torch.where(condition, a, b)
+# says CD102: ragged = self.always | (lengths < x.shape[1]).any()
 import torch
 from torch import nn
 

@@ -1,7 +1,7 @@
 """A window of fixed length, at an offset that is read from a tensor."""
 
 # summary graph_breaks=1 verdict=unhealthy exit=1
-# says CD101: at = start + torch.arange(4, device=x.device)
+# says CD101: window = x[:, start + torch.arange(4, device=x.device)]    # line 18
 # never CD101: config.capture
 import torch
 from torch import nn

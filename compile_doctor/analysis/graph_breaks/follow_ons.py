@@ -23,6 +23,7 @@ _ITERATOR = re.compile(
     re.MULTILINE,
 )
 """An iterator that plain Python made: Dynamo makes none of this type when it traces the same line."""
+_IN_C = re.compile(r"does not know how to trace the (?:Python )?builtin|likely a C extension or builtin")
 _UNGRACEFUL = "Failed to handle graph break gracefully"
 _MANAGER = re.compile(r"Unsupported context manager")
 
@@ -54,7 +55,19 @@ def _one(seen: AnalysisContext, groups: Groups, key: Key, item: Break, first: di
     again = before is not None and (before[:2] == key[:2] or _UNGRACEFUL in item.reason)
     if item.compilation >= 0 and before != key and again:
         return before  # Dynamo met the first break, and then could not compile up to it
-    return _of_manager(seen, groups, key, item) or _of_iterator(seen, key, item, first)
+    return (
+        _of_interrupted_call(seen, groups, key, item)
+        or _of_manager(seen, groups, key, item)
+        or _of_iterator(seen, key, item, first)
+    )
+
+
+def _of_interrupted_call(seen: AnalysisContext, groups: Groups, key: Key, item: Break) -> Key | None:
+    """A break between the function of a call and its arguments: the resumed code holds the function, and cannot trace it."""
+    compilation = seen.compilation(item)
+    if compilation is None or not compilation.function.endswith(f"_at_{key[1]}") or not _IN_C.search(item.reason):
+        return None
+    return next((other for other in groups if other != key and other[:2] == key[:2]), None)
 
 
 def _of_manager(seen: AnalysisContext, groups: Groups, key: Key, item: Break) -> Key | None:

@@ -13,7 +13,7 @@ from compile_doctor.model.compilations import Compilation, Specialization
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations, uses
-from compile_doctor.source.writes import Write, last_name, writes
+from compile_doctor.source.writes import GLOBAL, Write, last_name, writes
 
 STATE_KINDS = frozenset(
     {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "none", "type", "length"}
@@ -72,8 +72,28 @@ def group_recompilations(evidence: Evidence, torch_root: str | None, broken: Seq
             groups[compilation.file, function_name(compilation.function), chosen.key].append((compilation, chosen))
     return tuple(
         _group(evidence, torch_root, assigned, file, function, members)
-        for (file, function, _), members in groups.items()
+        for (file, function, _), members in _grown(groups).items()
     )
+
+
+_Groups = dict[tuple[str, str, str], list[tuple[Compilation, Guard]]]
+
+
+def _grown(groups: _Groups) -> _Groups:
+    """A container that was empty, and then got longer, is one cause: it grows."""
+    lengths = {
+        (file, function, members[0][1].source): members
+        for (file, function, _), members in groups.items()
+        if members[0][1].kind in ("length", "keys")
+    }
+    left: _Groups = {}
+    for (file, function, key), members in groups.items():
+        longer = lengths.get((file, function, members[0][1].source)) if members[0][1].kind == "empty" else None
+        if longer is None:
+            left[file, function, key] = members
+        else:
+            longer += members
+    return left
 
 
 def decisive(guards: list[Guard], met: Sequence[Guard] = (), sources: Mapping[str, str] | None = None) -> Guard:
@@ -116,7 +136,7 @@ def _written(guard: Guard, sources: Mapping[str, str]) -> Write | None:
     if guard.kind not in WRITABLE_KINDS:
         return None
     base = re.sub(r"(?:\[\d+\])+$", "", guard.source)
-    name = last_name(base)
+    name = last_name(base) or (f"{GLOBAL}{base}" if base.isidentifier() else None)
     if name is None:
         return None
     tail = guard.read_at[0] if guard.read_at else ""

@@ -32,6 +32,7 @@ from compile_doctor.capture.schema.files import CAPTURE, SEAL, Manifest, Member,
 from compile_doctor.capture.schema.ranks import MeshMade, Ranked
 from compile_doctor.capture.schema.run import (
     Bytecode,
+    Called,
     CleanCache,
     Compile,
     CompiledRun,
@@ -72,6 +73,7 @@ __all__ = [
     "AttentionWatched",
     "Begun",
     "Bytecode",
+    "Called",
     "CleanCache",
     "Compile",
     "CompiledFunction",
@@ -142,6 +144,7 @@ EVENTS: dict[str, type] = {
     "compiled-run": CompiledRun,
     "phase": Phase,
     "run": Run,
+    "called": Called,
     "failure": Raised,
     "probe-error": ProbeError,
     "log": Log,

@@ -105,6 +105,15 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Called:
+    """A call of the target has returned, and its device is done; not written under --numerics, which stores tensors."""
+
+    phase: Word
+    index: Count
+    seconds: Seconds
+
+
+@dataclass(frozen=True)
 class Raised:
     """An exception of the target: its chain, outermost first, and the traceback as Python prints it."""
 

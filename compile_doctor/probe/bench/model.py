@@ -15,7 +15,7 @@ from compile_doctor.probe import compat
 from compile_doctor.probe.bench.machine import ran_on
 from compile_doctor.probe.bench.timing import Contender, Judge, Judged
 from compile_doctor.probe.calls import backward, compare, has_device, random_state, seed, unlike
-from compile_doctor.probe.load import Program, find_program
+from compile_doctor.probe.load import Asked, Program, find_program
 from compile_doctor.probe.observe.events import EventLog
 
 TOLERATED = 0.1
@@ -34,7 +34,7 @@ class ModelSubject:
         self.log = log
         self.device = torch.device(settings["device"] or "cpu").type
         self.settings = settings
-        self.program: Program = find_program(module, settings["attr"], settings["tokens"])
+        self.program: Program = find_program(module, settings["attr"], Asked(settings["tokens"]))
         self.convention = self.program.convention
         self._where = settings["device"]
         """The device that the user requested; None leaves the model where it is built."""

@@ -77,7 +77,9 @@ def _subject(settings: dict[str, Any], log: EventLog, dense: DenseGuard) -> Subj
 
 
 def _import(settings: dict[str, Any]) -> ModuleType:
+    search = settings.get("search") or []
+    sys.path[:0] = search
     if settings["path"]:
         return import_file(Path(settings["path"]))
-    sys.path.insert(0, os.getcwd())
+    sys.path.insert(len(search), os.getcwd())
     return importlib.import_module(settings["module"])

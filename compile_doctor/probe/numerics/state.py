@@ -80,7 +80,7 @@ def doubled(value: Any) -> Any:
     """Converts a module (in place) or nested inputs from every floating dtype to float64 (complex128)."""
     if isinstance(value, torch.nn.Module):
         return value._apply(_double)
-    return _each(_double, value)
+    return each_tensor(_double, value)
 
 
 def _double(leaf: torch.Tensor) -> torch.Tensor:
@@ -102,10 +102,10 @@ def moved(value: Any, whole: bool = True) -> Any:
                 if not torch.nn.parameter.is_lazy(parameter):
                     parameter.copy_(_move(parameter, draw, whole))
         return value
-    return _each(lambda tensor: _move(tensor, draw, whole), value)
+    return each_tensor(lambda tensor: _move(tensor, draw, whole), value)
 
 
-def _each(change: Callable[[torch.Tensor], torch.Tensor], value: Any) -> Any:
+def each_tensor(change: Callable[[torch.Tensor], torch.Tensor], value: Any) -> Any:
     """Changes every tensor, a shared one only once: a call may write into what the next one reads."""
     done: dict[int, torch.Tensor] = {}
 

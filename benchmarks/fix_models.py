@@ -1,0 +1,83 @@
+"""`compile-doctor fix --vendor` on the transformers models of `models/` that break: breaks before and after."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import fix
+import tables
+from processes import ROOT
+
+sys.path.insert(0, str(ROOT))
+
+from compile_doctor.errors import DoctorError
+from compile_doctor.mend.search import Options, Search
+from compile_doctor.model.asked import Settings
+from compile_doctor.processes.children import watch
+from compile_doctor.processes.scratch import scratch
+from compile_doctor.run.fork_server import fork_server
+from compile_doctor.run.progress import Progress
+from compile_doctor.targets.target import parse_target
+
+MODELS = Path(__file__).resolve().parent / "models"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", help="names of models; all that break by default")
+    parser.add_argument("--directory", type=Path, default=MODELS)
+    parser.add_argument("--table", default="fix-models")
+    parser.add_argument("--budget", type=float, default=600)
+    parser.add_argument("--inputs", type=int, default=20)
+    parser.add_argument("--only-table", action="store_true", help="publish the last results")
+    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
+    options = parser.parse_args()
+    results: dict[str, Any] = tables.load(options.table).get("models", {})
+    for name in [] if options.only_table else options.models or breaking():
+        began = time.monotonic()
+        found = mend(options.directory / f"{name}.py", options.budget, options.inputs)
+        results[name] = {**found, "seconds": round(time.monotonic() - began, 1)}
+        print(f"{name}: {fix.line(results[name])}", file=sys.stderr, flush=True)
+        tables.save(options.table, {"models": results})
+    tables.publish(options.table, table(results), options.write)
+
+
+def breaking() -> list[str]:
+    truth = json.loads((MODELS / "truth.json").read_text())
+    return sorted(name for name, sites in truth.items() if sites)
+
+
+def mend(path: Path, budget: float, inputs: int) -> dict[str, Any]:
+    settings = Settings(backend="eager", timeout=300.0, repeat=1)
+    options = Options(budget=budget, cases=inputs, packages=True)
+    with scratch("bench") as folder, fork_server(1000, 1, False) as forks, fix.quiet(folder / "output.txt"):
+        start = watch if forks is None else forks.start
+        try:
+            return fix.outcome(Search(parse_target(str(path)), settings, options, folder, start, Progress(True)).run())
+        except DoctorError as error:
+            return {"error": str(error)}
+
+
+def table(results: dict[str, Any]) -> str:
+    rows = []
+    total = [0, 0, 0, 0]
+    for name, found in sorted(results.items()):
+        if "error" in found:
+            rows.append((name, "–", "–", "–", "–", found["error"][:80]))
+            continue
+        a, b = found["before"], found["after"]
+        cells = (a["graph_breaks"], b["graph_breaks"], a["graphs"], b["graphs"])
+        total = [x + y for x, y in zip(total, cells)]
+        rows.append((name, *cells, ", ".join(dict.fromkeys(one.split()[1] for one in found["kept"])) or "none"))
+    rows.append(("all", *total, ""))
+    header = ("model", "breaks before", "breaks after", "graphs before", "graphs after", "rewrites that were kept")
+    return tables.table(header, rows)
+
+
+if __name__ == "__main__":
+    main()

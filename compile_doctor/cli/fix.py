@@ -1,0 +1,157 @@
+"""`compile-doctor fix TARGET`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from compile_doctor.cli.options import (
+    CompileOptions,
+    OutputOptions,
+    RunOptions,
+    Seconds,
+    files_option,
+    format_option,
+    gathered,
+    memory_limit_option,
+    settings,
+)
+from compile_doctor.errors import DoctorError
+from compile_doctor.render import fix_renderer, formats
+
+
+@click.command(name="fix", short_help="Rewrite what breaks compilation, run it again, and keep what is proven better.")
+@click.argument("target")
+@click.option(
+    "--write",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write the changed files here, as they lie below the working directory; `.` changes them in place.",
+)
+@click.option(
+    "--vendor",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Also rewrite installed packages, in a patched copy here.",
+)
+@click.option(
+    "--budget",
+    type=Seconds(),
+    default=900.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop searching after this time, and keep what was found.",
+)
+@click.option(
+    "--inputs",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Other inputs, made from the target's own, on which results must be equal too.",
+)
+@click.option("--only", multiple=True, metavar="NAME", help="Try only this rewrite; may be repeated.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep what was tried in this folder; the same command continues from there.",
+)
+@click.option("--time/--no-time", "timed", default=True, help="Measure a compiled call before and after [yes].")
+@gathered(
+    CompileOptions,
+    "compiling",
+    click.option("--device", metavar="NAME", help="Move model and inputs to this device first (cpu, cuda, …)."),
+    click.option("--tokens", type=click.IntRange(1), metavar="N", help="Pass N to example_inputs(tokens=N)."),
+    click.option("--backend", metavar="NAME", help="torch.compile's backend [inductor]."),
+    click.option("--mode", metavar="NAME", help="torch.compile's mode (reduce-overhead, max-autotune, …)."),
+    click.option("--dynamic/--no-dynamic", default=None, help="torch.compile's dynamic= [let torch decide]."),
+    click.option("--grad", is_flag=True, help="Run forward and backward, compiled too."),
+    click.option("--as-is", is_flag=True, help="Do not compile the target, because it calls torch.compile itself."),
+)
+@gathered(
+    RunOptions,
+    "running",
+    click.option(
+        "--timeout",
+        type=Seconds(),
+        default=900.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Limit for each run of the target.",
+    ),
+    memory_limit_option("Limit for the private memory of the target, such as 8GB."),
+)
+@gathered(
+    OutputOptions,
+    "output",
+    format_option(formats("fix"), "What to print on stdout."),
+    files_option(formats("fix"), "Also write the result to a file; may be repeated."),
+    click.option("-v", "--verbose", count=True, help="Show what was tried and dropped, too."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
+)
+def command(
+    target: str,
+    write: Path | None,
+    vendor: Path | None,
+    budget: float,
+    inputs: int,
+    only: tuple[str, ...],
+    resume: Path | None,
+    timed: bool,
+    compiling: CompileOptions,
+    running: RunOptions,
+    output: OutputOptions,
+) -> int:
+    """Rewrites the lines of TARGET that its diagnosis names, in a copy, and keeps only what is better when it runs.
+
+    A rewrite is kept if its finding is gone, nothing new came, and outputs, gradients and state equal those of the original
+    on the target's inputs and on others. Nothing is written without --write or --vendor.
+
+    \b
+    Exit code 0: no finding of severity error is left; 1: some are; 2: wrong usage; 3: no verdict; 130: Ctrl-C.
+
+    \b
+    Examples:
+      compile-doctor fix model.py
+      compile-doctor fix model.py --write .
+      compile-doctor fix model.py --grad -o patch:fix.patch
+      compile-doctor fix example:four-breaks --write fixed
+      compile-doctor fix model.py --vendor patched --budget 1800 --resume .fix
+    """
+    from compile_doctor.cli.output import write as print_result
+    from compile_doctor.mend.search import Options, Search, check_names
+    from compile_doctor.mend.write import check_folder, write_files, write_packages
+    from compile_doctor.processes.scratch import scratch
+    from compile_doctor.run.fork_server import fork_server
+    from compile_doctor.run.progress import Progress
+    from compile_doctor.targets.target import parse_target
+
+    parsed = parse_target(target)
+    check_names(only)
+    for option, folder in (("--write", write), ("--vendor", vendor)):
+        if folder is not None:
+            check_folder(option, folder)
+    options = Options(budget, inputs, vendor is not None, only, timed, resume)
+    with scratch("fix") as folder, fork_server(_MANY, 1, at_once=True) as forks:
+        from compile_doctor.processes.children import watch
+
+        start = watch if forks is None else forks.start
+        search = Search(parsed, settings(compiling, running), options, folder, start, Progress(output.quiet))
+        mended = search.run()
+    problem: DoctorError | None = None
+    try:
+        written = [] if write is None else write_files(mended, write)
+        packages = [] if vendor is None else write_packages(mended, vendor)
+        mended = mended.with_written(written, packages, vendor)
+    except DoctorError as error:  # what took minutes is shown before it is reported
+        problem = error
+    print_result(mended, fix_renderer, output, failed=True)
+    if problem is not None:
+        raise problem
+    return mended.exit_code
+
+
+_MANY = 1_000
+"""Children that a search may start: the fork server prepares the next one as long as more are expected."""

@@ -1,0 +1,72 @@
+"""A check of a tensor's value that Dynamo can put into the graph: an assert with a literal message, or a tensor assert."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import libcst as cst
+
+from compile_doctor.mend.conditions import as_tensor_test, negated
+from compile_doctor.mend.rewrites import Rewrite
+from compile_doctor.mend.site import Candidate, Site, lines_of, only
+
+
+def propose(site: Site) -> Iterator[Candidate]:
+    statement = site.statement
+    small = only(statement)
+    if isinstance(small, cst.Assert):
+        text = literal(small.msg)
+        if text != (site.source.code(small.msg) if small.msg else text):
+            changed = small.with_changes(msg=cst.SimpleString(text))
+            yield Candidate("makes the message of the assert a literal text", site.source.edited({small: changed}))
+        test = as_tensor_test(site.source, small.test)
+        yield _asserted(site, statement, test, text)
+    elif isinstance(small, cst.Expr) and isinstance(small.value, cst.Call) and _checks(site, small.value):
+        condition, *rest = [one.value for one in small.value.args if one.keyword is None]
+        test = f"torch.as_tensor({as_tensor_test(site.source, condition)}).all()"
+        yield _asserted(site, statement, test, literal(rest[0] if rest else None))
+    elif isinstance(statement, cst.If) and statement.orelse is None and len(statement.body.body) == 1:
+        raised = only(statement.body.body[0])
+        if isinstance(raised, cst.Raise):
+            message = raised.exc.args[0].value if isinstance(raised.exc, cst.Call) and raised.exc.args else None
+            yield _asserted(site, statement, negated(site.source, statement.test), literal(message))
+
+
+def _checks(site: Site, call: cst.Call) -> bool:
+    """Whether a call does nothing but check its first argument."""
+    name = site.source.code(call.func).rpartition(".")[2]
+    return name in ("torch_compilable_check", "_check_tensor_all", "_check_tensor_all_with") and bool(call.args)
+
+
+def _asserted(site: Site, statement: Any, test: str, text: str) -> Candidate:
+    line = f"torch._assert_async({test}, {text})\n"
+    new = cst.FlattenSentinel(lines_of(line, statement))
+    return Candidate("checks on the device: the exception is a RuntimeError", site.source.edited({statement: new}))
+
+
+def literal(message: Any) -> str:
+    """A message as a literal: of an f-string the text, with the names of its values in braces."""
+    if isinstance(message, cst.SimpleString):
+        return message.value
+    if isinstance(message, cst.Lambda):
+        return literal(message.body)
+    if isinstance(message, cst.FormattedString):
+        parts = [
+            part.value if isinstance(part, cst.FormattedStringText) else "{" + _name(part) + "}"
+            for part in message.parts
+        ]
+        return repr("".join(parts)).replace("'", '"') if '"' not in "".join(parts) else repr("".join(parts))
+    return '"the check failed"'
+
+
+def _name(part: Any) -> str:
+    return cst.Module([]).code_for_node(part.expression).strip()
+
+
+REWRITE = Rewrite(
+    "assert-plain",
+    ("data-dependent-branch", "data-dependent-assert", "tensor-item", "object-to-string", "tensor-to-string"),
+    propose,
+    rank=25,
+)

@@ -1,0 +1,161 @@
+"""One child of `fix`: runs a target on all cases, eagerly and compiled, and compares with the runs of the unchanged target.
+
+Settings beside those of `diagnose`: `reference` (the file with the runs of the unchanged target; written if `record`),
+`cases` (how many other inputs), `files` (the target's own), `seconds` (for the compiled runs), `result` (what it writes).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from compile_doctor.probe import compat
+from compile_doctor.probe.calls import backward, seed
+from compile_doctor.probe.equality import inputs as other
+from compile_doctor.probe.equality.compare import differences, excused
+from compile_doctor.probe.equality.seen import (
+    Seen,
+    drawn,
+    gradients_of,
+    listening,
+    state_of,
+    values_of,
+    watching,
+)
+from compile_doctor.probe.load import Inputs
+from compile_doctor.probe.numerics.state import Start
+from compile_doctor.probe.session import Session
+
+
+class Equality(Session):
+    """Uses the session's ways to find, build and place; `run` is its own."""
+
+    def run(self) -> None:
+        program = self._program(self._import())
+        if program is None:
+            return
+        build = (lambda: self._build(program)) if program.rebuildable else None
+        self.start = Start(build, lambda: self._inputs(program), self._build(program), self._inputs(program))
+        self.files = set(self.settings["files"])
+        lines: dict[str, Counter[int]] = {}
+        with compat.force_eager():
+            gradients = self._has_gradients()
+            with watching(self.files, lines):
+                eager = [self._case(name, sets, factor, gradients) for name, sets, factor in self._cases()]
+        found: dict[str, Any] = {
+            "lines": {file: sorted(ran.items()) for file, ran in lines.items()},
+            "cases": len(eager),
+            "gradients": gradients,
+        }
+        reference = Path(self.settings["reference"])
+        if self.settings["record"]:
+            compiled = [] if eager[0].error else self._all_compiled()
+            kept = {"cases": eager, "compiled": compiled}
+            plain = {name: [asdict(one) for one in seen] for name, seen in kept.items()}
+            torch.save({"gradients": gradients, **plain}, reference)
+            found["error"] = eager[0].error
+        else:
+            loaded = torch.load(reference, weights_only=True)
+            before, compiled = ([Seen(**one) for one in loaded[name]] for name in ("cases", "compiled"))
+            found |= self._judged(before, eager, compiled, bool(loaded["gradients"]))
+        Path(self.settings["result"]).write_text(json.dumps(found), encoding="utf-8")
+
+    def _cases(self) -> Any:
+        return other.cases(self.start.inputs(), int(self.settings["cases"]))
+
+    def _has_gradients(self) -> bool:
+        """Whether the target can run backward; it is compared even without --grad, because a user may train later."""
+        try:
+            return bool(self._case("", self.start.inputs(), 1.0, gradients=True).gradients)
+        except Exception:  # it never ran backward: no way to compare
+            return False
+
+    def _case(self, name: str, inputs: list[Inputs], factor: float, gradients: bool, model: Any = None) -> Seen:
+        """All calls of one case, from the same start. An exception of the target is part of what is seen."""
+        seen = Seen(name)
+        model = other.scaled(self.start.model(), factor) if model is None else model
+        seed()
+        with listening(seen.messages):
+            try:
+                for number, (args, kwargs) in enumerate(inputs):
+                    with torch.set_grad_enabled(gradients):
+                        output = model(*args, **kwargs)
+                    seen.results |= values_of(output, f"output of call {number + 1}")
+                    if gradients:
+                        backward(output)
+            except Exception as error:
+                if not name:
+                    raise
+                seen.error = type(error).__name__
+        seen.gradients = gradients_of(model, inputs) if gradients else {}
+        seen.state, seen.drawn = state_of(model, inputs, self.files), drawn()
+        return seen
+
+    def _judged(self, before: list[Seen], eager: list[Seen], were: list[Seen], gradients: bool) -> dict[str, Any]:
+        """The differences of the eager runs; if there are none, those of the compiled runs too.
+
+        `were`: the compiled runs of the unchanged target. What its own compilation rounds away is no fault of a change.
+        """
+        differing: list[str] = []
+        notes: list[str] = []
+        excuses: list[str] = []
+        for old, new in zip(before, eager, strict=True):
+            texts = differences(old, new, gradients)
+            if not texts and gradients and not old.error:
+                excuses += filter(None, [excused(old, new)])
+            if not texts and old.drawn != new.drawn:
+                texts = ["draws other random numbers"]
+            if not texts and old.messages != new.messages:
+                texts = [_messages(old.messages, new.messages)]
+            differing += [f"{text} ({old.name})" for text in texts]
+            if old.error and new.error and old.error != new.error:
+                notes.append(f"raises {new.error} instead of {old.error} (inputs: {old.name})")
+        if excuses:
+            notes.append(f"{excuses[0]} (on {len(excuses)} of {len(eager)} inputs)")
+        found: dict[str, Any] = {"eager": differing, "compiled": [], "compiled_cases": 0, "notes": notes[:3]}
+        if differing:
+            return found
+        grad, unlike = bool(self.settings["grad"]), []
+        now = self._all_compiled()
+        for number, (old, new) in enumerate(zip(before, now)):
+            own = were[number] if number < len(were) and not were[number].error else None
+            texts = differences(old, new, grad and bool(old.gradients), own)
+            found["compiled"] += [f"{text} ({new.name}, compiled)" for text in texts]
+            if not texts and old.messages != new.messages:
+                unlike.append(_messages(old.messages, new.messages))
+        if unlike:
+            found["notes"].append(f"when compiled, it {unlike[0]} (on {len(unlike)} of {len(now)} inputs)")
+        return {**found, "compiled_cases": len(now)}
+
+    def _all_compiled(self) -> list[Seen]:
+        """The compiled runs of all cases, as many as there is time for; each is compiled anew."""
+        found: list[Seen] = []
+        until = time.monotonic() + float(self.settings["seconds"])
+        for name, inputs, factor in self._cases():
+            if found and time.monotonic() > until:
+                break
+            compat.forget_compilations()
+            with compat.same_random():
+                model = other.scaled(self.start.model(), factor)
+                as_is = self.settings.get("as_is") or compat.is_compiled(model) or compat.compiled_parts(model)
+                model = model if as_is or compat.keeps_out(model) else torch.compile(model, **self._options())
+                found.append(self._case(name, inputs, factor, bool(self.settings["grad"]), model))
+        return found
+
+
+def _messages(old: list[str], new: list[str]) -> str:
+    """What became of the messages, in a few words."""
+    gone = [line for line in old if line not in new]
+    more = [line for line in new if line not in old]
+    if gone:
+        others = f" and {len(gone) - 1} more message{'s' * (len(gone) > 2)}" if gone[1:] else ""
+        return f"does not show `{gone[0]:.60}`{others}"
+    if more:
+        return f"shows `{more[0]:.60}`, which it did not"
+    return "shows its messages in another order or number"

@@ -1,0 +1,274 @@
+"""`fix` without torch: copies, what is written, the journal, the decision about two diagnoses, and the formats."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sarif_pydantic
+from helpers import evidence
+
+from compile_doctor.errors import UsageError
+from compile_doctor.mend.copies import Copies
+from compile_doctor.mend.journal import Journal
+from compile_doctor.mend.judge import State, _worse
+from compile_doctor.mend.result import Figures, Left, Mended, Step, hunks
+from compile_doctor.mend.search import check_names
+from compile_doctor.mend.write import check_folder, write_files, write_packages
+from compile_doctor.model.asked import Settings
+from compile_doctor.model.findings import CheckFacts, Finding, Location
+from compile_doctor.render import fix_renderer, formats
+from compile_doctor.report.make import make_report
+from compile_doctor.targets.target import Target
+
+OLD = "import torch\n\n\ndef f(x):\n    print(x)\n    return x\n"
+NEW = "import torch\n\n\ndef f(x):\n    if not torch.compiler.is_compiling():\n        print(x)\n    return x\n"
+
+
+def finding(
+    line: int = 5, code: str = "CD101", cause: str = "print", file: str = "/work/m.py", snippet: str = "print(x)"
+) -> Finding:
+    return Finding(
+        code, "graph-break", "error", "Graph break: print()", "m", Location(file, line, "f", snippet), cause=cause
+    )
+
+
+def mended(cwd: str = "/work", file: str = "/work/m.py") -> Mended:
+    kept = Step(finding(file=file), "messages-outside", "leaves the message out", "kept", key="a")
+    dropped = Step(finding(file=file), "messages-reordered", "moves the message", "dropped", "it <b>differs</b>", "b")
+    figures = (Figures(2, 2, 1, 0, 1.5), Figures(1, 1, 0, 0, 0.5))
+    left = (Left(finding(9, "CD201", "value:n", file), "there is no rewrite for its cause"),)
+    return Mended(
+        "m.py",
+        cwd,
+        {"torch": "2.13.0", "device": "cpu"},
+        ("unhealthy", "healthy"),
+        *figures,
+        (dropped, kept),
+        left,
+        {file: (OLD, NEW)},
+        {"dynamic": True},
+        (21, 9),
+        True,
+        (0.002, 0.001),
+        "",
+        ("when compiled, it says less",),
+        ("a note",),
+        "it was interrupted",
+    )
+
+
+# ---------------------------------------------------------------- copies
+
+
+def project(folder: Path) -> Path:
+    (folder / "pkg" / "data").mkdir(parents=True)
+    (folder / "pkg" / "__init__.py").write_text("")
+    (folder / "pkg" / "model.py").write_text("from . import layers\n")
+    (folder / "pkg" / "layers.py").write_text("A = 1\n")
+    (folder / "pkg" / "data" / "table.txt").write_text("t")
+    (folder / "weights.bin").write_text("w")
+    return folder / "pkg" / "model.py"
+
+
+def test_a_copy_has_the_changed_files_and_links_to_all_else(tmp_path):
+    path = project(tmp_path / "project")
+    layers = str(path.with_name("layers.py"))
+    copies = Copies(Target("pkg/model.py", path), [layers], [str(tmp_path)], tmp_path / "made")
+    copy = copies.make({layers: "A = 2\n"})
+    root = Path(copy.target.search[0])
+    assert copy.target.path == root / "pkg" / "model.py"
+    assert (root / "pkg" / "layers.py").read_text() == "A = 2\n" and path.with_name(
+        "layers.py"
+    ).read_text() == "A = 1\n"
+    assert not (root / "pkg" / "model.py").is_symlink()
+    assert (root / "pkg" / "data").is_symlink() and (root / "weights.bin").is_symlink()
+    assert copy.original(str(root / "pkg" / "layers.py")) == layers
+    assert copy.original(str(root / "pkg" / "data" / "x.py")) == str(path.parent / "data" / "x.py")
+    assert copy.original("/elsewhere.py") == "/elsewhere.py"
+
+
+def test_of_the_folder_of_packages_only_the_package_is_in_a_copy(tmp_path):
+    site = tmp_path / "lib" / "site-packages"
+    project(site)
+    target = tmp_path / "m.py"
+    target.write_text("")
+    copies = Copies(Target("m.py", target), [str(site / "pkg" / "layers.py")], [str(site)], tmp_path / "made")
+    search = copies.make({}).target.search
+    assert [os.listdir(one) for one in search if "pkg" in os.listdir(one)] == [["pkg"]]
+
+
+def test_a_file_that_cannot_be_imported_or_read_is_left_out(tmp_path):
+    path = project(tmp_path / "project")
+    latin = path.with_name("latin.py")
+    latin.write_bytes(b"# \xe9\n")
+    copies = Copies(Target("m", path), [], [], tmp_path / "made")
+    assert copies.add(str(path)) and not copies.add(str(latin)) and not copies.add("/nowhere/x.py")
+
+
+# ---------------------------------------------------------------- what is written
+
+
+def test_a_file_is_written_as_it_lies_below_the_working_directory(tmp_path):
+    (tmp_path / "src").mkdir()
+    file = tmp_path / "src" / "m.py"
+    file.write_text(OLD)
+    found = mended(str(tmp_path), str(file))
+    assert write_files(found, tmp_path / "out") == [str(tmp_path / "out" / "src" / "m.py")]
+    assert (tmp_path / "out" / "src" / "m.py").read_text() == NEW and file.read_text() == OLD
+    write_files(found, tmp_path)
+    assert file.read_text() == NEW
+    file.write_text("edited in the meantime")
+    with pytest.raises(UsageError, match="is not the file that was diagnosed"):
+        write_files(found, tmp_path)
+    assert file.read_text() == "edited in the meantime"
+
+
+def test_packages_are_never_changed_in_place(tmp_path):
+    site = tmp_path / "lib" / "site-packages"
+    file = project(site)
+    file.write_text(OLD)
+    found = mended(str(tmp_path), str(file))
+    assert write_files(found, tmp_path / "out") == []
+    with pytest.raises(UsageError, match="which fix does not change"):
+        check_folder("--write", site)
+    written = write_packages(found, tmp_path / "vendor")
+    assert written == [str(tmp_path / "vendor" / "pkg" / "model.py")]
+    assert (tmp_path / "vendor" / "pkg" / "model.py").read_text() == NEW and file.read_text() == OLD
+    assert (tmp_path / "vendor" / "pkg" / "layers.py").exists()
+
+
+def test_git_takes_the_patch(tmp_path):
+    (tmp_path / "m.py").write_text(OLD)
+    (tmp_path / "p.patch").write_text(fix_renderer("patch")(mended(str(tmp_path), str(tmp_path / "m.py"))))
+    subprocess.run(["git", "apply", "p.patch"], cwd=tmp_path, check=True)
+    assert (tmp_path / "m.py").read_text() == NEW
+
+
+@pytest.mark.parametrize(("old", "new"), [(OLD, NEW), (NEW, OLD), ("", "a\n"), ("a\nb\nc\n", "a\nc\nd\n"), ("a", "b")])
+def test_hunks_make_the_new_text_of_the_old(old, new):
+    lines = old.splitlines(keepends=True)
+    for one in reversed(hunks(old, new)):
+        lines[one.first - 1 : one.last] = [one.text]
+    assert "".join(lines) == new
+
+
+# ---------------------------------------------------------------- the journal
+
+
+def test_a_search_continues_where_it_was(tmp_path):
+    journal = Journal(tmp_path, "m.py", Settings(), {"/work/m.py": OLD})
+    assert journal.read() is None
+    steps = list(mended().steps)
+    journal.write({"/work/m.py": NEW}, {"dynamic": True}, steps)
+    assert journal.read() == ({"texts": {"/work/m.py": NEW}, "compiling": {"dynamic": True}}, steps)
+    for other in (Journal(tmp_path, "n.py", Settings(), {}), Journal(tmp_path, "m.py", Settings(grad=True), {})):
+        with pytest.raises(UsageError, match="is about another target"):
+            other.read()
+    journal.file.write_text("{")
+    with pytest.raises(UsageError, match="cannot be read"):
+        journal.read()
+
+
+def test_a_rewrite_that_does_not_exist_is_named():
+    check_names(("branch-to-where",))
+    with pytest.raises(UsageError, match="--only nothing: there is no such rewrite"):
+        check_names(("branch-to-where", "nothing"))
+
+
+# ---------------------------------------------------------------- two diagnoses
+
+
+def state(*findings: Finding, texts: dict[str, str] | None = None, **summary: int) -> State:
+    report = make_report(evidence(compilations=()))
+    counts = {"graphs": 2, "ops_captured": 5, "frames_skipped": 0, **summary}
+    report = replace(report, verdict="unhealthy", summary={**report.summary, **counts}, sources={"/work/m.py": OLD})
+    return State(texts or {}, {}, report, findings, {})
+
+
+def test_a_finding_has_to_go_and_no_other_may_come():
+    old = state(finding())
+    assert _worse(old, state(), finding()) == ""
+    assert _worse(old, state(finding(7)), finding()) == "the finding is still there"
+    assert "it brings CD201" in _worse(old, state(finding(6, "CD201", "value:n")), finding())
+    assert _worse(old, state(graphs=3), finding()) == "there are 3 graphs instead of 2"
+    assert _worse(old, state(graphs=0), finding()) == "nothing is compiled any more"
+
+
+def test_of_two_findings_on_one_line_one_may_go():
+    assert _worse(state(finding(), finding()), state(finding()), finding()) == ""
+
+
+def test_what_was_behind_a_break_comes_to_light_and_what_is_carried_along_does_not():
+    skipped = replace(finding(cause="skipped:print"), facts=CheckFacts(category="frames"))
+    behind = finding(6, "CD102", "data-dependent-branch", snippet="return x")
+    old = state(finding(), skipped, finding(6, "CD105", "nothing"))
+    assert _worse(old, state(behind, ops_captured=9), finding()) == ""
+    same = finding(6, snippet="return x")
+    texts = {"/work/m.py": NEW}
+    assert _worse(state(finding()), state(same, texts=texts, ops_captured=9), finding()) == ""
+    moved = finding(6, snippet="print(x.detach())")
+    assert "only moves" in _worse(state(finding()), state(moved, texts=texts, ops_captured=9), finding())
+
+
+# ---------------------------------------------------------------- formats
+
+
+def test_every_format_shows_the_change():
+    assert formats("fix") == ("text", "json", "markdown", "sarif", "github", "patch")
+    for name in formats("fix"):
+        assert "is_compiling" in fix_renderer(name)(mended(), 1), name
+
+
+def test_the_text_names_what_is_not_proven():
+    text = " ".join(fix_renderer("text")(mended(), 1).split())
+    for words in (
+        "1 change kept; 1 finding left.",
+        "graphs 2 → 1",
+        "one compiled call 2.00 ms → 1.00 ms",
+        "Outputs, gradients and state equal those of the original on 21 inputs in eager mode, and on 9 compiled",
+        "This is shown on these inputs, not proven for all.",
+        "Not the same: when compiled, it says less.",
+        "CD201 m.py:9 Graph break: print(): there is no rewrite for its cause",
+        "it <b>differs</b>",
+        "torch.compile(model, dynamic=True)",
+        "The search is not complete: it was interrupted.",
+        "Nothing was written.",
+    ):
+        assert words in text, words
+
+
+def test_sarif_has_a_fix_that_gives_the_new_text():
+    text = fix_renderer("sarif")(mended())
+    sarif_pydantic.Sarif.model_validate_json(text)
+    (result,) = json.loads(text)["runs"][0]["results"]
+    (change,) = result["fixes"][0]["artifactChanges"]
+    assert change["artifactLocation"]["uri"] == "m.py"
+    lines = OLD.splitlines(keepends=True)
+    for one in reversed(change["replacements"]):
+        region = one["deletedRegion"]
+        assert region["startColumn"] == region["endColumn"] == 1
+        lines[region["startLine"] - 1 : region["endLine"] - 1] = [one["insertedContent"]["text"]]
+    assert "".join(lines) == NEW
+
+
+def test_a_suggestion_replaces_lines_that_the_pull_request_has():
+    review = json.loads(fix_renderer("github")(mended()))
+    (comment,) = review["comments"]
+    assert (comment["path"], comment["line"], comment["side"]) == ("m.py", 5, "RIGHT")
+    assert comment["body"] == "```suggestion\n    if not torch.compiler.is_compiling():\n        print(x)\n```"
+    added = replace(mended(), files={"/work/m.py": ("a\nb\n", "a\nnew\nb\n")})
+    (comment,) = json.loads(fix_renderer("github")(added))["comments"]
+    assert (comment["line"], comment["body"]) == (1, "```suggestion\na\nnew\n```")
+
+
+def test_without_changes_there_is_no_patch():
+    nothing = replace(mended(), files={}, steps=(), left=(), unfinished="", compiling={})
+    assert fix_renderer("patch")(nothing) == ""
+    assert "there is nothing to fix" in fix_renderer("text")(nothing)
+    assert nothing.exit_code == 0 and mended().exit_code == 130
+    assert replace(mended(), unfinished="").exit_code == 1

@@ -1,0 +1,182 @@
+"""`fix` as a whole: what is kept, what a planted mistake leads to, and what is written."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from compile_doctor.cli import main
+from compile_doctor.mend import search
+from compile_doctor.mend.rewrites import Rewrite
+from compile_doctor.mend.search import Options, Search
+from compile_doctor.mend.site import Candidate, Site
+from compile_doctor.model.asked import Settings
+from compile_doctor.processes.children import watch
+from compile_doctor.run.fork_server import fork_server
+from compile_doctor.run.progress import Progress
+from compile_doctor.targets.target import parse_target
+
+pytestmark = pytest.mark.compile
+pytest.importorskip("torch")
+
+NET = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(4, 4)
+
+    def forward(self, x):
+        y = self.lin(x)
+        if y.sum() > 0:
+            y = y * 2
+        else:
+            y = y - 1
+        scale = y.abs().mean().item()
+        print("called")
+        return y * scale
+
+
+def build_model():
+    return Net()
+
+
+def example_inputs():
+    return (torch.ones(2, 4),)
+"""
+BRANCH = """\
+        if y.sum() > 0:
+            y = y * 2
+        else:
+            y = y - 1
+"""
+RIGHT = "        y = torch.where(y.sum() > 0, y * 2, y - 1)\n"
+PLANTED = {
+    "swapped": ("data-dependent-branch", BRANCH, RIGHT.replace("y * 2, y - 1", "y - 1, y * 2"), "output of call 1"),
+    "one-side-only": ("data-dependent-branch", BRANCH, "        y = y * 2\n", "differs by up to"),
+    "draws": ("data-dependent-branch", BRANCH, "        torch.rand(1)\n" + RIGHT, "draws other random numbers"),
+    "writes-input": ("data-dependent-branch", BRANCH, RIGHT + "        x.add_(1)\n", "state input|brings CD201"),
+    "writes-attribute": ("data-dependent-branch", BRANCH, RIGHT + "        self.seen = 1\n", "state seen is new"),
+    "with-gradient": ("tensor-item", ".mean().item()", ".mean()", "gradient lin."),
+    "silent": ("print", '        print("called")\n', "", "does not show `print called`"),
+    "unmended": ("print", 'print("called")', 'print("called")  # again', "still there|only moves"),
+}
+"""Rewrites that are wrong on purpose: (cause, what they replace, by what, the reason why they are dropped)."""
+
+
+def run(target: str, folder: Path, **options: object) -> search.Mended:
+    folder.mkdir(exist_ok=True)
+    settings = Settings(backend="eager", timeout=120.0)
+    with fork_server(100, 1, False) as forks:
+        start = watch if forks is None else forks.start
+        wanted = Options(**options)  # type: ignore[arg-type]
+        return Search(parse_target(target), settings, wanted, folder, start, Progress(True)).run()
+
+
+def planted(name: str) -> Rewrite:
+    cause, old, new, _ = PLANTED[name]
+
+    def propose(site: Site):  # type: ignore[no-untyped-def]
+        assert old in site.source.text
+        yield Candidate(name, site.source.text.replace(old, new))
+
+    return Rewrite(name, (cause,), propose)
+
+
+def test_a_rewrite_that_is_wrong_is_never_kept(tmp_path, monkeypatch):
+    (tmp_path / "net.py").write_text(NET)
+    wrong = [planted(name) for name in PLANTED]
+    monkeypatch.setattr(search, "fitting", lambda cause: [one for one in wrong if one.fits(cause)])
+    found = run(str(tmp_path / "net.py"), tmp_path / "work")
+    assert found.files == {} and found.kept == () and found.patch() == ""
+    reasons = {step.rewrite: step.reason for step in found.steps}
+    assert set(reasons) == set(PLANTED)
+    for name, (_, _, _, reason) in PLANTED.items():
+        assert re.search(reason, reasons[name]), f"{name}: {reasons[name]}"
+    assert (tmp_path / "net.py").read_text() == NET
+
+
+def test_the_right_rewrites_are_kept_and_the_original_stays(tmp_path):
+    (tmp_path / "net.py").write_text(NET)
+    found = run(str(tmp_path / "net.py"), tmp_path / "work", resume=tmp_path / "state")
+    assert {step.rewrite for step in found.kept} == {"branch-to-where", "plain-tensor", "messages-reordered"}
+    assert found.left == () and found.after.graphs == 1 and found.verdict == ("unhealthy", "healthy")
+    assert found.cases == (21, 21) and found.gradients
+    assert (tmp_path / "net.py").read_text() == NET
+    again = run(str(tmp_path / "net.py"), tmp_path / "again", resume=tmp_path / "state")
+    assert again.files == found.files and len(again.steps) == len(found.steps), "nothing is tried twice"
+
+
+def test_a_side_that_never_ran_is_not_changed(tmp_path):
+    text = NET.replace("y.sum() > 0", "torch.tensor(True)").replace('        print("called")\n', "")
+    (tmp_path / "net.py").write_text(text.replace(".mean().item()", ".mean()"))
+    found = run(str(tmp_path / "net.py"), tmp_path / "work", only=("branch-to-where",))
+    assert found.kept == ()
+    assert [step.reason for step in found.steps] == [
+        "no input reached line 15, so equal outputs would not show anything about it"
+    ]
+
+
+def test_a_budget_that_ends_keeps_what_there_is(tmp_path):
+    (tmp_path / "net.py").write_text(NET)
+    found = run(str(tmp_path / "net.py"), tmp_path / "work", budget=0.5)
+    assert found.files == {} and "the budget of 0.5 s ended" in found.unfinished
+    assert {one.reason for one in found.left} == {"it was not tried, because the budget of 0.5 s ended"}
+
+
+def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return called(folder, "fix", *arguments)
+
+
+def called(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "compile_doctor", *arguments]
+    return subprocess.run(words, capture_output=True, text=True, timeout=600, check=False, cwd=folder)
+
+
+def test_the_example_ends_in_one_graph_and_runs_from_its_folder(tmp_path):
+    done = command(
+        tmp_path, "example:four-breaks", "--write", "fixed", "--backend", "eager", "--no-time", "--format", "json"
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["before"]["graphs"], found["after"]["graphs"]) == (7, 1)
+    assert found["written"] == ["fixed/four_breaks.py"]
+    assert [one["text"] for one in found["files"]] == [(tmp_path / "fixed" / "four_breaks.py").read_text()]
+    words = [sys.executable, "-m", "compile_doctor", "diagnose", "fixed/four_breaks.py", "--backend", "eager"]
+    assert subprocess.run(words, capture_output=True, timeout=300, check=False, cwd=tmp_path).returncode == 0
+
+
+def test_a_clean_model_is_not_changed(tmp_path):
+    done = command(tmp_path, "example:clean", "--write", "fixed", "--backend", "eager")
+    assert done.returncode == 0
+    assert "Nothing was changed: there is nothing to fix." in done.stdout
+    assert not (tmp_path / "fixed").exists()
+
+
+def test_the_loop_of_the_skill_file_ends_with_a_model_that_passes(tmp_path, capsys):
+    """As a coding assistant would: diagnose, see what has a rewrite, fix, apply the replacements, diagnose again."""
+    (tmp_path / "model.py").write_text(NET)
+    with pytest.raises(SystemExit):
+        main(["explain", "skill"])
+    page = capsys.readouterr().out
+    commands = [line.split() for line in page.splitlines() if line.startswith("compile-doctor ")]
+    asked, fixing = (next(words for words in commands if words[1] == name) for name in ("diagnose", "fix"))
+    before = json.loads(called(tmp_path, *asked[1:], "--backend", "eager").stdout)
+    assert all(one["rewrites"] and one["span"]["first_line"] <= one["location"]["line"] for one in before["findings"])
+    found = json.loads(called(tmp_path, *fixing[1:], "--backend", "eager", "--no-time", "--inputs", "6").stdout)
+    (changed,) = found["files"]
+    lines = NET.splitlines(keepends=True)
+    for one in reversed(changed["replacements"]):
+        lines[one["first_line"] - 1 : one["last_line"]] = [one["text"]]
+    assert "".join(lines) == changed["text"] and found["left"] == []
+    (tmp_path / "model.py").write_text("".join(lines))
+    after = called(tmp_path, *asked[1:], "--backend", "eager")
+    assert after.returncode == 0 and json.loads(after.stdout)["findings"] == []

@@ -1,0 +1,134 @@
+"""What `fix` compares: other inputs, what a run does, and how two runs differ. Needs torch, and compiles nothing."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from compile_doctor.probe.equality.compare import differences, excused
+from compile_doctor.probe.equality.inputs import CHANGES, cases, scaled
+from compile_doctor.probe.equality.seen import Seen, listening, state_of, values_of, watching
+
+
+def test_other_inputs_have_the_shape_dtype_strides_and_bounds_of_the_given_ones():
+    ids = torch.tensor([[3, 9], [4, 4]])
+    mask = torch.tensor([True, False])
+    real = torch.randn(3, 5).t().requires_grad_()
+    given = [((ids, real), {"mask": mask, "again": real, "n": 3})]
+    found = list(cases(given, 40))
+    assert len(found) == 41 and found[0][:2] == ("as given", given)
+    assert len({name for name, _, _ in found}) == 41
+    for _, [((other_ids, other_real), kwargs)], _ in found[1:]:
+        assert kwargs["again"] is other_real and kwargs["n"] == 3
+        assert (other_real.shape, other_real.dtype, other_real.stride()) == (real.shape, real.dtype, real.stride())
+        assert other_real.requires_grad and other_real is not real
+        assert other_ids.dtype == ids.dtype and int(other_ids.min()) >= 3 and int(other_ids.max()) <= 9
+        assert kwargs["mask"].dtype is torch.bool
+    values = torch.stack([one[0][0][1].detach().nan_to_num().sum() for _, one, _ in found])
+    assert len(set(values.tolist())) > 20, "they differ from each other"
+    again = list(cases(given, 40))
+    assert all(torch.equal(a[1][0][0][0], b[1][0][0][0]) for a, b in zip(found, again)), "and are the same each time"
+
+
+def test_some_cases_scale_the_parameters():
+    assert {factor for _, _, factor in CHANGES} > {1.0, 0.1, 10.0}
+    model = torch.nn.Linear(2, 2)
+    before = model.weight.detach().clone()
+    assert torch.equal(scaled(model, 10.0).weight, before * 10)
+
+
+def test_a_tensor_without_elements_and_other_layouts_stay():
+    given = [((torch.empty(0), torch.eye(2).to_sparse(), "text"), {})]
+    for _, [((empty, sparse, text), _)], _ in cases(given, len(CHANGES)):
+        assert empty.numel() == 0 and sparse.is_sparse and text == "text"
+
+
+def test_messages_are_collected_and_not_shown(capsys):
+    messages: list[str] = []
+    with listening(messages):
+        print("one")
+        logging.getLogger("model").warning("two %d", 2)
+        warnings.warn("three", stacklevel=1)
+    assert messages == ["print one", "log WARNING two 2", "warning three"]
+    assert capsys.readouterr().out == ""
+
+
+def test_lines_are_counted():
+    def f(n):
+        for _ in range(n):
+            n += 1
+        return n
+
+    lines: dict = {}
+    with watching({__file__}, lines):
+        f(3)
+    first = f.__code__.co_firstlineno
+    assert lines[__file__][first + 2] == 3 and lines[__file__][first + 3] == 1
+
+
+class Counting(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lin = torch.nn.Linear(2, 2)
+        self.calls, self.names, self._hidden = 3, ["a", "b"], 1
+
+
+def test_state_is_tensors_plain_attributes_and_inputs():
+    found = state_of(Counting(), [((torch.ones(2),), {})], set())
+    assert {"lin.weight", "calls", "names[0]", "training", "input[0] of call 1"} <= set(found)
+    assert "_hidden" not in found
+
+
+def seen(output=None, gradients=None, state=None, error=""):
+    results = values_of(output, "output of call 1") if output is not None else {}
+    return Seen("x", error, results, gradients or {}, state or {})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "text"),
+    [
+        (torch.ones(2), torch.ones(2) + 1e-6, ""),
+        (torch.ones(2), torch.ones(2) * 1.01, "output of call 1 differs by up to 0.01"),
+        (torch.ones(2), torch.ones(2, 1), "output of call 1 has the shape [2, 1] and had [2]"),
+        (torch.ones(2), torch.ones(2).double(), "output of call 1 is float64 and was float32"),
+        (torch.tensor([1, 2]), torch.tensor([1, 3]), "output of call 1 differs in 1 of 2 elements"),
+        (torch.tensor([math.nan]), torch.tensor([1.0]), "output of call 1 has NaN in other places"),
+        (torch.tensor([math.inf]), torch.tensor([math.inf]), ""),
+        (torch.tensor(2.0), 2.0, "output of call 1 is a float and was a tensor"),
+        ([1, "a"], [1, "b"], "output of call 1[1] is 'b' and was 'a'"),
+        ([1], [1, 2], "output of call 1[1] is new"),
+        ([1, None], [1], "output of call 1[1] is missing"),
+    ],
+)
+def test_results_differ_in_words(one, other, text):
+    assert differences(seen(one), seen(other), False) == ([text] if text else [])
+
+
+def test_an_exception_has_to_stay_one():
+    assert differences(seen(error="ValueError"), seen(error="RuntimeError"), True) == []
+    assert differences(seen(1), seen(error="RuntimeError"), True) == ["raises RuntimeError"]
+    assert differences(seen(error="ValueError"), seen(1), True) == ["does not raise ValueError"]
+
+
+def test_what_the_unchanged_target_does_too_is_excused():
+    eager, own = seen(torch.ones(2), state={"calls": 1}), seen(torch.ones(2) * 1.01, state={"calls": 5})
+    assert differences(eager, seen(torch.ones(2) * 1.02, state={"calls": 5}), False, own) == []
+    assert len(differences(eager, seen(torch.ones(2) * 1.2, state={"calls": 6}), False, own)) == 2
+
+
+def test_of_gradients_zeros_for_none_and_nan_beside_nan_are_named_and_everything_else_counts():
+    one, zero, nan = torch.ones(2), torch.zeros(2), torch.tensor([math.nan, 1.0])
+    old = seen(1, {"w": one})
+    assert differences(old, seen(1, {"w": one, "b": zero}), True) == []
+    assert "zeros" in excused(old, seen(1, {"w": one, "b": zero}))
+    assert differences(old, seen(1, {"w": one, "b": one}), True) == ["gradient b is new"]
+    assert differences(old, seen(1, {"w": nan}), True) == ["gradient w has NaN in other places"]
+    assert differences(old, seen(1, {}), True) == ["gradient w is missing"]
+    was = seen(1, {"w": nan})
+    assert differences(was, seen(1, {"w": nan.flip(0)}), True) == []
+    assert "NaN" in excused(was, seen(1, {"w": nan.flip(0)})) and excused(old, old) == ""

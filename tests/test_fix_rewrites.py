@@ -1,0 +1,494 @@
+"""Each rewrite, before and after, as text: no torch. The line of the finding ends in `# !`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from compile_doctor.mend.rewrites import rewrites
+from compile_doctor.mend.site import Candidate, Site, Source
+from compile_doctor.model.findings import Finding, Location
+
+NAMES = {one.name: one for one in rewrites()}
+
+
+def candidates(name: str, cause: str, text: str) -> list[Candidate]:
+    """What a rewrite proposes for the finding in the marked line."""
+    text = dedent(text).lstrip("\n")
+    line = next(number for number, one in enumerate(text.splitlines(), 1) if one.endswith("# !"))
+    found = Finding("CD101", "n", "error", "t", "m", Location("m.py", line, "f"), cause=cause)
+    assert NAMES[name].fits(cause)
+    return list(NAMES[name].propose(Site(Source(text), found, line)))
+
+
+def rewritten(name: str, cause: str, text: str) -> list[str | None]:
+    return [one.text for one in candidates(name, cause, text)]
+
+
+CASES = {
+    "a print moves behind the graph": (
+        "messages-reordered",
+        "print",
+        """
+        import torch
+
+        def f(x):
+            print(x.shape)  # !
+            return x
+        """,
+        """
+        import torch
+
+        torch._dynamo.config.reorderable_logging_functions.add(print)
+
+        def f(x):
+            print(x.shape)  # !
+            return x
+        """,
+    ),
+    "a message leaves with what only it needs": (
+        "messages-outside",
+        "tensor-item",
+        """
+        def f(x):
+            y = x + 1
+            # how much there is
+            total = y.sum().item()  # !
+            log.info("total %d", total)
+            return y
+        """,
+        """
+        def f(x):
+            y = x + 1
+            # how much there is
+            if not torch.compiler.is_compiling():
+                total = y.sum().item()  # !
+                log.info("total %d", total)
+            return y
+        """,
+    ),
+    "a branch without else": (
+        "branch-to-where",
+        "data-dependent-branch",
+        """
+        def f(x):
+            if x.max() > 5:  # !
+                # too large
+                x = x.clamp(max=5)
+            return x
+        """,
+        """
+        def f(x):
+            # !
+            # too large
+            x = torch.where(x.max() > 5, x.clamp(max=5), x)
+            return x
+        """,
+    ),
+    "both sides return": (
+        "branch-to-where",
+        "data-dependent-branch",
+        """
+        def f(x):
+            n = x.norm().item()
+            if not n > 1 or x.sum().item() < 0:  # !
+                return x, n
+            x = x / n
+            return x, 1.0
+        """,
+        """
+        def f(x):
+            n = x.norm().item()
+            # !
+            return torch.where(torch.logical_or(torch.as_tensor(torch.logical_not(n > 1)), torch.as_tensor(x.sum() < 0)), x, (x / n)), torch.where(torch.logical_or(torch.as_tensor(torch.logical_not(n > 1)), torch.as_tensor(x.sum() < 0)), n, 1.0)
+        """,
+    ),
+    "elif, augmented and attributes": (
+        "branch-to-where",
+        "data-dependent-branch",
+        """
+        def f(self, x):
+            if x.max() > 5:  # !
+                self.scale *= 2
+            elif x.max() < 0:
+                self.scale = self.base
+            return x
+        """,
+        """
+        def f(self, x):
+            # !
+            self.scale = torch.where(x.max() > 5, self.scale * (2), torch.where(x.max() < 0, self.base, self.scale))
+            return x
+        """,
+    ),
+    "a conditional expression": (
+        "branch-to-where",
+        "data-dependent-branch",
+        """
+        def f(x):
+            return x * (0.5 if bool(x.mean() > 0) else 1.0)  # !
+        """,
+        """
+        def f(x):
+            return x * torch.where(x.mean() > 0, 0.5, 1.0)  # !
+        """,
+    ),
+    "a condition with a name": (
+        "branch-to-where",
+        "data-dependent-branch",
+        """
+        def f(x):
+            plain = not (x < 0).any()  # !
+            return x + 1 if plain else x - 1
+        """,
+        """
+        def f(x):
+            plain = torch.logical_not((x < 0).any())  # !
+            return torch.where(plain, x + 1, x - 1)
+        """,
+    ),
+    "a branch that changes nothing if it is skipped": (
+        "branch-removed",
+        "data-dependent-branch",
+        """
+        def f(x, mask):
+            # only if there are any
+            if mask.any():  # !
+                x = x + mask * 2
+            return x
+        """,
+        """
+        def f(x, mask):
+            # only if there are any
+            x = x + mask * 2
+            return x
+        """,
+    ),
+    "an f-string of an assert": (
+        "assert-plain",
+        "data-dependent-branch",
+        """
+        def f(x):
+            assert (x > 0).all(), f"{x} is negative"  # !
+            return x
+        """,
+        """
+        def f(x):
+            assert (x > 0).all(), "{x} is negative"  # !
+            return x
+        """,
+    ),
+    "a raise under a condition": (
+        "assert-plain",
+        "data-dependent-branch",
+        """
+        def f(x):
+            if x.isnan().any():  # !
+                raise ValueError("NaN")
+            return x
+        """,
+        """
+        def f(x):
+            torch._assert_async(torch.logical_not(x.isnan().any()), "NaN")
+            return x
+        """,
+    ),
+    "a check of a library": (
+        "assert-plain",
+        "tensor-item",
+        """
+        def f(x):
+            torch_compilable_check((x > 0).all(), lambda: f"{x} is negative")  # !
+            return x
+        """,
+        """
+        def f(x):
+            torch._assert_async(torch.as_tensor((x > 0).all()).all(), "{x} is negative")
+            return x
+        """,
+    ),
+    "a loop over the experts that were hit": (
+        "all-experts",
+        "boolean-mask-indexing",
+        """
+        import torch
+
+        def f(self, x, mask, out):
+            hit = (mask.sum((-1, -2)) > 0).nonzero()  # !
+            for i in hit:
+                row, column = torch.where(mask[i].squeeze(0))
+                out.index_add_(0, column, self[f"expert_{i[0]}"](x[column]))
+            return out
+        """,
+        """
+        import torch
+
+        torch._dynamo.config.capture_dynamic_output_shape_ops = True
+
+        def f(self, x, mask, out):
+            for i in range((mask.sum((-1, -2)) > 0).shape[0]):
+                row, column = torch.where(mask[i:i + 1].squeeze(0))
+                out.index_add_(0, column, self[f"expert_{i}"](x[column]))
+            return out
+        """,
+    ),
+    "a number stays a tensor": (
+        "plain-tensor",
+        "tensor-item",
+        """
+        def f(x):
+            return x * max(0.1, x.std().item())  # !
+        """,
+        """
+        def f(x):
+            return x * torch.clamp(x.std().detach(), min=0.1)  # !
+        """,
+    ),
+    "math of a number": (
+        "plain-tensor",
+        "tensor-item",
+        """
+        def f(x):
+            return x * math.sqrt(float(x.sum()))  # !
+        """,
+        """
+        def f(x):
+            return x * torch.sqrt((x.sum()).detach().float())  # !
+        """,
+    ),
+    "the mean under a mask": (
+        "masked-reduction",
+        "boolean-mask-indexing",
+        """
+        def f(x, keep):
+            return x[keep].mean()  # !
+        """,
+        """
+        def f(x, keep):
+            return torch.where(keep, x, 0).sum() / keep.sum()  # !
+        """,
+    ),
+    "the mean under a mask, in an expression": (
+        "masked-reduction",
+        "boolean-mask-indexing",
+        """
+        def f(x, keep):
+            return 1 / x[keep].mean()  # !
+        """,
+        """
+        def f(x, keep):
+            return 1 / (torch.where(keep, x, 0).sum() / keep.sum())  # !
+        """,
+    ),
+    "a setting comes after the imports": (
+        "captured-values",
+        "tensor-tolist",
+        '''
+        """What it is."""
+        from os import path
+        import torch
+        X = 1
+        y = t.tolist()  # !
+        ''',
+        '''
+        """What it is."""
+        from os import path
+        import torch
+
+        torch._dynamo.config.capture_scalar_outputs = True
+        X = 1
+        y = t.tolist()  # !
+        ''',
+    ),
+    "a deep copy": (
+        "deepcopy-to-clone",
+        "copy-deepcopy",
+        """
+        def f(self):
+            return copy.deepcopy(self.centre)  # !
+        """,
+        """
+        def f(self):
+            return self.centre.detach().clone()  # !
+        """,
+    ),
+    "a flag of sizes": (
+        "flag-as-constant",
+        "symbolic-argument",
+        """
+        def f(q, k):
+            return F.scaled_dot_product_attention(q, k, k, is_causal=q.shape[2] > 1)  # !
+        """,
+        """
+        def f(q, k):
+            return F.scaled_dot_product_attention(q, k, k, is_causal=True if q.shape[2] > 1 else False)  # !
+        """,
+    ),
+    "pairs with a key": (
+        "sorted-by-first",
+        "sort-of-pairs",
+        """
+        def f(pairs):
+            return sorted(pairs)  # !
+        """,
+        """
+        def f(pairs):
+            return sorted(pairs, key=lambda pair: pair[0])  # !
+        """,
+    ),
+    "one of some modules": (
+        "chosen-module",
+        "tensor-item",
+        """
+        def f(self, x, best):
+            return self.experts[best.item()](x)  # !
+        """,
+        """
+        def f(self, x, best):
+            return torch.stack([one(x) for one in self.experts])[best.reshape(1)][0]  # !
+        """,
+    ),
+    "a window at a position": (
+        "window-by-index",
+        "tensor-item",
+        """
+        def f(x, offset):
+            start = offset.item()  # !
+            return x[:, start : start + 4]
+        """,
+        """
+        def f(x, offset):
+            start = offset  # !
+            return x[:, start + torch.arange(4)]
+        """,
+    ),
+    "sizes that vary": (
+        "dynamic-sizes",
+        "size:x:0",
+        """
+        model = torch.compile(Net(), dynamic=False)
+
+        def f(x):  # !
+            return x
+        """,
+        """
+        model = torch.compile(Net(), dynamic=True)
+
+        def f(x):  # !
+            return x
+        """,
+    ),
+    "a useless disable": (
+        "compile-options",
+        "disable-unwraps",
+        """
+        flex = torch.compiler.disable(torch.compile(flex_attention))  # !
+        """,
+        """
+        flex = torch.compile(flex_attention)  # !
+        """,
+    ),
+    "a backend without kernels": (
+        "compile-options",
+        "backend:eager",
+        """
+        flex = torch.compile(flex_attention, backend="eager")  # !
+        """,
+        """
+        flex = torch.compile(flex_attention)  # !
+        """,
+    ),
+    "one dtype for attention": (
+        "one-dtype",
+        "mixed-dtypes",
+        """
+        def f(q, k, v):
+            return flex_attention(q, k, v)  # !
+        """,
+        """
+        def f(q, k, v):
+            return flex_attention(q, k.to(q.dtype), v.to(q.dtype))  # !
+        """,
+    ),
+    "a block mask is kept": (
+        "kept-block-mask",
+        "mask-per-call",
+        """
+        from x import create_block_mask
+
+        def f(n):
+            return create_block_mask(causal, None, None, n, n)  # !
+        """,
+        """
+        from x import create_block_mask
+
+        import torch
+        import functools
+        kept_block_mask = functools.lru_cache(maxsize=8)(create_block_mask)  # its arguments have to be hashable
+
+        def f(n):
+            return kept_block_mask(causal, None, None, n, n)  # !
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_rewrite_changes_this_and_nothing_else(case):
+    name, cause, before, after = CASES[case]
+    assert rewritten(name, cause, before)[0] == dedent(after).lstrip("\n")
+
+
+def test_every_rewrite_has_a_case():
+    assert {name for name, *_ in CASES.values()} == set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("name", "cause", "text"),
+    [
+        (
+            "branch-to-where",
+            "data-dependent-branch",
+            "def f(x, out):\n    if x.sum() > 0:  # !\n        out.append(x)\n",
+        ),
+        ("branch-to-where", "data-dependent-branch", "def f(x):\n    if x.sum() > 0:  # !\n        return x\n"),
+        ("branch-to-where", "data-dependent-branch", "def f(x):\n    while x.sum() > 0:  # !\n        x = x - 1\n"),
+        ("messages-outside", "print", "def f(x):\n    y = print(x) or x  # !\n    return y\n"),
+        ("messages-outside", "tensor-item", "def f(x):\n    n = x.item()  # !\n    print(n)\n    return n\n"),
+        (
+            "branch-removed",
+            "data-dependent-branch",
+            "def f(x):\n    if x.any():  # !\n        return x\n    return -x\n",
+        ),
+        ("plain-tensor", "tensor-item", "def f(x):\n    return x.tolist()  # !\n"),
+        ("masked-reduction", "boolean-mask-indexing", "def f(x, m):\n    return x[m].max()  # !\n"),
+        ("window-by-index", "tensor-slice-bound", "def f(x, n):\n    return x[:, :n]  # !\n"),
+        ("sorted-by-first", "sort-of-pairs", "y = sorted(x, key=len)  # !\n"),
+    ],
+)
+def test_a_rewrite_that_does_not_fit_proposes_nothing(name, cause, text):
+    assert rewritten(name, cause, text) == []
+
+
+def test_a_side_must_have_run():
+    text = "def f(x):\n    if x.sum() > 0:  # !\n        x = x + 1\n    else:\n        x = x - 1\n    return x\n"
+    (found,) = candidates("branch-to-where", "data-dependent-branch", text)
+    assert found.sides == (3, 5)
+    text = "def f(x, m):\n    if m.any():  # !\n        x = x + 1\n    return x\n"
+    (found,) = candidates("branch-removed", "data-dependent-branch", text)
+    assert found.rarer == ((3, 2),)
+
+
+def test_windows_line_ends_stay():
+    (found,) = rewritten("messages-outside", "print", "def f(x):\r\n    print(x)  # !\r\n    return x\r\n")
+    assert found is not None and found.count("\r\n") == found.count("\n") == 4
+
+
+def test_the_manual_lists_every_rewrite():
+    page = (Path(__file__).resolve().parent.parent / "docs" / "fix.md").read_text(encoding="utf-8")
+    table = page.partition("<!-- table: rewrites -->")[2].partition("<!-- end: rewrites -->")[0]
+    assert [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")] == sorted(
+        NAMES, key=[one.split("`")[1] for one in table.splitlines() if one.startswith("| `")].index
+    )
