@@ -77,14 +77,14 @@ fuzz: install
 # A venv per torch version, outside the repository: 5 to 7 GB each; uv hard-links files that versions share.
 record:
 	uv venv --quiet --allow-existing --python 3.11 $(RECORDERS)/$(TORCH)
-	uv pip install --quiet --python $(RECORDERS)/$(TORCH)/bin/python "torch==$(TORCH)" numpy setuptools click depyf msgspec packaging pyyaml rich
+	uv pip install --quiet --python $(RECORDERS)/$(TORCH)/bin/python "torch==$(TORCH)" numpy setuptools click depyf libcst msgspec packaging platformdirs pyyaml rich
 	$(RECORDERS)/$(TORCH)/bin/python tests/record.py $(ONLY)
 
 # Two recipes in parallel. A program has to fail without its recipe, pass with it, and fail again; outside the range it passes.
 verify-recipes:
 	@for version in $(VERSIONS); do \
 	 uv venv --quiet --allow-existing --python 3.11 $(RECORDERS)/$$version && \
-	 uv pip install --quiet --python $(RECORDERS)/$$version/bin/python "torch==$$version" numpy setuptools click depyf msgspec packaging pyyaml rich && \
+	 uv pip install --quiet --python $(RECORDERS)/$$version/bin/python "torch==$$version" numpy setuptools click depyf libcst msgspec packaging platformdirs pyyaml rich && \
 	 PYTHONPATH=. $(RECORDERS)/$$version/bin/python -m compile_doctor patches verify --all -j 2 --table recipes/VERIFIED.md $(ONLY) || failed=1; \
 	done; test -z "$$failed"
 
