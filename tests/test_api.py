@@ -94,7 +94,7 @@ def test_every_format_is_that_of_the_command(tmp_path):
 def test_what_is_wrong_is_said_before_anything_runs(tmp_path):
     with pytest.raises(CaptureError, match="does not exist"):
         compile_doctor.load(tmp_path / "nothing")
-    with pytest.raises(UsageError, match=r"'token' is not a known option\. The options are as_is, backend"):
+    with pytest.raises(UsageError, match=r"'token' is not a known option\. The options are arguments, as_is, backend"):
         compile_doctor.diagnose("model.py", token=3)
     with pytest.raises(UsageError, match="has its own inputs"):
         compile_doctor.diagnose("model.py", (1,))

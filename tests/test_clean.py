@@ -104,9 +104,17 @@ def report() -> Report:
         ),
         3,
     )
+    ranks = found.ranks
+    rows = tuple(replace(row, figures=summary) for row in ranks.rows) if ranks else ()
     place = found.findings[0].location.file
     bytecode = {f"{place}:{HOSTILE}:7": {"text": HOSTILE, "note": HOSTILE, "path": HOSTILE}}
-    values = {"summary": summary, "sources": {place: f"{HOSTILE}\n" * 9}, "bytecode": bytecode, "command_exit": None}
+    values = {
+        "summary": summary,
+        "ranks": replace(ranks, rows=rows) if ranks else None,
+        "sources": {place: f"{HOSTILE}\n" * 9},
+        "bytecode": bytecode,
+        "command_exit": None,
+    }
     environment = dict.fromkeys(("torch", "device", "backend", "gpu", HOSTILE), HOSTILE)
     return type(found)(**{**vars(found), **values, "environment": environment})
 

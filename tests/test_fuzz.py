@@ -26,7 +26,7 @@ def test_a_harness_that_finds_nothing_would_be_found_out():
     """Without seal and proof, as it was once, a capture is taken at its word: then the harness must complain."""
     program = (
         "from compile_doctor.capture import seal; seal.damage = lambda members: iter(())\n"
-        "from compile_doctor.report import proof; proof.lost = proof.lacking = lambda *given: ()\n"
+        "from compile_doctor.report import proof; proof.lost = proof.lacking = lambda *given, **named: ()\n"
         "from tests.fuzz import run; run.work('captures', 16, list(range(0, 800, 40)), None)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -264,6 +264,7 @@ def test_what_cannot_be_asked_of_the_target_is_no_finding_about_it(tmp_path, mon
     assert cell.verdict == "not-run" and cell.reason.startswith(said)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_keeps_what_finished_and_names_the_rest(tmp_path, monkeypatch):
     wanted = cells(tmp_path, "", "window=1,2,3")
     table = run.begin(wanted, tmp_path / "out", False, QUIET)

@@ -65,6 +65,7 @@ def worker(tmp_path, monkeypatch):
     return Own
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_shows_what_was_compared_and_resume_computes_only_the_rest(worker):
     worker.stop_after = 3
     found = run_suite(SuiteSettings(), 1, QUIET)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import pytest
 from helpers import DONE, about, compilation, evidence
 from test_attention import FAR, in_graph, node, watched
 
+from compile_doctor.capture import load_capture
 from compile_doctor.checks import all_checks
 from compile_doctor.model.attention import AttentionEvidence, Window
 from compile_doctor.model.comparisons import Compared, Comparison
@@ -130,5 +132,6 @@ def test_a_check_that_fails_on_the_evidence_is_no_pass(check, monkeypatch):
 
     checks = tuple(replace(one, detect=broken) if one.code == check.code else one for one in all_checks())
     monkeypatch.setattr("compile_doctor.report.make.all_checks", lambda: checks)
-    report = make_report(evidence())
+    ranks = Path(__file__).parent / "evidence" / "ranks" / "same-function.zip"
+    report = make_report(load_capture(ranks) if check.compares_ranks else evidence())
     assert report.verdict == "inconclusive" and check.code in report.reason

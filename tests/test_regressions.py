@@ -157,6 +157,7 @@ class Call:
     verdict: str
     location: Location
     api: str = "flex_attention"
+    implementation: str | None = None
 
 
 def a_call(verdict, line=5, function="Model.forward"):

@@ -25,7 +25,7 @@ RECORDED = Path(__file__).parent / "evidence" / "2.13.0"
 FUSED = watched(in_graph(node()))
 DENSE = watched(compilation(), dense=(dense_call(),), window="7:dense:0", peak=5 * SCORES)
 MIXED = watched(in_graph(node()), dense=(dense_call(),))
-UNVERIFIED = watched(in_graph(node()), peak=5 * SCORES)
+UNVERIFIED = watched(in_graph(node()), peak=5 * SCORES, largest=5 * SCORES)
 BOTH = watched(in_graph(node(line=7)), dense=(dense_call(line=9),))
 NONE = watched(in_graph())
 # the contract's names, in its order
@@ -125,6 +125,8 @@ def test_unverified_says_why_and_what_to_do():
     (finding,) = make_report(asked(UNVERIFIED, tokens=512)).findings
     assert finding.title == "Not proven to be fused at 512 tokens"
     assert "as much memory as the scores would" in finding.message
+    assert finding.fix.startswith("Diagnose with more tokens than 512")
+    (finding,) = make_report(asked(UNVERIFIED, require_fused=True)).findings
     assert "--tokens" in finding.fix
     assert finding.location.line == 7
 
@@ -285,7 +287,7 @@ def test_many_calls_are_folded(count, rows, more):
 
 def test_verbose_shows_the_pieces():
     shown = "\n".join(table(FUSED, 1))
-    assert "lowered yes, executed yes, bounded yes · kernel cpp_fused_flex_attention_0" in shown
+    assert "lowered yes, executed yes, bounded yes · cpp · kernel cpp_fused_flex_attention_0" in shown
     assert "query [1, 2, 512, 32] float32" in shown
     assert "bounded not known" in "\n".join(table(UNVERIFIED, 1))
     assert "lowered" not in "\n".join(table(FUSED))
