@@ -106,7 +106,8 @@ FASTEST_FIRST = (
     *("flash-4", "cudnn", "flash-3", "cutedsl", "flash-2", "flash", "triton-decode", "triton", "cpp"),
     *("efficient", "overrideable", "math", "dense"),
 )
-"""Implementations of one attention call. On one device the order of the first and the last was measured (H100, CPU)."""
+"""Implementations of one attention call. Measured on an H100, causal, 16,384 tokens: cudnn, flash-2, efficient, math, in this order;
+the places of the others follow upstream's figures."""
 
 
 def implementation(api: str, backend: str | None, ran: Iterable[str]) -> str | None:

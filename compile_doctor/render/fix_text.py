@@ -17,7 +17,8 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 def render(mended: Mended, verbosity: int = 0, colour: bool = False) -> str:
     console = make_console(colour)
     environment = mended.environment
-    console.print(f"{mended.target} · torch {environment.get('torch')}, {environment.get('device')}", soft_wrap=True)
+    known = ", ".join(filter(None, (f"torch {environment.get('torch')}", environment.get("device"))))
+    console.print(f"{mended.target} · {known}", soft_wrap=True)
     console.print()
     console.print(words.headline(mended), style="bold")
     if mended.kept:

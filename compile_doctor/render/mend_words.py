@@ -16,6 +16,9 @@ def headline(mended: Mended) -> str:
     count = len(mended.kept)
     if not count and mended.unfinished:
         return "Nothing was changed so far."
+    outcome = next((left.finding for left in mended.left if left.finding.is_outcome), None)
+    if not count and outcome:
+        return f"Nothing was changed: {outcome.title[:1].lower()}{outcome.title[1:]}."
     if not count:
         return (
             "Nothing was changed: there is nothing to fix."

@@ -172,7 +172,10 @@ def message(tree: Tree, statement: ast.Assert) -> str:
 def sides_note(tree: Tree, *sides: ast.expr) -> str:
     """What has to be known about a choice; nothing if it is one of numbers."""
     numbers = all(kind_of(tree, side) in (NUMBER, BOOL) for side in sides)
-    return "" if numbers else "both sides are computed, and need one shape"
+    if numbers:
+        return ""
+    # torch.where's backward multiplies what is not chosen by 0: 0 × inf is NaN.
+    return "both sides are computed: they need one shape, draw no random numbers, and with gradients are finite both"
 
 
 def chosen(tree: Tree, statement: ast.If, condition: str, text: Text) -> tuple[str, ast.Name | None, str] | None:

@@ -117,7 +117,7 @@ _SYMBOLIC = frozenset(
         "pad",
     ]
 )
-"""Calls for which torch 2.8 to 2.15 was seen to trace such a symbol as a size."""
+"""Calls for which torch 2.8, 2.11, 2.13 and 2.15 were seen to trace such a symbol as a size."""
 _OUTPUT = frozenset(["print", "info", "debug", "warning", "error", "critical", "exception", "log", "warn"])
 
 
