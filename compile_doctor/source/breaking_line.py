@@ -17,7 +17,8 @@ from compile_doctor.source.constants import constant_buffer
 from compile_doctor.source.conversion import Conversion, is_read
 from compile_doctor.source.rewriting import rewritten, statement_of
 from compile_doctor.source.value_uses import Tree, Use, called, tree_of, uses_of, values_of
-from compile_doctor.source.values import MASK, NUMBER, TENSOR, elements, has_shape_of, is_tensor, kind_of
+from compile_doctor.source.values import elements, has_shape_of, is_tensor, kind_of
+from compile_doctor.source.vocabulary import MASK, NUMBER, TENSOR
 
 LONGEST = 160
 """Characters of an expression that a fix quotes."""

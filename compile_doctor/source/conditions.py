@@ -6,45 +6,10 @@ import ast
 from collections.abc import Callable, Mapping
 
 from compile_doctor.source.value_uses import Tree, called
-from compile_doctor.source.values import BOOL, MASK, NUMBER, TENSOR, is_truth, kind_of
+from compile_doctor.source.values import is_truth, kind_of
+from compile_doctor.source.vocabulary import BOOL, MASK, NUMBER, OF_PYTHON, RESHAPING, TENSOR
 
 Text = Callable[[ast.AST], str]
-_OF_PYTHON = frozenset({"any", "all", "len", "isinstance", "hasattr", "callable", "sum"})
-_RESHAPING = frozenset(
-    [
-        "sum",
-        "mean",
-        "amax",
-        "amin",
-        "prod",
-        "std",
-        "var",
-        "max",
-        "min",
-        "norm",
-        "view",
-        "reshape",
-        "flatten",
-        "unsqueeze",
-        "squeeze",
-        "transpose",
-        "permute",
-        "t",
-        "expand",
-        "repeat",
-        "chunk",
-        "split",
-        "unbind",
-        "topk",
-        "sort",
-        "cat",
-        "stack",
-        "narrow",
-        "select",
-        "index_select",
-        "gather",
-    ]
-)
 
 
 def is_one(node: ast.AST) -> bool:
@@ -76,7 +41,7 @@ def on_device(tree: Tree, test: ast.expr, text: Text) -> str:
     if isinstance(test, ast.Call) and isinstance(test.func, ast.Name):
         if test.func.id == "bool" and len(test.args) == 1:
             return on_device(tree, test.args[0], text)
-        if test.func.id in _OF_PYTHON:
+        if test.func.id in OF_PYTHON:
             return ""
     if isinstance(test, (ast.Constant, ast.IfExp, ast.Lambda, ast.JoinedStr, ast.List, ast.Tuple, ast.NamedExpr)):
         return ""
@@ -125,7 +90,7 @@ def _guards(node: ast.expr) -> bool:
     for one in ast.walk(node):
         if isinstance(one, ast.Attribute) and one.attr in ("shape", "numel", "ndim", "size", "dim"):
             return True
-        if isinstance(one, ast.Call) and isinstance(one.func, ast.Name) and one.func.id in _OF_PYTHON:
+        if isinstance(one, ast.Call) and isinstance(one.func, ast.Name) and one.func.id in OF_PYTHON:
             return True
     return False
 
@@ -152,7 +117,7 @@ def _is_value(tree: Tree, node: ast.expr) -> bool:
 def _keeps_shape(tree: Tree, node: ast.expr) -> bool:
     """Whether nothing in the expression visibly makes another shape, outside of the arguments of its calls."""
     if isinstance(node, ast.Call):
-        if called(node) in _RESHAPING:
+        if called(node) in RESHAPING:
             return False
         return _keeps_shape(tree, node.func.value) if isinstance(node.func, ast.Attribute) else True
     if isinstance(node, ast.BinOp):

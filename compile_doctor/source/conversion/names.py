@@ -1,0 +1,59 @@
+"""A number that gets a name: all that reads the name is followed."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from compile_doctor.source.conversion import arithmetic, leaving
+from compile_doctor.source.rewriting import rewritten
+from compile_doctor.source.values import is_tensor
+
+if TYPE_CHECKING:
+    from compile_doctor.source.conversion.attempt import Conversion
+
+
+def assigned(attempt: Conversion, parent: ast.Assign | ast.AnnAssign | ast.AugAssign) -> bool:
+    targets = parent.targets if isinstance(parent, ast.Assign) else [parent.target]
+    if len(targets) != 1:
+        return False
+    target = targets[0]
+    if isinstance(target, ast.Name):
+        if isinstance(parent, ast.AugAssign) and is_tensor(attempt.tree, target):
+            return isinstance(parent.op, arithmetic.OPERATORS)
+        return follow(attempt, target)
+    if isinstance(parent, ast.AugAssign) or not isinstance(target, ast.Attribute):
+        return isinstance(target, (ast.Attribute, ast.Subscript)) and is_tensor(attempt.tree, _subject(target))
+    reads = (one for one in ast.walk(attempt.tree.root) if isinstance(one, ast.Attribute) and one.attr == target.attr)
+    if any(isinstance(one.ctx, ast.Load) for one in reads):
+        return False
+    return leaving.leave(
+        attempt, parent, f"{rewritten(attempt.tree, target, {})} is a tensor then; .item() where it is read"
+    )
+
+
+def unpacked(attempt: Conversion, parent: ast.Assign, values: ast.Tuple | ast.List, node: ast.expr) -> bool:
+    """`low, high = a.item(), b.item()`."""
+    target = parent.targets[0]
+    if len(parent.targets) != 1 or not isinstance(target, ast.Tuple) or len(target.elts) != len(values.elts):
+        return False
+    name = target.elts[values.elts.index(node)]
+    return isinstance(name, ast.Name) and follow(attempt, name)
+
+
+def follow(attempt: Conversion, target: ast.Name) -> bool:
+    scope = attempt.tree.scope(target)
+    for one in ast.walk(scope):
+        if isinstance(one, (ast.Global, ast.Nonlocal)) and target.id in one.names:
+            return False
+        if not isinstance(one, ast.Name) or one.id != target.id:
+            continue
+        if isinstance(one.ctx, ast.Store) and isinstance(attempt.tree.parents.get(one), ast.AugAssign):
+            attempt.copy = True
+        if isinstance(one.ctx, ast.Load) and (attempt.tree.scope(one) is not scope or not attempt.value(one)):
+            return False
+    return not isinstance(scope, ast.Module)
+
+
+def _subject(target: ast.expr) -> ast.expr:
+    return target.value if isinstance(target, ast.Subscript) else target

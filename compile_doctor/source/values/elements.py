@@ -1,0 +1,45 @@
+"""The elements of a list or tuple, as far as the source shows all of them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from compile_doctor.source.value_uses import Tree, called, values_of
+from compile_doctor.source.vocabulary import PARTS
+
+
+def elements(tree: Tree, node: ast.expr) -> tuple[ast.expr, ...]:
+    """The elements of a list or tuple, of the one that a name stands for, or what a loop appends; none if not all are seen."""
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return () if any(isinstance(one, ast.Starred) for one in node.elts) else tuple(node.elts)
+    if isinstance(node, ast.ListComp):
+        return (node.elt,)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and called(node) in PARTS:
+        return (node.func.value,)  # each part is a tensor if the whole is
+    if not isinstance(node, (ast.Name, ast.Attribute)):
+        return ()
+    values = values_of(tree, node)
+    if len(values) != 1 or isinstance(values[0], (ast.Name, ast.Attribute)):
+        return ()
+    found = [*elements(tree, values[0])]
+    for parent in _changes(tree, node):
+        if not (isinstance(parent, ast.Call) and called(parent) == "append" and len(parent.args) == 1):
+            return ()
+        found.append(parent.args[0])
+    return tuple(found)
+
+
+def _changes(tree: Tree, node: ast.expr) -> Iterator[ast.AST]:
+    """What changes the list that a name stands for: a call of its methods, an assignment to an element."""
+    wanted = ast.dump(node).replace("Store()", "Load()")
+    around = tree.scope(node) if isinstance(node, ast.Name) else tree.around(node, ast.ClassDef)
+    for one in ast.walk(around or tree.root):
+        if isinstance(one, (ast.Attribute, ast.Subscript)) and ast.dump(one.value) == wanted:
+            parent = tree.parents.get(one)
+            if isinstance(one, ast.Subscript) and not isinstance(one.ctx, ast.Load):
+                yield one
+            elif isinstance(one, ast.Attribute) and isinstance(parent, ast.Call) and parent.func is one:
+                yield parent
+        elif isinstance(one, ast.AugAssign) and ast.dump(one.target).replace("Store()", "Load()") == wanted:
+            yield one
