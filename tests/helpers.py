@@ -55,6 +55,14 @@ def artifact(name: str, payload: str, frame: int = 0, again: int = 0, pid: int =
     )
 
 
+def timed(ph: str, name: str, at: float, frame: int | None = 0, again: int = 0, pid: int = 7) -> bytes:
+    """A timed event of torch, at `at` seconds; without a frame as from another thread."""
+    label = "None" if frame is None else f"{frame}/{again}"
+    event = {"name": name, "ts": 1.7e15 + at * 1e6, "args": {"compile_id": label}, "ph": ph, "cat": "dynamo_timed"}
+    header = {"chromium_event": {}, **(ids(frame, again) if frame is not None else {}), "has_payload": "0"}
+    return record(header, json.dumps({**event, "tid": 0, "pid": 0}, indent=0), pid)
+
+
 def interned(name: str, number: int, pid: int = 7) -> bytes:
     return record({"str": [name, number]}, pid=pid)
 

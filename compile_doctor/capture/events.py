@@ -15,6 +15,7 @@ from compile_doctor.model.comparisons import Comparison
 from compile_doctor.model.compilations import Counts, LateHook, LogRecord, NeverCalled
 from compile_doctor.model.cuda_graphs import CudaGraphFunction
 from compile_doctor.model.evidence import Child, Evidence, Facts, Failure, Patch
+from compile_doctor.model.timeline import Call
 
 PHASES = ("import", "build", "inputs", "compiled", "eager", "numerics")
 
@@ -42,6 +43,7 @@ class EventReader:
         self.facts = Facts()
         self.difference: float | None = None
         self.comparisons: list[Comparison] = []
+        self.calls: list[Call] = []
         self.attention = AttentionReader()
         self.patches: dict[str, Patch] = {}
         self.cuda_graphs: list[CudaGraphFunction] | None = None
@@ -89,6 +91,8 @@ class EventReader:
             facts=replace(self.facts, beyond_limit=trace.beyond_limit),
             environment=environment,
             compilations=tuple(trace.compilations),
+            aside=tuple(trace.aside),
+            calls=tuple(self.calls),
             breaks=tuple(trace.breaks),
             logs=tuple(self.logs),
             never_called=tuple(self.never_called),
@@ -104,7 +108,7 @@ class EventReader:
             attention=self.attention.evidence(),
             patches=tuple(self.patches[name] for name in sorted(self.patches)),
             cuda_graphs=None if self.cuda_graphs is None else tuple(self.cuda_graphs),
-            notes=tuple(self.notes),
+            notes=(*self.notes, *_untimed(trace)),
             lost=tuple(self.lost),
             unended=tuple(self._unended(one) for one in unended),
             mesh=self.mesh,
@@ -180,6 +184,8 @@ class EventReader:
         )
 
     def _called(self, process: str, event: schema.Called) -> None:
+        if event.begun is not None:
+            self.calls.append(Call(event.phase, event.index, int(event.begun), int(event.seconds * 1e6)))
         if event.phase == "compiled" and event.index:
             known = self.facts.warm_call
             self.facts = replace(self.facts, warm_call=min(event.seconds, event.seconds if known is None else known))
@@ -229,6 +235,11 @@ class EventReader:
 
     def _nothing(self, process: str, event: object) -> None:
         """Ignores events of `bench`, which reads them itself."""
+
+
+def _untimed(trace: Trace) -> list[str]:
+    lost = trace.untimed
+    return [f"{lost:,} of torch's timed events could not be read: compile times are incomplete"] if lost else []
 
 
 _TAKES: dict[type, Any] = {

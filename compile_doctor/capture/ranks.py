@@ -115,6 +115,8 @@ def sameness(evidence: Evidence) -> str:
         evidence,
         environment=_facts(evidence),
         compilations=tuple(map(_without_process, evidence.compilations)),
+        aside=(),
+        calls=(),
         logs=tuple(replace(one, process="") for one in evidence.logs),
         counts=tuple(replace(one, process="") for one in evidence.counts),
         attention=replace(evidence.attention, ran={}),
@@ -135,7 +137,8 @@ def _without_process(one: Compilation) -> Compilation:
     """A compilation without what differs in every process: its id, its times, the names of groups of some ranks."""
     traced = replace(one.traced, collectives=canonical(one.traced.collectives)) if one.traced else None
     calls = canonical(one.collectives) if one.collectives is not None else None
-    return replace(one, process="", seconds=None, settings=("", ""), traced=traced, collectives=calls)
+    bare = replace(one, process="", seconds=None, settings=("", ""), timing=None, answers=())
+    return replace(bare, traced=traced, collectives=calls)
 
 
 def _facts(evidence: Evidence) -> dict[str, str]:
@@ -170,6 +173,7 @@ class Collector:
                 self._numbers[key],
                 processes=tuple(sorted(files.processes)),
                 seconds=tuple(one.seconds for one in evidence.compilations),
+                begun=tuple(one.timing.start if one.timing else None for one in evidence.compilations),
                 facts=self._once(_facts(evidence)),
             )
         )
@@ -259,6 +263,8 @@ def joined(ranks: Ranks, asked: Asked, children: tuple[Child, ...]) -> Evidence:
             beyond_limit={label: count for part in parts for label, count in part.facts.beyond_limit.items()},
         ),
         compilations=tuple(one for part in parts for one in part.compilations),
+        aside=tuple(span for part in parts for span in part.aside),
+        calls=tuple(call for part in parts for call in part.calls),
         breaks=tuple(breaks),
         logs=tuple(one for part in parts for one in part.logs),
         never_called=tuple(one for part in parts for one in part.never_called),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from compile_doctor.model.attention import Graph
 from compile_doctor.model.kernels import Kernel
 from compile_doctor.model.stacks import Frame
+from compile_doctor.model.timeline import CacheAnswer, Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,10 @@ class Compilation:
     """The collectives in AOTAutograd's graphs, which have those of DTensor too; None if it wrote no graph."""
     cache: tuple[str, ...] = ()
     """What torch's caches of compiled code answered: `fx_graph_cache_hit`, `aotautograd_cache_miss`, …"""
+    answers: tuple[CacheAnswer, ...] = ()
+    """The same, with the keys and torch's reasons."""
+    timing: Timing | None = None
+    """Where its time went; None if torch's timed events are not in the trace."""
     settings: tuple[str, str] = ("", "")
     """Dynamo's and Inductor's settings as torch wrote them, in JSON."""
 

@@ -13,6 +13,7 @@ from compile_doctor.model.compilations import Break, Compilation, Counts, LateHo
 from compile_doctor.model.cuda_graphs import CudaGraphFunction
 from compile_doctor.model.ranks import Ranks
 from compile_doctor.model.stacks import ErrorLink, Frame
+from compile_doctor.model.timeline import Call, Span
 from compile_doctor.model.units import Seconds, Word
 
 
@@ -119,6 +120,10 @@ class Evidence:
     facts: Facts = field(default_factory=lambda: Facts())
     environment: Mapping[str, Any] = field(default_factory=dict)
     compilations: tuple[Compilation, ...] = ()
+    aside: tuple[Span, ...] = ()
+    """What torch timed outside of any compilation."""
+    calls: tuple[Call, ...] = ()
+    """When the target was called; empty for a command, and in captures of compile-doctor 0.1."""
     breaks: tuple[Break, ...] = ()
     logs: tuple[LogRecord, ...] = ()
     never_called: tuple[NeverCalled, ...] = ()

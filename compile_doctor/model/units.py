@@ -26,6 +26,8 @@ Positive = Annotated[int, Meta(ge=1)]
 Bytes = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
 """Wall-clock time in seconds. It is finite, because JSON has neither NaN nor infinity."""
+Moment = Annotated[float, Meta(ge=0, lt=1e17)]
+"""Microseconds since 1970."""
 Size = Annotated[float, Meta(ge=0)]
 """An absolute value or difference."""
 Word = Annotated[str, Meta(min_length=1)]

@@ -305,10 +305,10 @@ class Session:
         return kept
 
     def _timed(self, phase: str, number: int, call: Callable[[], Any]) -> Any:
-        begun = time.perf_counter()
+        at, begun = time.time(), time.perf_counter()
         output = call()
         devices.in_use().synchronize()
-        self.log.write(schema.Called(phase, number, time.perf_counter() - begun))
+        self.log.write(schema.Called(phase, number, time.perf_counter() - begun, at * 1e6))
         return output
 
     def _call(self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -13,10 +13,12 @@ from compile_doctor.analysis.graph_breaks.by_design import is_deliberate
 from compile_doctor.analysis.numerics.statuses import Judged, judged
 from compile_doctor.analysis.reconcile import disagreements
 from compile_doctor.analysis.root_cause import root_cause
+from compile_doctor.analysis.timeline import timelines
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks import all_checks, unusable
 from compile_doctor.model.evidence import Child, Evidence, Patch
 from compile_doctor.model.findings import SEVERITIES, Finding
+from compile_doctor.model.timeline import Timeline
 from compile_doctor.report import proof
 from compile_doctor.report.by_rank import RankTable, by_rank
 from compile_doctor.report.run_checks import run_checks
@@ -79,6 +81,8 @@ class Report:
     """The requested recipes, with their state."""
     ranks: RankTable | None = None
     """Figures by rank; None for a run without ranks. Each figure of `summary` is then that of the rank with the most."""
+    timelines: tuple[Timeline, ...] = ()
+    """When what was compiled: of each group of ranks that did the same; empty if torch's timed events are missing."""
     trial: Trial | None = None
     """What the recipes that the findings name change, if they were tried."""
 
@@ -146,6 +150,7 @@ def make_report(evidence: Evidence) -> Report:
         cwd=evidence.asked.cwd,
         temporary=evidence.asked.temporary,
         patches=evidence.patches,
+        timelines=timelines(evidence),
         command_exit=next((child.exit_code for child in evidence.children if child.mode == "command"), None),
     )
 
@@ -350,6 +355,10 @@ def relative(report: Report) -> Report:
         )
         return replace(entry, location=replace(entry.location, file=short(entry.location.file)), reasons=reasons)
 
+    def move_timeline(one: Timeline) -> Timeline:
+        compiled = (replace(c, frame=c.frame._replace(file=short(c.frame.file))) for c in one.compilations)
+        return replace(one, compilations=tuple(compiled))
+
     sources = {short(path): text for path, text in report.sources.items()}
     return replace(
         report,
@@ -357,4 +366,5 @@ def relative(report: Report) -> Report:
         attention=tuple(move_entry(entry) for entry in report.attention),
         cuda_graphs=tuple(move_graph(entry) for entry in report.cuda_graphs),
         sources=sources,
+        timelines=tuple(move_timeline(one) for one in report.timelines),
     )

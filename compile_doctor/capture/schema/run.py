@@ -9,7 +9,7 @@ from typing import Literal
 from compile_doctor.capture.schema.tensors import Inputs
 from compile_doctor.model.evidence import Patch
 from compile_doctor.model.stacks import ErrorLink, Frame
-from compile_doctor.model.units import Count, Seconds, Size, Word
+from compile_doctor.model.units import Count, Moment, Seconds, Size, Word
 
 PhaseName = Literal["import", "build", "inputs", "compiled", "eager", "numerics"]
 LogKind = Literal["graph_break", "recompile", "limit", "warning", "cudagraph"]
@@ -111,6 +111,7 @@ class Called:
     phase: Word
     index: Count
     seconds: Seconds
+    begun: Moment | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ IGNORED = frozenset(
     [
         "aot_joint_graph",
         "bwd_compilation_metrics",
-        "chromium_event",
         "compiled_autograd_graph",
         "create_symbol",
         "create_unbacked_symbol",

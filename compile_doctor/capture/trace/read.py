@@ -13,13 +13,16 @@ from compile_doctor.capture.attention import read_graph
 from compile_doctor.capture.reading import BadRecordError, decode
 from compile_doctor.capture.schema import GraphSeen
 from compile_doctor.capture.trace import records as trace_records
+from compile_doctor.capture.trace.cached import read_answer
 from compile_doctor.capture.trace.graph_text import find_collectives, read_graph_text
 from compile_doctor.capture.trace.kinds import IGNORED, IGNORED_PATTERN, WANTED
 from compile_doctor.capture.trace.records import Ids
 from compile_doctor.capture.trace.stream import Record, records
+from compile_doctor.capture.trace.timing import Timer
 from compile_doctor.model.compilations import Break, Compilation, Specialization
 from compile_doctor.model.kernels import MARKERS, find_kernels
 from compile_doctor.model.stacks import Frame
+from compile_doctor.model.timeline import Span
 
 _SITE = re.compile(r"\s*Graph break in user code at (.*):(\d+)\nGraph Break Reason: ", re.DOTALL)
 _GAVE_UP = re.compile(
@@ -37,6 +40,11 @@ _NOBODYS = re.compile(
 )
 """Frames of the tracer and of compile-doctor, which are not shown."""
 
+_LABEL = re.compile(r"(?:!(\d+)/)?(\d+)/(\d+)")
+"""A compile id in torch's words: `3/1`, or `!0/3/1` under compiled autograd."""
+_NO_FRAME = (None, None, None)
+_FIRST_EVENT = "dynamo"
+"""The outermost event of each compilation."""
 MOST_BAD = 100
 """After this many records that cannot be read, a file is not considered a trace."""
 MOST_KINDS = 1000
@@ -61,6 +69,10 @@ class Trace:
     """The contents of one or more trace files; `Break.compilation` is an index into `compilations`."""
 
     compilations: list[Compilation] = field(default_factory=list)
+    aside: list[Span] = field(default_factory=list)
+    """What was timed outside of any compilation."""
+    untimed: int = 0
+    """Timed events that could not be read."""
     breaks: list[Break] = field(default_factory=list)
     beyond_limit: dict[str, int] = field(default_factory=dict)
     """Number of recompilations that torch refused, by frame: it logged the guard and then did not compile."""
@@ -106,6 +118,7 @@ class _Reader:
         self.names: dict[tuple[str, int], str] = {}
         self.current: dict[Key, int] = {}
         self.pending: dict[Key, tuple[str, ...]] = {}
+        self.timers: dict[Key, Timer] = {}
         self.broken: set[int] = set()
         self.stacks: dict[tuple[Frame, ...], tuple[Frame, ...]] = {}
         self.texts: dict[str, str] = {}
@@ -133,6 +146,18 @@ class _Reader:
         for (pid, frame, _, _), _reasons in self.pending.items():
             label = f"{pid}:{frame}"
             self.trace.beyond_limit[label] = self.trace.beyond_limit.get(label, 0) + 1
+        for timer in self.timers.values():
+            self._take_time(timer)
+
+    def _take_time(self, timer: Timer) -> None:
+        """Keeps what was timed, with the compilation if there is one."""
+        timing = timer.timing()
+        if timing is None:
+            return
+        if timer.index >= 0:
+            self.trace.compilations[timer.index] = replace(self.trace.compilations[timer.index], timing=timing)
+        else:
+            self.trace.aside += timing.spans
 
     def _once(self, text: str | None) -> str:
         """One object for equal texts: torch repeats its settings in each compilation."""
@@ -180,6 +205,8 @@ class _Reader:
             recompile_reasons=self.pending.pop(key, ()),
         )
         self.current[key] = len(self.trace.compilations)
+        if key in self.timers:  # its first event comes before
+            self.timers[key].index = len(self.trace.compilations)
         self.trace.compilations.append(started)
 
     def _dynamo_output_graph(self, record: Record, header: Ids) -> None:
@@ -196,8 +223,37 @@ class _Reader:
     def _cache(self, record: Record, header: Ids) -> None:
         index = self.current.get(self._key(record, header), -1)
         if index >= 0:
+            one = self.trace.compilations[index]
             answer = record.kind.removeprefix("artifact:")
-            self._change(self._key(record, header), cache=(*self.trace.compilations[index].cache, answer))
+            read = read_answer(record.kind, record.payload)
+            self._change(self._key(record, header), cache=(*one.cache, answer), answers=(*one.answers, read))
+
+    def _chromium_event(self, record: Record, header: Ids) -> None:
+        try:
+            event = decode(record.payload, trace_records.Timed)
+        except BadRecordError:  # nothing that a finding rests on
+            self.trace.untimed += 1
+            return
+        inside = header.frame_id is not None
+        key = self._key(record, header) if inside else self._timed_key(record.pid, event.args.compile_id)
+        timer = self.timers.get(key)
+        if event.ph == "B":
+            if timer is not None and timer.index >= 0 and event.name == _FIRST_EVENT:
+                self._take_time(timer)  # the same id again, after torch._dynamo.reset()
+                timer = None
+            if timer is None:
+                timer = self.timers[key] = Timer()
+            timer.begin(event.name, int(event.ts))
+        elif event.ph == "E" and timer is not None:
+            timer.end(event.name, int(event.ts))
+
+    def _timed_key(self, pid: str, label: str | None) -> Key:
+        """Which compilation an event is about that is not within one: autotuning at the first call, CUDA graphs."""
+        match = _LABEL.fullmatch(label or "")
+        if match is None:
+            return pid, *_NO_FRAME
+        graph, frame, times = (None if part is None else int(part) for part in match.groups())
+        return pid, frame, times, graph
 
     def _compilation_metrics(self, record: Record, header: trace_records.Measured) -> None:
         metrics = header.compilation_metrics

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from compile_doctor.model.units import Count, Seconds
+from compile_doctor.model.units import Count, Moment, Seconds
 
 Reasons = list[str] | str
 """The payload of `recompile_reasons`."""
@@ -91,6 +91,32 @@ class Version(msgspec.Struct):
     pytorch_version: str | None = None
 
 
+class EventArguments(msgspec.Struct):
+    """What is read of the `args` of a timed event."""
+
+    compile_id: str | None = None
+    """`3/1`, `!0/3/1` under compiled autograd, or the text `None`."""
+
+
+class Timed(msgspec.Struct):
+    """The payload of `chromium_event`: `ph` is B for a begin, E for an end; `ts` is in microseconds since 1970."""
+
+    name: str = ""
+    ts: Moment = 0.0
+    ph: str = ""
+    args: EventArguments = msgspec.field(default_factory=EventArguments)
+
+
+class Cached(msgspec.Struct):
+    """The payload of what a cache answered. `components`: `[hash] name: value` for each part of the key."""
+
+    key: str | None = None
+    components: list[str] | None = None
+    cache_bypass_reason: str | None = None
+    time_saved_ns: float | None = None
+    time_saved_ms: float | None = None
+
+
 AOT_GRAPHS = ("aot_forward_graph", "aot_backward_graph", "aot_inference_graph")
 """AOTAutograd's graphs, in which the collectives of DTensor are calls like any other."""
 CACHES = tuple(
@@ -103,6 +129,7 @@ KINDS: dict[str, Any] = {
     "dynamo_start": Started,
     "dynamo_output_graph": Ids,
     "compilation_metrics": Measured,
+    "chromium_event": Ids,
     "artifact:dynamo_graph_break_reason": Ids,
     "artifact:dynamo_error": Ids,
     "artifact:recompile_reasons": Ids,
