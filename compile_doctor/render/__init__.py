@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from compile_doctor.parity.result import Parity
     from compile_doctor.report.make import Report
 
-_FIRST = ("text", "json", "markdown", "sarif")
+_FIRST = ("text", "json", "markdown", "html", "sarif")
 """Shown before the others."""
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _Found = TypeVar("_Found", contravariant=True)

@@ -41,7 +41,7 @@ def render(bench: Bench, verbosity: int = 0, colour: bool = False) -> str:
         console.print()
         _table(console, case, list(rows), width)
     console.print()
-    for line in _notes(bench):
+    for line in meanings(bench):
         for wrapped in Text(line).wrap(console, console.width - 2):
             console.print("  " + wrapped.plain.rstrip(), style="dim")
     return printed(console)
@@ -140,7 +140,7 @@ def seconds(value: float | None) -> str:
     raise AssertionError
 
 
-def _notes(bench: Bench) -> list[str]:
+def meanings(bench: Bench) -> list[str]:
     """The meaning of the figures that are shown."""
     measured = [row for row in bench.rows if row.status == "measured"]
     active = [str(one["id"]) for one in bench.patches if one.get("state") == "active"]

@@ -9,6 +9,7 @@ from typing import Any
 from compile_doctor.analysis.attention.entries import AttentionEntry, attention_entries
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.cuda_graph_entries import CudaGraphEntry, cuda_graph_entries
+from compile_doctor.analysis.frame_map import FrameMap, frame_maps, moved
 from compile_doctor.analysis.graph_breaks.by_design import is_deliberate
 from compile_doctor.analysis.numerics.statuses import Judged, judged
 from compile_doctor.analysis.reconcile import disagreements
@@ -85,6 +86,8 @@ class Report:
     """When what was compiled: of each group of ranks that did the same; empty if torch's timed events are missing."""
     trial: Trial | None = None
     """What the recipes that the findings name change, if they were tried."""
+    frames: tuple[FrameMap, ...] = ()
+    """Which graphs each function became, and where it was cut; one map for each group of ranks that did the same."""
 
 
 def make_report(evidence: Evidence) -> Report:
@@ -152,6 +155,7 @@ def make_report(evidence: Evidence) -> Report:
         patches=evidence.patches,
         timelines=timelines(evidence),
         command_exit=next((child.exit_code for child in evidence.children if child.mode == "command"), None),
+        frames=frame_maps(seen),
     )
 
 
@@ -365,6 +369,7 @@ def relative(report: Report) -> Report:
         findings=tuple(move(finding) for finding in report.findings),
         attention=tuple(move_entry(entry) for entry in report.attention),
         cuda_graphs=tuple(move_graph(entry) for entry in report.cuda_graphs),
+        frames=tuple(moved(one, short) for one in report.frames),
         sources=sources,
         timelines=tuple(move_timeline(one) for one in report.timelines),
     )

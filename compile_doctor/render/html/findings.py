@@ -1,0 +1,146 @@
+"""The findings: each with its line in place, its cause, its fix, and what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from compile_doctor.model.findings import SEVERITIES, Finding, Location
+from compile_doctor.model.ranks import ranges
+from compile_doctor.render.entries import Entry, at, cut, label
+from compile_doctor.render.html import code
+
+DETAILED = 1_000
+"""Findings that are shown with everything."""
+LISTED = 4_000
+"""Findings that are shown with one line."""
+_TEXT = 6_000
+"""Characters of a text."""
+_SEEN = 40
+"""Lines of what was seen."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One finding, as it is shown."""
+
+    id: str
+    number: int
+    level: str
+    status: str
+    """What the gate makes of it; empty in a report."""
+    label: str
+    place: str
+    title: str
+    message: str
+    excerpt: tuple[code.Line, ...]
+    snippet: str
+    """The line alone, if its file is not known."""
+    via: str
+    via_snippet: str
+    fix: str
+    rewrite: str
+    recipe: str
+    cost: str
+    seen: tuple[str, ...]
+    output: bool
+    """Whether what was seen is the target's own output."""
+    ranks: str
+    upstream: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the template shows."""
+
+    cards: tuple[Card, ...]
+    """Those with details."""
+    listed: tuple[tuple[str, str, str, str], ...]
+    """Further ones: level, label, place, title."""
+    hidden: int
+    """Even more."""
+    counts: tuple[tuple[str, int], ...]
+
+
+def of_report(findings: Sequence[Finding], sources: Mapping[str, str], prefix: str) -> Findings:
+    return _made([(finding, finding.severity, "") for finding in findings], sources, prefix)
+
+
+def of_entries(entries: Sequence[Entry], sources: Mapping[str, str], prefix: str) -> Findings:
+    """Those of one target of the gate."""
+    words = {
+        "regression": "got worse",
+        "waived": "waived",
+        "known": "in the baseline",
+        "uncompared": "not compared",
+        "inconclusive": "no verdict",
+    }
+    shown = []
+    for entry in entries:
+        status = words.get(entry.kind, entry.kind)
+        # The note of a change without a finding is its title already.
+        note = "" if entry.note in ("", entry.finding.title) else f": {entry.note}"
+        shown.append((entry.finding, entry.level, status + note))
+    return _made(shown, sources, prefix)
+
+
+def _made(shown: Sequence[tuple[Finding, str, str]], sources: Mapping[str, str], prefix: str) -> Findings:
+    cards = tuple(
+        _card(finding, level, status, sources, f"{prefix}finding-{number}", number)
+        for number, (finding, level, status) in enumerate(shown[:DETAILED], 1)
+    )
+    more = shown[DETAILED:LISTED]
+    listed = tuple((level, label(one), at(one.location), cut(one.title, 200)) for one, level, _ in more)
+    counts = tuple((level, count) for level in SEVERITIES if (count := sum(one == level for _, one, _ in shown)))
+    return Findings(cards, listed, len(shown) - len(cards) - len(listed), counts)
+
+
+def _card(finding: Finding, level: str, status: str, sources: Mapping[str, str], name: str, number: int) -> Card:
+    from compile_doctor.mend.rewrites import fitting
+    from compile_doctor.report.explain import upstream_url
+
+    place, via = finding.location, finding.via
+    excerpt = _excerpt(place, sources)
+    rewrites = fitting(finding.cause)
+    lines = finding.evidence[-_SEEN:] if finding.facts.target_fails else finding.evidence[:_SEEN]
+    return Card(
+        id=name,
+        number=number,
+        level=level,
+        status=cut(status, 300),
+        label=label(finding),
+        place=at(place),
+        title=cut(finding.title, 500),
+        message=cut(finding.message, _TEXT),
+        excerpt=excerpt,
+        snippet=cut(place.snippet, code.LONGEST) if place and not excerpt else "",
+        via=at(via),
+        via_snippet=cut(via.snippet, code.LONGEST) if via else "",
+        fix=cut(finding.fix.rstrip(), _TEXT),
+        rewrite=rewrites[0].name if rewrites else "",
+        recipe=finding.recipe or "",
+        cost=cost(finding),
+        seen=tuple(cut(line, 1_000) for line in lines),
+        output=finding.facts.target_fails,
+        ranks=cut(ranges(finding.ranks), 60),
+        upstream=upstream_url(finding.upstream) if finding.upstream else "",
+    )
+
+
+def _excerpt(place: Location | None, sources: Mapping[str, str]) -> tuple[code.Line, ...]:
+    if place is None or place.file not in sources:
+        return ()
+    found = code.lines(sources[place.file], place.line - 3, place.line + 3, place.line)
+    return found if any(line.marked for line in found) else ()
+
+
+def cost(finding: Finding) -> str:
+    """`2 extra graphs, 0.4 s of compile time, seen 3×`."""
+    parts = []
+    if finding.cost.graphs:
+        parts.append(f"{finding.cost.graphs} extra graph{'s' * (finding.cost.graphs != 1)}")
+    if finding.cost.seconds >= 0.05:
+        parts.append(f"{finding.cost.seconds:.1f} s of compile time")
+    if finding.count > 1:
+        parts.append(f"seen {finding.count}×")
+    return ", ".join(parts)

@@ -1,0 +1,76 @@
+"""The tree of recompilations: for each function what was compiled, and what had changed each time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from compile_doctor.analysis.frame_map import Attempt, FrameMap
+from compile_doctor.model.ranks import named
+from compile_doctor.render.entries import cut
+from compile_doctor.source import locations
+
+FUNCTIONS = 100
+STEPS = 60
+"""Compilations of one function."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One compilation."""
+
+    label: str
+    what: str
+    why: str
+    change: tuple[str, str] | None
+    """The value before and after, if torch shows both."""
+    guards: str
+    """torch's own text."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One function, or a part of one, that was compiled more than once."""
+
+    ranks: str
+    name: str
+    place: str
+    seconds: float
+    steps: tuple[Step, ...]
+    hidden: int
+
+
+def trees(maps: Sequence[FrameMap], world_size: int) -> tuple[Tree, ...]:
+    """In the order of the map."""
+    found = []
+    for one in maps:
+        for lane in one.lanes:
+            for piece in lane.pieces:
+                if not any(attempt.failed_entry for attempt in piece.attempts):
+                    continue
+                again = [attempt for attempt in piece.attempts if attempt.failed_entry]
+                found.append(
+                    Tree(
+                        named(one.ranks, world_size) if one.ranks else "",
+                        lane.location.function + (f", from line {piece.line}" if piece.resumes else ""),
+                        f"{locations.short(lane.location.file)}:{piece.line}",
+                        sum(attempt.seconds or 0.0 for attempt in again),
+                        tuple(_step(attempt) for attempt in piece.attempts[:STEPS]),
+                        max(0, len(piece.attempts) - STEPS),
+                    )
+                )
+    return tuple(found[:FUNCTIONS])
+
+
+def _step(attempt: Attempt) -> Step:
+    what = attempt.outcome if attempt.outcome != "compiled" else f"graph with {attempt.ops:,} operators"
+    if attempt.seconds is not None:
+        what += f", {attempt.seconds:.2f} s"
+    both = attempt.was is not None and attempt.now is not None
+    return Step(
+        attempt.label,
+        what,
+        cut(attempt.why, 400) if attempt.why else ("first compilation" if not attempt.failed_entry else ""),
+        (cut(attempt.was or "", 80), cut(attempt.now or "", 80)) if both else None,
+        cut(attempt.failed_entry, 2_000),
+    )

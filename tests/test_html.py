@@ -1,0 +1,338 @@
+"""The HTML pages: valid, complete without script, nothing from outside, and whatever is in them stays text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bench_helper import attention_bench
+from helpers import MODEL, a_break, compilation, evidence
+from html_page import Page
+from test_formats import GATES, HOSTILE, REPORTS, gate, hostile
+
+from compile_doctor.bench.result import Bench, Row
+from compile_doctor.capture import load_capture
+from compile_doctor.gate.outcome import Outcome
+from compile_doctor.matrix.result import Cell as MatrixCell
+from compile_doctor.matrix.result import Matrix
+from compile_doctor.model.evidence import Child
+from compile_doctor.model.findings import Finding, Location
+from compile_doctor.parity.result import Cell, Parity
+from compile_doctor.render import bench_html, html_format, matrix_html, parity_html
+from compile_doctor.report.by_rank import RankRow, RankTable
+from compile_doctor.report.make import Report, make_report
+
+EVIDENCE = Path(__file__).parent / "evidence"
+LARGEST = 5_000_000
+"""Bytes of a page with very many findings."""
+
+
+def page(text: str) -> Page:
+    found = Page(text)
+    assert found.problems == []
+    return found
+
+
+def replayed(name: str) -> Report:
+    return make_report(load_capture(EVIDENCE / f"{name}.zip"))
+
+
+def parity() -> Parity:
+    cells = [
+        Cell("causal", heads, dtype, direction, name, status, 1e-3, 1e-2, "why" if status != "PASS" else None)
+        for heads in ("mha", "gqa")
+        for dtype in ("float32", "bfloat16")
+        for direction in ("forward", "backward")
+        for name, status in (("flex-compiled", "PASS"), ("sdpa-flash", "FAIL"), ("sdpa-math", "DRIFT"))
+    ]
+    return Parity(
+        "suite",
+        {"torch": "2.13.0", "device": "cpu"},
+        (*cells, Cell("causal", "mqa", "float32", "forward", "sdpa-cudnn", "UNSUPPORTED", reason="no <cuda>")),
+    )
+
+
+def matrix() -> Matrix:
+    cells = [
+        MatrixCell("2.13.0", {"window": "1"}, "compile-doctor diagnose", "unhealthy", "", REPORTS["break"], "/c", "/o"),
+        MatrixCell("2.13.0", {"window": "2"}, "compile-doctor diagnose", "healthy", "", REPORTS["healthy"]),
+        MatrixCell("2.99.0", {"window": "2"}, "compile-doctor diagnose", "not-run", "No solution found."),
+    ]
+    return Matrix("model.py", ("window",), tuple(cells), "/x", ("a note",))
+
+
+PAGES = {
+    **{f"report-{name}": lambda one=one: html_format.render(one) for name, one in REPORTS.items()},
+    **{f"gate-{name}": lambda one=one: html_format.render_gate(one) for name, one in GATES.items()},
+    **{
+        f"replayed-{name.replace('/', '-')}": lambda name=name: html_format.render(replayed(name))
+        for name in (
+            "2.13.0/break-rope-scale-three-deep",
+            "2.13.0/recompile-limit-layer-index",
+            "2.13.0/cd601-fires",
+            "2.13.0/cd002-fires",
+            "2.8.0/break-twelve-layers-same-line",
+            "2.11.0+cu130-h100/sliding-window",
+            "2.11.0+cu130-h100/graphs-overwritten",
+            "ranks/break-on-rank-1",
+            "ranks/fsdp-block-logs-on-rank-0",
+        )
+    },
+    "parity": lambda: parity_html.render(parity()),
+    "parity-verbose": lambda: parity_html.render(parity(), 1),
+    "bench": lambda: bench_html.render(attention_bench()),
+    "bench-nothing": lambda: bench_html.render(Bench("suite", {}, {}, ())),
+    "matrix": lambda: matrix_html.render(matrix()),
+}
+
+
+@pytest.mark.parametrize("made", PAGES.values(), ids=PAGES)
+def test_every_page_keeps_the_rules(made):
+    text = made()
+    page(text)
+    assert text == made(), "the same bytes each time"
+
+
+def test_the_rules_find_what_they_are_for():
+    good = html_format.render(REPORTS["break"])
+    for old, new in {
+        "<main ": '<main onclick="x()" ',
+        "</main>": '<img src="https://x"></main>',
+        "</header>": "</p></header>",
+        'id="findings"': 'id="details"',
+        "default-src &#39;none&#39;": "default-src &#39;self&#39;",
+        "<h1>": "<h3>x</h3><h1>",
+        '<pre class="code" tabindex="0">': "<pre>",
+        '"use strict"': '"use  strict"',
+        'href="#findings"': 'href="http://x"',
+        "</footer>": "<script>1</script></footer>",
+    }.items():
+        assert old in good
+        assert Page(good.replace(old, new, 1)).problems, old
+
+
+# --- content
+
+
+def test_a_finding_has_its_line_its_cause_its_fix_and_what_was_seen():
+    report = replayed("2.13.0/break-rope-scale-three-deep")
+    found = page(html_format.render(report))
+    (finding,) = report.findings
+    card = next(one for one in found.root.all("article") if one.attributes["id"] == "finding-1")
+    for text in (finding.title, finding.message, finding.fix.splitlines()[0], "What was seen", *finding.evidence[:2]):
+        assert text.replace("`", "") in card.text.replace("`", "")
+    marked = [one for one in card.all("span") if one.attributes.get("class") == "line marked"]
+    assert len(marked) == 1 and finding.location.snippet in marked[0].text and marked[0].text.startswith(">")
+
+
+def test_the_picture_shows_which_function_became_which_graphs():
+    found = page(html_format.render(replayed("2.13.0/break-rope-scale-three-deep")))
+    (picture,) = (one for one in found.root.all("svg") if one.attributes["class"] == "frames")
+    names = [one.text.split(".py")[0] for one in picture.all("text") if one.attributes["class"] == "name"]
+    assert [name.split("break_")[0].split("tests/")[0].rstrip("/") for name in names] == [
+        "Decoder.forward",
+        "Attention.forward",
+        "rotate",
+        "rope_scale",
+    ]
+    boxes = [one.text for one in picture.all("text") if one.attributes["class"] == "head"]
+    assert boxes == ["graph 0/0", "graph 6/0", "graph 1/0", "graph 5/0", "graph 2/0", "graph 4/0", "no graph 3/0"]
+    assert [one.attributes["href"] for one in picture.all("a")] == ["#finding-1"] * 4
+    assert len([one for one in picture.all("path") if one.attributes["class"] == "edge"]) == 3
+
+
+def test_recompilations_say_what_changed():
+    found = page(html_format.render(replayed("2.13.0/recompile-layer-index")))
+    (tree,) = (one for one in found.root.all("ol") if one.attributes["class"] == "tree")
+    steps = [" ".join(one.text.split()) for one in tree.all("li")]
+    assert steps[0].startswith("0/0 graph with 6 operators") and "first compilation" in steps[0]
+    assert "self.layer_idx was 2" in steps[3] and "layer_idx == 2" in steps[3]
+
+
+def test_attention_has_its_sizes_as_a_table_and_as_a_plot():
+    report = replayed("2.11.0+cu130-h100/sliding-window")
+    found = page(html_format.render(report))
+    (plot,) = (one for one in found.root.all("svg") if one.attributes["class"] == "plot")
+    marks = [one.text for one in plot.all("title")][1:]
+    assert "measured peak: 50.3 MB at 16,384 tokens" in marks and len(marks) == 9
+    assert "about 7.5 GB" in found.root.text
+
+
+def test_ranks_are_side_by_side():
+    found = page(html_format.render(replayed("ranks/break-on-rank-1")))
+    section = next(one for one in found.root.all("section") if one.attributes["id"] == "ranks")
+    rows = [[cell.text for cell in row.children] for row in section.all("table")[1].all("tr")]
+    assert rows[0] == ["function", "rank 0", "rank 1", "the same?"]
+    assert rows[1][1:] == ["1 graph", "1 graph, cut at line 11", "differs"]
+    assert sum(one.attributes.get("class") == "frames" for one in found.root.all("svg")) == 2
+
+
+def test_a_gate_has_each_target_with_its_own_anchors():
+    found = page(html_format.render_gate(GATES["mixed"]))
+    ids = {one.attributes.get("id") for one in found.every()}
+    assert {"t1", "t2", "t3", "t1-finding-1", "t1-frames"} <= ids
+    assert "got worse" in found.root.text and "It needs CUDA." in found.root.text
+
+
+def test_bench_draws_sizes_as_lines_and_one_size_as_bars():
+    (plot, *_) = page(bench_html.render(attention_bench())).root.all("svg")
+    assert plot.all("path")
+    rows = (
+        Row("forward", None, "eager", "measured", 2.0, 1.9, 2.1, 9),
+        Row("forward", None, "inductor", "measured", 1.0, 0.9, 1.1, 9),
+    )
+    found = page(bench_html.render(Bench("model.py", {}, {}, rows)))
+    widths = [float(one.attributes["width"]) for one in found.root.all("rect")]
+    assert widths == [170.0, 340.0]
+
+
+def test_a_verdict_is_a_word_and_not_only_a_colour():
+    for name, report in REPORTS.items():
+        found = page(html_format.render(report))
+        head = next(one for one in found.root.all("p") if one.attributes.get("class", "").startswith("verdict"))
+        assert report.verdict.upper() in head.text, name
+
+
+# --- hostile content
+
+
+def test_hostile_text_stays_text():
+    found = page(html_format.render(hostile()))
+    for text in HOSTILE[:1] + HOSTILE[3:7]:
+        assert " ".join(text.split())[:60].replace("`", "") in " ".join(found.root.text.split()).replace("`", "")
+    assert found.root.all("b") == [] and len(found.root.all("script")) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "</script><script>x()</script>",
+        "</style><b>",
+        "'\"><svg onload=x()>",
+        "{{ 7 * 7 }}{% x %}",
+        "javascript:x()",
+        "]]>",
+    ],
+)
+def test_nothing_leaves_its_place_wherever_it_is(text):
+    """In every field of a finding, in sources, in names of functions, files and targets, in guards and reasons."""
+    place = Location(f"/work/project/{text}.py", 1, text, text)
+    one = Finding(
+        "CD101", text, "error", text, text, place, cause=text, fix=text, evidence=(text,), via=place, recipe=text
+    )
+    frame = compilation(0, function=text, file=place.file, recompile_reasons=(f"0/0: {text}",))
+    made = make_report(
+        evidence(
+            compilations=(frame,),
+            breaks=(a_break(reason=text),),
+            sources={place.file: f'x = "{text}"\n{text}\n', MODEL: text},
+        )
+    )
+    report = replace(
+        made, findings=(one, *made.findings), target=text, reason=text, notes=(text,), skipped_checks=((text, text),)
+    )
+    page(html_format.render(report))
+    page(
+        html_format.render_gate(
+            gate(Outcome(text, "regression", text, report), Outcome(text, text, text, None, hint=text))
+        )
+    )
+    page(
+        parity_html.render(
+            Parity(
+                text, {"torch": text}, (Cell(text, text, text, text, text, "FAIL", 1.0, 0.1, text),), (one,), (text,)
+            )
+        )
+    )
+    page(
+        bench_html.render(
+            Bench(
+                text, {"cpu": text}, {"convention": text}, (Row(text, 8, text, "failed", reason=text),), notes=(text,)
+            )
+        )
+    )
+    page(
+        matrix_html.render(
+            Matrix(
+                text,
+                (text,),
+                (MatrixCell(text, {text: text}, text, "unhealthy", text, report, text, text),),
+                text,
+                (text,),
+            )
+        )
+    )
+
+
+def test_invisible_characters_are_written_out():
+    text = html_format.render(replace(REPORTS["break"], reason="a\u202eb", verdict="inconclusive"))
+    assert "\u202e" not in text and "a\\u202eb" in text
+
+
+def test_huge_lines_are_cut():
+    source = "x = '" + "y" * 1_000_000 + "'\nprint(x)\n"
+    made = make_report(evidence(breaks=(a_break(line=2),), sources={MODEL: source}))
+    assert len(html_format.render(made)) < 100_000
+
+
+# --- size
+
+
+def many(count: int) -> Report:
+    source = "\n".join(f"    value_{n} = x.item() + {n}  # a line of the model" for n in range(count))
+    place = Location(MODEL, 1, "Model.forward", "x.item()")
+    one = Finding(
+        "CD101",
+        "graph-break",
+        "error",
+        "Graph break: a number",
+        "why " * 40,
+        place,
+        cause="item",
+        fix="a = 1\nb = 2",
+        evidence=("seen " * 20,) * 6,
+    )
+    findings = tuple(replace(one, location=replace(place, line=n + 1)) for n in range(count))
+    return replace(make_report(evidence(sources={MODEL: source})), findings=findings)
+
+
+def test_a_thousand_findings_are_all_there():
+    text = html_format.render(many(1_000))
+    assert len(text) < LARGEST
+    found = page(text)
+    assert sum(one.attributes.get("id", "").startswith("finding-") for one in found.root.all("article")) == 1_000
+
+
+def test_of_more_findings_the_rest_is_counted():
+    text = html_format.render(many(6_000))
+    assert len(text) < LARGEST
+    assert "3,000 more findings, one line each" in text and "and 2,000 more" in text
+
+
+def test_a_thousand_ranks_fit():
+    figures = {"graphs": 1, "graph_breaks": 0, "recompiles": 0, "frames_skipped": 0}
+    rows = tuple(RankRow((n,), {**figures, "graphs": n}, (0.1, 0.2, 0.3), n, (0, 0), "ended") for n in range(1_024))
+    table = RankTable(1_024, tuple(range(1_024)), ("node0",), rows, True)
+    report = replace(replayed("ranks/break-on-rank-1"), ranks=table)
+    text = html_format.render(report)
+    assert len(text) < LARGEST
+    section = next(one for one in page(text).root.all("section") if one.attributes["id"] == "ranks")
+    assert len(section.all("table")[0].all("tr")) == 1_025
+
+
+def test_a_run_with_thousands_of_compilations_fits():
+    frames = tuple(compilation(n, function=f"f{n % 700}", recompile_reasons=("0/0: x == 1",) * 8) for n in range(6_000))
+    text = html_format.render(make_report(evidence(compilations=frames, children=(Child("diagnose", 0),))))
+    assert len(text) < LARGEST
+    page(text)
+
+
+def test_templates_do_not_switch_escaping_off():
+    folder = Path(html_format.__file__).parent / "html"
+    allowed = {"<style>{{ style | ours }}</style>", "<script>{{ script | ours }}</script>"}
+    for template in folder.glob("*.html"):
+        for line in template.read_text().splitlines():
+            if re.search(r"\|\s*(safe|ours)|autoescape|Markup", line):
+                assert line in allowed, (template.name, line)
