@@ -32,7 +32,7 @@ class Report(make.Report):
     """The result of a diagnosis. The fields are those of the JSON document (docs/json.md), as Python values."""
 
     def render(self, format: str = "text", verbosity: int = 0) -> str:  # noqa: A002
-        """The report as `text`, `json`, `markdown`, `html`, `sarif`, `github`, `gitlab` or `junit`, without colours.
+        """The report as `text`, `json`, `markdown`, `html`, `sarif`, `github`, `gitlab`, `junit` or `perfetto`, without colours.
 
         `verbosity` 1 is `-v`. Raises UsageError for an unknown format.
         """

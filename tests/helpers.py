@@ -97,6 +97,27 @@ def metrics(frame: int = 0, again: int = 0, pid: int = 7, **values: Any) -> byte
     return record({"compilation_metrics": found, **ids(frame, again)}, pid=pid)
 
 
+def nested(frame: int = 0, again: int = 0, at: float = 0.0) -> bytes:
+    """A compilation of 10 s: 1 s Dynamo, 2 s AOTAutograd, 3 s lowering, 4 s C++."""
+    where = (frame, again)
+    return (
+        timed("B", "dynamo", at, *where)
+        + timed("B", "entire_frame_compile", at, *where)
+        + start(*where)
+        + timed("B", "bytecode_tracing", at, *where)
+        + timed("E", "bytecode_tracing", at + 1, *where)
+        + timed("B", "backend_compile", at + 1, *where)
+        + timed("B", "GraphLowering.run", at + 3, *where)
+        + timed("E", "GraphLowering.run", at + 6, *where)
+        + timed("B", "compile_file", at + 6, *where)
+        + timed("E", "compile_file", at + 10, *where)
+        + timed("E", "backend_compile", at + 10, *where)
+        + timed("E", "entire_frame_compile", at + 10, *where)
+        + timed("E", "dynamo", at + 10, *where)
+        + metrics(*where)
+    )
+
+
 def break_text(reason: str = PRINT_REASON, line: int = 7, file: str = MODEL) -> str:
     stack = f'  File "{file}", line 30, in <module>\n    m(x)\n  File "{file}", line {line}, in forward\n    print("seen")\n'
     return f"Graph break in user code at {file}:{line}\nGraph Break Reason: {reason}{GB_LINK.format('0059')}\nUser code traceback:\n{stack}\n"

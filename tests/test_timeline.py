@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from helpers import MODEL, artifact, compilation, evidence, interned, metrics, read, start, timed
+from helpers import MODEL, artifact, compilation, evidence, interned, metrics, nested, read, start, timed
 
 from compile_doctor.analysis.timeline import timelines
 from compile_doctor.capture.ranks import sameness
@@ -14,27 +14,6 @@ from compile_doctor.capture.trace.timing import MOST, Timer, phase_of
 from compile_doctor.model.timeline import PHASES, Call, Timing
 
 NAMES = interned(MODEL, 1)
-
-
-def nested(frame: int = 0, again: int = 0, at: float = 0.0) -> bytes:
-    """A compilation of 10 s: 1 s Dynamo, 2 s AOTAutograd, 3 s lowering, 4 s C++."""
-    where = (frame, again)
-    return (
-        timed("B", "dynamo", at, *where)
-        + timed("B", "entire_frame_compile", at, *where)
-        + start(*where)
-        + timed("B", "bytecode_tracing", at, *where)
-        + timed("E", "bytecode_tracing", at + 1, *where)
-        + timed("B", "backend_compile", at + 1, *where)
-        + timed("B", "GraphLowering.run", at + 3, *where)
-        + timed("E", "GraphLowering.run", at + 6, *where)
-        + timed("B", "compile_file", at + 6, *where)
-        + timed("E", "compile_file", at + 10, *where)
-        + timed("E", "backend_compile", at + 10, *where)
-        + timed("E", "entire_frame_compile", at + 10, *where)
-        + timed("E", "dynamo", at + 10, *where)
-        + metrics(*where)
-    )
 
 
 def seconds(timing: Timing | None) -> dict[str, float]:

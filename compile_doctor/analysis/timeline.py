@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from compile_doctor.capture.trace.read import function_name
@@ -11,6 +11,7 @@ from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.ranks import Rank
 from compile_doctor.model.stacks import Frame
 from compile_doctor.model.timeline import OtherRank, Span, TimedCompilation, Timeline, Timing
+from compile_doctor.source import locations
 
 
 def timelines(evidence: Evidence) -> tuple[Timeline, ...]:
@@ -29,7 +30,8 @@ def _of_ranks(evidence: Evidence) -> Iterator[Timeline]:
         begun = tuple(one.timing.start if one.timing else None for one in group.evidence.compilations)
         shown = next((one for one in ranks if one.begun == begun), ranks[0])
         others = tuple(_other(one) for one in ranks if one is not shown)
-        yield replace(_timeline(group.evidence), rank=shown.number, others=others)
+        kept = replace(group.evidence, sources=evidence.sources)
+        yield replace(_timeline(kept), rank=shown.number, others=others)
     if evidence.ranks.outside is not None:
         yield _timeline(evidence.ranks.outside)
 
@@ -41,7 +43,7 @@ def _other(rank: Rank) -> OtherRank:
 
 def _timeline(evidence: Evidence) -> Timeline:
     """With times since 1970."""
-    compiled = tuple(_timed(one, one.timing) for one in evidence.compilations if one.timing)
+    compiled = tuple(_timed(one, one.timing, evidence.sources) for one in evidence.compilations if one.timing)
     starts = [
         *(one.timing.start for one in compiled),
         *(one.start for one in evidence.calls),
@@ -50,11 +52,12 @@ def _timeline(evidence: Evidence) -> Timeline:
     return Timeline(min(starts, default=0), compiled, evidence.calls, evidence.aside)
 
 
-def _timed(one: Compilation, timing: Timing) -> TimedCompilation:
+def _timed(one: Compilation, timing: Timing, sources: Mapping[str, str]) -> TimedCompilation:
+    function = locations.qualified(sources, one.file, one.line, function_name(one.function))
     return TimedCompilation(
         process=one.process,
         compile_id=one.label,
-        frame=Frame(one.file, one.line, function_name(one.function)),
+        frame=Frame(one.file, one.line, function, locations.snippet(sources, one.file, one.line)),
         recompilation=max(one.frame_compile_id, 0),
         reason=one.recompile_reasons[0] if one.recompile_reasons else "",
         restarts=len(one.restarts),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from compile_doctor.model.findings import Finding
 from compile_doctor.model.ranks import named
 from compile_doctor.model.sizes import human
+from compile_doctor.render.compile_time import mostly
 from compile_doctor.report.make import Report
 
 
@@ -149,7 +150,7 @@ def _counted(report: Report, name: str, noun: str) -> str:
 
 def _compile_time(report: Report) -> str:
     if report.ranks is None or not report.ranks.rows:
-        return f"compile {report.summary['compile_seconds']:.1f} s"
+        return f"compile {report.summary['compile_seconds']:.1f} s{mostly(report)}"
     least = min(row.seconds[0] for row in report.ranks.rows)
     most = max(report.ranks.rows, key=lambda row: row.seconds[2])
     longest = most.seconds[2]

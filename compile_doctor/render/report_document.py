@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from compile_doctor.model.findings import SEVERITIES
+from compile_doctor.model.timeline import PHASES
 from compile_doctor.parity import result
 from compile_doctor.render.document import ENVIRONMENT, Count, Figure, Record, Size, Texts, one_of
 
@@ -230,6 +231,66 @@ class CudaGraph(Record):
     """Why it is not captured whole."""
 
 
+Phases = Annotated[
+    Mapping[Annotated[str, one_of(*PHASES)], Figure],
+    Meta(extra_json_schema={"additionalProperties": {"type": ["number", "null"]}}),
+]
+"""Seconds by phase; a phase without time is left out."""
+
+
+class CacheAnswer(Record):
+    """What one of torch's caches on disk answered for one graph."""
+
+    cache: Annotated[str, one_of("fx_graph", "aotautograd")]
+    """Inductor's cache of graphs, or AOTAutograd's, which is asked first."""
+    answer: Annotated[str, one_of("hit", "miss", "bypass")]
+    """`bypass`: torch neither looked the graph up nor stored it."""
+    reason: str
+    """torch's reason for a bypass; else empty."""
+    key: str
+    """torch's key; empty if it wrote none."""
+    saved_seconds: Figure
+    """What torch says that a hit saved; else null."""
+
+
+class TimedCompilation(Record):
+    """Where the time of one compilation went."""
+
+    compile_id: str
+    """torch's id, such as `0/1`: frame 0, compiled for the second time."""
+    rank: Count | None
+    """The rank; null for a run without ranks. Ranks that did the same are here once."""
+    location: Location
+    """The function that was compiled, or the line at which it resumes."""
+    start_seconds: Figure
+    """When it began, counted from the first moment that is known of the run."""
+    seconds: Figure
+    """How long it took, with the backward pass."""
+    phases: Phases
+    """Seconds by phase; each moment counts for the innermost phase."""
+    recompilation: Count
+    """How often the frame had been compiled before."""
+    reason: str
+    """The guard that failed, for a recompilation; else empty."""
+    restarts: Count
+    """How often Dynamo began again with tracing it."""
+    finished: bool
+    """Whether code came out of it."""
+    caches: tuple[CacheAnswer, ...]
+    """What the caches answered, in the order in which they were asked."""
+
+
+class CompileTime(Record):
+    """Where the compile time went, from torch's timed events."""
+
+    seconds: Figure
+    """Of all compilations; of a run with ranks, of the rank that compiled longest."""
+    phases: Phases
+    """The same, by phase."""
+    compilations: tuple[TimedCompilation, ...]
+    """Each compilation, in the order of the run."""
+
+
 class SkippedCheck(Record):
     """What could not be checked: never a pass."""
 
@@ -393,6 +454,8 @@ class Report(Record):
     """One entry for each line that called attention."""
     cuda_graphs: tuple[CudaGraph, ...]
     """One entry for each compiled graph of a run that asked for CUDA graphs on a device that has them."""
+    compile_time: CompileTime | None
+    """Where the compile time went; null if torch's timed events are not in the capture."""
     skipped_checks: tuple[SkippedCheck, ...]
     """What could not be checked, and why."""
     unknown_events: Mapping[str, Size]

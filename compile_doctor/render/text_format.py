@@ -15,6 +15,7 @@ from compile_doctor.gate.outcome import Gate, Outcome
 from compile_doctor.model.findings import Finding
 from compile_doctor.render import rank_table
 from compile_doctor.render.attention_table import attention_table
+from compile_doctor.render.compile_time import compile_time_table
 from compile_doctor.render.consequence import consequence, figures
 from compile_doctor.render.console import LONGEST, make_console, printed
 from compile_doctor.render.entries import cut
@@ -64,6 +65,7 @@ def _body(console: Console, report: Report, verbosity: int) -> None:
         console.print(_hidden(hidden), highlight=False)
         console.print()
     attention_table(console, report, verbosity)
+    compile_time_table(console, report, verbosity)
     if report.ranks:
         _ranks(console, report.ranks, verbosity)
     active = [one.id for one in report.patches if one.state == "active"]
