@@ -32,6 +32,8 @@ from compile_doctor.matrix import result as matrix_result
 from compile_doctor.mend import result as fix_result
 from compile_doctor.model.evidence import Patch
 from compile_doctor.model.findings import Location
+from compile_doctor.model.stacks import Frame
+from compile_doctor.model.timeline import CacheAnswer, Span, TimedCompilation, Timeline, Timing
 from compile_doctor.parity import result as parity_result
 from compile_doctor.render import bench_json, fix_json, json_format, matrix_json, parity_json
 from compile_doctor.render.document import Record, as_dict, as_text
@@ -43,7 +45,7 @@ from tools import schemas as writer
 NAMES = tuple(schemas.IDENTIFIERS)
 RECORDINGS = sorted((ROOT / "tests" / "evidence" / "2.13.0").glob("*.zip"))
 VALIDATORS = {name: jsonschema.Draft202012Validator(writer.schema(name)) for name in NAMES}
-MAPS = ("environment", "timings", "unknown_events", "reasons", "values")
+MAPS = ("environment", "phases", "timings", "unknown_events", "reasons", "values")
 """Objects with the keys that a run has, and not always the same."""
 
 
@@ -82,8 +84,12 @@ def whole_report() -> Report:
     numerics = (Judged("chunk-4", "forward", "inductor", "float32", "FAIL", 0.5, 1e-6, "first differs at 4", ("a",)),)
     row = RankRow((0, 1), report.summary, (0.1, 0.2, 0.3), 1, (2, 1), "ended")
     finding = replace(finding, ranks=(0, 1))
+    answer = CacheAnswer("fx_graph", "bypass", "fa6t", "Unsupported post grad custom pass", 2.5)
+    timing = Timing(10, 2_000_000, (("kernels", 2_000_000),), (Span("compile_file", "kernels", 10, 2_000_000, 0),))
+    compiled = TimedCompilation("7", "0/1", Frame(MODEL, 5, "forward", "x"), 1, "x == 2", 1, True, timing, (answer,))
     return replace(
         report,
+        timelines=(Timeline(0, (compiled,), (), (), rank=1),),
         ranks=RankTable(2, (0, 1), ("node0",), (row,), True),
         reason="It failed.",
         sources={MODEL: SOURCE},
