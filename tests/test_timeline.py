@@ -9,6 +9,7 @@ import pytest
 from helpers import MODEL, artifact, compilation, evidence, interned, metrics, nested, read, start, timed
 
 from compile_doctor.analysis.timeline import timelines
+from compile_doctor.capture import load_capture
 from compile_doctor.capture.ranks import sameness
 from compile_doctor.capture.trace.timing import MOST, Timer, phase_of
 from compile_doctor.model.timeline import PHASES, Call, Timing
@@ -189,3 +190,24 @@ def test_times_and_keys_do_not_make_ranks_different():
     quick = evidence(compilations=(compilation(timing=timing),))
     slow = evidence(compilations=(compilation(timing=replace(timing, duration=1)),), calls=(Call("compiled", 0, 0, 1),))
     assert sameness(quick) == sameness(slow)
+
+
+def test_times_are_read_of_one_rank_of_each_group(tmp_path):
+    """The others are only compared: when they began is known from their metrics."""
+    for rank in range(3):
+        pid = 10 + rank
+        content = b"".join(
+            [
+                interned(MODEL, 1, pid=pid),
+                timed("B", "dynamo", rank, pid=pid),
+                start(pid=pid),
+                timed("E", "dynamo", rank + 10, pid=pid),
+                metrics(pid=pid, start_time_us=1_700_000_000_000_000 + rank * 1_000_000),
+            ]
+        )
+        (tmp_path / f"dedicated_log_torch_trace_rank_{rank}_x.log").write_bytes(content)
+    found = load_capture(tmp_path)
+    assert [one.group for one in found.ranks.all] == [0, 0, 0]
+    (timeline,) = timelines(found)
+    assert (timeline.rank, timeline.duration) == (0, 10_000_000)
+    assert [(one.rank, one.starts) for one in timeline.others] == [(1, (1_000_000,)), (2, (2_000_000,))]

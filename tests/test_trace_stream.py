@@ -10,7 +10,7 @@ import pytest
 from helpers import artifact, graph_break, interned, metrics, one_break, record, start
 
 from compile_doctor.capture.trace import stream as trace_stream
-from compile_doctor.capture.trace.kinds import WANTED
+from compile_doctor.capture.trace.kinds import WANTED, is_known
 from compile_doctor.capture.trace.stream import records
 
 WHOLE = (
@@ -68,6 +68,32 @@ def test_random_traces_and_block_sizes(monkeypatch):
         expected = read_all(content)
         monkeypatch.setattr(trace_stream, "BLOCK", dice.randrange(1, 90))
         assert read_all(content) == expected
+
+
+@pytest.mark.parametrize("size", [1, 7, 40, 90, 5000, 1 << 20])
+def test_ignored_records_are_skipped_and_counted(monkeypatch, size):
+    """The quick way through ignored records finds what the slow way finds, whatever the window."""
+    dice = random.Random(5)
+    pieces = [
+        start(),
+        metrics(),
+        record({"chromium_event": {}, "has_payload": "x"}, "VVV\nV of a payload\n" + "V" * 700),
+        record({"link": {}}),
+        artifact("fx_graph_runnable", "code"),
+        artifact("fx_graph_cache_miss", "{}"),  # its name is also like those of ignored kinds
+        artifact("torch_version", "{}"),
+        record({"artifact": {"encoding": "json", "name": "fx_graph_runnable"}}, "{}"),
+        b'V1121 broken ] {"chromium_event": {}}\n',
+        b"V not a record\n",
+        record({"brand_new": {}}),
+    ]
+    for _ in range(60):
+        content = b"".join(dice.choices(pieces, k=dice.randrange(1, 40)))[dice.randrange(50) :]
+        monkeypatch.setattr(trace_stream, "BLOCK", 1 << 20)
+        expected = [one for one in read_all(content) if one.kind in WANTED or not is_known(one.kind)]
+        monkeypatch.setattr(trace_stream, "BLOCK", size)
+        monkeypatch.setattr(trace_stream, "NEAR", 4096 if size > 4096 else 200)
+        assert list(records(io.BytesIO(content), WANTED, is_known)) == expected
 
 
 def test_nothing_in_an_empty_file():

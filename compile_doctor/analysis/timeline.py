@@ -27,7 +27,7 @@ def _of_ranks(evidence: Evidence) -> Iterator[Timeline]:
         ranks = evidence.ranks.of_group(number)
         if group.evidence is None or not ranks:
             continue
-        begun = tuple(one.timing.start if one.timing else None for one in group.evidence.compilations)
+        begun = tuple(one.begun for one in group.evidence.compilations)
         shown = next((one for one in ranks if one.begun == begun), ranks[0])
         others = tuple(_other(one) for one in ranks if one is not shown)
         kept = replace(group.evidence, sources=evidence.sources)

@@ -18,7 +18,7 @@ from compile_doctor.capture.reading import encode
 from compile_doctor.capture.runs import traces_of
 from compile_doctor.capture.schema import Shared, SharedRank
 from compile_doctor.capture.seal import make_seal
-from compile_doctor.capture.trace.kinds import WANTED
+from compile_doctor.capture.trace.kinds import WANTED, is_known
 from compile_doctor.capture.trace.stream import records
 from compile_doctor.errors import CaptureError
 from compile_doctor.model.ranks import Ranks
@@ -84,7 +84,7 @@ def _copy(members: Members, kept: set[str], to: Path) -> int:
 
 
 def _slim(stream: BinaryIO) -> Iterator[bytes]:
-    for record in records(stream, WANTED):
+    for record in records(stream, WANTED, is_known):
         if record.json:
             payload = record.payload.lstrip(b"\n")
             lines = b"\n\t" + payload.replace(b"\n", b"\n\t") if payload else b""

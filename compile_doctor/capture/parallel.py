@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from compile_doctor.capture.members import Members
@@ -68,7 +69,8 @@ def read_share(members: Members, share: Share) -> Answer:
 
     collector = Collector()
     for part in share.parts:
-        collector.add(part, read_files(members, share.asked, share.children, share.old, part))
+        read = partial(read_files, members, share.asked, share.children, share.old, part)
+        collector.add(part, read(detailed=False), read)
     return Answer(collector.everything(), members.digests)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -137,7 +137,7 @@ def _without_process(one: Compilation) -> Compilation:
     """A compilation without what differs in every process: its id, its times, the names of groups of some ranks."""
     traced = replace(one.traced, collectives=canonical(one.traced.collectives)) if one.traced else None
     calls = canonical(one.collectives) if one.collectives is not None else None
-    bare = replace(one, process="", seconds=None, settings=("", ""), timing=None, answers=())
+    bare = replace(one, process="", begun=None, seconds=None, settings=("", ""), timing=None, answers=())
     return replace(bare, traced=traced, collectives=calls)
 
 
@@ -160,20 +160,21 @@ class Collector:
         self._facts: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
         self._all: list[Rank] = []
 
-    def add(self, files: Files, evidence: Evidence) -> None:
-        """Adds a rank that was just read."""
+    def add(self, files: Files, evidence: Evidence, whole: Callable[[], Evidence]) -> None:
+        """Adds a rank that was just read. `whole` reads it with all details, if it is the first of its group."""
         assert files.who is not None
         key = sameness(evidence)
         if key not in self._numbers:
             steps = tuple(steps_of(evidence))
-            self._take(RankGroup(key, outline_of(steps, evidence), steps, evidence))
+            group = RankGroup(key, outline_of(steps, evidence), steps, None)
+            self._take(replace(group, evidence=whole() if self._keeps(group) else None))
         self._all.append(
             Rank(
                 replace(files.who, mesh=evidence.mesh) if evidence.mesh else files.who,
                 self._numbers[key],
                 processes=tuple(sorted(files.processes)),
                 seconds=tuple(one.seconds for one in evidence.compilations),
-                begun=tuple(one.timing.start if one.timing else None for one in evidence.compilations),
+                begun=tuple(one.begun for one in evidence.compilations),
                 facts=self._once(_facts(evidence)),
             )
         )
@@ -182,7 +183,7 @@ class Collector:
         """Adds the ranks of another process, or another capture."""
         for group in ranks.groups:
             if group.key not in self._numbers:
-                self._take(group)
+                self._take(group if self._keeps(group) else replace(group, evidence=None))
         for one in (*ranks.all, *ranks.earlier):
             self.add_rank(one, ranks.groups[one.group].key, source)
 
@@ -205,15 +206,16 @@ class Collector:
             if not known and one.key in keys:
                 self.add_rank(one.rank, keys[one.key])
 
+    def _keeps(self, group: RankGroup) -> bool:
+        """Whether the evidence of a new group is kept."""
+        new = group.outline not in self._outlines
+        return len(self._groups) < MOST_GROUPS or (new and len(self._outlines) < MOST_GROUPS)
+
     def _take(self, group: RankGroup) -> None:
         steps = tuple(self._steps.setdefault(step, step) for step in group.steps)
-        new = group.outline not in self._outlines
-        kept = (
-            group.evidence if len(self._groups) < MOST_GROUPS or (new and len(self._outlines) < MOST_GROUPS) else None
-        )
         self._outlines.add(group.outline)
         self._numbers[group.key] = len(self._groups)
-        self._groups.append(RankGroup(group.key, group.outline, steps, kept))
+        self._groups.append(replace(group, steps=steps))
 
     def _once(self, facts: Mapping[str, str]) -> Mapping[str, str]:
         """One object for the equal facts of many ranks."""
@@ -225,15 +227,13 @@ class Collector:
 
     def ranks(self, outside: Evidence | None) -> Ranks:
         """The result: the ranks of the last launch, and apart from them those of earlier ones."""
-        last = max(((one.who.launch, one.who.restart) for one in self._all), default=("", 0), key=self._launched)
+        read_at = {(one.who.launch, one.who.restart): at for at, one in enumerate(self._all)}
+        # Later restarts are later; of different launches, the one that was read last.
+        last = max(read_at, default=("", 0), key=lambda launch: (launch[1], read_at[launch]))
         now = [one for one in self._all if (one.who.launch, one.who.restart) == last]
         earlier = [one for one in self._all if (one.who.launch, one.who.restart) != last]
         ordered = tuple(sorted(now, key=lambda one: one.number))
         return Ranks(ordered, tuple(self._groups), outside, tuple(earlier))
-
-    def _launched(self, launch: tuple[str, int]) -> tuple[int, int]:
-        """Later restarts are later; of different launches, the one that was read last."""
-        return launch[1], max(at for at, one in enumerate(self._all) if (one.who.launch, one.who.restart) == launch)
 
 
 def joined(ranks: Ranks, asked: Asked, children: tuple[Child, ...]) -> Evidence:

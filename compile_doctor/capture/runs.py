@@ -76,9 +76,12 @@ def _read_ranks(
     return replace(evidence, lost=(*evidence.lost, *lost))
 
 
-def read_files(members: Members, asked: Asked, children: tuple[Child, ...], old: bool, files: Files) -> Evidence:
+def read_files(
+    members: Members, asked: Asked, children: tuple[Child, ...], old: bool, files: Files, detailed: bool = True
+) -> Evidence:
+    """The evidence of some processes; without details if they are only compared with others."""
     lost: list[str] = []
-    trace = Trace()
+    trace = Trace(detailed)
     for name in files.traces:
         try:
             with members.open(name) as stream:

@@ -68,6 +68,8 @@ class Compilation:
     graphs: int = 0
     """FX graphs passed to the backend: 0 or 1 for a frame."""
     ops: int = 0
+    begun: int | None = None
+    """Microseconds since 1970; None if torch did not get to its end."""
     seconds: float | None = None
     """Wall-clock seconds for the whole frame, including the backend; None if torch did not get that far."""
     guarded: bool | None = None

@@ -74,7 +74,7 @@ class Rank:
     seconds: tuple[float | None, ...] = ()
     """Of each compilation."""
     begun: tuple[int | None, ...] = ()
-    """When each began, in microseconds since 1970; None if torch's timed events are not in the trace."""
+    """When each began, in microseconds since 1970; None if torch did not get to its end."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """Versions and variables that should be the same on all ranks."""
 

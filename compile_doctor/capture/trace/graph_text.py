@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+from compile_doctor.capture.trace.once import once
 from compile_doctor.model.compilations import Traced
 
 _COLLECTIVE = re.compile(
@@ -26,8 +27,6 @@ _NUMBER = re.compile(r"\b0x[0-9a-f]+|\bs?\d[\d.]*(?:e[+-]?\d+)?\b")
 GROUP = re.compile(r"'(\d+|[0-9a-f]{16,})'")
 """The name of a process group: a number, or a digest."""
 MOST_INPUTS = 40
-MOST_KNOWN = 2000
-_known: dict[bytes, Traced] = {}
 
 
 def find_collectives(payload: bytes) -> tuple[str, ...]:
@@ -49,18 +48,9 @@ def canonical(calls: Iterable[str]) -> tuple[str, ...]:
     return tuple(GROUP.sub(lambda match: names.setdefault(match[1], f"group {len(names)}"), call) for call in calls)
 
 
+@once
 def read_graph_text(payload: bytes) -> Traced:
-    """A graph from `dynamo_output_graph`. Equal texts are read once: the ranks of a run mostly have the same."""
-    key = hashlib.blake2b(payload, digest_size=16).digest()
-    found = _known.get(key)
-    if found is None:
-        if len(_known) >= MOST_KNOWN:
-            _known.clear()
-        found = _known[key] = _read(payload)
-    return found
-
-
-def _read(payload: bytes) -> Traced:
+    """A graph from `dynamo_output_graph`."""
     text = payload.decode(errors="replace")
     inputs = [f"{name}: {kind}" for name, kind in _INPUT.findall(text) if not _PARAMETER.search(name)]
     digest = hashlib.sha256("\n".join(_operators(text)).encode()).hexdigest()[:16]

@@ -7,10 +7,13 @@ they come from a newer torch, or from another program.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from compile_doctor.capture.trace.records import KINDS
 
 WANTED = frozenset(KINDS)
+COMPARED = WANTED - {"chromium_event"}
+"""What ranks are compared by: without the times of what torch did, which are two thirds of all records."""
 
 IGNORED = frozenset(
     [
@@ -57,3 +60,9 @@ IGNORED_PATTERN = re.compile(
     )$""",
     re.VERBOSE,
 )
+
+
+@lru_cache(maxsize=1024)
+def is_known(kind: str) -> bool:
+    """Whether a kind is one that is read, or one that is ignored on purpose."""
+    return kind in WANTED or kind in IGNORED or IGNORED_PATTERN.search(kind) is not None

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,12 +16,13 @@ from compile_doctor.capture.schema import GraphSeen
 from compile_doctor.capture.trace import records as trace_records
 from compile_doctor.capture.trace.cached import read_answer
 from compile_doctor.capture.trace.graph_text import find_collectives, read_graph_text
-from compile_doctor.capture.trace.kinds import IGNORED, IGNORED_PATTERN, WANTED
+from compile_doctor.capture.trace.kinds import COMPARED, WANTED, is_known
+from compile_doctor.capture.trace.once import once
 from compile_doctor.capture.trace.records import Ids
-from compile_doctor.capture.trace.stream import Record, records
+from compile_doctor.capture.trace.stream import Record, records, without_tabs
 from compile_doctor.capture.trace.timing import Timer
 from compile_doctor.model.compilations import Break, Compilation, Specialization
-from compile_doctor.model.kernels import MARKERS, find_kernels
+from compile_doctor.model.kernels import MARKERS, Kernel, find_kernels
 from compile_doctor.model.stacks import Frame
 from compile_doctor.model.timeline import Span
 
@@ -58,16 +60,26 @@ def function_name(name: str) -> str:
     return match[1] if match else name
 
 
+@lru_cache(maxsize=16)
 def _is_static(config: str | None) -> bool:
     """Whether torch.compile had dynamic=False, which sets these two options while a frame is compiled."""
     settings = decode((config or "{}").encode(), dict[str, Any])
     return settings.get("automatic_dynamic_shapes") is False and settings.get("assume_static_by_default") is True
 
 
+@once
+def _kernels(raw: bytes) -> tuple[Kernel, ...]:
+    if not any(marker in raw for marker in MARKERS):
+        return ()
+    return find_kernels(without_tabs(raw).decode(errors="replace"))
+
+
 @dataclass
 class Trace:
     """The contents of one or more trace files; `Break.compilation` is an index into `compilations`."""
 
+    detailed: bool = True
+    """Whether times and the keys of caches are read as well; ranks are not compared by them."""
     compilations: list[Compilation] = field(default_factory=list)
     aside: list[Span] = field(default_factory=list)
     """What was timed outside of any compilation."""
@@ -98,11 +110,11 @@ def read_stream(stream: BinaryIO, trace: Trace, name: str = "trace") -> None:
     """Adds the records of one file, called `name`, to `trace`."""
     reader = _Reader(trace)
     bad = 0
-    for number, record in enumerate(records(stream, WANTED), 1):
+    for record in records(stream, WANTED if trace.detailed else COMPARED, is_known):
         try:
             reader.take(record)
         except (BadRecordError, ValueError) as error:
-            trace.lost.append(f"{name}, record {number} ({record.kind}): {error}")
+            trace.lost.append(f"{name}, record {record.number} ({record.kind}): {error}")
             bad += 1
         if bad == MOST_BAD or len(trace.unknown) > MOST_KINDS:
             trace.lost.append(f"{name}: too many records are not those of torch, so the rest was not read")
@@ -119,6 +131,8 @@ class _Reader:
         self.current: dict[Key, int] = {}
         self.pending: dict[Key, tuple[str, ...]] = {}
         self.timers: dict[Key, Timer] = {}
+        self.changed: dict[int, dict[str, Any]] = {}
+        """What is known of each compilation since it began; put into it at the end."""
         self.broken: set[int] = set()
         self.stacks: dict[tuple[Frame, ...], tuple[Frame, ...]] = {}
         self.texts: dict[str, str] = {}
@@ -130,7 +144,7 @@ class _Reader:
         kind = trace_records.KINDS.get(record.kind)
         if kind is not None:
             self._taker(record.kind)(record, decode(record.json, kind))
-        elif record.kind not in IGNORED and not IGNORED_PATTERN.search(record.kind):
+        else:
             self.trace.unknown[record.kind] += 1
 
     def _taker(self, kind: str) -> Callable[[Record, Any], None]:
@@ -143,6 +157,8 @@ class _Reader:
         return found
 
     def finish(self) -> None:
+        for index, values in self.changed.items():
+            self.trace.compilations[index] = replace(self.trace.compilations[index], **values)
         for (pid, frame, _, _), _reasons in self.pending.items():
             label = f"{pid}:{frame}"
             self.trace.beyond_limit[label] = self.trace.beyond_limit.get(label, 0) + 1
@@ -169,8 +185,12 @@ class _Reader:
     def _change(self, key: Key, **values: Any) -> int:
         index = self.current.get(key, -1)
         if index >= 0:
-            self.trace.compilations[index] = replace(self.trace.compilations[index], **values)
+            self.changed.setdefault(index, {}).update(values)
         return index
+
+    def _so_far(self, index: int, name: str) -> tuple[Any, ...]:
+        """What earlier records have put into a field of a compilation that has several entries."""
+        return self.changed.get(index, {}).get(name) or ()
 
     def _stack(self, frames: Iterable[Frame]) -> tuple[Frame, ...]:
         stack = tuple(frame for frame in frames if not _NOBODYS.search(frame.file))
@@ -211,22 +231,24 @@ class _Reader:
 
     def _dynamo_output_graph(self, record: Record, header: Ids) -> None:
         # After a restart, Dynamo passes the graph to the backend again, so a frame has at most one.
-        traced = read_graph_text(record.payload)
+        traced = read_graph_text(record.raw)
         self._change(self._key(record, header), graphs=1, traced=traced)
 
     def _aot_graph(self, record: Record, header: Ids) -> None:
         index = self.current.get(self._key(record, header), -1)
         if index >= 0:  # the forward pass, and later the backward pass
-            before = self.trace.compilations[index].collectives or ()
-            self._change(self._key(record, header), collectives=(*before, *find_collectives(record.payload)))
+            before = self._so_far(index, "collectives")
+            self._change(self._key(record, header), collectives=(*before, *find_collectives(record.raw)))
 
     def _cache(self, record: Record, header: Ids) -> None:
         index = self.current.get(self._key(record, header), -1)
         if index >= 0:
-            one = self.trace.compilations[index]
             answer = record.kind.removeprefix("artifact:")
-            read = read_answer(record.kind, record.payload)
-            self._change(self._key(record, header), cache=(*one.cache, answer), answers=(*one.answers, read))
+            key = self._key(record, header)
+            self._change(key, cache=(*self._so_far(index, "cache"), answer))
+            if self.trace.detailed:
+                read = read_answer(record.kind, record.payload)
+                self._change(key, answers=(*self._so_far(index, "answers"), read))
 
     def _chromium_event(self, record: Record, header: Ids) -> None:
         try:
@@ -261,6 +283,7 @@ class _Reader:
         self._change(
             self._key(record, header),
             ops=metrics.graph_op_count or 0,
+            begun=metrics.start_time_us,
             seconds=metrics.entire_frame_compile_time_s,
             guarded=metrics.guard_count is not None,
             static=_is_static(metrics.dynamo_config),
@@ -281,7 +304,7 @@ class _Reader:
             Frame(self._name(record.pid, one.filename), one.line, function_name(one.name), one.loc or "")
             for one in entries
         )
-        before = self.trace.compilations[index].specialized
+        before = self._so_far(index, "specialized")
         found = tuple(Specialization(source, fixed.value, stack) for source in fixed.sources)
         self._change(self._key(record, header), specialized=(*before, *(one for one in found if one not in before)))
 
@@ -322,11 +345,10 @@ class _Reader:
         self.trace.torch_version = decode(record.payload, trace_records.Version).pytorch_version
 
     def _inductor_output_code(self, record: Record, header: Ids) -> None:
-        payload = record.payload
-        found = find_kernels(payload.decode(errors="replace")) if any(m in payload for m in MARKERS) else ()
+        found = _kernels(record.raw)
         index = self.current.get(self._key(record, header), -1)
         if index >= 0:  # a graph has one for the forward and one for the backward pass
-            before = self.trace.compilations[index].kernels or ()
+            before = self._so_far(index, "kernels")
             self._change(self._key(record, header), kernels=(*before, *found))
 
     def _compile_doctor_graph(self, record: Record, header: Ids) -> None:

@@ -54,6 +54,7 @@ class Metrics(msgspec.Struct):
     """The contents of `compilation_metrics`."""
 
     graph_op_count: Count | None = None
+    start_time_us: Count | None = None
     entire_frame_compile_time_s: Seconds | None = None
     guard_count: Count | None = None
     dynamo_config: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from compile_doctor.model.timeline import PHASES, Span, Timing
 
@@ -35,6 +36,7 @@ _PHASES = tuple(
 """The phase of an event by its name; one that is not named here belongs to the phase of what it is within."""
 
 
+@lru_cache(maxsize=4096)
 def phase_of(name: str, within: str) -> str:
     """The phase of an event with this name, within an event of another phase."""
     return next((phase for pattern, phase in _PHASES if pattern.search(name)), within)
