@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -91,14 +92,11 @@ class Page(HTMLParser):
 
     def check(self) -> None:
         every = self.every()
-        ids = [one.attributes["id"] for one in every if "id" in one.attributes]
-        self.problems += (
-            [f"the id {name} is there twice" for name in {*ids} if ids.count(name) > 1]
-            if len(ids) != len({*ids})
-            else []
-        )
+        counts = Counter(one.attributes["id"] for one in every if "id" in one.attributes)
+        self.problems += [f"the id {name} is there {count} times" for name, count in counts.items() if count > 1]
+        ids = {*counts}
         for one in every:
-            self._attributes(one, {*ids})
+            self._attributes(one, ids)
         self._policy()
         self._headings()
         for table in self.root.all("table"):
@@ -113,7 +111,7 @@ class Page(HTMLParser):
             if len(self.root.all(name)) < 1:
                 self.problems.append(f"no <{name}>")
         for one in self.root.all("svg"):
-            named = one.attributes.get("aria-hidden") == "true" or one.attributes.get("aria-labelledby") in {*ids}
+            named = one.attributes.get("aria-hidden") == "true" or one.attributes.get("aria-labelledby") in ids
             if not named:
                 self.problems.append("a picture without a title")
 

@@ -17,8 +17,10 @@ from compile_doctor.capture import load_capture
 from compile_doctor.gate.outcome import Outcome
 from compile_doctor.matrix.result import Cell as MatrixCell
 from compile_doctor.matrix.result import Matrix
+from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.evidence import Child
 from compile_doctor.model.findings import Finding, Location
+from compile_doctor.model.timeline import CacheAnswer, Call, Span, Timing
 from compile_doctor.parity.result import Cell, Parity
 from compile_doctor.render import bench_html, html_format, matrix_html, parity_html
 from compile_doctor.report.by_rank import RankRow, RankTable
@@ -167,6 +169,45 @@ def test_ranks_are_side_by_side():
     assert rows[0] == ["function", "rank 0", "rank 1", "the same?"]
     assert rows[1][1:] == ["1 graph", "1 graph, cut at line 11", "differs"]
     assert sum(one.attributes.get("class") == "frames" for one in found.root.all("svg")) == 2
+
+
+def timed(frame: int, start: int, milliseconds: int, **values: object) -> Compilation:
+    lasts = milliseconds * 1_000
+    spans = (
+        Span("dynamo", "dynamo", start, lasts, 0),
+        Span("compile_fx", "lowering", start + lasts // 4, lasts // 2, 1),
+        Span("Scheduler.codegen", "codegen", start + lasts // 2, lasts // 4, 2, ended=False),
+    )
+    phases = (("dynamo", lasts // 2), ("lowering", lasts // 4), ("codegen", lasts // 4))
+    answers = (CacheAnswer("fx_graph", "bypass", reason="BypassFxGraphCache: <lambda>"),)
+    return compilation(frame, timing=Timing(start, lasts, phases, spans, 3), answers=answers, **values)
+
+
+def test_the_timeline_shows_each_compilation_at_its_time():
+    calls = (Call("compiled", 0, 1_000_000, 4_000_000),)
+    frames = (timed(0, 1_000_000, 2_000), timed(1, 3_500_000, 1_000, frame_compile_id=2))
+    found = page(html_format.render(make_report(evidence(compilations=frames, calls=calls))))
+    section = next(one for one in found.root.all("section") if one.attributes["id"] == "timeline")
+    (picture,) = (one for one in section.all("svg") if one.attributes.get("class") == "times")
+    bars = {
+        one.all("title")[0].text.split(":")[0]: one.all("rect")[0].attributes
+        for one in picture.all("g")
+        if one.all("rect")
+    }
+    assert bars["compiled call 1"]["x"] == "0.0%" and bars["compiled call 1"]["width"] == "100.0%"
+    dynamo = [one.all("rect")[0].attributes for one in picture.all("g") if one.text.startswith("dynamo:")]
+    assert [(one["x"], one["width"]) for one in dynamo] == [("0.0%", "50.0%"), ("62.5%", "25.0%")]
+    assert float(bars["compile_fx"]["y"]) > float(dynamo[1]["y"])
+    assert "(Inductor: code), not finished" in picture.text
+    rows = [[cell.text for cell in row.children] for row in section.all("tr")]
+    assert rows[1][4:8] == ["3.00", "1.50", "0.75", "0.75"]
+    assert rows[2][1] == "0/0" and rows[2][-2] == "fx graph: bypass; BypassFxGraphCache: <lambda>"
+    assert "6 very short parts are not drawn" in section.text
+
+
+def test_a_run_without_times_has_no_timeline():
+    found = page(html_format.render(REPORTS["healthy"]))
+    assert "timeline" not in {one.attributes.get("id") for one in found.every()}
 
 
 def test_a_gate_has_each_target_with_its_own_anchors():

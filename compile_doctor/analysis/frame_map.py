@@ -47,8 +47,8 @@ class Piece:
 class Cut:
     """A graph break, in the function that was cut."""
 
-    line: int
-    """The line in this function, which may only call the one that breaks."""
+    line: int | None
+    """The line in this function, which may only call the one that breaks; None if torch does not tell."""
     location: Location
     """The line that breaks the graph."""
     title: str
@@ -128,7 +128,9 @@ def frame_map(seen: AnalysisContext, ranks: tuple[int, ...] = ()) -> FrameMap:
                     Piece(at or line, resumes, tuple(_attempt(seen, index, guards) for index in found))
                     for (at, resumes), found in sorted(pieces.items())
                 ),
-                cuts=tuple(sorted(cuts.get(key, ()), key=lambda cut: (cut.line, cut.location.file, cut.location.line))),
+                cuts=tuple(
+                    sorted(cuts.get(key, ()), key=lambda cut: (cut.line or 0, cut.location.file, cut.location.line))
+                ),
                 eager=eager.get(key, ""),
                 parent=number[parent] if parent else None,
                 depth=depth,
@@ -203,13 +205,13 @@ def _outcome(one: Compilation) -> str:
 
 def _cuts(seen: AnalysisContext) -> dict[_Key, list[Cut]]:
     """By function, each line once for each place that breaks."""
-    found: dict[_Key, dict[tuple[int, str, int], Cut]] = defaultdict(dict)
+    found: dict[_Key, dict[tuple[int | None, str, int], Cut]] = defaultdict(dict)
     for site in seen.sites:
         place = seen.location(site.frame.file, site.frame.line, site.frame.function)
         for item in site.all_breaks:
             one = seen.compilation(item)
             if one is not None:
-                line = seen.line_in(one, item)
+                line = next((frame.line for frame in item.stack if seen.same_function(one, frame)), None)
                 found[_key(seen, one)].setdefault((line, place.file, place.line), Cut(line, place, site.cause.title))
     return {key: list(cuts.values()) for key, cuts in found.items()}
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from compile_doctor.bench.result import Bench, Row
 from compile_doctor.clean import cleaned
 from compile_doctor.model.sizes import human
-from compile_doctor.render.bench_text import FEW, NOISY, meanings, ran_on, seconds
+from compile_doctor.render.bench_text import FEW, NOISY, WORDS, meanings, ran_on, refused, seconds
 from compile_doctor.render.entries import cut
 from compile_doctor.render.html.chart import Bar, Chart, Series, bars, chart
 from compile_doctor.render.html.page import Page, Section, written
@@ -35,6 +35,8 @@ class Case:
     chart: Chart | None
     bars: tuple[Bar, ...]
     rows: tuple[Line, ...]
+    refused: tuple[tuple[str, str], ...]
+    """Implementations that are unsupported at every size, with the reason."""
     hidden: int
 
 
@@ -64,7 +66,10 @@ def _case(name: str, rows: Sequence[Row], names: Sequence[str]) -> Case:
     if drawn is None and len(sizes) == 1 and measured:
         ordered = sorted(measured, key=lambda row: row.median or 0.0)
         columns = bars([(row.implementation, row.median or 0.0, seconds(row.median)) for row in ordered], names)
-    return Case(name, drawn, columns, tuple(_line(row) for row in rows[:ROWS]), max(0, len(rows) - ROWS))
+    never = refused(rows)
+    shown = [_line(row) for row in rows if row.implementation not in never]
+    why = tuple((one, cut(reason, 400)) for one, reason in never.items())
+    return Case(name, drawn, columns, tuple(shown[:ROWS]), why, max(0, len(shown) - ROWS))
 
 
 def _series(rows: Sequence[Row], names: Sequence[str]) -> Iterator[Series]:
@@ -82,7 +87,11 @@ def _series(rows: Sequence[Row], names: Sequence[str]) -> Iterator[Series]:
 def _line(row: Row) -> Line:
     tokens = f"{row.tokens:,}" if row.tokens is not None else "–"
     if row.status != "measured":
-        return Line((row.implementation, tokens, row.status, "", "", "", "", ""), False, cut(row.reason or "", 400))
+        return Line(
+            (row.implementation, tokens, WORDS.get(row.status, row.status), "", "", "", "", ""),
+            False,
+            cut(row.reason or "", 400),
+        )
     cells = (
         row.implementation,
         tokens,

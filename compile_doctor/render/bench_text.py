@@ -25,7 +25,7 @@ FEW = 4
 _COLUMNS = ("median", "spread", "to best", "per token", "peak", "compile")
 _WIDTHS = (10, 8, 8, 10, 10, 9)
 _STYLES = {"wrong": "red", "died": "red", "timed-out": "red", "failed": "red", "unsupported": "dim", "not-run": "dim"}
-_WORDS = {"timed-out": "timed out", "not-run": "not run"}
+WORDS = {"timed-out": "timed out", "not-run": "not run"}
 
 
 @cleaned
@@ -76,20 +76,20 @@ def _table(console: Console, case: str, rows: Sequence[Row], width: int) -> None
     per_token = any(row.positions for row in rows)
     name = max(width + 2, len(case) + 2)
     console.print(_line(case, name, _COLUMNS, per_token), style="bold", soft_wrap=True)
-    refused = _refused(rows)
+    never = refused(rows)
     for tokens, group in groupby(rows, key=lambda row: row.tokens):
         if tokens is not None:
             console.print(f"{tokens:,} tokens", style="cyan")
         for row in group:
-            if row.implementation not in refused:
+            if row.implementation not in never:
                 _row(console, row, name, per_token)
-    for reason in dict.fromkeys(refused.values()):
-        names = ", ".join(one for one, why in refused.items() if why == reason)
+    for reason in dict.fromkeys(never.values()):
+        names = ", ".join(one for one, why in never.items() if why == reason)
         for line in Text(f"unsupported at every size: {names}: {reason}").wrap(console, console.width - 2):
             console.print("  " + line.plain.rstrip(), style="dim")
 
 
-def _refused(rows: Sequence[Row]) -> dict[str, str]:
+def refused(rows: Sequence[Row]) -> dict[str, str]:
     """Implementations that are unsupported at every size, with the reason, which is shown only once."""
     found: dict[str, set[str]] = {}
     for row in rows:
@@ -99,7 +99,7 @@ def _refused(rows: Sequence[Row]) -> dict[str, str]:
 
 def _row(console: Console, row: Row, name: int, per_token: bool) -> None:
     if row.status != "measured":
-        text = f"{_WORDS.get(row.status, row.status)}: {row.reason}" if row.reason else row.status
+        text = f"{WORDS.get(row.status, row.status)}: {row.reason}" if row.reason else row.status
         head = f"  {row.implementation:<{name - 2}}"
         for number, line in enumerate(Text(text).wrap(console, max(30, console.width - name - 2))):
             console.print((" " * name if number else head) + "  " + line.plain.rstrip(), style=_STYLES[row.status])

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-MARKS = ("circle", "square", "diamond", "triangle", "cross", "ring")
-_LEFT, _TOP, _WIDTH, _HEIGHT = 84, 14, 430, 230
+MARKS = ("circle", "square", "ring", "triangle", "cross", "diamond")
+_LEFT, _TOP, _WIDTH, _HEIGHT = 84, 28, 430, 230
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ def chart(
         x_label,
         y_label,
         tuple(Tick(round(x_scale(size), 1), f"{size:,.0f}") for size in _thinned(sizes)),
-        tuple(Tick(round(y_scale(value), 1), unit(value)) for value in _decades(low / 1.3, high * 1.3)),
+        tuple(
+            Tick(round(y_scale(value), 1), unit(value).replace(".0 ", " ")) for value in _decades(low / 1.3, high * 1.3)
+        ),
         tuple(lines),
         summary,
     )

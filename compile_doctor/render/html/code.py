@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 
 from markupsafe import Markup, escape
 
@@ -58,18 +59,25 @@ def _marked_up(source: str) -> tuple[Markup, ...]:
 def _coloured(source: str) -> Iterator[Markup]:
     from pygments.lexers.python import PythonLexer
 
-    parts: list[Markup] = []
+    parts: list[tuple[str, str]] = []
     # As written: the lexer would strip empty lines at both ends, and replace tabs.
     for kind, text in PythonLexer(stripnl=False, ensurenl=False).get_tokens(source):
         name = _class(str(kind))
         for number, piece in enumerate(text.split("\n")):
             if number:
-                yield Markup("").join(parts)
+                yield _joined(parts)
                 parts = []
-            if piece:
-                parts.append(Markup('<span class="{}">{}</span>').format(name, piece) if name else escape(piece))
-    if parts:
-        yield Markup("").join(parts)
+            parts.append((name, piece))
+    yield _joined(parts)
+
+
+def _joined(parts: list[tuple[str, str]]) -> Markup:
+    """Adjacent pieces of one class share an element."""
+    found = Markup("")
+    for name, group in groupby(parts, key=lambda part: part[0]):
+        text = "".join(piece for _, piece in group)
+        found += Markup('<span class="{}">{}</span>').format(name, text) if name and text else escape(text)
+    return found
 
 
 def _class(kind: str) -> str:

@@ -131,7 +131,13 @@ def _excerpt(place: Location | None, sources: Mapping[str, str]) -> tuple[code.L
     if place is None or place.file not in sources:
         return ()
     found = code.lines(sources[place.file], place.line - 3, place.line + 3, place.line)
-    return found if any(line.marked for line in found) else ()
+    if not any(line.marked for line in found):
+        return ()
+    while not found[0].markup.strip():
+        found = found[1:]
+    while not found[-1].markup.strip():
+        found = found[:-1]
+    return found
 
 
 def cost(finding: Finding) -> str:

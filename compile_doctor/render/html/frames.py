@@ -14,7 +14,7 @@ LANES = 60
 """Functions in one picture; the table below it has more."""
 ROWS = 600
 """Rows of that table."""
-_CHARACTER = 7.3
+_CHARACTER = 8.0
 """Width of a character of the picture's font, in its own units."""
 _BOX, _GAP, _LABEL, _STEP, _INDENT = 46, 104, 24, 16, 26
 _WIDEST = 1_080
@@ -50,6 +50,8 @@ class Gap:
     finding: str
     href: str
     title: str
+    resumes: bool
+    """Whether something follows."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class _Drawing:
             if number and (cuts or rest or piece is not None):
                 if at + _GAP > _WIDEST and piece is not None:
                     at, y = float(x), y + _BOX + _STEP
-                gaps.append(self._gap(at, y, cuts))
+                gaps.append(self._gap(at, y, cuts, rest or piece is not None))
                 at += _GAP
             if piece is not None:
                 box = _box(at, y, piece)
@@ -163,31 +165,36 @@ class _Drawing:
         self.y = y + _BOX + _STEP
         self.below.append((x + 10, self.y - _STEP))
 
-    def _gap(self, at: float, y: float, cuts: Sequence[Cut]) -> Gap:
+    def _gap(self, at: float, y: float, cuts: Sequence[Cut], resumes: bool) -> Gap:
         if not cuts:
-            return Gap(at, y, _GAP, "", "", "", "resumes behind a graph break")
-        lines = sorted({cut.line for cut in cuts})
-        text = f"line {lines[0]}" + (f" +{len(cuts) - 1}" if len(cuts) > 1 else "")
+            return Gap(at, y, _GAP, "", "", "", "resumes behind a graph break", resumes)
+        more = f" +{len(cuts) - 1}" if len(cuts) > 1 else ""
+        line = f"line {cuts[0].line}" if cuts[0].line else "in a call"
         known = next(
             (found for cut in cuts if (found := self.anchors.get((cut.location.file, cut.location.line)))), None
         )
-        titles = "; ".join(
-            f"line {cut.line}: {cut.title}"
-            + (
-                f", at {locations.short(cut.location.file)}:{cut.location.line}"
-                if cut.line != cut.location.line
-                else ""
-            )
-            for cut in cuts[:6]
-        )
         return Gap(
-            at, y, _GAP, text, f"finding {known[0]}" if known else "", known[1] if known else "", shortened(titles, 600)
+            at,
+            y,
+            _GAP,
+            line + more,
+            f"finding {known[0]}" if known else "",
+            known[1] if known else "",
+            shortened("; ".join(map(_told, cuts[:6])), 600),
+            resumes,
         )
+
+
+def _told(cut: Cut) -> str:
+    """`line 41: a Python number read from a tensor, at model.py:13 in rope_scale`."""
+    place = f"{locations.short(cut.location.file)}:{cut.location.line} in {cut.location.function}"
+    where = "" if cut.line == cut.location.line else f", at {place}"
+    return f"line {cut.line}: {cut.title}{where}" if cut.line else f"{cut.title}{where}"
 
 
 def _gap_of(cut: Cut, pieces: Sequence[Piece]) -> int:
     """The piece before which the cut lies: the one that resumes there; else the end."""
-    return next((n for n, piece in enumerate(pieces) if piece.resumes and piece.line >= cut.line), len(pieces))
+    return next((n for n, piece in enumerate(pieces) if piece.resumes and piece.line >= (cut.line or 0)), len(pieces))
 
 
 def _box(at: float, y: float, piece: Piece) -> Box:
@@ -229,7 +236,7 @@ def _table(lane: Lane) -> list[tuple[str, ...]]:
                 ", ".join(dict.fromkeys(one.outcome for one in piece.attempts)),
                 str(max(one.ops for one in piece.attempts)),
                 f"{seconds:.2f}",
-                "; ".join(dict.fromkeys(f"line {cut.line}: {cut.title}" for cut in breaks[:8])),
+                "; ".join(dict.fromkeys(map(_told, breaks[:8]))),
             )
         )
     if lane.eager:

@@ -68,7 +68,7 @@ def _cell(lane: Lane | None) -> str:
     attempts = [attempt for piece in lane.pieces for attempt in piece.attempts]
     graphs = sum(one.outcome == "compiled" for one in attempts)
     again = sum(bool(one.failed_entry) for one in attempts)
-    lines = sorted({cut.line for cut in lane.cuts})
+    lines = sorted({cut.line or cut.location.line for cut in lane.cuts})
     parts = [f"{graphs} graph{'s' * (graphs != 1)}"]
     parts += [f"cut at line{'s' * (len(lines) != 1)} {', '.join(map(str, lines[:6]))}"] if lines else []
     parts += [f"compiled again {again}×"] if again else []

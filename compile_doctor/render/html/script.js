@@ -50,9 +50,11 @@
       const middle = (region.scrollLeft + region.clientWidth / 2) / scale;
       scale = Math.min(40, Math.max(0.1, to));
       svg.setAttribute("width", width * scale);
-      svg.setAttribute("height", height * (svg.dataset.stretch ? 1 : scale));
+      svg.setAttribute("height", height * ("stretch" in svg.dataset ? 1 : scale));
+      svg.classList.toggle("near", scale >= 4);
       region.scrollLeft = middle * scale - region.clientWidth / 2;
     };
+    if (!("stretch" in svg.dataset) && width <= region.clientWidth) continue;
     const tools = document.createElement("div");
     tools.className = "tools";
     tools.append(

@@ -1,0 +1,239 @@
+"""The timeline of a run: a row for each compilation with what it did when, beside the calls of the target.
+
+Places are in percent of the picture's width, so that a wider picture shows more and its texts keep their shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from compile_doctor.model.timeline import PHASES, Span, TimedCompilation, Timeline
+from compile_doctor.render.entries import cut
+from compile_doctor.source import locations
+
+ROWS = 60
+"""Compilations in one picture: those that took longest."""
+TABLE = 400
+PICTURES = 8
+OTHERS = 16
+"""Other ranks below the one that did the same."""
+SPANS = 4_000
+"""Bars in one picture: the longest."""
+_LINE, _LABEL, _PAD, _DEEPEST = 13, 17, 9, 5
+_NAMED = 7.0
+"""Percent of the width from which a bar has its name in it."""
+WORDS = {
+    "dynamo": "Dynamo",
+    "aot_autograd": "AOTAutograd",
+    "lowering": "Inductor: lowering",
+    "codegen": "Inductor: code",
+    "kernels": "compiling kernels",
+    "autotuning": "autotuning",
+    "cuda_graphs": "CUDA graphs",
+    "caches": "caches on disk",
+}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Something that took time."""
+
+    x: float
+    width: float
+    y: float
+    style: int
+    name: str
+    """In the bar, if there is room; else empty."""
+    title: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One compilation, or what is not one."""
+
+    y: float
+    label: str
+    place: str
+    x: float
+    at_end: bool
+    """Whether the label ends at `x`, because there is no room behind it."""
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A moment."""
+
+    x: float
+    text: str
+    fine: bool
+    """Shown only in a wide picture."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One process, or one rank."""
+
+    name: str
+    height: float
+    rows: tuple[Row, ...]
+    ticks: tuple[Tick, ...]
+    hidden: int
+    """Compilations that are not drawn."""
+    omitted: int
+    """Spans that are not drawn."""
+    summary: str
+    head: tuple[str, ...]
+    table: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Timelines:
+    """What the template shows."""
+
+    pictures: tuple[Picture, ...]
+    hidden: int
+    legend: tuple[tuple[int, str], ...]
+    """Style and meaning of the phases that were seen."""
+
+
+def timelines(found: Sequence[Timeline]) -> Timelines:
+    """All on one time axis."""
+    end = max((one.duration for one in found), default=0) or 1
+    shown = [_picture(one, end) for one in found[:PICTURES] if one.compilations]
+    seen = {phase for one in found for phase, spent in one.phases.items() if spent}
+    legend = tuple((n, meaning) for n, (phase, meaning) in enumerate(PHASES.items()) if phase in seen)
+    return Timelines(tuple(shown), max(0, len(found) - PICTURES), legend)
+
+
+def _picture(found: Timeline, end: int) -> Picture:
+    longest = sorted(found.compilations, key=lambda one: -one.timing.duration)[:ROWS]
+    kept = {id(one) for one in longest}
+    shown = [one for one in found.compilations if id(one) in kept]
+    spans = sorted((span for one in shown for span in one.timing.spans if span.depth < _DEEPEST), key=_size)
+    drawn = {id(span) for span in spans[:SPANS]}
+    rows: list[Row] = []
+    y = 26.0
+    if found.calls:
+        calls = [(call.start, call.duration, f"{call.phase} call {call.index + 1}") for call in found.calls]
+        rows.append(_plain(y, "calls of the target", calls, end))
+        y += _LABEL + _LINE + _PAD
+    for one in shown:
+        bars = tuple(_bar(span, y + _LABEL, end) for span in one.timing.spans if id(span) in drawn)
+        start = 100 * one.timing.start / end
+        label, place = f"{cut(one.frame.function, 50)} {one.compile_id}", _place(one)
+        rows.append(Row(y, label, place, round(start, 3), start > 55, bars))
+        deepest = max((span.depth for span in one.timing.spans if id(span) in drawn), default=0)
+        y += _LABEL + (deepest + 1) * _LINE + _PAD
+    if found.aside:
+        aside = [(one.start, one.duration, one.name) for one in found.aside if not one.depth][:200]
+        rows.append(_plain(y, "in the background", aside, end))
+        y += _LABEL + _LINE + _PAD
+    for other in found.others[:OTHERS]:
+        times = [
+            (start, lasted, f"{one.frame.function} {one.compile_id}")
+            for one, start, lasted in zip(found.compilations, other.starts, other.durations)
+            if start is not None and lasted is not None
+        ]
+        rows.append(_plain(y, f"rank {other.rank}, which did the same", times, end))
+        y += _LABEL + _LINE + _PAD
+    spent = sum(one.timing.duration for one in found.compilations)
+    summary = f"{len(found.compilations):,} compilations took {spent / 1e6:.1f} s of {found.duration / 1e6:.1f} s"
+    phases = [phase for phase, time in found.phases.items() if time]
+    return Picture(
+        f"rank {found.rank}" if found.rank is not None else "",
+        y,
+        tuple(rows),
+        tuple(_ticks(end)),
+        len(found.compilations) - len(shown),
+        len(spans) - len(drawn) + sum(one.timing.omitted for one in shown),
+        summary,
+        (
+            "function",
+            "compile id",
+            "place",
+            "begins at",
+            "seconds",
+            *(WORDS[phase] for phase in phases),
+            "caches",
+            "why",
+        ),
+        tuple(_table(found, phases)),
+    )
+
+
+def _size(span: Span) -> int:
+    return -span.duration
+
+
+def _bar(span: Span, y: float, end: int) -> Bar:
+    width = 100 * span.duration / end
+    title = f"{span.name}: {_time(span.duration)} at {_time(span.start)} ({WORDS[span.phase]})"
+    if not span.ended:
+        title += ", not finished"
+    style = list(PHASES).index(span.phase)
+    name = span.name if width >= _NAMED and len(span.name) < 1.05 * width else ""
+    return Bar(round(100 * span.start / end, 4), round(width, 4), y + span.depth * _LINE, style, name, title)
+
+
+def _plain(y: float, label: str, times: Sequence[tuple[int, int, str]], end: int) -> Row:
+    bars = tuple(
+        Bar(
+            round(100 * start / end, 4),
+            round(100 * lasted / end, 4),
+            y + _LABEL,
+            8,
+            name if 100 * lasted / end >= _NAMED and len(name) < 105 * lasted / end else "",
+            f"{name}: {_time(lasted)} at {_time(start)}",
+        )
+        for start, lasted, name in times
+    )
+    return Row(y, label, "", min((bar.x for bar in bars), default=0.0), False, bars)
+
+
+def _place(one: TimedCompilation) -> str:
+    return f"{locations.short(one.frame.file).rpartition('/')[2]}:{one.frame.line}"
+
+
+def _time(microseconds: float) -> str:
+    if abs(microseconds) >= 1e6:
+        return f"{microseconds / 1e6:.2f} s"
+    return f"{microseconds / 1e3:.1f} ms"
+
+
+def _ticks(end: int) -> Iterator[Tick]:
+    """About ten, with ten finer ones between two of them."""
+    step = 10 ** math.floor(math.log10(end / 5))
+    step *= next(factor for factor in (1, 2, 5, 10) if end / (step * factor) <= 10)
+    fine = step / 10
+    places = max(0, 6 - math.floor(math.log10(fine)))
+    for number in range(int(end / fine) + 1):
+        x = round(100 * number * fine / end, 4)
+        if number % 10 == 0:
+            yield Tick(x, f"{number * fine / 1e6:.{max(0, places - 1)}f} s", False)
+        elif x < 99:
+            yield Tick(x, f"{number * fine / 1e6:.{places}f}", True)
+
+
+def _table(found: Timeline, phases: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """All compilations together, then each, the longest first."""
+    whole = found.phases
+    if len(found.compilations) > 1:
+        total = sum(one.timing.duration for one in found.compilations)
+        yield ("all", "", "", "", f"{total / 1e6:.2f}", *(f"{whole[phase] / 1e6:.2f}" for phase in phases), "", "")
+    for one in sorted(found.compilations, key=lambda one: -one.timing.duration)[:TABLE]:
+        spent = dict(one.timing.phases)
+        answers = [f"{answer.cache.replace('_', ' ')}: {answer.answer}" for answer in one.caches]
+        answers += [answer.reason for answer in one.caches if answer.reason]
+        yield (
+            cut(one.frame.function, 80),
+            one.compile_id,
+            f"{locations.short(one.frame.file)}:{one.frame.line}",
+            f"{one.timing.start / 1e6:.2f}",
+            f"{one.timing.duration / 1e6:.2f}",
+            *(f"{spent.get(phase, 0) / 1e6:.2f}" for phase in phases),
+            cut("; ".join(dict.fromkeys(answers)), 200),
+            cut(one.reason, 200) or ("" if not one.recompilation else "compiled again"),
+        )
