@@ -43,6 +43,7 @@ from compile_doctor.capture.trace.kinds import WANTED
 from compile_doctor.capture.trace.records import AOT_GRAPHS
 from compile_doctor.checks import own_checks
 from compile_doctor.cli.diagnose import command as diagnose_command
+from compile_doctor.examples import example_names, example_path, example_variants
 from compile_doctor.model.kernels import without_the_rest
 from compile_doctor.run import launch
 from compile_doctor.run.progress import Progress
@@ -54,8 +55,8 @@ SHARDS = 2
 LOUD = os.fdopen(os.dup(2), "w")
 PROGRAMS = ROOT / "tests" / "programs"
 RANKS = PROGRAMS / "ranks"
-RANKS_ON = "2.13.0"
-"""The torch on which the programs with several ranks are recorded."""
+ONE_TORCH = "2.13.0"
+"""The torch on which the programs with several ranks and the examples are recorded."""
 SHORT_TIMEOUT = {"cd003-fires": 8.0}
 MOST_OF_A_PAYLOAD = 60_000
 BULKY = (
@@ -141,9 +142,14 @@ def programs(folder: Path):
         wanted["backend"] = label.backend or wanted.get("backend") or "eager"
         yield path.stem.replace("_", "-"), path, wanted
 
-    if torch.__version__.startswith(RANKS_ON):
+    if torch.__version__.startswith(ONE_TORCH):
         for path in labels.programs(RANKS):
             yield f"ranks/{path.stem.replace('_', '-')}", path, None
+        for name in example_names():
+            path = example_path(name)
+            for variant in ("", *example_variants(name)):
+                wanted = {**settings_of(path, []), "target": f"example:{name}{variant and f':{variant}'}"}
+                yield f"examples/{name}{variant and f'--{variant}'}", path, wanted
 
 
 def settings_of(path: Path, options) -> dict:
@@ -178,20 +184,19 @@ def record(name: str, path: Path, settings: dict | None, out: Path) -> str:
             subprocess.run(program, env={**clean, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False)
         else:
             settings = {"timeout": SHORT_TIMEOUT.get(name, 300.0), **settings}
-            launch.diagnose(
-                parse_target(str(path)), launch.Settings(**settings), capture, False, Progress(quiet=True), watch
-            )
-        target = recording(name, out)
-        target.parent.mkdir(exist_ok=True)
-        pack(capture, target, path.parent)
+            target = parse_target(settings.pop("target", str(path)))
+            launch.diagnose(target, launch.Settings(**settings), capture, False, Progress(quiet=True), watch)
+        file = recording(name, out)
+        file.parent.mkdir(exist_ok=True)
+        pack(capture, file, path.parent)
         return name
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 def recording(name: str, out: Path) -> Path:
-    """The file of a recording: `ranks/NAME` is beside the folders of the versions."""
-    return (out.parent if name.startswith("ranks/") else out) / f"{name}.zip"
+    """The file of a recording: `ranks/NAME` and `examples/NAME` are beside the folders of the versions."""
+    return (out.parent if "/" in name else out) / f"{name}.zip"
 
 
 def pack(capture: Path, target: Path, programs_at: Path) -> None:
@@ -244,8 +249,7 @@ def anonymous(content: bytes, programs_at: Path, capture: Path) -> bytes:
     torch_packages = Path(torch.__file__).resolve().parent.parent
     places = [
         (capture, "/capture"),
-        *((PROGRAMS, "/repo/tests/programs") for _ in range(programs_at in (PROGRAMS, RANKS))),
-        (programs_at, "/repo/programs"),
+        *((programs_at, "/repo/programs") for _ in range(not programs_at.is_relative_to(ROOT))),
         (torch_packages, "/venv/lib/python3.11/site-packages"),
         (Path(sys.prefix), "/venv"),
         (ROOT, "/repo"),

@@ -237,8 +237,9 @@ def test_no_attention_no_table():
 
 
 def test_the_head_and_a_row():
-    head, row = table(FUSED)
-    assert cells(head) == ["Attention", "tokens", "peak", "dense needs", "fused bound", "verdict"]
+    head, row, legend = table(FUSED)
+    assert legend.startswith("dense: all tokens × tokens scores are kept.")
+    assert cells(head) == ["Attention", "tokens", "peak memory", "if dense", "if fused", "verdict"]
     assert cells(row)[:4] == [f"{MODEL}:7", "flex", "512", human(FAR)]
     assert cells(row)[-2:] == [human(FAR), "fused"]
 
@@ -261,23 +262,50 @@ def test_columns_stand_below_each_other():
 
 def test_a_long_name_is_cut_at_its_start_and_keeps_the_columns():
     package = Frame("/venv/site-packages/lib/" + "deep/" * 20 + "layer.py", 1234, "attend")
-    head, row = table(watched(in_graph(node(stack=(package,)))))
+    head, row, _ = table(watched(in_graph(node(stack=(package,)))))
     assert row.startswith("…")
     assert "layer.py:1234  flex  " in row
     assert row.index("512") + 3 == head.index("tokens") + len("tokens")
 
 
-def test_reasons_are_below_a_call_that_is_not_fused_in_narrow_lines(monkeypatch):
+def test_verbose_shows_reasons_below_a_call_that_is_not_fused_in_narrow_lines(monkeypatch):
     monkeypatch.setenv("COLUMNS", "70")
-    lines = table(UNVERIFIED)[2:]
+    lines = table(UNVERIFIED, 1)[2:-2]
     assert " ".join(" ".join(lines).split()).startswith("bounded: at 512 tokens what surrounds the attention")
     assert all(line.startswith("    ") and len(line) <= 70 for line in lines)
     assert len(lines) > 1
 
 
+def test_a_reason_that_is_a_finding_is_not_said_again():
+    shown = text(climbed(unproven(256), unproven(1024)))
+    assert "CD502" in shown
+    assert shown.count("2.0th power") == 1
+    assert text(climbed(unproven(256), unproven(1024)), 1).count("2.0th power") > 1
+
+
+def test_what_nobody_asked_to_prove_is_one_quiet_line():
+    shown = text(UNVERIFIED)
+    assert "HEALTHY" in shown
+    assert "unverified" not in shown
+    line = f"Not known whether attention is fused at {MODEL}:7 flex: at 512 tokens what surrounds the attention"
+    assert line in " ".join(shown.split())
+    assert "run diagnose with --tokens N" in " ".join(shown.split())
+    for found in (asked(UNVERIFIED, tokens=512), asked(UNVERIFIED, require_fused=True)):
+        assert re.search(r"\bunverified$", text(found), re.MULTILINE)
+        assert "Not known" not in text(found)
+
+
+def test_the_quiet_line_is_one_for_calls_with_the_same_reason():
+    calls = (in_graph(node(line=10 + number), number=number + 1) for number in range(7))
+    shown = " ".join(text(watched(*calls, peak=None)).split())
+    assert shown.count("Not known whether attention is fused") == 1
+    assert f"{MODEL}:10 flex, {MODEL}:11 flex, {MODEL}:12 flex and 4 more: " in shown
+
+
 @pytest.mark.parametrize(("count", "rows", "more"), [(6, 6, ""), (7, 6, "and 1 more   (-v shows all)"), (40, 6, "34")])
 def test_many_calls_are_folded(count, rows, more):
     found = watched(*(in_graph(node(line=10 + number), number=number + 1) for number in range(count)))
+    found = asked(found, tokens=512)
     shown = text(found)
     assert len(re.findall(r"model\.py:\d+  flex", shown)) == rows
     assert ("more   (-v shows all)" in shown) == bool(more)
@@ -339,5 +367,5 @@ def test_recordings_in_both_formats(name):
     report = make_report(found)
     assert [reason for _, reason in report.skipped_checks if "it failed" in reason] == []
     for verbosity in (0, 1):
-        assert all(f":{entry.location.line}  " in text(found, verbosity) for entry in report.attention)
+        assert all(f":{entry.location.line} " in text(found, verbosity) for entry in report.attention)
     assert len(as_json(found)["attention"]) == len(report.attention)

@@ -117,7 +117,10 @@ def site_why(seen: AnalysisContext, site: BreakSite) -> str:
     own = by_design(seen, site)
     parts = [own.why if own else site.cause.why]
     if site.callers:
-        parts.append(f"{_number(site.callers, 'calling frame')} broke with it.")
+        calling = (
+            "The function that calls it breaks" if site.callers == 1 else f"{site.callers} calling functions break"
+        )
+        parts.append(f"{calling} at that call too.")
     if site.followed:
         verb = "follows" if len(site.followed) == 1 else "follow"
         parts.append(f"{_number(len(site.followed), 'further break')} {verb} from it.")

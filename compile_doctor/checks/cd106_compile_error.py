@@ -51,7 +51,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     text = "\n".join([_everything(failure), *within])
     known_defect = recipe_for_error(cause.message, text, seen.evidence.environment)
     if known_defect:
-        title, recipe, fix = known_defect.title, known_defect.id, known_defect.workaround
+        title, recipe, fix = known_defect.title, known_defect.id, " ".join(known_defect.workaround.split())
         message = f"{' '.join(known_defect.explanation.split())} torch: {_kind(cause.type)}: {cause.message}"
         if known_defect.conditions.get("uses") == "flex_attention":
             place = seen.failing_attention() or place  # what is running is often an outer line

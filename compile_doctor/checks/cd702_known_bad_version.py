@@ -39,7 +39,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             location=location,
             owner="mine" if location else "torch",
             cause=f"known:{recipe.id}",
-            fix=recipe.workaround or (f"Update: fixed in {fixed}." if fixed else ""),
+            fix=" ".join(recipe.workaround.split()) or (f"Update: fixed in {fixed}." if fixed else ""),
             recipe=None if recipe.action == "warn" else recipe.id,
             evidence=(
                 f"torch {seen.evidence.environment.get('torch')} is in {ranges(recipe.affects)}",

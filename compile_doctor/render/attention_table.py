@@ -1,4 +1,4 @@
-"""The table of attention calls in the text report: sizes, measured peaks, what dense would need, and the verdicts.
+"""The table of attention calls in the text report: sizes, measured memory, what dense and fused would need, verdicts.
 
 Written by hand, not with rich.table: lines of other widths come between the rows, a row is not wrapped on a narrow
 terminal, and rows without colours bypass rich (see `Page`).
@@ -6,6 +6,9 @@ terminal, and rows without colours bypass rich (see `Page`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -17,53 +20,105 @@ from compile_doctor.source import locations
 
 SHOWN = 6
 """Call sites in the short report."""
+LADDERS = 2
+"""Up to so many call sites are shown with all sizes."""
+HEAD = ("tokens", "peak memory", "if dense", "if fused", "verdict")
+LEGEND = "dense: all tokens × tokens scores are kept. fused: one kernel, none are kept. ~: computed, not measured."
 _STYLES = {"fused": "green", "dense": "red", "mixed": "red", "unverified": "yellow"}
-_HEAD = ("tokens", "peak", "dense needs", "fused bound", "verdict")
+_ABOUT = ("attention", "kernels", "float8")
+"""Categories of findings that explain a verdict."""
+_NAME = 44
+"""Columns of a name, if there is room."""
+Cells = tuple[str, ...]
 
 
 def attention_table(console: Console, report: Report, verbosity: int) -> None:
     """Prints nothing if the model has no attention."""
-    if not report.attention:
-        return
-    shown = report.attention if verbosity else report.attention[:SHOWN]
+    rows, quiet = _parted(report, verbosity)
+    shown = rows if verbosity else rows[:SHOWN]
+    if shown:
+        _table(console, report, shown, verbosity)
+        if len(rows) > len(shown):
+            console.print(f"and {len(rows) - len(shown)} more   (-v shows all)")
+    for line in _unknown(quiet):
+        for piece in Text(line).wrap(console, console.width):
+            console.print(piece.plain.rstrip(), style="dim", soft_wrap=True)
+    for note in report.notes if report.attention else ():
+        if "float8 layers" in note or "CUDA graphs" in note:
+            console.print(f"    {note}", style="dim", soft_wrap=True)
+    if report.attention:
+        console.print()
+
+
+def _parted(report: Report, verbosity: int) -> tuple[list[AttentionEntry], list[AttentionEntry]]:
+    """The calls for the table; and those of which nobody asked to prove anything, and nothing is known."""
+    asked = report.settings.get("tokens") or report.require_fused or verbosity
+    told = [one for one in report.attention if asked or one.verdict != "unverified"]
+    return told, [one for one in report.attention if one not in told]
+
+
+def _explained(report: Report, entry: AttentionEntry) -> bool:
+    """Whether a finding gives the reason for this call's verdict."""
+    return any(
+        finding.facts.category in _ABOUT
+        and finding.location is not None
+        and (finding.location.file, finding.location.line) == (entry.location.file, entry.location.line)
+        for finding in report.findings
+    )
+
+
+def _unknown(entries: Sequence[AttentionEntry]) -> Iterator[str]:
+    """One sentence for each reason: the first of a call."""
+    calls: dict[str, list[str]] = {}
+    for entry in entries:
+        reason = next(iter(entry.reasons.values()), "it was not measured")
+        calls.setdefault(reason, []).append(" ".join(_name(entry).split()))
+    for reason, names in calls.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        yield f"Not known whether attention is fused at {', '.join(names[:3])}{more}: {reason}"
+
+
+def _table(console: Console, report: Report, shown: Sequence[AttentionEntry], verbosity: int) -> None:
+    ladders = [entry.ladder if verbosity or len(shown) <= LADDERS else entry.ladder[-1:] for entry in shown]
+    cells = [[_cells(entry, step) for step in ladder] for entry, ladder in zip(shown, ladders)]
+    every = [HEAD, *(row for rows in cells for row in rows)]
+    widths = [max(cell_len(row[column]) for row in every) for column in range(len(HEAD))]
     names = [_name(entry) for entry in shown]
-    width = min(max([len("Attention"), *map(len, names)]), 44)
-    console.print(_line("Attention", width, _HEAD), style="bold", soft_wrap=True)
-    for name, entry in zip(names, shown):
-        for number, step in enumerate(entry.ladder):
-            measured = step.ran and entry.verdict in ("dense", "mixed") and entry.peak_bytes is not None
-            console.print(_row(name if number == 0 else "", width, step, measured), soft_wrap=True)
-        for reason in dict.fromkeys(step.reason for step in entry.ladder if not step.ran and step.reason):
+    room = max(20, console.width - sum(widths) - 2 * len(HEAD))
+    width = min(max([len("Attention"), *map(len, names)]), _NAME, room)
+    console.print(_line("Attention", width, widths, HEAD), style="bold", soft_wrap=True)
+    for name, entry, ladder, rows in zip(names, shown, ladders, cells):
+        for number, row in enumerate(rows):
+            console.print(_coloured(_line(name if number == 0 else "", width, widths, row), row[-1]), soft_wrap=True)
+        for reason in dict.fromkeys(step.reason for step in ladder if not step.ran and step.reason):
             console.print(f"    not run: {reason}", style="dim", soft_wrap=True)
-        if entry.verdict != "fused" and entry.reason:
+        if entry.verdict != "fused" and entry.reason and (verbosity or not _explained(report, entry)):
             for line in Text(_why(entry)).wrap(console, console.width - 5):
                 console.print("    " + line.plain.rstrip(), style="dim", soft_wrap=True)
         if verbosity:
             console.print(f"    {_details(entry)}", style="dim", soft_wrap=True)
-    if len(report.attention) > len(shown):
-        console.print(f"and {len(report.attention) - len(shown)} more   (-v shows all)")
-    for note in report.notes:
-        if "float8 layers" in note or "CUDA graphs" in note:
-            console.print(f"    {note}", style="dim", soft_wrap=True)
-    console.print()
+    if verbosity or not report.findings:
+        console.print(LEGEND, style="dim", soft_wrap=True)
 
 
-def _row(name: str, width: int, step: Step, measured: bool) -> Text:
+def _cells(entry: AttentionEntry, step: Step) -> Cells:
     """With `~` before what dense would need, if that is an estimate."""
+    measured = step.ran and entry.verdict in ("dense", "mixed") and entry.peak_bytes is not None
     peak = human(step.peak) if step.peak is not None else ("not run" if not step.ran else "–")
     dense = ("" if measured else "~") + human(step.dense) if step.dense is not None else "–"
     fused = human(step.fused) if step.fused is not None else "–"
-    line = _line(name, width, (f"{step.tokens:,}" if step.tokens else "–", peak, dense, fused, step.verdict))
+    return f"{step.tokens:,}" if step.tokens else "–", peak, dense, fused, step.verdict
+
+
+def _coloured(line: str, verdict: str) -> Text:
     text = Text(line)
-    word = step.verdict.split(" ", 1)[0]
-    if word in _STYLES:
-        text.stylize(_STYLES[word], len(line) - len(step.verdict))
+    text.stylize(_STYLES.get(verdict.split(" ", 1)[0], ""), len(line) - len(verdict))
     return text
 
 
-def _line(name: str, width: int, cells: tuple[str, ...]) -> str:
+def _line(name: str, width: int, widths: Sequence[int], cells: Cells) -> str:
     shortened = name if len(name) <= width else "…" + name[-width + 1 :]
-    numbers = "  ".join(f"{cell:>11}" for cell in cells[:-1])
+    numbers = "  ".join(f"{cell:>{room}}" for cell, room in zip(cells[:-1], widths))
     return f"{shortened:<{width}}  {numbers}  {cells[-1]}"
 
 

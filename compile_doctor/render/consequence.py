@@ -41,11 +41,11 @@ def _healthy(report: Report) -> str:
         extra.append(_number(summary["deliberate_breaks"], "deliberate break"))
     warnings = sum(1 for finding in report.findings if finding.severity == "warning")
     if summary["recompiles"]:
-        extra.append(_number(summary["recompiles"], "recompile"))
+        extra.append(_number(summary["recompiles"], "recompilation"))
     if warnings:
         extra.append(_number(warnings, "warning"))
     parting = f"; {_parting(report)}" if _parting(report) else ""
-    return f"{text}, {', '.join(extra) if extra else 'no graph breaks, no recompiles'}{parting}."
+    return f"{text}, {', '.join(extra) if extra else 'no graph breaks, no recompilations'}{parting}."
 
 
 def _at_tokens(report: Report) -> str:
@@ -109,21 +109,22 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
-def figures(report: Report) -> list[str]:
-    """Counts, times and the comparison with eager."""
+def figures(report: Report, every: bool = True) -> list[str]:
+    """Counts, times and the comparison with eager mode; `every`: also what hardly anybody needs."""
     summary = report.summary
     found = [_counted(report, "graphs", "graph")]
     deliberate = summary["deliberate_breaks"]
-    found.append(_counted(report, "graph_breaks", "break site") + (f", {deliberate} deliberate" if deliberate else ""))
-    found.append(_counted(report, "recompiles", "recompile"))
+    counted = "deliberate" if deliberate == summary["graph_breaks"] else f"{deliberate} deliberate"
+    found.append(_counted(report, "graph_breaks", "graph break") + (f" ({counted})" if deliberate else ""))
+    found.append(_counted(report, "recompiles", "recompilation"))
     if summary["frames_skipped"]:
-        found.append(f"{_counted(report, 'frames_skipped', 'frame')} skipped")
+        found.append(f"{_counted(report, 'frames_skipped', 'function')} not compiled")
     if report.cuda_graphs:
         whole = sum(one.state == "captured" for one in report.cuda_graphs)
         found.append(f"CUDA graphs: {whole} of {_number(len(report.cuda_graphs), 'graph')} captured")
     found.append(_compile_time(report))
-    if "eager" in report.timings:
-        found.append(f"eager control {report.timings['eager']:.1f} s")
+    if every and "eager" in report.timings:
+        found.append(f"eager mode ran in {report.timings['eager']:.1f} s")
     if report.max_difference is not None and not any(f.is_outcome for f in report.findings):
         found.append(
             _compared(report.max_difference) + (f" at {report.compared_at:,} tokens" if report.compared_at else "")

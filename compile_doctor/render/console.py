@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -14,6 +16,7 @@ from compile_doctor.render.entries import cut
 LONGEST = 4_000
 """Longest text in characters: a message may be a megabyte in one line. JSON has all of it."""
 _HANGING = "\n   "
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Page(Console):
@@ -55,3 +58,8 @@ def printed(console: Console) -> str:
     """The printed text, without blanks at the ends of lines."""
     output = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in output.splitlines()) + "\n"
+
+
+def rows(text: str, width: int) -> int:
+    """How many rows of a terminal the text takes, whose longer lines it wraps."""
+    return sum(max(1, -(-cell_len(_COLOUR.sub("", line)) // width)) for line in text.splitlines())

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from compile_doctor.analysis.attention.entries import AttentionEntry
 from compile_doctor.model.sizes import human
+from compile_doctor.render.attention_table import HEAD
 from compile_doctor.render.entries import Entry, Target, at, cut, label, one_line
 from compile_doctor.render.markdown_escape import code_block, inline, table
 from compile_doctor.source import locations
@@ -15,7 +16,7 @@ SIZE = 60_000
 """GitHub takes comments of up to 65,536 characters."""
 _DETAILS = 20
 _FINDINGS = ("severity", "finding", "place", "what", "fix")
-_ATTENTION = ("place", "tokens", "peak", "dense needs", "fused bound", "verdict")
+_ATTENTION = ("place", *HEAD)
 
 
 class Page:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.clean import cleaned
 from compile_doctor.gate.outcome import Gate, Outcome
 from compile_doctor.model.findings import Finding
@@ -17,32 +17,26 @@ from compile_doctor.render import rank_table
 from compile_doctor.render.attention_table import attention_table
 from compile_doctor.render.compile_time import compile_time_table
 from compile_doctor.render.consequence import consequence, figures
-from compile_doctor.render.console import LONGEST, make_console, printed
-from compile_doctor.render.entries import cut
+from compile_doctor.render.console import make_console, printed, rows
+from compile_doctor.render.finding_text import INDENT, Line, in_full, listing, wrapped
 from compile_doctor.render.trial import trial_table
 from compile_doctor.report.by_rank import RankTable
 from compile_doctor.report.make import Report, relative
-from compile_doctor.source import locations
 
 SHOWN = 5
 """Findings in the short report."""
-_COLOURS = {
-    "healthy": "green",
-    "unhealthy": "red",
-    "inconclusive": "yellow",
-    "error": "red",
-    "warning": "yellow",
-    "info": "cyan",
-}
-_INDENT = "   "
+FIRST_SCREEN = 25
+"""Lines of the short report: the first finding gets what the other parts leave, but at least its cause and its fix."""
+_COLOURS = {"healthy": "green", "unhealthy": "red", "inconclusive": "yellow"}
 
 
 @cleaned
 def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     report = relative(report)
     console = make_console(colour)
-    _head(console, report)
-    _body(console, report, verbosity)
+    above = _apart(console, _head, report, verbosity)
+    console.file.write(above)
+    _body(console, report, verbosity, rows(above, console.width))
     return printed(console)
 
 
@@ -54,16 +48,54 @@ def render_without_verdict(report: Report) -> str:
     return printed(console)
 
 
-def _body(console: Console, report: Report, verbosity: int) -> None:
-    _missing(console, report, verbosity)
-    shown = report.findings if verbosity else report.findings[:SHOWN]
-    fixes: dict[str, int] = {}
-    for number, finding in enumerate(shown, 1):
-        _finding(console, report, number, finding, verbosity, fixes.setdefault(finding.fix, number))
-    hidden = report.findings[len(shown) :]
-    if hidden:
-        console.print(_hidden(hidden), highlight=False)
-        console.print()
+def _body(console: Console, report: Report, verbosity: int, above: int = 0) -> None:
+    before, after = _apart(console, _missing, report, verbosity), _apart(console, _rest, report, verbosity)
+    console.file.write(before)
+    if verbosity:
+        fixes: dict[str, int] = {}
+        for number, finding in enumerate(report.findings, 1):
+            first = fixes.setdefault(finding.fix, number)
+            fix = f"as for {first}" if first != number else None
+            _print(console, in_full(report, number, finding, console, verbosity=verbosity, fix=fix))
+    elif report.findings:
+        listed = _listed(console, report)
+        room = FIRST_SCREEN - above - rows(before + listed + after, console.width) - 1
+        rest = "compile-doctor explain 1 shows the rest" if report.recallable else "-v shows the rest"
+        console.file.write(listed)
+        one = in_full(report, 1, report.findings[0], console, listed=bool(listed), room=room, rest=rest)
+        _print(console, one)
+    console.file.write(after)
+
+
+def _apart(console: Console, part: Callable[[Console, Report, int], None], report: Report, verbosity: int) -> str:
+    """What a part of the report prints: the finding gets the lines that are left."""
+    page, console.file = console.file, io.StringIO()
+    try:
+        part(console, report, verbosity)
+        return console.file.getvalue()
+    finally:
+        console.file = page
+
+
+def _print(console: Console, lines: Iterable[Line]) -> None:
+    for line, style in lines:
+        console.print(line, style=style, soft_wrap=True)
+    console.print()
+
+
+def _listed(console: Console, report: Report) -> str:
+    """A line for each finding; nothing for a single one."""
+
+    def part(console: Console, report: Report, verbosity: int) -> None:
+        hidden = report.findings[SHOWN:]
+        lines = list(listing(report.findings[:SHOWN], console))
+        _print(console, [*lines, *([(_hidden(hidden), None)] if hidden else [])])
+
+    return _apart(console, part, report, 0) if len(report.findings) > 1 else ""
+
+
+def _rest(console: Console, report: Report, verbosity: int) -> None:
+    """What follows the findings."""
     attention_table(console, report, verbosity)
     compile_time_table(console, report, verbosity)
     if report.ranks:
@@ -80,12 +112,36 @@ def _body(console: Console, report: Report, verbosity: int) -> None:
         _details(console, report)
     elif report.disagreements:
         console.print("torch's trace and its counters disagree on a count: -v shows which", style="yellow")
-    console.print(" · ".join(figures(report)), highlight=False, soft_wrap=True)
+    for line in joined(figures(report, bool(verbosity)), " · ", console.width):
+        console.print(line, highlight=False, soft_wrap=True)
     if report.findings:
-        hints = [f"Explain: compile-doctor explain {report.findings[0].code}"]
-        hints += [] if verbosity else ["Show all: -v"]
-        hints += ["Keep the evidence: --capture DIR"] if report.temporary else []
-        console.print("     ".join(hints), style="dim")
+        for line in joined(_next(report, verbosity), "     ", console.width):
+            console.print(line, style="dim", soft_wrap=True)
+
+
+def _next(report: Report, verbosity: int) -> list[str]:
+    """What to type for more."""
+    code, several = report.findings[0].code, len(report.findings) > 1
+    hints = []
+    if report.recallable and several and not verbosity:
+        hints.append(f"Explain: compile-doctor explain 2 (a finding), explain {code} (its code)")
+    else:
+        hints.append(f"Explain: compile-doctor explain {code}")
+    hints += [] if verbosity else ["Show all: -v"]
+    return hints + (["Keep the evidence: --capture DIR"] if report.temporary else [])
+
+
+def joined(parts: Iterable[str], mark: str, width: int) -> Iterator[str]:
+    """The parts in as few lines as there are, broken only between two of them."""
+    line = ""
+    for part in parts:
+        if line and cell_len(line + mark + part) > width:
+            yield line
+            line = part
+        else:
+            line += mark + part if line else part
+    if line:
+        yield line
 
 
 _STATUS = {"regression": "red", "inconclusive": "yellow", "pass": "green", "better": "green"}
@@ -143,17 +199,17 @@ def _gate_details(console: Console, outcome: Outcome, verbosity: int) -> None:
     report = relative(outcome.report) if outcome.report else None
     for number, change in enumerate(changes, 1):
         if change.finding is not None and report is not None:
-            _finding(console, report, number, change.finding, verbosity, number)
+            _print(console, in_full(report, number, change.finding, console, verbosity=verbosity))
         else:
             console.print(f"{number:<3}{change.text}", soft_wrap=True)
         if change.waived:
-            console.print(f"{_INDENT}waived: {change.waived}", soft_wrap=True)
+            console.print(f"{INDENT}waived: {change.waived}", soft_wrap=True)
     if verbosity and outcome.report is not None:
         console.print()
         console.file.write(render(outcome.report, verbosity) + "\n")
 
 
-def _head(console: Console, report: Report) -> None:
+def _head(console: Console, report: Report, verbosity: int) -> None:
     env = report.environment
     torch = f"torch {env['torch']}" if env.get("torch") else ""
     parts = [
@@ -174,75 +230,16 @@ def _missing(console: Console, report: Report, verbosity: int) -> None:
     """The missing evidence, except for what the verdict's own line states."""
     missing = [text for text in report.missing if text.lower().strip(".") not in report.reason.lower()]
     shown = missing if verbosity else missing[:SHOWN]
-    for text in shown:
-        _wrapped(console, "Missing  ", text)
+    lines = [line for text in shown for line in wrapped(console, "Missing  ", text)]
     if len(shown) < len(missing):
-        _wrapped(console, "Missing  ", f"and {len(missing) - len(shown)} more: -v")
-    if shown:
-        console.print()
+        lines += wrapped(console, "Missing  ", f"and {len(missing) - len(shown)} more: -v")
+    if lines:
+        _print(console, lines)
 
 
 def _shortened(target: str) -> str:
     relative_path = os.path.relpath(target) if os.path.isabs(target) else target
     return target if relative_path.startswith("..") else relative_path
-
-
-def _finding(console: Console, report: Report, number: int, finding: Finding, verbosity: int, fix_at: int) -> None:
-    head = Text(f"{number:<3}")
-    head.append(f"{finding.code} {finding.name}", style=f"bold {_COLOURS[finding.severity]}")
-    if finding.severity != "error":
-        head.append(f" ({finding.severity})", style=_COLOURS[finding.severity])
-    if finding.location:
-        place = f"{finding.location.file}:{finding.location.line} in {finding.location.function}"
-        head.append(
-            "  "
-            + (
-                place
-                if finding.owner == "mine"
-                else f"{locations.short(finding.location.file)}:{finding.location.line} in {finding.location.function} ({finding.owner})"
-            )
-        )
-    console.print(head, soft_wrap=True)
-    _code(console, report, finding)
-    if finding.via:
-        console.print(
-            f"{_INDENT}called from {finding.via.file}:{finding.via.line}: {finding.via.snippet}", soft_wrap=True
-        )
-    _wrapped(console, "", finding.message)
-    if finding.fix:
-        _wrapped(console, "Fix    ", finding.fix if fix_at == number else f"as for {fix_at}")
-    if finding.recipe:
-        hint = "" if report.trial else "  (diagnose --try-recipes shows what it changes)"
-        _wrapped(console, "Recipe ", finding.recipe + hint)
-    cost = _cost(finding)
-    if cost:
-        _wrapped(console, "Cost   ", cost)
-    if finding.facts.target_fails:
-        _block(console, finding.evidence if verbosity else finding.evidence[-12:])
-    elif verbosity:
-        for line in finding.evidence:
-            _wrapped(console, "Seen   ", line)
-        _bytecode(console, report, finding)
-    console.print()
-
-
-def _code(console: Console, report: Report, finding: Finding) -> None:
-    location = finding.location
-    if location is None:
-        return
-    lines = locations.lines_of(report.sources.get(location.file, ""))
-    if not 0 < location.line <= len(lines):
-        return
-    width = len(str(location.line))
-    for number in (location.line - 1, location.line):
-        if number < 1 or (number != location.line and not lines[number - 1].strip()):
-            continue
-        mark, style = (">", "bold") if number == location.line else (" ", "dim")
-        console.print(
-            f"{_INDENT}{mark} {number:>{width}} | {cut(lines[number - 1].rstrip(), console.width - 12)}",
-            style=style,
-            soft_wrap=True,
-        )
 
 
 def _ranks(console: Console, table: RankTable, verbosity: int) -> None:
@@ -257,75 +254,11 @@ def _ranks(console: Console, table: RankTable, verbosity: int) -> None:
     console.print(f"Ranks  {rank_table.heading(table)}", style="bold", soft_wrap=True)
     for number, line in enumerate(lines):
         text = "  ".join(f"{line[n]:<{width}}" for n, width in zip(kept, widths))
-        console.print(_INDENT + text.rstrip(), style="dim" if not number else None, soft_wrap=True)
+        console.print(INDENT + text.rstrip(), style="dim" if not number else None, soft_wrap=True)
     hidden = len(table.rows) - (len(lines) - 1)
     if hidden > 0:
-        console.print(f"{_INDENT}and {hidden} more rows: -v", soft_wrap=True)
+        console.print(f"{INDENT}and {hidden} more rows: -v", soft_wrap=True)
     console.print()
-
-
-def _wrapped(console: Console, label: str, text: str) -> None:
-    """Text after a label: one paragraph is wrapped, several lines are code and are not changed."""
-    pad = _INDENT + " " * len(label)
-    lines = cut(text.rstrip(), LONGEST).splitlines() or [""]
-    if len(lines) == 1 and ("\t" in lines[0] or cell_len(lines[0]) > console.width - len(pad) - 1):
-        lines = [piece.plain.rstrip() for piece in Text(lines[0]).wrap(console, console.width - len(pad) - 1)] or [""]
-    for number, line in enumerate(lines):
-        console.print((pad if number else _INDENT + label) + line.rstrip(), soft_wrap=True)
-
-
-def _cost(finding: Finding) -> str:
-    parts = []
-    if finding.cost.graphs:
-        parts.append(f"{finding.cost.graphs} extra graph{'s' * (finding.cost.graphs != 1)}")
-    if finding.cost.seconds >= 0.05:
-        parts.append(f"{finding.cost.seconds:.1f} s of compile time")
-    if finding.count > 1:
-        parts.append(f"seen {finding.count}×")
-    return ", ".join(parts)
-
-
-def _block(console: Console, lines: tuple[str, ...]) -> None:
-    for line in lines:
-        console.print(f"{_INDENT}│ {line}", style="dim", soft_wrap=True)
-
-
-def _bytecode(console: Console, report: Report, finding: Finding) -> None:
-    """The decompiled part around the break, if the capture has it."""
-    if not finding.facts.bytecode or finding.location is None:
-        return
-    best: tuple[int, str] | None = None
-    for key in report.bytecode:
-        file, function, first = key.rsplit(":", 2)
-        known = next((path for path in report.sources if file.endswith(path)), file)
-        inside = (
-            locations.qualified(report.sources, known, int(first), function_name(function)) == finding.location.function
-        )
-        # The frame that broke: the function, or the resume function that begins closest before the line.
-        if (
-            known == finding.location.file
-            and inside
-            and (best[0] if best else 0) <= int(first) <= finding.location.line
-        ):
-            best = int(first), key
-    if best is None:
-        return
-    entry, function = report.bytecode[best[1]], best[1].rsplit(":", 2)[1]
-    if entry["text"] is None:
-        console.print(f"{_INDENT}Bytecode of {function}: {entry['note']}", style="dim", soft_wrap=True)
-        return
-    console.print(f"{_INDENT}Bytecode of {function}, decompiled ({entry['path']}):", style="dim", soft_wrap=True)
-    _block(console, around_break(entry["text"]))
-
-
-def around_break(source: str) -> tuple[str, ...]:
-    """The lines before and after the call of the first resume function."""
-    lines = source.splitlines()
-    at = next(
-        (number for number, line in enumerate(lines) if "__resume_at" in line or "torch_dynamo_resume_in" in line),
-        len(lines) - 1,
-    )
-    return tuple(lines[max(0, at - 7) : at + 3])
 
 
 def _hidden(hidden: tuple[Finding, ...]) -> str:
@@ -360,5 +293,5 @@ def _details(console: Console, report: Report) -> None:
         if lines:
             console.print(title, style="bold")
             for line in lines:
-                console.print(f"{_INDENT}{line}", soft_wrap=True)
+                console.print(f"{INDENT}{line}", soft_wrap=True)
             console.print()

@@ -76,6 +76,8 @@ class Report:
     cwd: str
     temporary: bool = False
     """Whether the evidence is deleted after this report."""
+    recallable: bool = False
+    """Whether `compile-doctor explain N` shows the findings of this report."""
     command_exit: int | None = None
     """Exit status of the command under `run`; None for `diagnose`."""
     patches: tuple[Patch, ...] = ()
