@@ -23,16 +23,30 @@ class Element:
 
     tag: str
     attributes: dict[str, str]
-    text: str = ""
-    children: list[Element] = field(default_factory=list)
+    parts: list[str | Element] = field(default_factory=list)
+
+    @property
+    def children(self) -> list[Element]:
+        return [one for one in self.parts if isinstance(one, Element)]
+
+    @property
+    def text(self) -> str:
+        """All text in it."""
+        return "".join(one if isinstance(one, str) else one.text for one in self.parts)
 
     def all(self, tag: str) -> list[Element]:
         """Those of this name below it, in their order."""
-        return [one for child in self.children for one in ([child] if child.tag == tag else []) + child.all(tag)]
+        return [one for one in in_order(self) if one.tag == tag and one is not self]
 
-    def words(self) -> str:
-        """All text in it."""
-        return self.text
+
+def in_order(one: Element) -> list[Element]:
+    """It, and all elements in it, as they are written."""
+    found, left = [], [one]
+    while left:
+        one = left.pop()
+        found.append(one)
+        left += reversed(one.children)
+    return found
 
 
 class Page(HTMLParser):
@@ -54,7 +68,7 @@ class Page(HTMLParser):
             if name in found.attributes:
                 self.problems.append(f"<{tag}> has {name} twice")
             found.attributes[name] = value or ""
-        self.open[-1].children.append(found)
+        self.open[-1].parts.append(found)
         if tag not in ALLOWED:
             self.problems.append(f"<{tag}> is not an element that a page has")
         if tag not in VOID:
@@ -73,8 +87,7 @@ class Page(HTMLParser):
                 pass
 
     def handle_data(self, data):
-        for one in self.open:
-            one.text += data
+        self.open[-1].parts.append(data)
 
     def handle_comment(self, data):
         self.problems.append(f"a comment: {data[:40]!r}")
@@ -83,12 +96,7 @@ class Page(HTMLParser):
         self.problems.append(f"a processing instruction: {data[:40]!r}")
 
     def every(self) -> list[Element]:
-        found, left = [], [self.root]
-        while left:
-            one = left.pop()
-            found.append(one)
-            left += one.children
-        return found
+        return in_order(self.root)
 
     def check(self) -> None:
         every = self.every()
@@ -150,17 +158,9 @@ class Page(HTMLParser):
 
     def _headings(self) -> None:
         last = 0
-        for one in self._in_order(self.root):
+        for one in in_order(self.root):
             if re.fullmatch(r"h[1-6]", one.tag):
                 level = int(one.tag[1])
                 if level > last + 1:
                     self.problems.append(f"<{one.tag}> {one.text!r} follows <h{last}>")
                 last = level
-
-    def _in_order(self, one: Element) -> list[Element]:
-        found, left = [], [one]
-        while left:
-            one = left.pop()
-            found.append(one)
-            left += reversed(one.children)
-        return found
