@@ -132,3 +132,16 @@ def test_of_gradients_zeros_for_none_and_nan_beside_nan_are_named_and_everything
     was = seen(1, {"w": nan})
     assert differences(was, seen(1, {"w": nan.flip(0)}), True) == []
     assert "NaN" in excused(was, seen(1, {"w": nan.flip(0)})) and excused(old, old) == ""
+
+
+class Unnamed:
+    def __init__(self, *parts):
+        self.parts = parts
+
+
+def test_an_output_class_that_torch_knows_without_names_is_opened():
+    from torch.utils._pytree import register_pytree_node
+
+    register_pytree_node(Unnamed, lambda one: (list(one.parts), None), lambda parts, _: Unnamed(*parts))
+    found = values_of({"a": Unnamed(torch.ones(1), 2)}, "output")
+    assert list(found) == ["output[0]", "output[1]"] and found["output[1]"] == 2

@@ -101,7 +101,7 @@ class Judge:
         found = self._compare(copies.make({}), {}, record=True)
         if found.get("error"):
             raise InconclusiveError(
-                f"The target raises {found['error']} without torch.compile too: nothing was changed."
+                f"Nothing was changed, because a copy of the target fails without torch.compile too: {found['error']}"
             )
         return replace(State.of(report), ran=found["ran"], cases=(found["cases"], 0))
 

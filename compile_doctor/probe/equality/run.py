@@ -59,7 +59,7 @@ class Equality(Session):
             kept = {"cases": eager, "compiled": compiled}
             plain = {name: [asdict(one) for one in seen] for name, seen in kept.items()}
             torch.save({"gradients": gradients, **plain}, reference)
-            found["error"] = eager[0].error
+            found["error"] = f"{eager[0].error}: {eager[0].said:.200}" if eager[0].error else ""
         else:
             loaded = torch.load(reference, weights_only=True)
             before, compiled = ([Seen(**one) for one in loaded[name]] for name in ("cases", "compiled"))
@@ -92,7 +92,7 @@ class Equality(Session):
             except Exception as error:
                 if not name:
                     raise
-                seen.error = type(error).__name__
+                seen.error, seen.said = type(error).__name__, (str(error).strip() or "no message").splitlines()[0]
         seen.gradients = gradients_of(model, inputs) if gradients else {}
         seen.state, seen.drawn = state_of(model, inputs, self.files), drawn()
         return seen

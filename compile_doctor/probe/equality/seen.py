@@ -37,6 +37,8 @@ class Seen:
     """What was printed, logged and warned of, in this order for each kind."""
     drawn: str = ""
     """The state of the random generators after it."""
+    said: str = ""
+    """The first line of the exception's message. Not compared: it may contain numbers."""
 
 
 def plain(value: Any) -> Any:

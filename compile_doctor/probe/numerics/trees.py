@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.utils._pytree import keystr, tree_flatten_with_path
+from torch.utils._pytree import keystr, tree_flatten, tree_flatten_with_path
 
 
 def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     """The leaves of a value, with names such as `output[0].logits`; dataclasses that torch does not know are opened too."""
-    for path, leaf in tree_flatten_with_path(value)[0]:
-        full = name + keystr(path)
+    for path, leaf in _with_paths(value):
+        full = name + path
         if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):
             for field in dataclasses.fields(leaf):
                 yield from leaves(getattr(leaf, field.name), f"{full}.{field.name}")
@@ -21,6 +21,14 @@ def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
             yield from ((f"{full}[{number}]", part) for number, part in enumerate(leaf.unbind()))
         else:
             yield full, leaf
+
+
+def _with_paths(value: Any) -> list[tuple[str, Any]]:
+    """The leaves with their paths, or with numbers if a class is registered without names (transformers 4)."""
+    try:
+        return [(keystr(path), leaf) for path, leaf in tree_flatten_with_path(value)[0]]
+    except ValueError:
+        return [(f"[{number}]", leaf) for number, leaf in enumerate(tree_flatten(value)[0])]
 
 
 def input_tensors(args: Any, kwargs: Any) -> Iterator[tuple[str, torch.Tensor]]:
