@@ -24,7 +24,10 @@ def candidates(name: str, cause: str, text: str) -> list[Candidate]:
 
 
 def rewritten(name: str, cause: str, text: str) -> list[str | None]:
-    return [one.text for one in candidates(name, cause, text)]
+    """The texts that its candidates lead to, with the settings that they need."""
+    plain = dedent(text).lstrip("\n")
+    found = candidates(name, cause, text)
+    return [Source(plain if one.text is None else one.text).edited({}, one.settings) for one in found]
 
 
 CASES = {
@@ -147,6 +150,194 @@ CASES = {
         def f(x):
             plain = torch.logical_not((x < 0).any())  # !
             return torch.where(plain, x + 1, x - 1)
+        """,
+    ),
+    "a guard against overflow, in one dtype": (
+        "branch-to-where",
+        "data-dependent-branch",
+        """
+        def f(x):
+            if x.dtype == torch.float16 and (x.isinf().any() or x.isnan().any()):  # !
+                most = torch.finfo(x.dtype).max - 1000
+                x = x.clamp(-most, most)
+            return x
+        """,
+        """
+        def f(x):
+            if x.dtype == torch.float16:
+                # !
+                x = torch.where(torch.logical_or(torch.as_tensor(x.isinf().any()), torch.as_tensor(x.isnan().any())), x.clamp(-(torch.finfo(x.dtype).max - 1000), (torch.finfo(x.dtype).max - 1000)), x)
+            return x
+        """,
+    ),
+    "sides that are more than assignments": (
+        "branch-both-sides",
+        "data-dependent-branch",
+        """
+        def f(self, x):
+            if x.max() > 5:  # !
+                if not hasattr(self, "long"):
+                    self.long = self.make(5)
+                self.register_buffer("scale", self.long, persistent=False)
+            else:
+                # as it was
+                self.register_buffer("scale", self.short, persistent=False)
+            return x * self.scale
+        """,
+        """
+        def f(self, x):
+            taken = x.max() > 5
+            if not hasattr(self, "long"):
+                self.long = self.make(5)
+            self.register_buffer("scale", self.long, persistent=False)
+            new_self_scale = self.scale
+            # as it was
+            self.register_buffer("scale", self.short, persistent=False)
+            self.scale = torch.where(taken, new_self_scale, self.scale)
+            return x * self.scale
+        """,
+    ),
+    "a side that goes on from what there was": (
+        "branch-both-sides",
+        "data-dependent-branch",
+        """
+        def f(x):
+            if x.min() < 0:  # !
+                for _ in range(3):
+                    x = x * 2
+            return x
+        """,
+        """
+        def f(x):
+            taken = x.min() < 0
+            old_x = x
+            for _ in range(3):
+                x = x * 2
+            new_x = x
+            x = old_x
+            x = torch.where(taken, new_x, x)
+            return x
+        """,
+    ),
+    "a branch whose sides cannot run together": (
+        "branch-to-cond",
+        "data-dependent-branch",
+        """
+        def f(x):
+            if x.det() > 0:  # !
+                y = torch.linalg.cholesky(x)
+            else:
+                y = x
+            return y
+        """,
+        """
+        def f(x):
+            def if_true():
+                y = torch.linalg.cholesky(x)
+                return y,
+            def if_false():
+                y = x
+                return y,
+            y, = torch.cond(x.det() > 0, if_true, if_false, ())
+            return y
+        """,
+    ),
+    "a loop until it converges": (
+        "loop-on-device",
+        "data-dependent-branch",
+        """
+        import torch
+
+        def f(x):
+            error = x.max()
+            while error > 0.1:  # !
+                # one step
+                half = x / 2
+                x = half
+                error = x.max()
+            return x
+        """,
+        """
+        import torch
+
+        from torch._higher_order_ops import while_loop
+
+        def f(x):
+            error = x.max()
+            def goes_on(x, error):
+                return error > 0.1
+            def one_turn(x, error):
+                # one step
+                half = x / 2
+                x = half
+                error = x.max()
+                return x, error
+            x, error = while_loop(goes_on, one_turn, (x, error))
+            return x
+        """,
+    ),
+    "sizes that numpy compares": (
+        "sizes-in-python",
+        "data-dependent-branch",
+        """
+        def f(self, x):
+            wrong = (np.array(x.shape[2:]) % np.power(self.patch, 5)) > 0
+            if wrong.any():  # !
+                raise ValueError("size")
+            return x
+        """,
+        """
+        def f(self, x):
+            wrong = [(size % (self.patch) ** (5)) > 0 for size in x.shape[2:]]
+            if any(wrong):  # !
+                raise ValueError("size")
+            return x
+        """,
+    ),
+    "a number that a function needs": (
+        "explicit-number",
+        "tensor-item",
+        """
+        import torch
+
+        def f(x, n):
+            return F.pad(x, (0, n))  # !
+        """,
+        """
+        import torch
+
+        torch._dynamo.config.capture_scalar_outputs = True
+
+        def f(x, n):
+            return F.pad(x, (0, n.item()))  # !
+        """,
+    ),
+    "a list of indices": (
+        "rows-of-tensor",
+        "tensor-tolist",
+        """
+        def f(x, order):
+            for row in order.tolist():  # !
+                x = x + row
+            return x
+        """,
+        """
+        def f(x, order):
+            for row in order:  # !
+                x = x + row
+            return x
+        """,
+    ),
+    "counts of fixed length": (
+        "counts-by-comparison",
+        "dynamic-shape-operator:bincount",
+        """
+        def f(x):
+            return torch.bincount(x, minlength=4)  # !
+        """,
+        """
+        def f(x):
+            return (x.unsqueeze(-1) == torch.arange(4, device=x.device)).sum(0)  # !
         """,
     ),
     "a branch that changes nothing if it is skipped": (

@@ -31,6 +31,26 @@ def negated(source: Source, test: Any) -> str:
     return f"torch.logical_not({as_tensor_test(source, test)})"
 
 
+def split(source: Source, test: Any) -> tuple[str, Any]:
+    """The parts of `a and b` in front that need no tensor's value (`x.dtype == torch.float16`), and the rest."""
+    if not (isinstance(test, cst.BooleanOperation) and isinstance(test.operator, cst.And)):
+        return "", test
+    fixed, rest = split(source, test.left)
+    if fixed:
+        return fixed, test.with_changes(left=rest) if rest is not None else test.right
+    return (source.code(test.left), test.right) if _fixed(source, test.left) else ("", test)
+
+
+def _fixed(source: Source, part: Any) -> bool:
+    """Whether an expression is about Python values by the way in which it is written."""
+    if isinstance(part, cst.UnaryOperation):
+        return _fixed(source, part.expression)
+    if isinstance(part, cst.Comparison):
+        return isinstance(part.comparisons[0].operator, (cst.Is, cst.IsNot)) or ".dtype" in source.code(part.left)
+    name = source.code(part.func) if isinstance(part, cst.Call) else source.code(part)
+    return name in ("isinstance", "hasattr", "self.training")
+
+
 class _Unread(cst.CSTTransformer):
     """Leaves out `.item()`, and `float()` and `int()` around it: a comparison of tensors needs no Python number."""
 

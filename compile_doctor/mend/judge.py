@@ -256,7 +256,8 @@ def _worse(old: State, new: State, finding: Finding) -> str:
         return "the finding is still there"
     fewer = sum(after.values()) < sum(before.values())
     more = after - before
-    if more and not (fewer and _compiles_more(old, new)):
+    # What was behind a break comes to light. If nothing better follows, the search gives the way up.
+    if more and not (_compiles_more(old, new) and (fewer or not _moved(old, new))):
         one = next(one for one in new.findings if identity(one) in more)
         at = f" ({Path(one.location.file).name}:{one.location.line})" if one.location else ""
         return f"it brings {one.code} {one.title}{at}"

@@ -208,23 +208,29 @@ class Search:
     ) -> Iterator[tuple[Rewrite, Candidate, dict[str, str]]]:
         """The candidates for a finding, with the texts that they lead to."""
         place = finding.location
-        if place is None or (in_package(place.file) and not self.options.packages):
+        if place is None:
             return
-        if not judge.copies.add(place.file):
-            return
-        text = state.texts.get(place.file, judge.copies.originals[place.file])
+        may_change = self._may_change(judge, place.file)
+        text = _text(judge, state, place.file)
         try:
             site = Site(Source(text), finding, place.line)
         except libcst.ParserSyntaxError as error:
             self.notes[f"{place.file} cannot be rewritten: LibCST cannot read line {error.raw_line}"] = None
             return
+        own = place.file if may_change and not in_package(place.file) else str(self.target.path or place.file)
         for rewrite in self._fitting(finding):
             for candidate in self._proposed(rewrite, site):
                 texts = dict(state.texts)
                 if candidate.text is not None:
                     texts[place.file] = candidate.text
-                if candidate.compiling or texts != dict(state.texts):
+                if candidate.settings and self._may_change(judge, own):
+                    texts[own] = Source(texts.get(own, judge.copies.originals[own])).edited({}, candidate.settings)
+                changes = [file for file, new in texts.items() if new != state.texts.get(file)]
+                if (candidate.compiling or changes) and (candidate.text is None or may_change):
                     yield rewrite, candidate, texts
+
+    def _may_change(self, judge: Judge, file: str) -> bool:
+        return (self.options.packages or not in_package(file)) and judge.copies.add(file)
 
     def _proposed(self, rewrite: Rewrite, site: Site) -> list[Candidate]:
         """Its candidates. A mistake of a rewrite costs that rewrite, and not what the others have found."""
@@ -310,6 +316,16 @@ class Search:
         if finding.location and in_package(finding.location.file) and not self.options.packages:
             return "it is in an installed package: --vendor DIR changes a copy of it"
         return "no rewrite fits the way in which the line is written"
+
+
+def _text(judge: Judge, state: State, file: str) -> str:
+    """The text of a file; one that is gone, because the target wrote it for one run, as the diagnosis read it."""
+    if file in state.texts or file in judge.copies.originals:
+        return state.texts.get(file) or judge.copies.originals[file]
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return state.report.sources.get(file) or ""
 
 
 def _same(one: Finding, other: Finding) -> bool:

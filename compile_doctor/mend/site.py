@@ -27,6 +27,8 @@ class Candidate:
     """The new text of the file; None if no file changes."""
     compiling: Mapping[str, Any] = field(default_factory=dict)
     """Options of torch.compile that it needs instead."""
+    settings: tuple[str, ...] = ()
+    """Lines that set something in torch for the whole process: they go into this file, or into that of the target."""
     sides: tuple[int, ...] = ()
     """Lines of the old text that must have run on some input: else equal outputs would not show anything about them."""
     rarer: tuple[tuple[int, int], ...] = ()

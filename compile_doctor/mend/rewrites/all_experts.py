@@ -13,7 +13,7 @@ import libcst as cst
 from compile_doctor.mend.rewrites import Rewrite
 from compile_doctor.mend.site import Candidate, Site, expression, only, walk
 
-_HEAD = ("torch._dynamo.config.capture_dynamic_output_shape_ops = True",)
+_SETTINGS = ("torch._dynamo.config.capture_dynamic_output_shape_ops = True",)
 
 
 def propose(site: Site) -> Iterator[Candidate]:
@@ -33,7 +33,7 @@ def propose(site: Site) -> Iterator[Candidate]:
         title = "runs all experts, also those without tokens, and traces sizes that depend on values"
         if not _reads(site, hit[0], loop.iter):
             changes[hit[0]] = cst.RemoveFromParent()
-        yield Candidate(title, site.source.edited(changes, _HEAD))
+        yield Candidate(title, site.source.edited(changes), settings=_SETTINGS)
 
 
 def _element(site: Site, node: cst.Subscript, name: str) -> dict[cst.CSTNode, Any]:

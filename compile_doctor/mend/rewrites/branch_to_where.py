@@ -8,7 +8,8 @@ from typing import Any
 
 import libcst as cst
 
-from compile_doctor.mend.conditions import as_tensor_test
+from compile_doctor.mend.blocks import known_before, read_after, targets
+from compile_doctor.mend.conditions import as_tensor_test, split
 from compile_doctor.mend.rewrites import Rewrite
 from compile_doctor.mend.rewrites.messages_outside import is_message
 from compile_doctor.mend.site import COMPILING, Candidate, Site, Source, expression, lines_of, only, walk
@@ -60,26 +61,53 @@ def _named_condition(site: Site) -> Iterator[Candidate]:
 def _branch(site: Site, branch: cst.If) -> Iterator[Candidate]:
     source = site.source
     following = _after(site, branch)
+    leaves = any(isinstance(node, cst.Return) for node in walk(branch.body))
+    # `x.dtype == torch.float16 and …` stays an `if`: the other dtypes compute what they did
+    fixed, test = ("", branch.test) if branch.orelse is not None or leaves else split(source, branch.test)
     try:
-        side = _chosen(source, branch, following)
+        inner = _temporaries(site, branch)
+        side = _chosen(source, branch.with_changes(test=test), following, inner)
     except _UnfitError:
         return
     taken = following if side.returned is not None and branch.orelse is None else []
     lines = [*_comments(branch), *side.before, *(f"{name} = {value}" for name, value in side.values.items())]
     if side.returned is not None:
         lines.append("return " + _joined(side.returned, side.tuple_))
+    if fixed:
+        lines = [f"if {fixed}:", *(f"    {line}" for line in lines)]
     changes: dict[cst.CSTNode, Any] = {one: cst.RemoveFromParent() for one in taken}
     changes[branch] = cst.FlattenSentinel(lines_of("".join(f"{line}\n" for line in lines), branch))
     sides = tuple(source.lines(one)[0] for one in [*_bodies(branch), *taken])
     yield Candidate("computes both sides and chooses with torch.where", source.edited(changes), sides=sides)
 
 
-def _chosen(source: Source, branch: cst.If, following: Sequence[Any]) -> _Side:
-    """Both sides of an `if`, combined."""
+def _temporaries(site: Site, branch: cst.If) -> set[str]:
+    """Names that only a side itself needs: its values are written out, so nothing assigns them any more.
+
+    Raises _UnfitError for one that is read afterwards and exists only if its side has run.
+    """
+    if any(isinstance(node, cst.Return) for node in walk(branch)):
+        return set()
+    known, later = known_before(site, branch), read_after(site, branch)
+    parts = [set(targets(site.source, part)) for part in _parts(branch)]
+    new = {name for part in parts for name in part if name.isidentifier() and name not in known}
+    if any(name in later and not all(name in part for part in parts) for name in new):
+        raise _UnfitError
+    return new - later
+
+
+def _parts(branch: cst.If) -> list[list[Any]]:
+    other = branch.orelse
+    more = _parts(other) if isinstance(other, cst.If) else [list(other.body.body) if other is not None else []]
+    return [list(branch.body.body), *more]
+
+
+def _chosen(source: Source, branch: cst.If, following: Sequence[Any], inner: set[str]) -> _Side:
+    """Both sides of an `if`, combined, without the names that only one side needs (`inner`)."""
     test = as_tensor_test(source, branch.test)
     then = _side(source, branch.body.body, test)
     if isinstance(branch.orelse, cst.If):
-        other = _chosen(source, branch.orelse, following)
+        other = _chosen(source, branch.orelse, following, inner)
     elif isinstance(branch.orelse, cst.Else):
         other = _side(source, branch.orelse.body.body, f"not ({source.code(branch.test)})")
     else:
@@ -94,6 +122,8 @@ def _chosen(source: Source, branch: cst.If, following: Sequence[Any]) -> _Side:
         found.tuple_ = then.tuple_
         return found
     for name in dict.fromkeys([*then.values, *other.values]):
+        if name in inner:
+            continue
         found.values[name] = _where(test, then.values.get(name, name), other.values.get(name, name))
     written = set(found.values)
     # The condition is evaluated once for each target: a target that it reads must not be written before the last.

@@ -27,9 +27,8 @@ _BY_CAUSE = {
 def propose(site: Site) -> Iterator[Candidate]:
     names = _BY_CAUSE[site.finding.cause.partition(":")[0]]
     for count in range(1, len(names) + 1):
-        lines = [f"torch._dynamo.config.{name} = True" for name in names[:count]]
         titles = " and ".join(_SETTINGS[name] for name in names[:count])
-        yield Candidate(titles, site.source.edited({}, lines))
+        yield Candidate(titles, settings=tuple(f"torch._dynamo.config.{name} = True" for name in names[:count]))
 
 
 REWRITE = Rewrite("captured-values", tuple(f"{cause}(:.*)?" for cause in _BY_CAUSE), propose, rank=70)

@@ -14,8 +14,9 @@ def propose(site: Site) -> Iterator[Candidate]:
     for call in site.expressions(cst.Call):
         name = site.source.code(call.func)
         if name in ("print", "warnings.warn"):
-            line = f"torch._dynamo.config.reorderable_logging_functions.add({name})"
-            yield Candidate(f"lets torch.compile move {name}() behind the graph", site.source.edited({}, [line]))
+            lines = ["import warnings"] if name != "print" else []
+            lines.append(f"torch._dynamo.config.reorderable_logging_functions.add({name})")
+            yield Candidate(f"lets torch.compile move {name}() behind the graph", settings=tuple(lines))
             return
 
 

@@ -6,6 +6,7 @@ Settings beside those of `diagnose`: `reference` (the file with the runs of the 
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections import Counter
@@ -32,6 +33,9 @@ from compile_doctor.probe.load import Inputs
 from compile_doctor.probe.numerics.state import Start
 from compile_doctor.probe.session import Session
 
+EAGER_SHARE = 60.0
+"""Seconds for the eager runs of the unchanged target: a large model is compared on fewer inputs, and the report says on how many."""
+
 
 class Equality(Session):
     """Uses the session's ways to find, build and place; `run` is its own."""
@@ -42,26 +46,29 @@ class Equality(Session):
             return
         build = (lambda: self._build(program)) if program.rebuildable else None
         self.start = Start(build, lambda: self._inputs(program), self._build(program), self._inputs(program))
+        model = self.start.model()
+        own = compat.is_compiled(model) or compat.compiled_parts(model)  # its copy would run the original's code
+        self.original = model if isinstance(model, torch.nn.Module) and not own else None
         self.files = set(self.settings["files"])
         lines: dict[str, Counter[int]] = {}
+        reference = Path(self.settings["reference"])
+        loaded = {} if self.settings["record"] else torch.load(reference, weights_only=True)
         with compat.force_eager():
             gradients = self._has_gradients()
             with watching(self.files, lines):
-                eager = [self._case(name, sets, factor, gradients) for name, sets, factor in self._cases()]
+                eager = self._all_eager(gradients, len(loaded["cases"]) if loaded else None)
         found: dict[str, Any] = {
             "lines": {file: sorted(ran.items()) for file, ran in lines.items()},
             "cases": len(eager),
             "gradients": gradients,
         }
-        reference = Path(self.settings["reference"])
-        if self.settings["record"]:
+        if not loaded:
             compiled = [] if eager[0].error else self._all_compiled()
             kept = {"cases": eager, "compiled": compiled}
             plain = {name: [asdict(one) for one in seen] for name, seen in kept.items()}
             torch.save({"gradients": gradients, **plain}, reference)
             found["error"] = f"{eager[0].error}: {eager[0].said:.200}" if eager[0].error else ""
         else:
-            loaded = torch.load(reference, weights_only=True)
             before, compiled = ([Seen(**one) for one in loaded[name]] for name in ("cases", "compiled"))
             found |= self._judged(before, eager, compiled, bool(loaded["gradients"]))
         Path(self.settings["result"]).write_text(json.dumps(found), encoding="utf-8")
@@ -76,10 +83,30 @@ class Equality(Session):
         except Exception:  # it never ran backward: no way to compare
             return False
 
+    def _all_eager(self, gradients: bool, count: int | None) -> list[Seen]:
+        """The eager runs of the first `count` cases; without one of as many as there is time for, at least of two."""
+        found: list[Seen] = []
+        until = time.monotonic() + EAGER_SHARE
+        for name, inputs, factor in self._cases():
+            if len(found) == count or (count is None and len(found) > 1 and time.monotonic() > until):
+                break
+            found.append(self._case(name, inputs, factor, gradients))
+        return found
+
+    def _model(self) -> Any:
+        """The model, from the same start each time. A copy is quicker than another initialisation."""
+        if self.original is None:
+            return self.start.model()
+        try:
+            return copy.deepcopy(self.original)
+        except Exception:  # a lock, a handle: it is built again
+            self.original = None
+            return self.start.model()
+
     def _case(self, name: str, inputs: list[Inputs], factor: float, gradients: bool, model: Any = None) -> Seen:
         """All calls of one case, from the same start. An exception of the target is part of what is seen."""
         seen = Seen(name)
-        model = other.scaled(self.start.model(), factor) if model is None else model
+        model = other.scaled(self._model(), factor) if model is None else model
         seed()
         with listening(seen.messages):
             try:
@@ -142,7 +169,7 @@ class Equality(Session):
                 break
             compat.forget_compilations()
             with compat.same_random():
-                model = other.scaled(self.start.model(), factor)
+                model = other.scaled(self._model(), factor)
                 as_is = self.settings.get("as_is") or compat.is_compiled(model) or compat.compiled_parts(model)
                 model = model if as_is or compat.keeps_out(model) else torch.compile(model, **self._options())
                 found.append(self._case(name, inputs, factor, bool(self.settings["grad"]), model))

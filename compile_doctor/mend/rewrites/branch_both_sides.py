@@ -1,0 +1,84 @@
+"""A branch whose sides are more than assignments: both run, one after the other, and the device chooses what they wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import libcst as cst
+
+from compile_doctor.mend.blocks import indented, known_before, leaves, read_after, targets, text_of
+from compile_doctor.mend.conditions import as_tensor_test
+from compile_doctor.mend.rewrites import Rewrite
+from compile_doctor.mend.rewrites.messages_outside import is_message
+from compile_doctor.mend.site import Candidate, Site, Source, lines_of, names, statements, walk
+
+
+def propose(site: Site) -> Iterator[Candidate]:
+    branch = site.statement
+    if not isinstance(branch, cst.If) or isinstance(branch.orelse, cst.If) or site.function is None:
+        return
+    then = list(branch.body.body)
+    other = list(branch.orelse.body.body) if branch.orelse is not None else []
+    if leaves([*then, *other]) or any(is_message(one) for part in (*then, *other) for one in statements(part)):
+        return
+    source = site.source
+    chosen = _needed(site, branch, [*then, *other])
+    kept = {name: _plain(name) for name in chosen}
+    if not chosen or set(names(site.function)) & {f"{word}_{name}" for name in kept.values() for word in _WORDS}:
+        return
+    in_other = set(_certain(source, other))
+    saved = [name for name in chosen if name not in in_other or _reads(source, other, name)]
+    lines = [f"taken = {as_tensor_test(source, branch.test)}"]
+    lines += [f"old_{kept[name]} = {name}" for name in saved]
+    lines += indented(source, then, "")
+    lines += [f"new_{kept[name]} = {name}" for name in chosen]
+    lines += [f"{name} = old_{kept[name]}" for name in saved]
+    lines += indented(source, other, "")
+    lines += [f"{name} = torch.where(taken, new_{kept[name]}, {name})" for name in chosen]
+    new = cst.FlattenSentinel(lines_of("".join(f"{line}\n" for line in lines), branch))
+    sides = tuple(source.lines(part[0])[0] for part in (then, other) if part)
+    header = source.lines(branch)[0]
+    rarer = () if other else ((sides[0], header),)
+    yield Candidate(
+        "runs both sides and chooses with torch.where", source.edited({branch: new}), sides=sides, rarer=rarer
+    )
+
+
+_WORDS = ("old", "new")
+
+
+def _needed(site: Site, branch: Any, body: Sequence[Any]) -> list[str]:
+    """What the sides write, without names that end with them and what they create once (`if not hasattr(self, "x")`)."""
+    known, later = known_before(site, branch), read_after(site, branch)
+    made_once = {
+        f"{site.source.code(node.args[0].value)}.{text_of(node.args[1].value)}"
+        for one in body
+        for node in walk(one)
+        if isinstance(node, cst.Call) and site.source.code(node.func) == "hasattr" and len(node.args) == 2
+    }
+    found = [name for name in targets(site.source, body) if name not in made_once]
+    return [name for name in found if not name.isidentifier() or name in later or name in known]
+
+
+def _certain(source: Source, body: Sequence[Any]) -> list[str]:
+    """What a block assigns whatever happens in it."""
+    return targets(source, [one for one in body if isinstance(one, cst.SimpleStatementLine)])
+
+
+def _reads(source: Source, body: Sequence[Any], name: str) -> bool:
+    """Whether a block mentions a name other than as a target; too many are no harm."""
+    mentions = [
+        node
+        for one in body
+        for node in walk(one)
+        if isinstance(node, (cst.Name, cst.Attribute)) and source.code(node) == name
+    ]
+    return any(not isinstance(source.parent(node), cst.AssignTarget) for node in mentions)
+
+
+def _plain(name: str) -> str:
+    return "".join(part if part.isalnum() else "_" for part in name).strip("_")
+
+
+REWRITE = Rewrite("branch-both-sides", ("data-dependent-branch", "error:Unsupported.*"), propose, rank=34)
