@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import itertools
 import re
 import sys
 import types
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.applied import applied
 from compile_doctor.analysis.graph_breaks.advice import advised, cause_at
 from compile_doctor.analysis.graph_breaks.causes import Cause, causes, find_cause
 from compile_doctor.model.stacks import Frame
@@ -74,26 +73,6 @@ def diagnosis(reason: str, text: str) -> tuple[Cause, int]:
     line = int(places[-1])
     place = Frame("<program>", line, "forward")
     return advised(cause_at(find_cause(reason, None), text, line), reason, {"<program>": text}, place, "mine"), line
-
-
-def applied(text: str, line: int, fix: str) -> str:
-    """The program with the code of a fix, up to its first comment, instead of the statements that it names."""
-    changes: dict[int, list[str]] = {}
-    for one in itertools.takewhile(lambda one: not one.startswith("#"), fix.splitlines()):
-        if not one.startswith(" "):
-            number = re.search(r"    # line (\d+)", one)
-            at = int(number[1]) if number else line
-        changes.setdefault(at, []).append(one)
-    lines = text.splitlines()
-    statements = {node.lineno: node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt)}
-    for at, code in sorted(changes.items(), reverse=True):
-        statement = max((one for number, one in statements.items() if number <= at), key=lambda one: one.lineno)
-        last = statement.end_lineno or at
-        if code[-1].partition("    #")[0].endswith(":"):
-            last = statement.body[0].lineno - 1  # type: ignore[attr-defined]
-        indent = " " * statement.col_offset
-        lines[statement.lineno - 1 : last] = [indent + one for one in code]
-    return "\n".join(lines) + "\n"
 
 
 def same(one: Any, other: Any) -> bool:

@@ -284,7 +284,10 @@ def _as_torchs(lines: Iterator[str]) -> str:
 def _kept_out(failure: Failure) -> str:
     """A way around, if torch names the line that it was tracing: the operator must not be in the graph."""
     if not any(traced_stack(link) for link in failure.chain):
-        return ""
+        return (
+            "The cause is not known. To find the part that raises, compile one submodule after another "
+            "(--as-is); torch.compiler.disable keeps that part in plain Python."
+        )
     return (
         "The cause is not known. Without fullgraph=True this works around it: move this line into a function under "
         "@torch.compiler.disable, so that it runs in plain Python."

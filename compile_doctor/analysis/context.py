@@ -18,6 +18,7 @@ from compile_doctor.analysis.cuda_graphs import Captured, captured
 from compile_doctor.analysis.graph_breaks.advice import advised, cause_at
 from compile_doctor.analysis.graph_breaks.causes import Cause, find_cause
 from compile_doctor.analysis.graph_breaks.follow_ons import fold_follow_ons
+from compile_doctor.analysis.graph_breaks.inputs import inputs_at
 from compile_doctor.analysis.graph_breaks.skipped import COMPREHENSIONS, Skipped, find_skipped
 from compile_doctor.analysis.ranks.comparable import evidence_of
 from compile_doctor.analysis.recompiles.groups import Recompiled, group_recompilations
@@ -105,7 +106,7 @@ class AnalysisContext:
             if self.refused_at(item):
                 continue
             text = self.evidence.sources.get(frame.file, "")
-            cause = cause_at(find_cause(item.reason, item.upstream), text, frame.line)
+            cause = cause_at(find_cause(item.reason, item.upstream), text, frame.line, inputs_at(self, frame))
             causes[cause.key] = cause
             groups[frame.file, frame.line, cause.key].append(item)
         for item in self._unrecorded():
@@ -258,7 +259,15 @@ class AnalysisContext:
         led = self.via(breaks[0].stack, frame)
         return BreakSite(
             frame=frame,
-            cause=advised(cause, breaks[0].reason, self.evidence.sources, frame, self.owner(frame.file), led),
+            cause=advised(
+                cause,
+                breaks[0].reason,
+                self.evidence.sources,
+                frame,
+                self.owner(frame.file),
+                led,
+                inputs_at(self, frame),
+            ),
             upstream=next((item.upstream for item in breaks if item.upstream), None),
             reason=breaks[0].reason,
             breaks=tuple(breaks),

@@ -12,6 +12,7 @@ from compile_doctor.analysis.context import AnalysisContext, BreakSite
 from compile_doctor.analysis.graph_breaks.by_design import by_design
 from compile_doctor.analysis.graph_breaks.cost import site_cost
 from compile_doctor.analysis.recompiles.groups import Recompiled
+from compile_doctor.analysis.recompiles.of_breaks import break_of
 from compile_doctor.analysis.root_cause import root_cause
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import CATEGORIES, SEVERITIES, CheckFacts, Cost, Finding, Location
@@ -82,7 +83,9 @@ def site_values(seen: AnalysisContext, site: BreakSite) -> dict[str, Any]:
     evidence.append(
         f"{len(site.breaks)} record{'s' * (len(site.breaks) != 1)} of kind {seen_in[0]} in the structured trace"
     )
+    evidence += _called_from(seen, site)
     evidence += [f"it led to: {headline(item.reason)}" for item in site.followed]
+    evidence += [f"guard: {group.reason.splitlines()[0].split('  # ')[0].strip()}" for group in _recompiled(seen, site)]
     if not site.told:
         evidence.append(
             "torch names no line for it: the location is the function that was being traced, or where the break was noticed"
@@ -101,6 +104,20 @@ def site_values(seen: AnalysisContext, site: BreakSite) -> dict[str, Any]:
         "via": seen.via(site.breaks[0].stack, frame),
         "cost": site_cost(seen, site),
     }
+
+
+_CALLERS = 5
+"""Lines that lead to a break, in its evidence."""
+
+
+def _called_from(seen: AnalysisContext, site: BreakSite) -> list[str]:
+    """The user's lines that lead to the break, if there are several: `via` of the finding has only the first."""
+    found: dict[str, None] = {}
+    for item in site.breaks:
+        above = [one for one in item.stack if seen.owner(one.file) == "mine" and one != site.frame]
+        if above:
+            found[f"called from {above[-1].file}:{above[-1].line} in {above[-1].function}"] = None
+    return list(found)[:_CALLERS] if len(found) > 1 else []
 
 
 def is_the_error(seen: AnalysisContext, site: BreakSite) -> bool:
@@ -124,7 +141,16 @@ def site_why(seen: AnalysisContext, site: BreakSite) -> str:
     if site.followed:
         verb = "follows" if len(site.followed) == 1 else "follow"
         parts.append(f"{_number(len(site.followed), 'further break')} {verb} from it.")
+    again = _recompiled(seen, site)
+    if again:
+        words = "; ".join(dict.fromkeys(group.guard.words for group in again))
+        times = sum(len(group.compilations) for group in again)
+        parts.append(f"{_number(times, 'recompilation')} {'follows' if times == 1 else 'follow'} from it: {words}.")
     return " ".join(parts)
+
+
+def _recompiled(seen: AnalysisContext, site: BreakSite) -> list[Recompiled]:
+    return [group for group in seen.recompiled if break_of(seen, group) is site]
 
 
 def _number(count: int, noun: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recompiles.groups import Recompiled
+from compile_doctor.analysis.recompiles.of_breaks import break_of
 from compile_doctor.checks import cd204_new_closure, cd205_growing_shape
 from compile_doctor.checks.base import Check, recompile_values
 from compile_doctor.checks.recompile_advice import advice, consequence, expected, explained
@@ -23,6 +24,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             group.guard.kind in ("state", "module-int")
             or cd204_new_closure.fits(seen, group)
             or cd205_growing_shape.fits(seen, group)
+            or break_of(seen, group) is not None  # it is in the finding about that break
         ):
             continue
         if cd204_new_closure.shared_by_decorator(seen, group):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
@@ -26,6 +27,7 @@ _SECOND_LOOK = (
     "eager gives the same result again, and nearly the same with parameters and inputs moved by one step of their dtype: no discrete "
     "choice of the model explains the difference",
 )
+_OWN_OPERATOR = re.compile(r"\b(?:custom_op|triton_op|define|impl)\(\s*[\"']([\w]+::[\w]+)")
 _WHAT = {"compiled-vs-eager": "results", "state-after": "state"}
 _CAUSES = {
     ("compiled-vs-eager", "forward"): "numerics",
@@ -113,7 +115,16 @@ def _quickly(seen: AnalysisContext) -> Iterator[Finding]:
 
 
 def _fix(seen: AnalysisContext) -> str:
-    return _CPU_FLEX if _cpu_flex(seen) else _HALVE
+    if _cpu_flex(seen):
+        return _CPU_FLEX
+    own = dict.fromkeys(found[1] for text in seen.own_sources.values() for found in _OWN_OPERATOR.finditer(text))
+    if not own:
+        return _HALVE
+    return (
+        f"First test your own operators ({', '.join(own)}): torch.library.opcheck(operator, arguments) reports a fake "
+        "implementation that gives another shape or dtype, and an argument that is changed without being in mutates_args: both "
+        f"give wrong results without an error. If it passes: {_HALVE}"
+    )
 
 
 def _cpu_flex(seen: AnalysisContext) -> bool:

@@ -90,8 +90,8 @@ def consequence(seen: AnalysisContext, group: Recompiled) -> str:
     """
     guard = group.guard
     varies_by_instance = (
-        guard.kind in ("module-int", "type")
-        or (guard.kind == "value" and not group.written)
+        guard.kind == "type"
+        or (guard.kind in ("module-int", "value") and not group.written)
         or (guard.kind == "size" and group.fixed is not None and _is_method(seen, group))
     )
     if not varies_by_instance:
@@ -189,6 +189,11 @@ def _type(group: Recompiled) -> str:
             f"{why} All of them count towards one recompile_limit: set torch._dynamo.config.recompile_limit to the number of "
             "classes, or call torch._dynamo.reset() before the next one."
         )
+    if "Parameter" in group.guard.words:
+        return (
+            f"A Parameter and a plain tensor have one graph each. Pass one of them each time: `{group.guard.source}.detach()` of the "
+            "Parameter is a plain tensor with the same memory; it has no gradient."
+        )
     return "Pass the same type each time: always torch.tensor(value), or always a Python number."
 
 
@@ -236,7 +241,7 @@ def _written(seen: AnalysisContext, group: Recompiled) -> str:
 def _value(seen: AnalysisContext, group: Recompiled) -> str:
     guard, name = group.guard, _identifier(group)
     value, used = _literal(guard.was), _role(seen, group)
-    if isinstance(value, bool):
+    if isinstance(value, bool) and all(isinstance(_literal(one.was), bool) for one in group.guards):
         return f"Each of the two values of `{name}` has its own graph, and there will be no more: nothing to do."
     if isinstance(value, str):
         kept = "." in guard.source
@@ -263,6 +268,16 @@ def _value(seen: AnalysisContext, group: Recompiled) -> str:
         return f"The loop is unrolled `{name}` times: one graph for each value. Pad to a fixed number of steps, or loop outside."
     if guard.source.startswith(("type(", "self.__class__")):
         return f"Do not change the class attribute `{name}` while the model runs: make it a tensor (a buffer), changed in place."
+    if isinstance(value, (set, frozenset, list, tuple, dict)):
+        return (
+            f"A {type(value).__name__} of Python values is a constant: one graph for each. If they are few, change nothing; else decide "
+            f"outside the compiled code, and pass what follows from `{name}`: a bool, a number as a tensor, or a function."
+        )
+    if group.fixed is not None:
+        return (
+            f"An operator needs the number itself, so no tensor can take the place of `{name}`: one graph for each value. Use few "
+            "values, or one; or write the operator with tensors."
+        )
     if value is None and guard.was not in (None, "None"):
         return (
             f"`{name}` is an object that the graph takes as a constant: pass the same one each time, or pass a tensor."

@@ -41,6 +41,20 @@ class Specialization:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """A tensor that a frame read: an argument, a global, or an attribute of `self`."""
+
+    name: str
+    """In the frame's own words: `x`, `self.step`."""
+    dtype: str
+    """`torch.float32`"""
+    shape: tuple[int, ...]
+    """-1 for a size that was not the same in all calls."""
+    late: bool = False
+    """Read behind a graph break, where the name may stand for something else than at the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
 class Traced:
     """A graph's text, reduced to what the graphs of several ranks are compared by."""
 
@@ -87,6 +101,8 @@ class Compilation:
     """The failed guard per cached entry, newest first; empty for a first compilation."""
     specialized: tuple[Specialization, ...] = ()
     """Dynamic sizes that its code fixed; empty too in captures of compile-doctor 0.1, which did not keep them."""
+    inputs: tuple[Given, ...] = ()
+    """The tensors that it read up to its break, without those of its submodules; empty too in older captures."""
 
     graph: Graph | None = None
     """The probe's record of the graph, if it contains attention."""

@@ -43,10 +43,12 @@ def _decided(tree: Tree, statement: ast.stmt, test: ast.expr) -> dict[str, str]:
 
 
 def _kind(statement: ast.If) -> str:
-    """`leaves` for an `if` that ends a loop or raises in some case, for which there is no other value to choose."""
+    """`leaves` for an `if` that ends a loop, `skips` one that ends a step of it, `raise`: there is no other value to choose."""
     inside = [one for part in (*statement.body, *statement.orelse) for one in ast.walk(part)]
-    if any(isinstance(one, (ast.Break, ast.Continue)) for one in inside):
+    if any(isinstance(one, ast.Break) for one in inside):
         return "leaves"
+    if any(isinstance(one, ast.Continue) for one in inside):
+        return "skips"
     return "raise" if any(isinstance(one, ast.Raise) for one in inside) else "branch"
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from compile_doctor.model.compilations import Given
 from compile_doctor.source.locations import lines_of
-from compile_doctor.source.names import Names, parsed
+from compile_doctor.source.names import Names, dotted, parsed
 
 Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Module)
 PRIORITY = (
@@ -89,11 +90,15 @@ class Use:
 class Tree:
     """A file's syntax tree with the way from each node to the one around it."""
 
-    def __init__(self, text: str, tree: ast.Module) -> None:
+    def __init__(self, text: str, tree: ast.Module, line: int = 0, inputs: tuple[Given, ...] = ()) -> None:
+        """`inputs`: the tensors that the function around the line was seen to read."""
         self.lines = [line.encode() for line in lines_of(text.lstrip("\ufeff"))]
         self.names = Names(tree)
         self.root = tree
         self.parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        self.inputs = inputs
+        self._inputs = {given.name: given for given in inputs}
+        self._read_by = self._function(self.statement(line)) if inputs else None
 
     def source(self, node: ast.AST, instead: Mapping[ast.AST, str] | None = None) -> str:
         """The node as the user wrote it, on one line; `instead` has other text for nodes inside of it."""
@@ -137,6 +142,26 @@ class Tree:
                 found.update(dict.fromkeys(range(node.lineno, (node.end_lineno or node.lineno) + 1), node))
         return found
 
+    def seen(self, node: ast.AST) -> Given | None:
+        """The tensor that a name or an attribute of `self` was when its function was called, if that was recorded."""
+        if not self._inputs or self._read_by is None or self._function(node) is not self._read_by:
+            return None
+        given = self._inputs.get(dotted(node))
+        return None if given is not None and given.late and self._is_stored(given.name) else given
+
+    def _is_stored(self, name: str) -> bool:
+        """Whether the function gives the name a value."""
+        assert self._read_by is not None
+        names = (one for one in ast.walk(self._read_by) if isinstance(one, ast.Name) and one.id == name)
+        return any(not isinstance(one.ctx, ast.Load) for one in names)
+
+    def _function(self, node: ast.AST | None) -> ast.AST | None:
+        return self.around(node, (ast.FunctionDef, ast.AsyncFunctionDef)) if node is not None else None
+
+    def is_parameter(self, node: ast.AST) -> bool:
+        """Whether a name is an argument of its function."""
+        return isinstance(node, ast.Name) and _is_parameter(self.scope(node), node.id)
+
     def scope(self, node: ast.AST) -> ast.AST:
         """The function around a node, or the module."""
         return self.around(node, Function) or self.root
@@ -164,13 +189,23 @@ def _replaced(node: ast.AST, instead: Mapping[ast.AST, str]) -> ast.AST:
 
 
 @lru_cache(maxsize=64)
-def tree_of(text: str) -> Tree | None:
-    """None for a file that does not parse."""
+def tree_of(text: str, line: int = 0, inputs: tuple[Given, ...] = ()) -> Tree | None:
+    """None for a file that does not parse. `inputs`: what the function around a line was seen to read."""
     tree = parsed(text)
     try:
-        return Tree(text, tree) if tree is not None else None
+        return Tree(text, tree, line, inputs) if tree is not None else None
     except RecursionError:
         return None
+
+
+def expressions_of(statement: ast.stmt) -> Iterator[ast.expr]:
+    """The expressions of a statement, without those of the statements inside of it; outer ones first."""
+    waiting: list[ast.AST] = [node for node in ast.iter_child_nodes(statement) if not isinstance(node, ast.stmt)]
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, ast.expr):
+            yield node
+        waiting.extend(child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.stmt))
 
 
 def uses_of(tree: Tree, node: ast.expr, depth: int = 3) -> list[Use]:
@@ -296,16 +331,18 @@ def _kind_of(tree: Tree, container: ast.expr) -> str:
 
 def values_of(tree: Tree, node: ast.expr) -> tuple[ast.expr, ...]:
     """What the function (or the module) assigns to a name, or the class to `self.name`, in the order of the source."""
-    if isinstance(node, ast.Name):
-        where: ast.AST | None = tree.scope(node)
-    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
-        where = tree.around(node, ast.ClassDef)
-    else:
+    if isinstance(node, ast.Attribute):
+        own = isinstance(node.value, ast.Name) and node.value.id == "self"
+        return _assigned_in(tree.around(node, ast.ClassDef) or tree.root, node) if own else ()
+    if not isinstance(node, ast.Name):
         return ()
-    found = _assigned_in(where or tree.root, node)
-    if found or not isinstance(node, ast.Name) or _is_parameter(where, node.id):
-        return found
-    return tuple(value for value in _assigned_in(tree.root, node) if tree.scope(value) is tree.root)
+    where = tree.scope(node)
+    while True:  # a nested function reads the names of the one around it
+        values = _assigned_in(where, node)
+        found = tuple(one for one in values if where is not tree.root or tree.scope(one) is tree.root)
+        if found or where is tree.root or _is_parameter(where, node.id):
+            return found
+        where = tree.scope(where)
 
 
 def _assigned_in(where: ast.AST, node: ast.expr) -> tuple[ast.expr, ...]:

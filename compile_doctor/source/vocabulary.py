@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Mapping
+
 TENSOR, MASK, NUMBER, BOOL, TEXT = "tensor", "mask", "number", "bool", "text"
 SEQUENCE, DICT, MODULES, FUNCTION = "sequence", "dict", "modules", "function"
 """What an expression can be. `mask` is a tensor of truth values, `modules` a ModuleList or Sequential."""
@@ -40,6 +43,7 @@ _OTHERS = {
     MODULES: "ModuleList Sequential",
     NUMBER: "len int float round item size numel dim ndimension data_ptr element_size ord",
     TEXT: "str repr format join upper lower",
+    BOOL: "equal allclose is_nonzero",
 }
 BY_CALL = {name: kind for kind, names in _OTHERS.items() for name in names.split()}
 OF_MODULES_TOO = _words("to float half double bfloat16 type cuda cpu requires_grad_ eval train detach_")
@@ -48,6 +52,12 @@ PARTS = _words("chunk split unbind tensor_split")
 MADE_OF_MANY = _words("max min topk sort unique aminmax")
 TUPLES = _words("LSTM GRU RNN MultiheadAttention")
 TORCH_TEXTS = ("torch.finfo", "torch.iinfo", "torch.Size", "torch.device", "torch.is_", "torch.get_")
+FACTORIES = _words(
+    """
+    zeros ones empty full rand randn randint arange linspace eye tensor zeros_like ones_like empty_like full_like rand_like
+    randn_like new_zeros new_ones new_empty new_full new_tensor
+    """
+)
 RESHAPING = _words(
     """
     sum mean amax amin prod std var max min norm view reshape flatten unsqueeze squeeze transpose permute t
@@ -55,6 +65,26 @@ RESHAPING = _words(
     """
 )
 """Methods whose result has another shape than the tensor."""
+ELEMENTWISE = _words(
+    """
+    abs exp log log1p expm1 sqrt rsqrt square sigmoid tanh relu gelu silu softplus sin cos neg sign reciprocal floor ceil
+    round trunc isnan isinf isfinite logical_not float half double bfloat16 long int bool to type_as detach clone
+    contiguous softmax log_softmax cumsum nan_to_num zeros_like ones_like rand_like randn_like empty_like full_like
+    clamp clamp_min clamp_max clip masked_fill dropout normalize flip roll
+    """
+)
+"""Functions whose result has the shape of their first tensor."""
+BROADCASTING = _words(
+    """
+    add sub mul div pow maximum minimum where lerp fmod remainder true_divide floor_divide gt lt ge le eq ne
+    logical_and logical_or logical_xor multiply divide subtract atan2 isclose
+    """
+)
+"""Functions whose result has the shape that all their tensors broadcast to."""
+TO_ONE = _words(
+    "sum mean amax amin prod std var max min norm any all count_nonzero argmax argmin median logsumexp vector_norm"
+)
+"""Functions that reduce to a 0-d tensor if they are given no dimension."""
 
 # ------------------------------------------------------------ what takes a 0-d tensor instead of a number
 
@@ -83,3 +113,14 @@ SYMBOLIC = _words(
 OUTPUT = _words("print info debug warning error critical exception log warn")
 OF_PYTHON = _words("any all len isinstance hasattr callable sum")
 """Builtins that decide by Python values."""
+SIGNS: Mapping[type[ast.operator], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
+    ast.Pow: "**",
+}
+OPERATORS = tuple(SIGNS)
+"""The operators between numbers that tensors have too."""

@@ -11,7 +11,7 @@ from torch import nn
 class Jitter(nn.Module):
     def forward(self, x):
         noise = torch.zeros_like(x) + 1
-        return x + noise * np.random.rand()  # expect CD101 numpy-random; expect CD201 drawn-number
+        return x + noise * np.random.rand()  # expect CD101 numpy-random
 
 
 def build_model():

@@ -19,7 +19,7 @@ class TimedBlock(nn.Module):
 
     def forward(self, x):
         x = self.norm(x)
-        self.last_used = time.time()  # expect CD101 time; expect CD201 clock-value
+        self.last_used = time.time()  # expect CD101 time
         y = self.down(torch.relu(self.up(x)))
         return x + y
 

@@ -48,6 +48,8 @@ class Cause:
     after: str | None
     deliberate: bool
     data_dependent_branch: bool
+    makes_object: bool
+    """Whether what the line makes cannot be in a graph either: lines that go on with it break because of this one."""
     gb_ids: tuple[str, ...]
     patterns: tuple[re.Pattern[str], ...]
     advice: tuple[Advice, ...] = ()
@@ -103,6 +105,16 @@ def upstream_id(reason: str) -> str | None:
 def causes() -> tuple[Cause, ...]:
     """All causes in causes.yaml, in the order in which they are tried."""
     return tuple(rule.filled({}) for rule in _rules())
+
+
+@cache
+def _object_makers() -> frozenset[str]:
+    return frozenset(rule.cause.key for rule in _rules() if rule.cause.makes_object)
+
+
+def makes_objects(key: str) -> bool:
+    """Whether what a line with this cause makes cannot be in a graph either."""
+    return key in _object_makers()
 
 
 @cache
@@ -212,6 +224,7 @@ def _rule(entry: Mapping[str, Any]) -> _Rule:
         after=entry.get("after"),
         deliberate=entry.get("deliberate", False),
         data_dependent_branch=entry.get("data_dependent_branch", False),
+        makes_object=entry.get("makes_object", False),
         gb_ids=ids,
         patterns=tuple(re.compile(item, re.MULTILINE) for item in entry["match"] if item not in ids),
         advice=tuple(map(_advice, entry.get("advice", ()))),
@@ -249,6 +262,7 @@ def _other(text: str, gb_id: str | None) -> Cause:
         after=None,
         deliberate=False,
         data_dependent_branch=False,
+        makes_object=False,
         gb_ids=(gb_id,) if gb_id else (),
         patterns=(),
     )

@@ -6,9 +6,10 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from compile_doctor.analysis.graph_breaks.causes import makes_objects
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Break
-from compile_doctor.source import statements
+from compile_doctor.source import passed_on, statements
 
 if TYPE_CHECKING:
     from compile_doctor.analysis.context import AnalysisContext
@@ -24,6 +25,17 @@ _ITERATOR = re.compile(
 )
 """An iterator that plain Python made: Dynamo makes none of this type when it traces the same line."""
 _IN_C = re.compile(r"does not know how to trace the (?:Python )?builtin|likely a C extension or builtin")
+_OF_OBJECTS = frozenset(
+    {
+        "unsupported-method",
+        "unsupported-builtin",
+        "observed-exception",
+        "c-extension-call",
+        "caused-by-unsupported-value",
+        "unsupported-context-manager",
+    }
+)
+"""Causes that say only that Dynamo does not know an object."""
 _UNGRACEFUL = "Failed to handle graph break gracefully"
 _MANAGER = re.compile(r"Unsupported context manager")
 
@@ -50,6 +62,21 @@ def _cause(seen: AnalysisContext, groups: Groups, key: Key, first: dict[int, Key
     return causes.pop() if len(causes) == 1 else None
 
 
+def _of_object(seen: AnalysisContext, groups: Groups, key: Key, item: Break) -> Key | None:
+    """`g = torch.Generator()` breaks, and so does each later line that goes on with `g`, which a graph cannot contain."""
+    compilation = seen.compilation(item)
+    if compilation is None or compilation.function == function_name(compilation.function):
+        return None
+    for other, items in groups.items():
+        known = key[2] in (other[2], *_OF_OBJECTS)
+        if other == key or other[0] != key[0] or not known or not makes_objects(other[2]):
+            continue
+        before = seen.evidence.breaks.index(items[0]) < seen.evidence.breaks.index(item)
+        if before and passed_on.goes_on(seen.evidence.sources, key[0], other[1], key[1]):
+            return other
+    return None
+
+
 def _one(seen: AnalysisContext, groups: Groups, key: Key, item: Break, first: dict[int, Key]) -> Key | None:
     before = first.get(item.compilation)
     again = before is not None and (before[:2] == key[:2] or _UNGRACEFUL in item.reason)
@@ -59,6 +86,7 @@ def _one(seen: AnalysisContext, groups: Groups, key: Key, item: Break, first: di
         _of_interrupted_call(seen, groups, key, item)
         or _of_manager(seen, groups, key, item)
         or _of_iterator(seen, key, item, first)
+        or _of_object(seen, groups, key, item)
     )
 
 

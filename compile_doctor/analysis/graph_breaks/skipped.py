@@ -91,7 +91,11 @@ def _of(seen: AnalysisContext, compilation: Compilation, first: Break | None, br
 def _follows(seen: AnalysisContext, item: Break) -> bool:
     """Whether the frame broke only because of a break in another frame, which has the finding."""
     site = seen.site_of.get(item)
-    return site is not None and item in site.followed and all(b.compilation != item.compilation for b in site.breaks)
+    if site is None or item not in site.followed or any(b.compilation == item.compilation for b in site.breaks):
+        return False
+    own, others = seen.compilation(item), [seen.compilation(other) for other in site.breaks]
+    functions = {(one.file, function_name(one.function)) for one in others if one is not None}
+    return own is None or (own.file, function_name(own.function)) not in functions
 
 
 def _failed_alone(seen: AnalysisContext, compilation: Compilation) -> bool:

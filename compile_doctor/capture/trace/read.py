@@ -21,7 +21,7 @@ from compile_doctor.capture.trace.once import once
 from compile_doctor.capture.trace.records import Ids
 from compile_doctor.capture.trace.stream import Record, records, without_tabs
 from compile_doctor.capture.trace.timing import Timer
-from compile_doctor.model.compilations import Break, Compilation, Specialization
+from compile_doctor.model.compilations import Break, Compilation, Given, Specialization
 from compile_doctor.model.kernels import MARKERS, Kernel, find_kernels
 from compile_doctor.model.stacks import Frame
 from compile_doctor.model.timeline import Span
@@ -37,6 +37,8 @@ _FRAME = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*)
 RESUMED = re.compile(r"^torch_dynamo_resume_in_(.+)_at_\d+$")
 _LOOP = re.compile(r"graph break in (?:a )?(?:for/while )?loop")
 _SECTIONS = ("\n\nUser code traceback:\n", "\n\nStack variable source attribution:\n", "\n\nfrom user code:\n")
+_INPUT = re.compile(r"[LG]\['(\w+)'\](?:\.(\w+)|\._(?:parameters|buffers)\['(\w+)'\]|\.__dict__\['(\w+)'\])?")
+"""`L['x']`, `G['count']`, `L['self'].scale`, `L['self']._buffers['step']`: what the frame's own source may name."""
 _NOBODYS = re.compile(
     r"/torch/(?:_dynamo/|_compile\.py)|/compile_doctor/(?:probe/|run/|launch\.py|cli/|__main__\.py)|/tests/record\.py|^<frozen "
 )
@@ -136,6 +138,8 @@ class _Reader:
         self.broken: set[int] = set()
         self.stacks: dict[tuple[Frame, ...], tuple[Frame, ...]] = {}
         self.texts: dict[str, str] = {}
+        self.described: dict[tuple[str, int], trace_records.Tensor] = {}
+        """By process and number, the tensors that have no name yet."""
 
     def take(self, record: Record) -> None:
         """Takes a record. Raises ValueError, of which BadRecordError is a subclass, if it cannot be read."""
@@ -307,6 +311,24 @@ class _Reader:
         before = self._so_far(index, "specialized")
         found = tuple(Specialization(source, fixed.value, stack) for source in fixed.sources)
         self._change(self._key(record, header), specialized=(*before, *(one for one in found if one not in before)))
+
+    def _describe_tensor(self, record: Record, header: trace_records.Described) -> None:
+        tensor = header.describe_tensor
+        self.described[record.pid, tensor.id] = tensor
+
+    def _describe_source(self, record: Record, header: trace_records.Named) -> None:
+        named = header.describe_source
+        tensor = self.described.pop((record.pid, named.id), None)
+        found = _INPUT.fullmatch(named.source)
+        index = self.current.get(self._key(record, header), -1)
+        if tensor is None or tensor.describer_id != named.describer_id or found is None or index < 0:
+            return
+        if not all(isinstance(size, int) for size in tensor.size):
+            return
+        given = Given(".".join(filter(None, found.groups())), tensor.dtype, tuple(tensor.size))
+        before = self.trace.compilations[index].inputs
+        if given not in before:
+            self._change(self._key(record, header), inputs=(*before, given))
 
     def _recompile_reasons(self, record: Record, header: Ids) -> None:
         # Since torch 2.11, a single reason is a plain string.

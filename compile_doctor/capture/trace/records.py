@@ -86,6 +86,35 @@ class Specialized(Ids):
     symbolic_shape_specialization: Fixed = msgspec.field(default_factory=Fixed)
 
 
+class Tensor(msgspec.Struct):
+    """Of `describe_tensor`: what torch knows of a tensor that is traced."""
+
+    describer_id: Count = 0
+    id: Count = 0
+    dtype: str = ""
+    size: list[Any] = []
+
+
+class Described(Ids):
+    """A tensor, before torch writes what it is called."""
+
+    describe_tensor: Tensor = msgspec.field(default_factory=Tensor)
+
+
+class Name(msgspec.Struct):
+    """Of `describe_source`: the tensor's number, and where the frame has it: `L['x']`."""
+
+    describer_id: Count = 0
+    id: Count = 0
+    source: str = ""
+
+
+class Named(Ids):
+    """Where the frame has a tensor that was described before."""
+
+    describe_source: Name = msgspec.field(default_factory=Name)
+
+
 class Version(msgspec.Struct):
     """The payload of `torch_version`."""
 
@@ -138,6 +167,8 @@ KINDS: dict[str, Any] = {
     "artifact:compile_doctor_graph": Ids,
     "inductor_output_code": Ids,
     "symbolic_shape_specialization": Specialized,
+    "describe_tensor": Described,
+    "describe_source": Named,
     **dict.fromkeys(AOT_GRAPHS, Ids),
     **dict.fromkeys(CACHES, Ids),
 }

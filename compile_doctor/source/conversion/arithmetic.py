@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 from compile_doctor.source.conversion import texts
 from compile_doctor.source.values import is_tensor, kind_of
-from compile_doctor.source.vocabulary import DICT, SEQUENCE, TEXT
+from compile_doctor.source.vocabulary import DICT, OPERATORS, SEQUENCE, TEXT
 
 if TYPE_CHECKING:
     from compile_doctor.source.conversion.attempt import Conversion
-
-OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
 
 
 def operand(attempt: Conversion, parent: ast.BinOp, node: ast.expr) -> bool:

@@ -16,6 +16,7 @@ from compile_doctor.source.conversion import (
     bounds,
     calls,
     decisions,
+    each,
     indexing,
     leaving,
     names,
@@ -43,6 +44,8 @@ class Conversion:
     """Whether something keeps the value for later, or changes it."""
     unsure: bool = False
     """Whether something may have made a tensor of the number before."""
+    before: dict[ast.AST, str] = field(default_factory=dict)
+    """What was changed in the last round: of the parts of an expression that are followed after it."""
     calculates: bool = False
     """Whether the value goes into something that has a gradient."""
 
@@ -52,9 +55,10 @@ class Conversion:
 
     def convert(self, numbers: list[ast.expr]) -> bool:
         """Whether tensors can take the place of the numbers that these expressions read, or are read as."""
-        if any(is_numpy(self.tree, one) for one in numbers) or self._shares_its_line():
+        if any(is_numpy(self.tree, one) for one in numbers) or self._shares_its_line() or self._may_raise():
             return False
-        for _ in range(2):  # the second time it is known what the values are used for
+        for _ in range(3):  # the second time it is known what the values are used for, the third time what is inside
+            self.before = dict(self.edits)
             self.edits.clear()
             self.notes.clear()
             self.followed.clear()
@@ -91,7 +95,19 @@ class Conversion:
 
     def text(self, node: ast.AST) -> str:
         """The node with what has been changed so far."""
-        return rewritten(self.tree, node, self.edits)
+        parts = {one: text for one, text in self.before.items() if one is not node}
+        return rewritten(self.tree, node, {**parts, **self.edits})
+
+    def whole(self, node: ast.AST, filled: Mapping[ast.AST, str] | None = None) -> str:
+        """The node with all that is changed in it, itself included; `filled` has more."""
+        return rewritten(self.tree, node, {**self.before, **self.edits, **(filled or {})})
+
+    def _may_raise(self) -> bool:
+        """Whether the code waits for an error that only a number raises: 1 / 0 is an exception, 1 / tensor(0) is inf."""
+        around = self.tree.around(self.statement, ast.Try)
+        caught = [handler.type for handler in around.handlers if handler.type] if isinstance(around, ast.Try) else []
+        names = {ast.unparse(one) for kind in caught for one in ast.walk(kind) if isinstance(one, ast.expr)}
+        return bool(names & {"ZeroDivisionError", "ArithmeticError", "OverflowError", "ValueError"})
 
     def _shares_its_line(self) -> bool:
         """`a = t.item(); b = u.item()`: torch names the line, and not which of its statements breaks."""
@@ -147,6 +163,7 @@ _FOLLOW: Mapping[type, Callable[[Conversion, Any, ast.expr], bool]] = {
     ast.Slice: lambda attempt, parent, _: bounds.bound(attempt, parent),
     **dict.fromkeys((ast.FormattedValue, ast.JoinedStr), lambda attempt, parent, _: texts.shown(attempt, parent)),
     **dict.fromkeys((ast.Tuple, ast.List), _together),
+    ast.ListComp: each.element,
     ast.Dict: lambda attempt, parent, node: node in parent.values and leaving.collected(attempt, parent),
     ast.Return: lambda attempt, parent, _: leaving.returned(attempt, parent, inside=False),
     **dict.fromkeys(

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
-from compile_doctor.source.conversion import reads
+from compile_doctor.source.conversion import masked, reads
 from compile_doctor.source.value_uses import values_of
 from compile_doctor.source.values import is_tensor, kind_of
 from compile_doctor.source.vocabulary import NUMBER
@@ -22,6 +22,8 @@ def bound(attempt: Conversion, part: ast.Slice) -> bool:
     node = attempt.tree.parents.get(index) if isinstance(index, ast.Tuple) else node
     if not isinstance(node, ast.Subscript) or not is_tensor(attempt.tree, node.value) or part.step is not None:
         return False
+    if not attempt.symbol and masked.reduced(attempt, part, node):
+        return True
     length = _length(attempt, part)
     if attempt.symbol or length is None or part.lower is None or not unshared(attempt, node):
         return False

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
-from compile_doctor.source.conversion import leaving, python_calls, texts
+from compile_doctor.source.conversion import leaving, own_calls, python_calls, texts
 from compile_doctor.source.value_uses import called
 from compile_doctor.source.values import is_tensor
 from compile_doctor.source.vocabulary import BOUNDS, OUTPUT, SYMBOLIC, TAKES_A_TENSOR
@@ -23,7 +23,7 @@ def argument(attempt: Conversion, call: ast.Call, node: ast.expr, keyword: str) 
     if attempt.symbol and name in SYMBOLIC:
         return True
     if isinstance(call.func, ast.Name) and not attempt.tree.names.bound.get(name):
-        return python_calls.builtin(attempt, call, name, node)
+        return python_calls.builtin(attempt, call, name, node) or own_calls.passed(attempt, call, node, keyword)
     if full.startswith("math."):
         return python_calls.of_math(attempt, call, name)
     if full in ("torch.tensor", "torch.as_tensor") and len(call.args) == 1 and not call.keywords and not attempt.symbol:
@@ -36,7 +36,7 @@ def argument(attempt: Conversion, call: ast.Call, node: ast.expr, keyword: str) 
         return leaving.kept(attempt, call, call.func.value)
     if name in TAKES_A_TENSOR and isinstance(call.func, ast.Attribute) and node is not call.func.value:
         return keyword != "out" and _operator(attempt, call, name, full, node)
-    return False
+    return own_calls.passed(attempt, call, node, keyword)
 
 
 def _operator(attempt: Conversion, call: ast.Call, name: str, full: str, node: ast.expr) -> bool:

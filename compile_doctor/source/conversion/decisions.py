@@ -6,8 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
-from compile_doctor.source.conversion import names
-from compile_doctor.source.value_uses import called
+from compile_doctor.source.conversion import branch, names, sides, skip
+from compile_doctor.source.value_uses import Tree, called
 from compile_doctor.source.values import is_tensor
 
 if TYPE_CHECKING:
@@ -31,27 +31,59 @@ def tested(attempt: Conversion, node: ast.expr) -> bool:
         attempt.edits[parent] = f"torch._assert_async({condition}, {conditions.message(attempt.tree, parent)})"
         return True
     if isinstance(parent, ast.IfExp) and top is parent.test:
-        if not conditions.are_values(attempt.tree, parent.body, parent.orelse):
-            return False
-        attempt.edits[parent] = f"torch.where({condition}, {attempt.text(parent.body)}, {attempt.text(parent.orelse)})"
-        attempt.note(parent, conditions.sides_note(attempt.tree, parent.body, parent.orelse))
-        return is_tensor(attempt.tree, parent) or attempt.value(parent)
+        return _choice(attempt, parent, condition)
     if isinstance(parent, ast.If) and top is parent.test:
-        return _branch(attempt, parent, condition)
+        first = _first(attempt.tree, parent)
+        if first is not parent:  # an `elif` is chosen with the `if` that it belongs to
+            condition = conditions.on_device(attempt.tree, first.test, attempt.text)
+        return bool(condition) and _branch(attempt, first, condition)
     if isinstance(parent, (ast.Assign, ast.Return, ast.BinOp)):
         attempt.edits[top] = condition
         return attempt.value(top)
     return False
 
 
+def _choice(attempt: Conversion, node: ast.IfExp, condition: str) -> bool:
+    """`a if t else b`."""
+    if not all(sides.is_value(attempt.tree, side) for side in (node.body, node.orelse)):
+        return False
+    one, two = (
+        sides.Value(attempt.whole(side), sides.seen(attempt, side), frozenset()) for side in (node.body, node.orelse)
+    )
+    found = sides.choice(attempt, condition, one, two)
+    if found is None:
+        return False
+    attempt.edits[node] = found.text
+    attempt.note(node, sides.note([found]))
+    return is_tensor(attempt.tree, node) or attempt.value(node)
+
+
 def _branch(attempt: Conversion, statement: ast.If, condition: str) -> bool:
-    chosen = conditions.chosen(attempt.tree, statement, condition, attempt.text)
+    first = statement.body[0]
+    if isinstance(first, ast.Raise) and len(statement.body) == 1 and not statement.orelse:
+        check = conditions.raised(attempt.tree, statement, first, condition)
+        if check is None:
+            return False
+        attempt.edits[statement], note = check
+        attempt.note(statement, note)
+        return True
+    if isinstance(first, ast.Continue) and len(statement.body) == 1 and not statement.orelse:
+        return skip.skipped(attempt, statement, condition)
+    chosen = branch.chosen(attempt, statement, condition)
     if chosen is None:
         return False
-    text, target, note = chosen
-    attempt.edits[statement] = text
-    attempt.note(statement, note)
-    return target is None or is_tensor(attempt.tree, target) or names.follow(attempt, target)
+    attempt.edits[statement] = chosen.text
+    attempt.note(statement, chosen.note)
+    return all(is_tensor(attempt.tree, one) or names.follow(attempt, one) for one in chosen.names)
+
+
+def _first(tree: Tree, statement: ast.If) -> ast.If:
+    """The `if` of an `elif`."""
+    while conditions.is_elif(tree, statement):
+        parent = tree.parents[statement]
+        assert isinstance(parent, ast.If)
+        statement = parent
+    return statement
 
 
 def _is_traced_assert(node: ast.AST | None) -> bool:

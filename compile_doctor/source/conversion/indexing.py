@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
 from compile_doctor.source.conversion import bounds
+from compile_doctor.source.value_uses import Tree, values_of
 from compile_doctor.source.values import elements, is_tensor, is_truth, kind_of
-from compile_doctor.source.vocabulary import FUNCTION, MASK, MODULES, NUMBER, SEQUENCE, TENSOR
+from compile_doctor.source.values.elements import changes
+from compile_doctor.source.vocabulary import DICT, FUNCTION, MASK, MODULES, NUMBER, SEQUENCE, TENSOR
 
 if TYPE_CHECKING:
     from compile_doctor.source.conversion.attempt import Conversion
@@ -34,6 +36,9 @@ def index(attempt: Conversion, node: ast.Subscript, index: ast.expr) -> bool:
     kinds = {kind_of(attempt.tree, element) for element in elements(attempt.tree, container)}
     if kind == SEQUENCE and kinds == {NUMBER}:
         attempt.edits[node] = f"torch.tensor({inside}, device={one}.device)[{one}.reshape(1)][0]"
+        return attempt.value(node)
+    if kind == DICT and _is_numbered(attempt.tree, container):
+        attempt.edits[node] = f"torch.tensor(tuple({inside}.values()), device={one}.device)[{one}.reshape(1)][0]"
         return attempt.value(node)
     if kind == SEQUENCE and kinds and kinds <= {TENSOR, MASK}:
         attempt.edits[node] = f"torch.stack(tuple({inside}))[{one}.reshape(1)][0]"
@@ -65,3 +70,13 @@ def _element(attempt: Conversion, node: ast.Subscript, index: ast.expr) -> bool:
     texts[dim] = f"{texts[dim] if conditions.is_one(index) else f'({texts[dim]})'}.reshape(1)"
     attempt.edits[node] = f"{attempt.text(node.value)}[{', '.join(texts)}]{after}"
     return bounds.unshared(attempt, node)
+
+
+def _is_numbered(tree: Tree, container: ast.expr) -> bool:
+    """Whether a dict has the keys 0, 1, 2, … in this order, all values are numbers, and nothing changes it."""
+    values = values_of(tree, container)
+    table = values[0] if len(values) == 1 else None
+    if not isinstance(table, ast.Dict) or any(True for _ in changes(tree, container)):
+        return False
+    keys = [one.value if isinstance(one, ast.Constant) else None for one in table.keys]
+    return keys == list(range(len(keys))) and all(kind_of(tree, one) == NUMBER for one in table.values)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from compile_doctor.source.conversion import arithmetic, leaving
+from compile_doctor.source.conversion import leaving
 from compile_doctor.source.rewriting import rewritten
 from compile_doctor.source.values import is_tensor
+from compile_doctor.source.vocabulary import OPERATORS
 
 if TYPE_CHECKING:
     from compile_doctor.source.conversion.attempt import Conversion
@@ -20,15 +21,15 @@ def assigned(attempt: Conversion, parent: ast.Assign | ast.AnnAssign | ast.AugAs
     target = targets[0]
     if isinstance(target, ast.Name):
         if isinstance(parent, ast.AugAssign) and is_tensor(attempt.tree, target):
-            return isinstance(parent.op, arithmetic.OPERATORS)
+            return isinstance(parent.op, OPERATORS)
         return follow(attempt, target)
-    if isinstance(parent, ast.AugAssign) or not isinstance(target, ast.Attribute):
+    if not isinstance(target, ast.Attribute) or is_tensor(attempt.tree, target):
         return isinstance(target, (ast.Attribute, ast.Subscript)) and is_tensor(attempt.tree, _subject(target))
     reads = (one for one in ast.walk(attempt.tree.root) if isinstance(one, ast.Attribute) and one.attr == target.attr)
     if any(isinstance(one.ctx, ast.Load) for one in reads):
         return False
     return leaving.leave(
-        attempt, parent, f"{rewritten(attempt.tree, target, {})} is a tensor then; .item() where it is read"
+        attempt, parent, f"then {rewritten(attempt.tree, target, {})} is a tensor; .item() where it is read"
     )
 
 

@@ -13,7 +13,7 @@ def elements(tree: Tree, node: ast.expr) -> tuple[ast.expr, ...]:
     """The elements of a list or tuple, of the one that a name stands for, or what a loop appends; none if not all are seen."""
     if isinstance(node, (ast.List, ast.Tuple)):
         return () if any(isinstance(one, ast.Starred) for one in node.elts) else tuple(node.elts)
-    if isinstance(node, ast.ListComp):
+    if isinstance(node, (ast.ListComp, ast.GeneratorExp)):
         return (node.elt,)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and called(node) in PARTS:
         return (node.func.value,)  # each part is a tensor if the whole is
@@ -23,17 +23,24 @@ def elements(tree: Tree, node: ast.expr) -> tuple[ast.expr, ...]:
     if len(values) != 1 or isinstance(values[0], (ast.Name, ast.Attribute)):
         return ()
     found = [*elements(tree, values[0])]
-    for parent in _changes(tree, node):
+    for parent in changes(tree, node):
         if not (isinstance(parent, ast.Call) and called(parent) == "append" and len(parent.args) == 1):
             return ()
         found.append(parent.args[0])
     return tuple(found)
 
 
-def _changes(tree: Tree, node: ast.expr) -> Iterator[ast.AST]:
+def changes(tree: Tree, node: ast.expr) -> Iterator[ast.AST]:
     """What changes the list that a name stands for: a call of its methods, an assignment to an element."""
     wanted = ast.dump(node).replace("Store()", "Load()")
-    around = tree.scope(node) if isinstance(node, ast.Name) else tree.around(node, ast.ClassDef)
+    around = tree.around(node, ast.ClassDef)
+    if isinstance(node, ast.Name):
+        around = tree.scope(node)
+        own = any(
+            isinstance(one, ast.Name) and one.id == node.id and isinstance(one.ctx, ast.Store)
+            for one in ast.walk(around)
+        )
+        around = around if own or tree.is_parameter(node) else tree.root
     for one in ast.walk(around or tree.root):
         if isinstance(one, (ast.Attribute, ast.Subscript)) and ast.dump(one.value) == wanted:
             parent = tree.parents.get(one)

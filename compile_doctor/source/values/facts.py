@@ -4,36 +4,52 @@ from __future__ import annotations
 
 import ast
 
+from compile_doctor.source.names import dotted
 from compile_doctor.source.value_uses import Tree, called, values_of
 from compile_doctor.source.values.kinds import is_truth, kind_of
-from compile_doctor.source.vocabulary import BOOL, INTEGERS, MASK, MASKS, REDUCED
+from compile_doctor.source.vocabulary import BOOL, FACTORIES, INTEGERS, MASK, MASKS, REDUCED
 
 
-def is_whole(tree: Tree, node: ast.expr) -> bool:
-    """Whether it is a tensor of integers or truth values, which has no gradient."""
+def is_whole(tree: Tree, node: ast.expr, within: frozenset[str] = frozenset()) -> bool:
+    """Whether it is a tensor of integers or truth values, which has no gradient. `within`: names that are looked at."""
     if isinstance(node, ast.BinOp):
-        return all(is_whole(tree, one) for one in (node.left, node.right)) and not isinstance(node.op, ast.Div)
+        parts = all(is_whole(tree, one, within) for one in (node.left, node.right))
+        return parts and not isinstance(node.op, ast.Div)
     if isinstance(node, ast.Constant):
         return isinstance(node.value, int)
     if isinstance(node, ast.Compare):
         return is_truth(tree, node)
-    if isinstance(node, ast.Name):
-        values = values_of(tree, node)
-        return bool(values) and all(is_whole(tree, value) for value in values)
+    if isinstance(node, (ast.Name, ast.Attribute)) and dotted(node) in within:
+        return True  # `n` of `n = n + 1`
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        seen = tree.seen(node)
+        if seen is not None and seen.dtype.startswith(("torch.float", "torch.bfloat", "torch.complex")):
+            return False
+        values = values_of(tree, node) if isinstance(node, ast.Name) else ()
+        found = all(is_whole(tree, value, within | {dotted(node)}) for value in values)
+        known = seen is not None or (bool(values) and not tree.is_parameter(node))
+        return (found and known) or kind_of(tree, node) in (MASK, BOOL)
     if isinstance(node, ast.Subscript):
-        return is_whole(tree, node.value)
+        return is_whole(tree, node.value, within)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if called(node) in INTEGERS:
             return True
         if called(node) in ("sum", "max", "min", "amax", "amin", "reshape", "view", "squeeze", "clone", "clamp"):
-            return is_whole(tree, node.func.value)
+            return is_whole(tree, node.func.value, within)
     return kind_of(tree, node) in (MASK, BOOL)
 
 
 def is_fresh(node: ast.expr) -> bool:
     """Whether an expression makes a new tensor; a name, an attribute and a view share the memory of another one."""
     if isinstance(node, ast.Call):
-        return called(node) in REDUCED or called(node) in MASKS or called(node) in INTEGERS - {"long", "int", "short"}
+        return called(node) in (REDUCED | MASKS | FACTORIES | INTEGERS) - {
+            "long",
+            "int",
+            "short",
+            "float",
+            "half",
+            "double",
+        }
     return isinstance(node, (ast.BinOp, ast.Compare))
 
 

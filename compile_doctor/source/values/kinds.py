@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from compile_doctor.source.value_uses import Tree
-from compile_doctor.source.values import elements, named, results
+from compile_doctor.source.values import named, results
+from compile_doctor.source.values.elements import elements
 from compile_doctor.source.vocabulary import BOOL, DICT, FUNCTION, MASK, NUMBER, SEQUENCE, TENSOR, TEXT
 
 ITSELF = "*"
@@ -96,7 +97,7 @@ def _part(look: Look, node: ast.Subscript) -> str:
         return kind
     if kind == "shape":
         return NUMBER
-    found = elements.elements(look.tree, node.value)
+    found = elements(look.tree, node.value)
     return look.common(found) if found else ""
 
 

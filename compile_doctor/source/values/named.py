@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 def kind(look: Look, node: ast.Name | ast.Attribute) -> str:
     """The kind of what it stands for."""
     tree = look.tree
-    values = values_of(tree, node)
-    if values and not _is_bound_otherwise(tree, node, len(values)):
+    values, seen = values_of(tree, node), tree.seen(node)
+    given = {MASK if seen.dtype == "torch.bool" else TENSOR} if seen is not None else set()
+    if given and not values:
+        return given.pop()
+    if values and not is_bound_otherwise(tree, node, len(values)):
         inside = look.inside(ast.unparse(node))
-        kinds = {inside.kind(value) for value in values} - {"*"}
+        kinds = {inside.kind(value) for value in values} - {"*"} | given
         if kinds and "" not in kinds:
             return TENSOR if kinds == {TENSOR, MASK} else kinds.pop() if len(kinds) == 1 else ""
         if kinds - {"", TENSOR, MASK}:
@@ -38,7 +41,7 @@ def kind(look: Look, node: ast.Name | ast.Attribute) -> str:
     return {"ndim": NUMBER, "shape": "shape"}.get(node.attr, "")
 
 
-def _is_bound_otherwise(tree: Tree, node: ast.expr, assigned: int) -> bool:
+def is_bound_otherwise(tree: Tree, node: ast.expr, assigned: int) -> bool:
     """Whether a loop, a `with`, an unpacking or an operator also gives the name its value."""
     if not isinstance(node, ast.Name):
         return False

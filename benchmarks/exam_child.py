@@ -1,0 +1,131 @@
+"""Runs the programs of the exam under torch.compile and `torch._dynamo.explain`, each in a fork, without compile_doctor.
+
+Reads one JSON job per line from stdin, and writes one JSON result per line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import types
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch._dynamo
+import torch._dynamo.convert_frame
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    for line in sys.stdin:
+        job = json.loads(line)
+        result = {"name": job["name"], "explain": forked(explained, job), "logs": forked(logged, job)}
+        if job.get("after"):
+            result["after"] = forked(fixed, job)
+        print(json.dumps(result), flush=True)
+
+
+def forked(function: Callable[[dict[str, Any]], Any], job: dict[str, Any]) -> Any:
+    """What a function returns, or how it failed, in a process of its own."""
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        try:
+            answer = function(job)
+        except BaseException as error:
+            answer = {"error": f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"[:200]}
+        os.write(write, json.dumps(answer).encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as stream:
+        answer = stream.read()
+    os.waitpid(child, 0)
+    return json.loads(answer) if answer else {"error": "the process died"}
+
+
+def loaded(text: str, name: str) -> tuple[Callable[..., Any], list[Any]]:
+    module = types.ModuleType(name)
+    sys.modules[name] = module
+    torch.manual_seed(0)
+    exec(compile(text, f"<{name}>", "exec"), vars(module))
+    return module.build_model(), module.example_input_sets()
+
+
+def calls(sets: list[Any]) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    pairs = [
+        one if len(one) == 2 and isinstance(one[0], tuple) and isinstance(one[1], dict) else (one, {}) for one in sets
+    ]
+    return [(tuple(args), kwargs) for args, kwargs in pairs]
+
+
+def outputs(job: dict[str, Any], text: str, backend: str | None) -> list[Any]:
+    function, sets = loaded(text, "exam_program")
+    function = torch.compile(function, backend=backend) if backend else function
+    found = []
+    with torch.set_grad_enabled(bool(job.get("grad"))):
+        for args, kwargs in calls(sets):
+            torch.manual_seed(1)
+            found.append(function(*args, **kwargs))
+    return found
+
+
+def explained(job: dict[str, Any]) -> Any:
+    function, sets = loaded(job["text"], "exam_program")
+    args, kwargs = calls(sets)[0]
+    with torch.set_grad_enabled(bool(job.get("grad"))):
+        return torch._dynamo.explain(function)(*args, **kwargs).graph_break_count
+
+
+class _Records(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.count += "Graph break" in record.getMessage()
+
+
+def logged(job: dict[str, Any]) -> Any:
+    """The records that TORCH_LOGS=graph_breaks would print."""
+    torch._logging.set_logs(graph_breaks=True)
+    counter = _Records()
+    logging.getLogger("torch._dynamo").addHandler(counter)
+    for name in list(logging.root.manager.loggerDict):
+        if name.endswith(".__graph_breaks"):
+            logging.getLogger(name).addHandler(counter)
+    outputs(job, job["text"], "eager")
+    return counter.count
+
+
+def fixed(job: dict[str, Any]) -> Any:
+    """Whether the program with the fix has no break, and the output of the program without it."""
+    wanted = outputs(job, job["text"], None)
+    for name, value in job.get("settings", {}).items():
+        setattr(torch._dynamo.config, name, value)
+    torch._dynamo.utils.counters.clear()
+    got = outputs(job, job["after"], "eager")
+    breaks = list(torch._dynamo.utils.counters["graph_break"])
+    return {"breaks": len(breaks), "reason": breaks[0][:200] if breaks else "", "equal": same(got, wanted)}
+
+
+def same(one: Any, other: Any) -> bool:
+    if isinstance(one, torch.Tensor) or isinstance(other, torch.Tensor):
+        one, other = torch.as_tensor(one).detach().double(), torch.as_tensor(other).detach().double()
+        return one.shape == other.shape and bool(torch.allclose(one, other, atol=1e-5, equal_nan=True))
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return bool(one == other)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Recompilations that are there only because of a graph break: they belong to its finding."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from compile_doctor.analysis.recompiles.groups import Recompiled
+
+if TYPE_CHECKING:
+    from compile_doctor.analysis.context import AnalysisContext, BreakSite
+
+_RESUMED_AT = re.compile(r"^torch_dynamo_resume_in_.+_at_(\d+)$")
+
+
+def break_of(seen: AnalysisContext, group: Recompiled) -> BreakSite | None:
+    """The break that the value which varies comes from, or in whose line plain Python calls the frame again and again."""
+    first = group.compilations[0]
+    resumed = _RESUMED_AT.match(first.function)
+    if group.follows_break and resumed:
+        lines = {int(resumed[1]), group.line}
+    elif first.function.startswith("<"):  # a lambda or a comprehension in the breaking line
+        lines = {first.line}
+    else:
+        return None
+    return next((site for site in seen.sites if site.frame.file == first.file and site.frame.line in lines), None)

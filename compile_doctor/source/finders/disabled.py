@@ -1,0 +1,34 @@
+"""Calls of what the file itself keeps out of graphs, by a decorator or by `torch.compiler.disable(f)`."""
+
+from __future__ import annotations
+
+import ast
+
+from compile_doctor.source.rewriting import rewritten
+from compile_doctor.source.value_uses import Tree, called
+
+
+def disabled(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
+    """`made-at`: the line of the file that does it, and `without`: that line, or the function, without it."""
+    if not isinstance(node, ast.Call):
+        return None
+    name = called(node)
+    for one in ast.walk(tree.root):
+        if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)) and one.name == name:
+            by = next((each for each in one.decorator_list if _disables(each)), None)
+            if by is not None:
+                return {"disabled": name, "made-at": str(by.lineno), "by": f"@{tree.source(by)}"}
+        made = one.value if isinstance(one, ast.Assign) and name in map(_last, one.targets) else None
+        if isinstance(made, ast.Call) and made.args and _disables(made):
+            text = rewritten(tree, one, {made: tree.source(made.args[0])})
+            return {"disabled": name, "made-at": str(made.lineno), "by": tree.source(made), "without": text}
+    return None
+
+
+def _disables(node: ast.expr) -> bool:
+    call = node.func if isinstance(node, ast.Call) else node
+    return _last(call) == "disable"
+
+
+def _last(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")

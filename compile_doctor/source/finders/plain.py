@@ -1,0 +1,39 @@
+"""Expressions without tensors, such as a text, a path or a key: Python can compute them outside of the compiled code."""
+
+from __future__ import annotations
+
+import ast
+
+from compile_doctor.source.value_uses import Tree
+from compile_doctor.source.values import is_tensor
+
+_ABOUT = frozenset({"shape", "dtype", "device", "ndim", "is_cuda", "requires_grad"})
+"""What Python knows of a tensor without its values."""
+
+
+def without_tensors(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
+    """`plain-call`: the largest such expression that calls something; `depends`: the names of the function that it needs."""
+    parent = tree.parents.get(node)
+    if not _calls(node) or _has_tensors(tree, node):
+        return None
+    if isinstance(parent, ast.expr) and not isinstance(parent, ast.Lambda) and not _has_tensors(tree, parent):
+        return None
+    function = tree.scope(node)
+    own = {one.arg for one in ast.walk(function) if isinstance(one, ast.arg)}
+    own |= {one.id for one in ast.walk(function) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+    needed = dict.fromkeys(one.id for one in ast.walk(node) if isinstance(one, ast.Name) and one.id in own)
+    return {"plain-call": tree.source(node), "depends": ", ".join(needed)}
+
+
+def _calls(node: ast.expr) -> bool:
+    return any(isinstance(one, ast.Call) for one in ast.walk(node))
+
+
+def _has_tensors(tree: Tree, node: ast.AST) -> bool:
+    for one in ast.walk(node):
+        if not isinstance(one, (ast.Name, ast.Attribute)) or not is_tensor(tree, one):
+            continue
+        around = tree.parents.get(one)
+        if not (isinstance(around, ast.Attribute) and around.attr in _ABOUT):
+            return True
+    return False

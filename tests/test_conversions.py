@@ -1,0 +1,321 @@
+"""The code in the place of a line that breaks: written only if it gives what the line gives, as far as source and inputs show."""
+
+from __future__ import annotations
+
+import pytest
+
+from compile_doctor.model.compilations import Given
+from compile_doctor.source.breaking_line import Reading, readings
+
+X = Given("x", "torch.float32", (4, 8))
+N = Given("n", "torch.int64", ())
+IDS = Given("ids", "torch.int64", (6,))
+
+
+def read(text: str, kind: str, *inputs: Given) -> Reading:
+    """The first expression of a kind in the line that is marked with `# here`."""
+    line = next(number for number, one in enumerate(text.splitlines(), 1) if "# here" in one)
+    return readings(text, line, [kind], inputs)[0]
+
+
+def converted(text: str, kind: str, *inputs: Given) -> str:
+    return read(text, kind, *inputs).words.get("converted", "")
+
+
+CHOICES = [
+    (
+        "one of three",
+        """\
+def f(x):
+    m = x.mean()
+    if m > 0.5:  # here
+        y = x * 2
+    elif m > 0:
+        y = x + 1
+    else:
+        y = x - 1
+    return y
+""",
+        "y = torch.where(m > 0.5, x * 2, torch.where(m > 0, x + 1, x - 1))",
+    ),
+    (
+        "an elif is chosen with its if",
+        """\
+def f(x):
+    m = x.mean()
+    if m > 0.5:
+        y = x * 2
+    elif m > 0:  # here
+        y = x + 1
+    else:
+        y = x - 1
+    return y
+""",
+        "y = torch.where(m > 0.5, x * 2, torch.where(m > 0, x + 1, x - 1))    # line 3",
+    ),
+    (
+        "two names",
+        """\
+def f(x):
+    a = x.sum(0)
+    if a.max() > 1:  # here
+        lo, hi = a * 0.5, a * 2
+    else:
+        lo, hi = a, a
+    return lo + hi
+""",
+        "chosen = a.max() > 1\nlo = torch.where(chosen, a * 0.5, a)\nhi = torch.where(chosen, a * 2, a)",
+    ),
+    (
+        "a tensor that is its own is changed",
+        """\
+def f(x):
+    y = x * 2
+    if y.max() > 1:  # here
+        y -= y.max()
+    return y
+""",
+        "y = torch.where(y.max() > 1, y - y.max(), y)",
+    ),
+    (
+        "the caller's tensor is not",
+        """\
+def f(x):
+    if x.max() > 1:  # here
+        x -= x.max()
+    return x
+""",
+        "",
+    ),
+    (
+        "nor one with another name",
+        """\
+def f(x):
+    y = x * 2
+    z = y
+    if y.max() > 1:  # here
+        y -= y.max()
+    return y + z
+""",
+        "",
+    ),
+    (
+        "the rest of a step",
+        """\
+def f(x):
+    total = torch.zeros(8)
+    for i in range(4):
+        row = x[i]
+        if row.sum() < 0:  # here
+            continue
+        twice = row * 2
+        total = total + twice
+    return total
+""",
+        "skipped = row.sum() < 0\ntotal = torch.where(skipped, total, total + twice)    # line 8",
+    ),
+    (
+        "a step that does more",
+        """\
+def f(x, seen):
+    total = torch.zeros(8)
+    for i in range(4):
+        if x[i].sum() < 0:  # here
+            continue
+        seen.append(i)
+        total = total + x[i]
+    return total
+""",
+        "",
+    ),
+    (
+        "another shape",
+        """\
+def f(x):
+    scale = x.abs().amax(-1, keepdim=True)
+    if x.max() > 0.5:  # here
+        y = x / scale
+    else:
+        y = scale
+    return y + 1
+""",
+        "",
+    ),
+    (
+        "a number beside a tensor with dimensions",
+        """\
+def f(x):
+    y = x if x.max() > 0.5 else 0.0  # here
+    return y + 1
+""",
+        "",
+    ),
+    (
+        "numbers that are exact in float32",
+        """\
+def f(x):
+    s = 2.0 if x.std() > 1 else 0.5  # here
+    return x.double() * s
+""",
+        "s = torch.where(x.std() > 1, 2.0, 0.5)",
+    ),
+    (
+        "numbers that are not, beside float64",
+        """\
+def f(x):
+    s = 0.1 if x.std() > 1 else 0.7  # here
+    return x.double() * s
+""",
+        "s = torch.where(x.std() > 1, torch.tensor(0.1, dtype=torch.float64), 0.7)",
+    ),
+    (
+        "any of a list",
+        """\
+def f(x):
+    flags = [row.sum() > 0 for row in x]
+    if any(flags):  # here
+        x = x + 1
+    return x
+""",
+        "x = torch.where(torch.stack(flags).any(), x + 1, x)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "code"), [one[1:] for one in CHOICES], ids=[one[0] for one in CHOICES])
+def test_choices(text: str, code: str) -> None:
+    found = converted(text, "truth", X)
+    assert found.partition("\n# ")[0] == code
+
+
+NUMBERS = [
+    (
+        "a mean up to a length",
+        "def f(x, n):\n    k = n.item()  # here\n    return x[:, :k].mean(1)\n",
+        "k = n\nreturn torch.where(torch.arange(x.shape[1], device=x.device) < k, x, 0).sum(1) / k    # line 3",
+    ),
+    (
+        "a sum of rows",
+        "def f(x, n):\n    k = n.item()  # here\n    return x[:k].sum()\n",
+        "k = n\nreturn torch.where((torch.arange(x.shape[0], device=x.device) < k)[:, None], x, 0).sum()    # line 3",
+    ),
+    ("a mean over all is another number", "def f(x, n):\n    k = n.item()  # here\n    return x[:k].mean()\n", ""),
+    (
+        "a table of numbers",
+        "T = {0: 1.0, 1: 0.5}\ndef f(x, n):\n    return x * T[n.item()]  # here\n",
+        "return x * torch.tensor(tuple(T.values()), device=n.device)[n.reshape(1)][0]",
+    ),
+    ("a table with other keys", "T = {1: 1.0, 2: 0.5}\ndef f(x, n):\n    return x * T[n.item()]  # here\n", ""),
+    (
+        "a table that changes",
+        "T = {0: 1.0, 1: 0.5}\ndef g():\n    T[0] = 3\ndef f(x, n):\n    return x * T[n.item()]  # here\n",
+        "",
+    ),
+    (
+        "each element",
+        "def f(ids):\n    w = torch.tensor([0.2 if i.item() == 0 else 1.0 for i in ids])  # here\n    return w.sum()\n",
+        "w = torch.where(ids == 0, 0.2, 1.0)",
+    ),
+    (
+        "each row is not one number",
+        "def f(x):\n    w = torch.tensor([0.2 if r.item() == 0 else 1.0 for r in x])  # here\n    return w.sum()\n",
+        "",
+    ),
+    (
+        "a method of the file that only keeps it",
+        "class Meter:\n    def update(self, v):\n        self.total += v\nm = Meter()\n"
+        "def f(x):\n    m.update(x.mean().item())  # here\n    return x\n",
+        "m.update(x.mean().detach())",
+    ),
+    (
+        "a function of the file that decides by it",
+        "def g(v):\n    return 1 if v > 0 else 2\ndef f(x):\n    return x * g(x.mean().item())  # here\n",
+        "",
+    ),
+    (
+        "an error that only a number raises",
+        "def f(x):\n    try:\n        y = x / x.sum().item()  # here\n    except ZeroDivisionError:\n        y = x\n    return y\n",
+        "",
+    ),
+    (
+        "a counter that reads itself",
+        "def f(x):\n    n = x.argmax()\n    n = n + 1\n    y = x * n.item()  # here\n    return y\n",
+        "y = x * n",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "code"), [one[1:] for one in NUMBERS], ids=[one[0] for one in NUMBERS])
+def test_numbers(text: str, code: str) -> None:
+    found = converted(text, "item", X, N, IDS)
+    assert found.partition("\n# ")[0] == code
+
+
+def test_without_recorded_inputs_nothing_is_assumed() -> None:
+    text = "def f(x, n):\n    k = n.item()  # here\n    return x[:, :k].mean(1)\n"
+    assert converted(text, "item") == ""
+    text = "def f(x, z):\n    return x.relu() if x.max() > 1 else z.relu()  # here\n"
+    assert "need one shape" in converted(text, "truth")
+    assert "need one shape" not in converted(text, "truth", X, Given("z", "torch.float32", (4, 8)))
+    assert converted(text, "truth", X, Given("z", "torch.float32", (1, 8))) == ""
+
+
+def test_a_tensor_chooses_from_a_list() -> None:
+    text = "def f(x, n):\n    y = [x, x * 2][n]  # here\n    return y\n"
+    assert converted(text, "indexed", X, N).startswith("y = torch.stack(tuple([x, x * 2]))[n.reshape(1)][0]")
+    assert not readings(text, 2, ["indexed"])  # without inputs, n may be a number
+
+
+def test_comparisons_of_tensors_as_a_whole() -> None:
+    text = "def f(x):\n    y = x * 2\n    same = torch.equal(x, y)  # here\n    return x if same else y\n"
+    assert converted(text, "call:equal", X).startswith("same = (x == y).all()\nreturn torch.where(same, x, y)    # line 4")
+    other = "def f(x, y):\n    return x * torch.equal(x, y)  # here\n"
+    assert read(other, "call:equal", X).words["equal"] == "(x == y).all()"
+    assert "converted" not in read(other, "call:equal", X).words  # the shapes may differ
+    check = "def f(x):\n    assert torch.allclose(x.sum(-1), torch.ones(4)), 'one'  # here\n    return x\n"
+    assert converted(check, "call:allclose", X) == "torch._assert_async(torch.isclose(x.sum(-1), torch.ones(4)).all(), 'one')"
+
+
+def test_sorting_positions_by_a_tensor() -> None:
+    text = "def f(x):\n    s = x.sum(-1)\n    order = sorted(range(len(s)), key=lambda i: -s[i])  # here\n    return x[order]\n"
+    assert converted(text, "call:sorted", X).startswith("order = s.argsort(descending=True, stable=True)")
+    top = text.replace("sorted(range(len(s)), key=lambda i: -s[i])", "max(range(4), key=lambda i: s[i].item())")
+    assert converted(top, "call:max", X).startswith("order = s[: 4].argmax()")
+
+
+def test_a_slice_that_a_module_gets() -> None:
+    text = (
+        "class E(nn.Module):\n    def __init__(self):\n        self.emb = nn.Embedding(9, 8)\n"
+        "    def f(self, ids, n):\n        return self.emb(ids[:n]).sum(0)  # here\n"
+    )
+    found = read(text, "slice", IDS, N).words
+    assert (found["fed"], found["fed-whole"], found["end"]) == ("self.emb(ids[:n])", "self.emb(ids)", "n")
+
+
+def test_what_needs_no_tensor() -> None:
+    text = "import json, os\ndef f(x):\n    y = x * len(json.dumps({'a': x.shape[0]}))  # here\n    return y\n"
+    found = read(text, "plain", X).words
+    assert (found["plain-call"], found["depends"]) == ("len(json.dumps({'a': x.shape[0]}))", "x")
+    found = read("import os\ndef f(x):\n    return x + os.getpid()  # here\n", "plain", X).words
+    assert found["plain-call"] == "os.getpid()" and "depends" not in found
+
+
+def test_where_the_file_keeps_a_function_out_of_graphs() -> None:
+    text = "class H:\n    def __init__(self):\n        self.post = torch.compiler.disable(self.clean)\n    def f(self, x):\n        return self.post(x)  # here\n"
+    found = read(text, "disabled").words
+    assert (found["made-at"], found["without"]) == ("3", "self.post = self.clean")
+    text = "@torch.compiler.disable\ndef g(x):\n    return x\ndef f(x):\n    return g(x)  # here\n"
+    assert read(text, "disabled").words["by"] == "@torch.compiler.disable"
+
+
+def test_numpy_s_functions_that_torch_has() -> None:
+    text = "import numpy as np\ndef f(x):\n    q = np.percentile(x.detach().numpy(), 90)  # here\n    return q\n"
+    assert read(text, "numpy", X).words["torch-call"] == "torch.quantile(x, 90 / 100)"
+    assert "torch-call" not in read(text.replace("percentile", "interp"), "numpy", X).words
+
+
+def test_the_shape_of_an_input_read_behind_a_break_is_that_of_the_argument_only_if_it_keeps_its_name() -> None:
+    late = Given("x", "torch.float32", (4, 8), late=True)
+    text = "def f(x, n):\n    k = n.item()  # here\n    return x[:, :k].sum(1)\n"
+    assert converted(text, "item", late, N)
+    assert not converted(text.replace("    return", "    x = g(x)\n    return"), "item", late, N)
