@@ -12,8 +12,8 @@ from functools import lru_cache
 from compile_doctor.capture.trace.records import KINDS
 
 WANTED = frozenset(KINDS)
-COMPARED = WANTED - {"chromium_event"}
-"""What ranks are compared by: without the times of what torch did, which are two thirds of all records."""
+COMPARED = WANTED - {"chromium_event", "describe_tensor", "describe_source"}
+"""What ranks are compared by: without the times of what torch did, which are two thirds of all records, and the inputs."""
 
 IGNORED = frozenset(
     [
