@@ -268,12 +268,17 @@ def test_a_tensor_chooses_from_a_list() -> None:
 
 def test_comparisons_of_tensors_as_a_whole() -> None:
     text = "def f(x):\n    y = x * 2\n    same = torch.equal(x, y)  # here\n    return x if same else y\n"
-    assert converted(text, "call:equal", X).startswith("same = (x == y).all()\nreturn torch.where(same, x, y)    # line 4")
+    assert converted(text, "call:equal", X).startswith(
+        "same = (x == y).all()\nreturn torch.where(same, x, y)    # line 4"
+    )
     other = "def f(x, y):\n    return x * torch.equal(x, y)  # here\n"
     assert read(other, "call:equal", X).words["equal"] == "(x == y).all()"
     assert "converted" not in read(other, "call:equal", X).words  # the shapes may differ
     check = "def f(x):\n    assert torch.allclose(x.sum(-1), torch.ones(4)), 'one'  # here\n    return x\n"
-    assert converted(check, "call:allclose", X) == "torch._assert_async(torch.isclose(x.sum(-1), torch.ones(4)).all(), 'one')"
+    assert (
+        converted(check, "call:allclose", X)
+        == "torch._assert_async(torch.isclose(x.sum(-1), torch.ones(4)).all(), 'one')"
+    )
 
 
 def test_sorting_positions_by_a_tensor() -> None:

@@ -15,7 +15,7 @@ from compile_doctor.capture.trace.stream import records
 
 WHOLE = (
     one_break()
-    + record({"describe_tensor": {}, "has_payload": "x"}, '{\n"name": "x"\n}')
+    + record({"describe_storage": {}, "has_payload": "x"}, '{\n"name": "x"\n}')
     + artifact("recompile_reasons", "1/0: k == 2\n\nVery far\nV1121 looks like a header")
     + record({"artifact": {"encoding": "json", "name": "torch_version"}}, '{"pytorch_version": "2.13.0"}')
     + metrics(3)
@@ -35,7 +35,7 @@ def test_every_record_in_order_with_content_only_where_wanted():
         "dynamo_output_graph",
         "compilation_metrics",
     ]
-    unread = next(item for item in found if item.kind == "describe_tensor")
+    unread = next(item for item in found if item.kind == "describe_storage")
     assert (unread.pid, unread.json, unread.payload) == ("", b"", b"")
     assert all(item.pid == "7" and item.json.startswith(b"{") for item in found if item.kind in WANTED)
     assert found[-2].kind == "artifact:torch_version"  # the name is not always the first key
