@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from conftest import ROOT, run_doctor
 
 from compile_doctor.capture import load_capture, parallel, ranks
 from compile_doctor.capture.digest import write_digest
@@ -177,3 +178,68 @@ def test_ranks_that_differ_only_in_sizes_share_one_evidence_if_there_are_too_man
     assert found.ranks == tuple(range(12))
     assert not report.ranks.diverge
     assert all(row.figures for row in report.ranks.rows)
+
+
+# ---------------------------------------------------------------- on a cluster
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Two nodes of Ray, each with a folder of its own in LOCAL_SCRATCH and the captures of two ranks there."""
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'compile-doctor[ray]'")
+    from ray.cluster_utils import Cluster
+
+    root = tmp_path_factory.mktemp("nodes")
+    for name, kept in (("a", (0, 1)), ("b", (2, 3))):
+        machine("lengths-on-ranks-1-to-3", kept, root / name / "run1")
+    settings = {"num_cpus": 1, "object_store_memory": 100 << 20}
+    made = Cluster(initialize_head=True, head_node_args={**settings, "env_vars": {"LOCAL_SCRATCH": str(root / "a")}})
+    try:
+        made.add_node(**settings, env_vars={"LOCAL_SCRATCH": str(root / "b")})
+        made.wait_for_nodes()
+        yield made.address, root
+    finally:
+        made.shutdown()
+
+
+def on_ray(address, *patterns):
+    done = run_doctor(
+        ROOT, "report", "--format", "json", "--ray", address, *patterns, timeout=200,
+        env={"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"},
+    )  # fmt: skip
+    return done, json.loads(done.stdout) if done.stdout else None
+
+
+def test_each_node_reads_what_it_holds(cluster):
+    address, root = cluster
+    done, found = on_ray(address, "$LOCAL_SCRATCH/run*")
+    assert found is not None, done.stderr
+    whole = json.loads(json_format.render(make_report(load_captures([root / "a" / "run1", root / "b" / "run1"]))))
+    assert found["ranks"]["seen"] == "0-3"
+    assert (found["findings"], found["ranks"], found["verdict"]) == (
+        whole["findings"],
+        whole["ranks"],
+        whole["verdict"],
+    )
+
+
+def test_a_capture_that_two_nodes_share_is_read_once(cluster):
+    address, root = cluster
+    done, found = on_ray(address, f"{root}/*/run1")
+    assert found is not None, done.stderr
+    assert found["ranks"]["seen"] == "0-3"
+
+
+def test_a_cluster_without_captures_is_an_error(cluster):
+    address, root = cluster
+    done, found = on_ray(address, f"{root}/nothing-*")
+    assert (done.returncode, found) == (2, None)
+    assert "matches" in done.stderr and "on any of 2 nodes" in done.stderr
+
+
+def test_a_capture_that_a_node_cannot_read_is_no_pass(cluster):
+    address, root = cluster
+    (root / "b" / "broken").mkdir()
+    done, found = on_ray(address, f"{root}/*/run1", f"{root}/b/broken")
+    assert found["verdict"] == "inconclusive", done.stderr
+    assert any("contains neither a capture nor a trace" in text for text in found["missing"])

@@ -179,6 +179,10 @@ class Collector:
             )
         )
 
+    def knows(self, groups: Iterable[RankGroup]) -> bool:
+        """Whether ranks that did the same as all of these were added before."""
+        return all(group.key in self._numbers for group in groups)
+
     def add_all(self, ranks: Ranks, source: str = "") -> None:
         """Adds the ranks of another process, or another capture."""
         for group in ranks.groups:

@@ -20,8 +20,14 @@ from compile_doctor.errors import UsageError
     metavar="DIR",
     help="Write a small capture instead, in which ranks that did the same share one's files.",
 )
+@click.option(
+    "--ray",
+    "address",
+    metavar="ADDRESS",
+    help="Read captures where they are: CAPTURE is a pattern on each node of this Ray cluster (auto, HOST:PORT).",
+)
 @report_options
-def command(captures: tuple[Path, ...], digest: Path | None, output: OutputOptions) -> int:
+def command(captures: tuple[Path, ...], digest: Path | None, address: str | None, output: OutputOptions) -> int:
     """Renders CAPTURE (a directory from --capture, zipped or not, or a directory of TORCH_TRACE files) without torch.
 
     Several captures are read as one run with ranks: one of each machine.
@@ -33,7 +39,14 @@ def command(captures: tuple[Path, ...], digest: Path | None, output: OutputOptio
       compile-doctor report run1 --format json -o text:report.txt
       compile-doctor report machine1 machine2.zip
       compile-doctor report machine1 --digest machine1-digest
+      compile-doctor report --ray auto '/scratch/run1-*'
     """
+    if address is not None:
+        from compile_doctor.capture.on_ray import load_on_ray
+
+        if digest is not None:
+            raise UsageError("--digest writes where the capture is: omit --ray.")
+        return finish(load_on_ray([str(one) for one in captures], address), output)
     if digest is not None:
         from compile_doctor.capture.digest import write_digest
 

@@ -6,16 +6,15 @@ import io
 import os
 import tempfile
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from compile_doctor.errors import InconclusiveError, UsageError
 from compile_doctor.matrix.cell_process import OUTPUT, own_environment, run_cell
 from compile_doctor.matrix.environments import INSTALLING, Environment
 from compile_doctor.matrix.kept import finish, not_run
 from compile_doctor.matrix.plan import Wanted
 from compile_doctor.matrix.run import Table, fresh
+from compile_doctor.processes.ray_cluster import connected, last_line
 
 POLL = 1.0
 """Seconds between two looks at the tasks: Ctrl-C has to be noticed."""
@@ -27,17 +26,11 @@ def run_on_ray(table: Table, doctor: Path, address: str) -> None:
     The working directory goes to the nodes, because the target is named relative to it. Raises UsageError without ray,
     and InconclusiveError if the cluster cannot be reached, or refuses the files.
     """
-    ray = _ray()
-    try:
-        ray.init(address=address, runtime_env=_files(doctor), log_to_driver=False, logging_level="warning")
-    except Exception as error:  # ray raises ConnectionError, RuntimeError, ValueError and its own
-        raise InconclusiveError(f"The Ray cluster {address} cannot be used: {_line(error)}") from error
-    try:
-        _run(ray, table)
-    except KeyboardInterrupt:
-        table.interrupted = True
-    finally:
-        ray.shutdown()
+    with connected(address, doctor / "compile_doctor", working_dir=os.getcwd()) as ray:
+        try:
+            _run(ray, table)
+        except KeyboardInterrupt:
+            table.interrupted = True
 
 
 def _run(ray: Any, table: Table) -> None:
@@ -56,7 +49,7 @@ def _run(ray: Any, table: Table) -> None:
                 try:
                     ended = ray.get(one)
                 except Exception as error:  # the environment could not be made, the node died, …
-                    table.add(wanted, not_run(wanted, f"Ray could not run it: {_line(error)}"))
+                    table.add(wanted, not_run(wanted, f"Ray could not run it: {last_line(error)}"))
                     continue
                 _take(table, wanted, ended)
 
@@ -110,10 +103,6 @@ def _node(host: str) -> str:
     return f"{host} ({ray.get_runtime_context().get_node_id()[:8]})"
 
 
-def _files(doctor: Path) -> Mapping[str, Any]:
-    return {"working_dir": os.getcwd(), "py_modules": [str(doctor / "compile_doctor")]}
-
-
 def _packages(environment: Environment) -> dict[str, Any]:
     """What Ray installs for the task, once on each node: nothing for a Python that exists there.
 
@@ -128,18 +117,3 @@ def _packages(environment: Environment) -> dict[str, Any]:
 def _on_gpu(wanted: Wanted) -> bool:
     options = list(wanted.options)
     return "--device" in options and options[options.index("--device") + 1] != "cpu"
-
-
-def _line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:400]
-
-
-def _ray() -> Any:
-    try:
-        import ray
-    except ImportError:
-        raise UsageError(
-            "--ray needs Ray, which is not installed. Install it with", hint="pip install 'compile-doctor[ray]'"
-        ) from None
-    return ray
