@@ -24,13 +24,14 @@ from compile_doctor.bench.result import Bench
 from compile_doctor.clean import clean, quoted, say, without_commands
 from compile_doctor.cli.options import OutputOptions
 from compile_doctor.cli.output import print_data, write_report
+from compile_doctor.coldstart.result import ColdStart, Started
 from compile_doctor.gate import baseline, regressions
 from compile_doctor.gate.outcome import Gate, Outcome
 from compile_doctor.model.findings import Finding, Location
 from compile_doctor.model.stacks import Frame
 from compile_doctor.model.timeline import Span, Timing
 from compile_doctor.parity.result import Parity
-from compile_doctor.render import bench_renderer, formats, gate_renderer, parity_renderer, renderer
+from compile_doctor.render import bench_renderer, coldstart_renderer, formats, gate_renderer, parity_renderer, renderer
 from compile_doctor.report.make import Report, make_report
 from compile_doctor.source.spans import Spans
 
@@ -47,6 +48,7 @@ KNOWN = {
     "owner": "mine",
     "status": "regression",
     "direction": "forward",
+    (Started, "name"): "cold",
     (Span, "phase"): "kernels",
     (Timing, "phases"): "kernels",
 }
@@ -165,6 +167,8 @@ def shown() -> Iterator[tuple[str, str]]:
             yield f"gate-{name}-{verbosity}", gate_renderer(name)(gate(), verbosity)
         for name in formats("parity"):
             yield f"parity-{name}-{verbosity}", parity_renderer(name)(parity(), verbosity)
+    for name in formats("coldstart"):
+        yield f"coldstart-{name}-0", coldstart_renderer(name)(made(ColdStart), 1)
     for name in formats("bench"):
         yield f"bench-{name}-0", bench_renderer(name)(bench())
 

@@ -27,6 +27,7 @@ from compile_doctor.bench import result as bench_result
 from compile_doctor.bench.run import OF_MODELS
 from compile_doctor.capture import load_capture
 from compile_doctor.cli import main
+from compile_doctor.coldstart import result as coldstart_result
 from compile_doctor.gate import outcome as gate
 from compile_doctor.matrix import result as matrix_result
 from compile_doctor.mend import result as fix_result
@@ -35,7 +36,7 @@ from compile_doctor.model.findings import Location
 from compile_doctor.model.stacks import Frame
 from compile_doctor.model.timeline import CacheAnswer, Span, TimedCompilation, Timeline, Timing
 from compile_doctor.parity import result as parity_result
-from compile_doctor.render import bench_json, fix_json, json_format, matrix_json, parity_json
+from compile_doctor.render import bench_json, coldstart_json, fix_json, json_format, matrix_json, parity_json
 from compile_doctor.render.document import Record, as_dict, as_text
 from compile_doctor.report.by_rank import RankRow, RankTable
 from compile_doctor.report.make import Report, make_report
@@ -110,6 +111,17 @@ def whole_report() -> Report:
         numerics=numerics,
         not_compared="it draws random numbers",
     )
+
+
+def whole_coldstart() -> coldstart_result.ColdStart:
+    start = coldstart_result.Started("cold", 8.5, 0.1, 8.0, {"kernels": 8.0}, 2, 1, 1, 2, 3, "It failed.")
+    graph = coldstart_result.StartedGraph("0/1", Frame(MODEL, 5, "forward", "x"), 8.0, 1.0, "1 miss", "custom pass")
+    advice = coldstart_result.Advice("regional", "Compile one block.", 5.0, True, "two starts")
+    loss = replace(advice, gain=-5.0)
+    findings = whole_report().findings
+    values = {"problem": "It failed.", "notes": ("a note",), "busy": "Busy.", "sources": {MODEL: SOURCE}}
+    environment = {"torch": "2.13.0", "threads": 2}
+    return coldstart_result.ColdStart("model.py", environment, (start,), (graph,), findings, (advice, loss), **values)
 
 
 def whole_gate() -> gate.Gate:
@@ -189,6 +201,7 @@ TEXTS = {
     "check": json_format.render_gate(whole_gate(), 1),
     "parity": parity_json.render(whole_parity()),
     "bench": bench_json.render(whole_bench()),
+    "coldstart": coldstart_json.render(whole_coldstart()),
     "matrix": matrix_json.render(whole_matrix()),
     "fix": fix_json.render(whole_fix()),
 }

@@ -20,7 +20,15 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from compile_doctor import schemas
-from compile_doctor.render import bench_json, check_document, fix_json, matrix_json, parity_json, report_document
+from compile_doctor.render import (
+    bench_json,
+    check_document,
+    coldstart_json,
+    fix_json,
+    matrix_json,
+    parity_json,
+    report_document,
+)
 
 FOLDER = Path(schemas.__file__).parent
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -31,6 +39,7 @@ DOCUMENTS = {
     "bench": bench_json.Bench,
     "matrix": matrix_json.Matrix,
     "fix": fix_json.Mended,
+    "coldstart": coldstart_json.ColdStart,
 }
 
 

@@ -22,6 +22,7 @@ from compile_doctor.analysis.graph_breaks.inputs import inputs_at
 from compile_doctor.analysis.graph_breaks.skipped import COMPREHENSIONS, Skipped, find_skipped
 from compile_doctor.analysis.ranks.comparable import evidence_of
 from compile_doctor.analysis.recompiles.groups import Recompiled, group_recompilations
+from compile_doctor.analysis.starts import Asked, asked_again
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.attention import Graph
 from compile_doctor.model.compilations import Break, Compilation
@@ -85,6 +86,11 @@ class AnalysisContext:
     def written(self) -> tuple[WrittenScores, ...]:
         """Attention whose scores are written out, without a call of SDPA or flex_attention."""
         return written_scores(self.evidence)
+
+    @cached_property
+    def asked_again(self) -> tuple[Asked, ...]:
+        """What torch's caches answered in the second of two starts; empty unless `coldstart` made them."""
+        return tuple(asked_again(self.evidence))
 
     @cached_property
     def of_groups(self) -> tuple[AnalysisContext | None, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +58,7 @@ class _Version:
 
 def _load(members: Members, sealed_above: bool = False) -> Evidence:
     content = members.read("capture.json", LARGEST) if "capture.json" in members.names else None
-    written = any(name == SEAL or name.startswith(("process-", "rung-")) for name in members.names)
+    written = any(name == SEAL or name.startswith(("process-", "rung-", "start-")) for name in members.names)
     if content is None and not written:
         return _bare_trace(members)
     version = _Version(content, members.path)
@@ -70,6 +71,8 @@ def _load(members: Members, sealed_above: bool = False) -> Evidence:
             problems.append(f"capture.json cannot be read: {error}")
     if manifest.rungs:
         evidence = _rungs(members, manifest)
+    elif manifest.starts:
+        evidence = started(load_starts(members, manifest), manifest.asked)
     else:
         evidence = read_run(members, manifest.asked, manifest.children, version.old)
     if version.old and not sealed_above:
@@ -110,6 +113,25 @@ def _rungs(members: Members, manifest: Manifest) -> Evidence:
             f"{members.path} has no size that was run.", hint="If it is a copy, check that it is complete."
         )
     return replace(found, damage=(*missing, *found.damage))
+
+
+def load_starts(members: Members, manifest: Manifest) -> dict[str, Evidence]:
+    """The evidence of each start of `coldstart`, by name."""
+    found = {}
+    for one in manifest.starts:
+        if any(name.startswith(one.directory + "/") for name in members.names):
+            found[one.name] = _load(members.below(one.directory), True)
+    return found
+
+
+def started(starts: Mapping[str, Evidence], asked: Asked) -> Evidence:
+    """The evidence of the warm start, with that of the cold one; of the cold one alone if there is no warm one."""
+    cold, warm = starts.get("cold"), starts.get("warm")
+    if cold is None:
+        raise CaptureError("The capture has no cold start.", hint="If it is a copy, check that it is complete.")
+    if warm is None:
+        return replace(cold, asked=asked, lost=(*cold.lost, "the warm start is missing"))
+    return replace(warm, asked=asked, earlier=cold, damage=(*cold.damage, *warm.damage))
 
 
 def merged(asked: Asked, rungs: list[Rung]) -> Evidence | None:

@@ -135,7 +135,7 @@ def sameness(evidence: Evidence) -> str:
 
 def _without_process(one: Compilation) -> Compilation:
     """A compilation without what differs in every process: its id, its times, the names of groups of some ranks."""
-    traced = replace(one.traced, collectives=canonical(one.traced.collectives)) if one.traced else None
+    traced = replace(one.traced, collectives=canonical(one.traced.collectives), constants=()) if one.traced else None
     calls = canonical(one.collectives) if one.collectives is not None else None
     bare = replace(one, process="", begun=None, seconds=None, settings=("", ""), timing=None, answers=())
     return replace(bare, traced=traced, collectives=calls)

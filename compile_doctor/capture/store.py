@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from compile_doctor.capture.load import merged
+from compile_doctor.capture.load import merged, started
 from compile_doctor.capture.members import SEAL, Members
 from compile_doctor.capture.reading import encode
 from compile_doctor.capture.runs import UNREADABLE, read_run
-from compile_doctor.capture.schema import CAPTURE, Manifest, RungListed
+from compile_doctor.capture.schema import CAPTURE, Manifest, RungListed, StartListed
 from compile_doctor.capture.seal import make_seal
 from compile_doctor.capture.sources import read_sources, roots_of
 from compile_doctor.errors import CaptureError
@@ -69,6 +70,17 @@ class CaptureDirectory:
             for one in rungs
         )
         return self._seal(evidence, members, {"capture.json": Manifest(CAPTURE, self.asked, rungs=listed)})
+
+    def close_starts(self, starts: Mapping[str, Evidence]) -> Evidence:
+        """Writes the list of the starts of `coldstart`, each a sealed capture in its folder, and seals them together."""
+        evidence = started(starts, self.asked)
+        try:
+            (self.path / "trace").rmdir()
+            members = Members(self.path)
+        except OSError as error:
+            return replace(evidence, damage=(*evidence.damage, _gone(error)))
+        listed = tuple(StartListed(name) for name in starts)
+        return self._seal(evidence, members, {"capture.json": Manifest(CAPTURE, self.asked, starts=listed)})
 
     def _read(self, children: tuple[Child, ...]) -> tuple[Evidence, Members | None]:
         if self._seen is None or self._seen[0] != children:
@@ -127,7 +139,7 @@ def _clear(path: Path) -> None:
     ):
         for entry in path.glob(pattern):
             entry.unlink()
-    for folder in ("rung-*", "with-recipes"):
+    for folder in ("rung-*", "start-*", "with-recipes"):
         for entry in path.glob(folder):
             if (entry / "capture.json").exists() and not entry.is_symlink():
                 shutil.rmtree(entry)

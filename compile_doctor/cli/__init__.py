@@ -25,6 +25,7 @@ COMMANDS = (
     "parity",
     "bench",
     "matrix",
+    "coldstart",
     "check",
     "baseline",
     "patches",

@@ -30,6 +30,8 @@ class Settings:
     """Compare every output and gradient with eager mode and float64, and decoding with the full run."""
     arguments: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     """`--set`: keyword arguments of build_model(), or of example_inputs() if that takes them."""
+    regional: bool = False
+    """Compile each of the repeated blocks of the model by itself, instead of the model."""
     chunks: tuple[Count, ...] = ()
     """Positions per step for a target that decodes; empty: 1 and a few larger ones."""
 

@@ -64,6 +64,10 @@ class Traced:
     """The inputs that are no parameters: name, dtype, sizes and strides."""
     collectives: tuple[str, ...] = ()
     """The calls of collectives in their order: `all_reduce('sum', '0')`."""
+    constants: tuple[tuple[str, str, int], ...] = ()
+    """Numbers that are written into it, with the file and line that computed with them."""
+    blocks: int = 0
+    """The number of blocks, such as layers, whose parameters are alike; 0 if none repeats."""
 
 
 @dataclass(frozen=True, slots=True)

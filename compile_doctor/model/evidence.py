@@ -153,6 +153,8 @@ class Evidence:
     """The requested recipes, in their state at the end of the run."""
     rungs: tuple[Rung, ...] = ()
     """The sizes of `--tokens`, smallest first; this evidence is that of the largest one that was run."""
+    earlier: Evidence | None = None
+    """Of `coldstart`: the same target in an earlier process, with the cache that was empty then and is used now."""
     notes: tuple[str, ...] = ()
     """Notes of the probe, such as what it could not observe."""
     damage: tuple[str, ...] = ()

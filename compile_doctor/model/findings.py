@@ -15,6 +15,7 @@ CATEGORIES = {
     "attention": "what keeps attention from its fused kernel",
     "float8": "dtypes that attention does not support",
     "kernels": "the kernel that attention used",
+    "cold-start": "what a new process compiles again although torch's cache on disk could have it",
     "numerics": "results that differ from eager's",
     "machine": "the machine and its packages, not the code",
     "ranks": "what differs between the ranks of a distributed run, and how they ended",
@@ -72,6 +73,8 @@ class CheckFacts:
     """-v shows the decompiled bytecode around its location."""
     compares_ranks: bool = False
     """It compares the ranks of a distributed run; all other checks look at each rank by itself."""
+    compares_starts: bool = False
+    """It compares two starts of the target, which `coldstart` makes."""
     effect: tuple[str, str] | None = None
     """What the functions at the end of its titles do, singular and plural: for the sentence behind the verdict."""
 

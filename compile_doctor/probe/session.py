@@ -41,6 +41,7 @@ from compile_doctor.probe.numerics.state import Start
 from compile_doctor.probe.observe.attention import DenseRefusedError, Observer
 from compile_doctor.probe.observe.cuda_graphs import CudaGraphs
 from compile_doctor.probe.observe.events import EventLog
+from compile_doctor.probe.regions import repeated_blocks
 from compile_doctor.recipes import waiting
 
 SEEN = "__compile_doctor_seen__"
@@ -212,7 +213,10 @@ class Session:
     def _compile(self, model: Any, options: dict[str, Any]) -> Any:
         """Calls torch.compile. A backend or mode that it does not know is recorded as a usage error, not as the model's."""
         try:
-            return torch.compile(model, **options)
+            blocks = repeated_blocks(model) if self.settings.get("regional") else []
+            for block in blocks:
+                block.compile(**options)
+            return model if blocks else torch.compile(model, **options)
         except Exception as error:
             if type(error).__name__ == "InvalidBackend" or isinstance(error, (RuntimeError, ValueError, TypeError)):
                 self.log.write(schema.Usage(message=str(error).strip().split("\n", 1)[0]))

@@ -1,5 +1,5 @@
 """The formats: one file each, found by name. `NAME_format.py` renders a report and the outcome of `check`,
-`parity_NAME.py`, `bench_NAME.py`, `matrix_NAME.py` and `fix_NAME.py` the results of those commands. Plug-ins add others for reports and for `check`.
+`parity_NAME.py`, `bench_NAME.py`, `matrix_NAME.py`, `coldstart_NAME.py` and `fix_NAME.py` the results of those commands. Plug-ins add others for reports and for `check`.
 
 `--help` needs their names, so finding them imports nothing that makes a report.
 """
@@ -18,6 +18,7 @@ from compile_doctor.plugins import FORMATS, Plugin, PluginError, plugins
 
 if TYPE_CHECKING:
     from compile_doctor.bench.result import Bench
+    from compile_doctor.coldstart.result import ColdStart
     from compile_doctor.gate.outcome import Gate
     from compile_doctor.matrix.result import Matrix
     from compile_doctor.mend.result import Mended
@@ -68,6 +69,10 @@ def matrix_renderer(name: str) -> Renderer[Matrix]:
 
 def bench_renderer(name: str) -> Renderer[Bench]:
     return _function("bench", name)
+
+
+def coldstart_renderer(name: str) -> Renderer[ColdStart]:
+    return _function("coldstart", name)
 
 
 def fix_renderer(name: str) -> Renderer[Mended]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from importlib import resources
 
-IDENTIFIERS = {name: f"compile-doctor/{name}/1" for name in ("report", "check", "parity", "bench", "matrix", "fix")}
+IDENTIFIERS = {
+    name: f"compile-doctor/{name}/1" for name in ("report", "check", "parity", "bench", "matrix", "fix", "coldstart")
+}
 """What a document has under `schema`."""
 
 

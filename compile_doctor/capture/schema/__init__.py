@@ -28,7 +28,17 @@ from compile_doctor.capture.schema.attention import (
 )
 from compile_doctor.capture.schema.bench import Begun, Outcome, Plan, Timed
 from compile_doctor.capture.schema.cuda_graphs import CudaGraphs
-from compile_doctor.capture.schema.files import CAPTURE, SEAL, Manifest, Member, RungListed, Seal, Shared, SharedRank
+from compile_doctor.capture.schema.files import (
+    CAPTURE,
+    SEAL,
+    Manifest,
+    Member,
+    RungListed,
+    Seal,
+    Shared,
+    SharedRank,
+    StartListed,
+)
 from compile_doctor.capture.schema.ranks import MeshMade, Ranked
 from compile_doctor.capture.schema.run import (
     Bytecode,
@@ -124,6 +134,7 @@ __all__ = [
     "Shared",
     "SharedRank",
     "Start",
+    "StartListed",
     "Target",
     "TensorSeen",
     "Timed",

@@ -26,6 +26,17 @@ class RungListed:
 
 
 @dataclass(frozen=True)
+class StartListed:
+    """One start of `coldstart`: its name, and the folder of its capture."""
+
+    name: Annotated[str, Meta(pattern=r"^(cold|warm|own|dynamic|regional)\Z")]
+
+    @property
+    def directory(self) -> str:
+        return f"start-{self.name}"
+
+
+@dataclass(frozen=True)
 class Manifest:
     """capture.json: what was requested, and how it ended."""
 
@@ -33,6 +44,7 @@ class Manifest:
     asked: Asked
     children: tuple[Child, ...] = ()
     rungs: tuple[RungListed, ...] = ()
+    starts: tuple[StartListed, ...] = ()
 
 
 @dataclass(frozen=True)

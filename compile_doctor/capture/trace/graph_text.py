@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from compile_doctor.capture.trace.once import once
 from compile_doctor.model.compilations import Traced
@@ -21,6 +22,10 @@ _COLLECTIVE = re.compile(
 _NAMES = re.compile(r"^[A-Za-z_]\w*$")
 _INPUT = re.compile(r'(L_\w+): "([^"\n]+)"')
 _PARAMETER = re.compile(r"_(?:parameters|buffers)_")
+_PLACE = re.compile(r"\s*# File: (.+):(\d+) in ")
+_COMPUTED = re.compile(r"(?<![\w.])\d+\.\d{4,}(?:e[+-]?\d+)?|(?<![\w.])\d{5,}(?![\w.])")
+_CHILD = re.compile(r"(L_\w*?_modules_)(\d+)(_\w*(?:parameters|buffers)_\w+)$")
+"""`L_self_modules_layers_modules_0_modules_fc_parameters_weight_`: a parameter of a child with a number."""
 _ANNOTATION = re.compile(r':\s*"[^"\n]*"')
 _CLEARED = re.compile(r";  [\w ,=]+ = None$", re.MULTILINE)
 _NUMBER = re.compile(r"\b0x[0-9a-f]+|\bs?\d[\d.]*(?:e[+-]?\d+)?\b")
@@ -54,7 +59,36 @@ def read_graph_text(payload: bytes) -> Traced:
     text = payload.decode(errors="replace")
     inputs = [f"{name}: {kind}" for name, kind in _INPUT.findall(text) if not _PARAMETER.search(name)]
     digest = hashlib.sha256("\n".join(_operators(text)).encode()).hexdigest()[:16]
-    return Traced(digest, tuple(inputs[:MOST_INPUTS]), find_collectives(payload))
+    return Traced(
+        digest, tuple(inputs[:MOST_INPUTS]), find_collectives(payload), tuple(_constants(text)), _blocks(text)
+    )
+
+
+def _constants(text: str) -> Iterator[tuple[str, str, int]]:
+    """Numbers with so many digits that somebody computed them, each once."""
+    known: set[str] = set()
+    place: tuple[str, int] | None = None
+    for line in text.splitlines():
+        at = _PLACE.match(line)
+        if at:
+            place = at[1], int(at[2])
+        elif place is not None and "=" in line:
+            for literal in _COMPUTED.findall(_ANNOTATION.sub("", line)):
+                if literal not in known and len(known) < MOST_INPUTS:
+                    known.add(literal)
+                    yield literal, *place
+
+
+def _blocks(text: str) -> int:
+    """How many children of one container have parameters with equal names and shapes, of the largest such container."""
+    found: dict[str, dict[str, set[tuple[str, str]]]] = {}
+    for name, kind in _INPUT.findall(text):
+        match = _CHILD.match(name)
+        if match:
+            found.setdefault(match[1], {}).setdefault(match[2], set()).add((match[3], kind))
+    alike = (Counter(frozenset(one) for one in children.values()) for children in found.values())
+    most = max((count for counts in alike for count in counts.values()), default=0)
+    return most if most > 1 else 0
 
 
 def _operators(text: str) -> list[str]:

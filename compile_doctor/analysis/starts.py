@@ -1,0 +1,72 @@
+"""Compares two starts of the same target with the same cache on disk: what the second had to compile again, and why."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from compile_doctor.capture.trace.read import function_name
+from compile_doctor.model.compilations import Compilation
+from compile_doctor.model.evidence import Evidence
+from compile_doctor.model.timeline import CacheAnswer, KeyPart
+
+
+@dataclass(frozen=True)
+class ChangedPart:
+    """A part of a cache's key that differs between two starts; None if only one of them has it."""
+
+    name: str
+    before: KeyPart | None
+    now: KeyPart | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a cache answered for one graph in the second start, beside its answer in the first."""
+
+    compilation: Compilation
+    answer: CacheAnswer
+    before: CacheAnswer | None
+    """None if the first start did not compile this graph."""
+    changed: tuple[ChangedPart, ...]
+
+
+def asked_again(evidence: Evidence) -> Iterator[Asked]:
+    """Each answer of the second start, with the one that the first start got for the same graph."""
+    if evidence.earlier is None:
+        return
+    before = _by_graph(evidence.earlier)
+    for key, (compilation, answers) in _by_graph(evidence).items():
+        for answer, old in zip_longest(answers, before[key][1][: len(answers)] if key in before else ()):
+            yield Asked(compilation, answer, old, changed_parts(old, answer) if old else ())
+
+
+def uncached(evidence: Evidence) -> Iterator[Compilation]:
+    """Compilations with generated code for which no cache was asked: the caches are off."""
+    return (one for one in evidence.compilations if one.kernels is not None and not one.answers)
+
+
+def _by_graph(evidence: Evidence) -> dict[tuple[str, str, int, str, str], tuple[Compilation, list[CacheAnswer]]]:
+    """The answers by compile id, function and cache, in the order in which they were given."""
+    found: dict[tuple[str, str, int, str, str], tuple[Compilation, list[CacheAnswer]]] = {}
+    for one in evidence.compilations:
+        by_cache: dict[str, list[CacheAnswer]] = defaultdict(list)
+        for answer in one.answers:
+            by_cache[answer.cache].append(answer)
+        for cache, answers in by_cache.items():
+            key = (one.label, one.file, one.line, function_name(one.function), cache)
+            found.setdefault(key, (one, []))[1].extend(answers)
+    return found
+
+
+def changed_parts(before: CacheAnswer, now: CacheAnswer) -> tuple[ChangedPart, ...]:
+    """The parts of the key whose hash differs; empty if torch did not write them."""
+    old, new = ({part.name: part for part in one.parts} for one in (before, now))
+    names = [name for name in {**old, **new} if _hash(old.get(name)) != _hash(new.get(name))]
+    return tuple(ChangedPart(name, old.get(name), new.get(name)) for name in names) if old and new else ()
+
+
+def _hash(part: KeyPart | None) -> str | None:
+    return part.hash if part else None

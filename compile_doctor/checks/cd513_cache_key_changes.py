@@ -1,0 +1,131 @@
+"""CD513: the key of a graph in torch's cache is another one in each process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from compile_doctor.analysis.context import AnalysisContext
+from compile_doctor.analysis.starts import Asked, ChangedPart
+from compile_doctor.checks.base import Check
+from compile_doctor.checks.cold_start_values import lines_of, values
+from compile_doctor.model.findings import Finding, Location
+
+_GROUP = re.compile(r"\[.*\]$")
+_NUMBER = re.compile(r"(?<![\w.])\d[\d.]*(?:e[+-]?\d+)?")
+_ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+
+
+def detect(seen: AnalysisContext) -> Iterator[Finding]:
+    changed = [one for one in seen.asked_again if one.answer.answer == "miss" and one.changed]
+    for (function, kind), ones in lines_of(seen, changed, _kind):
+        first = ones[0]
+        place = _constant(seen, first, function) or function
+        words, fix = _WORDS.get(kind, _OTHER)
+        yield CHECK.finding(
+            f"the cache's key changes from start to start: {place.function}",
+            f"The warm start compiled this graph again: {words.format(part=_named(first.changed))}",
+            cause=kind,
+            fix=fix,
+            **values(seen, place, ones),
+            evidence=tuple(line for part in first.changed[:8] for line in _shown(part)),
+        )
+
+
+def _kind(one: Asked) -> str:
+    """Which part of the key changed first; the graph comes last, since a setting may have changed it."""
+    names = [_GROUP.sub("", part.name) for part in one.changed]
+    return next((name for name in names if name != "gm"), "gm")
+
+
+def _named(parts: tuple[ChangedPart, ...]) -> str:
+    names = [part.name for part in parts]
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+
+
+def _constant(seen: AnalysisContext, one: Asked, function: Location) -> Location | None:
+    """The line that computes with the number that is another one in each process, if the graph has just one such number."""
+    graph = next((part for part in one.changed if part.name == "gm" and part.before and part.now), None)
+    traced = one.compilation.traced
+    if graph is None or traced is None:
+        return None
+    new = {literal for _, now in _lines(graph) for literal in _NUMBER.findall(now)}
+    old = {literal for before, _ in _lines(graph) for literal in _NUMBER.findall(before)}
+    places = {(file, line) for literal, file, line in traced.constants if literal in new - old}
+    if len(places) != 1:
+        return None
+    file, line = places.pop()
+    return seen.location(file, line, function.function.rpartition(".")[2])
+
+
+def _lines(graph: ChangedPart) -> list[tuple[str, str]]:
+    """The lines of the graph that differ."""
+    if graph.before is None or graph.now is None:
+        return []
+    pairs = zip(graph.before.value.splitlines(), graph.now.value.splitlines())
+    return [(before.strip(), now.strip()) for before, now in pairs if before.strip() != now.strip()]
+
+
+def _shown(part: ChangedPart) -> Iterator[str]:
+    if part.name == "gm":
+        for old, new in _lines(part)[:2]:
+            yield f"the graph has  {old}  in the cold start,  {new}  in the warm start"
+        return
+    before = part.before.value.strip() if part.before else "not there"
+    now = part.now.value.strip() if part.now else "not there"
+    if before == now or _ADDRESS.sub("", before) == _ADDRESS.sub("", now):
+        yield f"{part.name} has another hash, and looks the same: {now[:80]}"
+        return
+    yield f"{part.name}: {before} in the cold start, {now} in the warm start"
+
+
+_WORDS = {
+    "gm": (
+        "the graph itself differs. It contains a value that is another one in each process.",
+        "Look in this function, and in what it reads, for a number or a text that changes from run to run (a time, a random number, a "
+        "process id, the order of a set), and pass it as a tensor argument, or make it constant.",
+    ),
+    "example_inputs": (
+        "its inputs differ in size, stride, dtype or device ({part}).",
+        "Pass inputs of the same form in each process during warm-up; torch.compile(…, dynamic=True) has one graph for all sizes.",
+    ),
+    "inductor_config": (
+        "a setting of Inductor has another value in each process ({part}).",
+        "Set it to a constant: look for torch._inductor.config, torch.compile(options=…) and TORCHINDUCTOR_* variables that depend on a "
+        "path, a time or the machine.",
+    ),
+    "fx_kwargs": (
+        "an option of this compilation differs ({part}).",
+        "Look for options of torch.compile that are made anew in each process, such as a function or an object without a stable name.",
+    ),
+    "torch_version": ("torch itself differs.", "Use one version of torch, and do not change its files."),
+    "system_info": (
+        "the machine or its driver differs ({part}).",
+        "Warm the cache on the kind of machine that uses it.",
+    ),
+    "cpp_runtime_thread_count": (
+        "the number of threads differs ({part}).",
+        "Set the same number of threads in each process: OMP_NUM_THREADS or torch.set_num_threads.",
+    ),
+}
+"""By the part of the key: what is said, and the fix."""
+_OTHER = (
+    "a part of its key differs ({part}).",
+    "Make what the part names the same in each process.",
+)
+
+
+CHECK = Check(
+    code="CD513",
+    name="cache-key-changes",
+    severity="warning",
+    category="cold-start",
+    compares_starts=True,
+    summary="`coldstart`: a graph has another key in each process, so that the cache never has it; names the part that changes.",
+    explanation="""\
+torch looks a compiled graph up by a key: a hash of the graph, of its inputs, of all settings of Inductor, of torch and of the machine.
+`coldstart` runs the target in two new processes and compares the parts of the two keys. A value that is another one in each process, such
+as a time, a random number or a path in a setting, makes the cache useless: it is never hit, and grows with each start.
+""",
+    detect=detect,
+)

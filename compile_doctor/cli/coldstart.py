@@ -1,0 +1,105 @@
+"""`compile-doctor coldstart TARGET`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import click
+
+from compile_doctor.cli.options import (
+    CompileOptions,
+    OutputOptions,
+    RunOptions,
+    Seconds,
+    arguments_option,
+    capture_option,
+    files_option,
+    format_option,
+    gathered,
+    memory_limit_option,
+    settings,
+)
+from compile_doctor.render import coldstart_renderer, formats
+
+
+@click.command(name="coldstart", short_help="Start a model twice, and show what a warm cache saves.")
+@click.argument("target")
+@gathered(
+    CompileOptions,
+    "compiling",
+    click.option("--device", metavar="NAME", help="Move model and inputs to this device first (cpu, cuda, …)."),
+    click.option("--mode", metavar="NAME", help="torch.compile's mode (reduce-overhead, max-autotune, …)."),
+    click.option("--dynamic/--no-dynamic", default=None, help="torch.compile's dynamic= [let torch decide]."),
+    click.option("--grad", is_flag=True, help="Run forward and backward; without it, forward under torch.no_grad()."),
+    click.option("--as-is", is_flag=True, help="Do not compile the target, because it calls torch.compile itself."),
+    arguments_option,
+)
+@gathered(
+    RunOptions,
+    "running",
+    click.option(
+        "--repeat",
+        type=click.IntRange(1),
+        default=2,
+        show_default=True,
+        help="Number of calls, if the target has one set of inputs.",
+    ),
+    capture_option(),
+    click.option(
+        "--timeout",
+        type=Seconds(),
+        default=900.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Stop each start after this time.",
+    ),
+    memory_limit_option("Limit for the private memory of the target, such as 8GB."),
+)
+@click.option("--own-cache", is_flag=True, help="Also start it with your own cache, as it is.")
+@click.option("--try", "tries", is_flag=True, help="Also make the starts that measure the gain of what would help.")
+@gathered(
+    OutputOptions,
+    "output",
+    format_option(formats("coldstart")),
+    files_option(formats("coldstart"), "Also write the result to a file; may be repeated."),
+    click.option(
+        "--fail-on",
+        type=click.Choice(["error", "warning", "never"]),
+        default="error",
+        show_default=True,
+        help="Exit 1 if there is a finding of at least this severity.",
+    ),
+    click.option("-v", "--verbose", count=True, help="Show all graphs and notes."),
+    click.option(
+        "-q", "--quiet", is_flag=True, help="No progress on stderr; print the result only if something fails."
+    ),
+)
+def command(
+    target: str, compiling: CompileOptions, running: RunOptions, own_cache: bool, tries: bool, output: OutputOptions
+) -> int:
+    """Starts TARGET in two new processes: with an empty cache on disk, then with what the first start left there.
+
+    \b
+    Shows where the time of both went, which graphs the cache had or not and why,
+    and what would make a start shorter. TARGET is as for `diagnose`.
+
+    \b
+    Examples:
+      compile-doctor coldstart model.py
+      compile-doctor coldstart model.py --grad --try
+      compile-doctor coldstart model.py --own-cache --fail-on warning --format json
+    """
+    from compile_doctor.cli.output import write
+    from compile_doctor.coldstart.run import coldstart
+    from compile_doctor.processes.scratch import scratch
+    from compile_doctor.run.progress import Progress
+    from compile_doctor.targets.target import parse_target
+
+    parsed, wanted = parse_target(target), settings(compiling, running)
+    with ExitStack() as stack:
+        folder = (running.capture or stack.enter_context(scratch())).resolve()
+        keep = running.capture is not None
+        found = coldstart(parsed, wanted, folder, keep, Progress(output.quiet), own_cache, tries)
+    code = found.exit_code(output.fail_on)
+    write(found, coldstart_renderer, output, failed=code != 0)
+    return code
