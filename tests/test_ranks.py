@@ -74,7 +74,7 @@ def capture(tmp_path, ranks, extra=()):
 def step(function="f", label="0/0", **values):
     given = {
         "file": MODEL, "line": 5, "function": function, "label": label, "stack": (), "reasons": (), "breaks": (), "finished": True,
-        "graph": "a", "sizes": (), "collectives": (), "lines": (), "cache": (), "settings": ("", ""),
+        "graph": "a", "operators": (), "sizes": (), "collectives": (), "lines": (), "cache": (), "settings": ("", ""),
     }  # fmt: skip
     return Step(**{**given, **values})
 
@@ -133,6 +133,17 @@ def test_a_graph_is_the_same_with_other_sizes_and_numbers():
     assert read_graph_text(text(3, 2).encode()).digest == read_graph_text(text(99, 7).encode()).digest
     assert read_graph_text(text(3).encode()).digest != read_graph_text(text().replace("*", "+").encode()).digest
     assert read_graph_text(text(3).encode()).sizes == ("L_x_: f32[3][1]cpu",)
+
+
+def test_a_graph_is_another_one_with_another_dtype():
+    plain = text(3)
+    half = plain.replace('x: "f32[3]', 'x: "bf16[3]')
+    assert read_graph_text(plain.encode()).digest != read_graph_text(half.encode()).digest
+
+
+def test_operators_have_their_line():
+    (one,) = read_graph_text(text(3, 2).encode()).operators
+    assert (one.file, one.line, one.dtype, one.text, one.plain) == (MODEL, 16, "f32", "l_x_ * 2", "l_x_ * 0")
 
 
 def test_collectives_are_read_without_the_names_of_tensors():

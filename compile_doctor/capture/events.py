@@ -222,7 +222,10 @@ class EventReader:
         self.cuda_graphs = [*(self.cuda_graphs or ()), *event.functions]
 
     def _mesh(self, process: str, event: schema.MeshMade) -> None:
-        self.mesh = event.coordinates
+        """Of several meshes, the last one that has a dimension counts for it."""
+        pairs = (part.partition("=") for text in (self.mesh, event.coordinates) for part in text.split(", ") if part)
+        known = {name: at for name, _, at in pairs}
+        self.mesh = ", ".join(f"{name}={at}" for name, at in known.items())
 
     def _note(self, process: str, event: schema.Note) -> None:
         self.notes[event.text] = None

@@ -135,7 +135,8 @@ def sameness(evidence: Evidence) -> str:
 
 def _without_process(one: Compilation) -> Compilation:
     """A compilation without what differs in every process: its id, its times, the names of groups of some ranks."""
-    traced = replace(one.traced, collectives=canonical(one.traced.collectives), constants=()) if one.traced else None
+    graph = one.traced
+    traced = replace(graph, collectives=canonical(graph.collectives), constants=(), operators=()) if graph else None
     calls = canonical(one.collectives) if one.collectives is not None else None
     bare = replace(one, process="", begun=None, seconds=None, settings=("", ""), timing=None, answers=())
     return replace(bare, traced=traced, collectives=calls)
@@ -334,6 +335,7 @@ def _step(one: Compilation, breaks: tuple[tuple[str, int, str], ...], root: str 
         breaks=breaks,
         finished=one.guarded is not None,
         graph=traced.digest if traced else "",
+        operators=traced.operators if traced else (),
         sizes=traced.sizes if traced else (),
         collectives=calls,
         lines=tuple(locations.innermost_mine(stack, root) or stack[-1] for stack in seen if stack),

@@ -45,7 +45,7 @@ def _finding(seen: AnalysisContext, together: list[tuple[Pair, Parting]]) -> Fin
         condition, at = condition_in(sources, one.file, one.line)
         line = at or line
     if one.kind in ("graph", "frame", "order") and not condition:
-        line = locations.definition_line(sources, one.file, one.line, name)
+        line = one.exact or locations.definition_line(sources, one.file, one.line, name)
     location = seen.location(one.file, line, name)
     differ = _difference(seen, pair, one, others)
     hang = any(next(mismatches(each.usual.group.steps, each.other.group.steps), None) for each, _ in together)
@@ -74,11 +74,23 @@ def _difference(seen: AnalysisContext, pair: Pair, one: Parting, others: tuple[i
     usual = pair.usual.numbers
     if not one.extra:
         if one.kind == "graph":
-            return f"{sentence(who(seen, others))} {do(others, one.other)} from it than {who(seen, usual)}."
+            return f"{sentence(who(seen, others))} {do(others, one.other)} from it than {who(seen, usual)}.{_operators(seen, one, others, usual)}"
         return f"{sentence(who(seen, others))} {do(others, one.other)}, and {who(seen, usual)} {do(usual, one.usual)}."
     sides = [(usual, one.usual), (others, one.other)]
     (first, does), (second, not_) = sides if one.extra == "usual" else sides[::-1]
     return f"{sentence(who(seen, first))} {do(first, does)}, and {who(seen, second)} {do(second, not_)}."
+
+
+def _operators(seen: AnalysisContext, one: Parting, others: tuple[int, ...], usual: tuple[int, ...]) -> str:
+    """What each side computes first that the other does not."""
+    mine, theirs = one.operators
+    if mine is None and theirs is None:
+        return ""
+    here, there = f"on {who(seen, others)}", f"on {who(seen, usual)}"
+    if mine and theirs and mine.plain == theirs.plain:
+        return f" First difference: `{theirs.text}` gives {theirs.dtype} {here}, {mine.dtype} {there}."
+    odd, even = (f"`{each.text}`" if each else "nothing more" for each in (theirs, mine))
+    return f" First difference: {odd} {here}, {even} {there}."
 
 
 def _fix(one: Parting, condition: str) -> str:
@@ -113,7 +125,8 @@ CHECK = Check(
     explanation="""\
 The ranks of a distributed program should compile the same graphs in the same order. If one compiles more, the others wait for it
 at the next collective, up to the time limit of NCCL, which ends the job. The finding has the first point at which ranks part; what
-comes after it may follow from it. Ranks in different stages of a pipeline (a mesh dimension named `pp` or `stage`) are not compared.
+comes after it may follow from it. Ranks in different stages of a pipeline (a mesh dimension named `pp` or `stage`, or torch's
+`PipelineStage`) are not compared.
 `compile-doctor report CAPTURE -v` shows the figures of each rank.
 """,
     detect=detect,

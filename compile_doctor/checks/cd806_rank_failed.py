@@ -10,6 +10,10 @@ from compile_doctor.checks.base import Check
 from compile_doctor.checks.ranks_in_words import s, sentence, who
 from compile_doctor.model.findings import Finding
 
+_UNEVEN = (
+    "Let all ranks make the same number of steps, for example with drop_last=True: a rank that ends while others still "
+    "communicate with it closes their connection. torch.distributed.algorithms.join.Join is for uneven inputs."
+)
 LONGEST = 300
 """Characters of an error in the message; the whole traceback is in -v."""
 
@@ -28,17 +32,29 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     on = f" on {machine}" if len(numbers) == 1 else ""
     location = seen.location(frame.file, frame.line, frame.function) if frame else None
     rest = tuple(each for each in found if each.rank.number not in numbers)
+    left = _left(seen, found) if one.follows else ()
+    opening = f"{sentence(who(seen, numbers))}{mesh}{on}: {what}."
     yield CHECK.finding(
         f"{sentence(who(seen, numbers))} failed: {_short(one)}",
-        f"{sentence(who(seen, numbers))}{mesh}{on}: {what}. {_before(seen, one)}{_others(seen, rest)}",
+        " ".join(filter(None, [opening, _before(seen, one), _others(seen, rest), _too_early(seen, left)])),
         location=location,
         owner=seen.owner(frame.file) if frame else "mine",
         cause=one.cause.type if one.cause else one.signal or f"exit {one.exit_code}",
-        fix=_fix(one, len(numbers) == len(seen.evidence.ranks.all)),
+        fix=_UNEVEN if left else _fix(one, len(numbers) == len(seen.evidence.ranks.all)),
         count=len(numbers),
         ranks=numbers,
         evidence=_evidence(one, seen.of_groups[one.rank.group]),
     )
+
+
+def _left(seen: AnalysisContext, found: tuple[Ending, ...]) -> tuple[int, ...]:
+    """The ranks that ended in order while others still communicated."""
+    gone = {each.rank.number for each in found}
+    return tuple(one.number for one in seen.evidence.ranks.all if one.number not in gone)
+
+
+def _too_early(seen: AnalysisContext, left: tuple[int, ...]) -> str:
+    return f"{sentence(who(seen, left))} had ended in order, without an error." if left else ""
 
 
 def _same(each: Ending, one: Ending) -> bool:
@@ -71,11 +87,11 @@ def _death(one: Ending) -> str:
 def _before(seen: AnalysisContext, one: Ending) -> str:
     """What it was doing, as far as there is evidence."""
     if one.compiling:
-        return f"It was compiling {one.compiling.function} ({one.compiling.file}:{one.compiling.line}). "
+        return f"It was compiling {one.compiling.function} ({one.compiling.file}:{one.compiling.line})."
     count = len(seen.evidence.ranks.groups[one.rank.group].steps)
     if not count:
-        return "It had not compiled anything. "
-    return f"It had finished {count} compilation{'s' * (count != 1)}. "
+        return "It had not compiled anything."
+    return f"It had finished {count} compilation{'s' * (count != 1)}."
 
 
 def _others(seen: AnalysisContext, rest: tuple[Ending, ...]) -> str:

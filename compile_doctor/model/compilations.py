@@ -55,11 +55,25 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class Operator:
+    """One line of a graph's text."""
+
+    file: str
+    line: int
+    """Of the innermost line of Python that it comes from; 0 if torch did not write it."""
+    dtype: str
+    text: str
+    """What it computes, shortened: `torch.nn.functional.linear(l_x_, l_w_, l_b_)`."""
+    plain: str
+    """The same without numbers, by which ranks are compared."""
+
+
+@dataclass(frozen=True, slots=True)
 class Traced:
     """A graph's text, reduced to what the graphs of several ranks are compared by."""
 
     digest: str
-    """Of the operators in their order, without names, sizes and numbers."""
+    """Of the operators and dtypes in their order, without names, sizes and numbers."""
     sizes: tuple[str, ...] = ()
     """The inputs that are no parameters: name, dtype, sizes and strides."""
     collectives: tuple[str, ...] = ()
@@ -68,6 +82,8 @@ class Traced:
     """Numbers that are written into it, with the file and line that computed with them."""
     blocks: int = 0
     """The number of blocks, such as layers, whose parameters are alike; 0 if none repeats."""
+    operators: tuple[Operator, ...] = ()
+    """The first ones, for the line and the text of what differs."""
 
 
 @dataclass(frozen=True, slots=True)

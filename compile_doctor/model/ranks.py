@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from compile_doctor.model.compilations import Operator
 from compile_doctor.model.stacks import Frame
 from compile_doctor.model.units import Count, Positive
 
@@ -49,6 +50,8 @@ class Step:
     """Whether torch wrote how it ended."""
     graph: str
     """A digest of the graph's operators; empty without a graph."""
+    operators: tuple[Operator, ...]
+    """The first of the graph's operators."""
     sizes: tuple[str, ...]
     """The graph's inputs: name, dtype, sizes and strides."""
     collectives: tuple[str, ...]

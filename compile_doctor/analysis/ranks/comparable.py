@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.ranks import Rank, RankGroup, Ranks
 
-_STAGE = re.compile(r"\b(?:pp|pipe|pipeline|stage)=(\d+)", re.IGNORECASE)
+_STAGE = re.compile(r"\b(?:pp|pipe|pipeline|stage)=([\d+]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from compile_doctor.capture.trace.read import function_name
+from compile_doctor.model.compilations import Operator
 from compile_doctor.model.ranks import Step
 from compile_doctor.source import locations
 
@@ -30,6 +32,10 @@ class Parting:
     """The number of the compilation at which it shows."""
     extra: str = ""
     """`usual` or `other`: who does something there that the other side does not; empty if both do something."""
+    operators: tuple[Operator | None, Operator | None] = (None, None)
+    """The first operators that differ, of the usual and the other ranks; None if its graph has ended."""
+    exact: int = 0
+    """The line that they come from; 0 if that is not within this file."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +106,27 @@ def _apart(one: Step, two: Step, at: int, mine: list[Step], theirs: list[Step]) 
     if bool(one.graph) != bool(two.graph):
         return _one_sided("graph", two.file, two.line, two.function, "compile{} a graph", bool(one.graph), at)
     if one.graph != two.graph:
-        return Parting("graph", two.file, two.line, two.function, "one", "compile{} another graph", at)
+        return _other_graph(one, two, at)
     return None
+
+
+def _other_graph(one: Step, two: Step, at: int) -> Parting:
+    """Where the first operator differs; the user's line only if that is within its file."""
+    pairs = zip_longest(one.operators, two.operators)
+    differs = ((a, b) for a, b in pairs if (a and (a.dtype, a.plain)) != (b and (b.dtype, b.plain)))
+    a, b = next(differs, (None, None))
+    exact = next((each.line for each in (b, a) if each and each.file == two.file), 0)
+    return Parting(
+        "graph",
+        two.file,
+        two.line,
+        two.function,
+        "one",
+        "compile{} another graph",
+        at,
+        operators=(a, b),
+        exact=exact,
+    )
 
 
 def _frame(step: Step, at: int, usual_has_it: bool) -> Parting:

@@ -16,6 +16,6 @@ class Ranked:
 
 @dataclass(frozen=True)
 class MeshMade:
-    """`init_device_mesh` returned a mesh: this rank's coordinates in it, as `dp=0, tp=1`."""
+    """This rank's coordinates in a mesh that `init_device_mesh` returned: `dp=0, tp=1`; or its stages of a pipeline."""
 
     coordinates: str

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from compile_doctor.capture.trace.once import once
-from compile_doctor.model.compilations import Traced
+from compile_doctor.model.compilations import Operator, Traced
 
 _COLLECTIVE = re.compile(
     r"c10d_functional\.(?!wait_tensor)(\w+?)(?:\.default)?\((.*?)\)(?:;|\s*(?:#.*)?$)", re.MULTILINE
@@ -27,11 +27,15 @@ _COMPUTED = re.compile(r"(?<![\w.])\d+\.\d{4,}(?:e[+-]?\d+)?|(?<![\w.])\d{5,}(?!
 _CHILD = re.compile(r"(L_\w*?_modules_)(\d+)(_\w*(?:parameters|buffers)_\w+)$")
 """`L_self_modules_layers_modules_0_modules_fc_parameters_weight_`: a parameter of a child with a number."""
 _ANNOTATION = re.compile(r':\s*"[^"\n]*"')
+_DTYPE = re.compile(r'\s*\w+: "(\w+)\[')
 _CLEARED = re.compile(r";  [\w ,=]+ = None$", re.MULTILINE)
 _NUMBER = re.compile(r"\b0x[0-9a-f]+|\bs?\d[\d.]*(?:e[+-]?\d+)?\b")
 GROUP = re.compile(r"'(\d+|[0-9a-f]{16,})'")
 """The name of a process group: a number, or a digest."""
 MOST_INPUTS = 40
+MOST_OPERATORS = 300
+LONGEST = 160
+"""Characters of an operator that are kept."""
 
 
 def find_collectives(payload: bytes) -> tuple[str, ...]:
@@ -58,9 +62,15 @@ def read_graph_text(payload: bytes) -> Traced:
     """A graph from `dynamo_output_graph`."""
     text = payload.decode(errors="replace")
     inputs = [f"{name}: {kind}" for name, kind in _INPUT.findall(text) if not _PARAMETER.search(name)]
-    digest = hashlib.sha256("\n".join(_operators(text)).encode()).hexdigest()[:16]
+    operators = list(_operators(text))
+    digest = hashlib.sha256("\n".join(f"{one.dtype} {one.plain}" for one in operators).encode()).hexdigest()[:16]
     return Traced(
-        digest, tuple(inputs[:MOST_INPUTS]), find_collectives(payload), tuple(_constants(text)), _blocks(text)
+        digest,
+        tuple(inputs[:MOST_INPUTS]),
+        find_collectives(payload),
+        tuple(_constants(text)),
+        _blocks(text),
+        tuple(operators[:MOST_OPERATORS]),
     )
 
 
@@ -91,12 +101,17 @@ def _blocks(text: str) -> int:
     return most if most > 1 else 0
 
 
-def _operators(text: str) -> list[str]:
-    """What the lines compute, without sizes and numbers, which may depend on the rank, and without renamed inputs."""
-    found = []
-    for line in _CLEARED.sub("", _ANNOTATION.sub("", text)).splitlines():
-        line = line.strip()
-        computed = _NUMBER.sub("0", line.partition(" = ")[2])
-        if computed and not line.startswith("#") and not _NAMES.match(computed):
-            found.append(computed)
-    return found
+def _operators(text: str) -> Iterator[Operator]:
+    """What the lines compute; `plain` is without what may depend on the rank, such as sizes, and without renamed inputs."""
+    file, at = "", 0
+    for line in text.splitlines():
+        source = _PLACE.match(line)
+        if source:
+            file, at = source[1], int(source[2])
+            continue
+        bare = _CLEARED.sub("", _ANNOTATION.sub("", line)).strip()
+        computed = bare.partition(" = ")[2]
+        if computed and not bare.startswith("#") and not _NAMES.match(_NUMBER.sub("0", computed)):
+            dtype = _DTYPE.match(line)
+            plain = _NUMBER.sub("0", computed)
+            yield Operator(file, at, dtype[1] if dtype else "", computed[:LONGEST], plain)

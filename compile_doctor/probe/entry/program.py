@@ -30,6 +30,7 @@ def observe(directory: str) -> None:
     )
     watcher.after(DYNAMO, lambda _: _begin(log))
     ranks.watch_mesh(log, watcher)
+    ranks.watch_stages(log, watcher)
     watcher.install()
     if "RANK" in os.environ:
         ranks.watch_deadline(log)

@@ -24,6 +24,7 @@ from compile_doctor.recipes.imports import ImportWatcher
 DEADLINE = "COMPILE_DOCTOR_DEADLINE"
 """When `run --timeout` ends the command, in seconds since the epoch."""
 MESH = "torch.distributed.device_mesh"
+STAGE = "torch.distributed.pipelining.stage"
 _said: dict[int, Identity] = {}
 """By process id: a fork is another process."""
 
@@ -97,6 +98,27 @@ def watch_mesh(log: EventLog, watcher: ImportWatcher) -> None:
         module.init_device_mesh = init_device_mesh
 
     watcher.after(MESH, wrap)
+
+
+def watch_stages(log: EventLog, watcher: ImportWatcher) -> None:
+    """Records the stages of torch's pipelines that this rank makes: `stage=0`, or `stage=0+2` for two of them."""
+
+    def wrap(_: str) -> None:
+        base: Any = getattr(sys.modules[STAGE], "_PipelineStageBase", None)  # in torch 2.8 to 2.15
+        if base is None:
+            return
+        make, made = base.__init__, set[int]()
+
+        def init(self: Any, *args: Any, **kwargs: Any) -> None:
+            make(self, *args, **kwargs)
+            with suppress(AttributeError, TypeError, ValueError):
+                made.add(int(self.stage_index))
+                identify(log)
+                log.write(schema.MeshMade("stage=" + "+".join(map(str, sorted(made)))))
+
+        base.__init__ = init
+
+    watcher.after(STAGE, wrap)
 
 
 def watch_deadline(log: EventLog) -> None:

@@ -7,9 +7,9 @@ dist.init_process_group("gloo")
 rank = dist.get_rank()
 torch.manual_seed(0)
 @torch.compile(backend="eager")
-def f(x, scales):  # expect CD801 2
+def f(x, scales):
     for scale in scales:
-        x = x * scale
+        x = x * scale  # expect CD801 2
     return x
 
 
