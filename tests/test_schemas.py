@@ -331,6 +331,7 @@ WORDS = {
     "report": ("verdict", "severity"),
     "matrix": ("verdict", "severity"),
     "fix": ("verdict_before", "state", "severity"),
+    "coldstart": ("start", "kind", "severity"),
 }
 """Keys whose value is one of a list, by document, if they are not `status`."""
 

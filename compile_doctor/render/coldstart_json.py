@@ -19,7 +19,7 @@ from compile_doctor.render.report_document import Finding, Location, Phases
 class Start(Record):
     """One start of the target in a new process."""
 
-    name: Annotated[str, one_of(*result.NAMES)]
+    start: Annotated[str, one_of(*result.NAMES)]
     """`cold`: with an empty cache; `warm`: with the cache that the cold start left; `own`: with the user's own cache; `dynamic`, `regional`: cold, with what was tried."""
     first_call_seconds: Figure
     """The first call; null if it did not return."""
@@ -63,7 +63,7 @@ class Graph(Record):
 class Advice(Record):
     """Something that would make a start shorter."""
 
-    name: Annotated[str, one_of("shared-cache", "regional", "dynamic")]
+    kind: Annotated[str, one_of("shared-cache", "regional", "dynamic")]
     """What it is."""
     text: str
     """What to do."""
@@ -119,7 +119,7 @@ def as_dict(found: result.ColdStart) -> dict[str, Any]:
             findings=tuple(finding_of(one, found.sources) for one in found.findings),
             advice=tuple(
                 Advice(
-                    name=one.name,
+                    kind=one.name,
                     text=one.text,
                     gain_seconds=round(one.gain, 3) if one.gain is not None and one.gain >= 0 else None,
                     loss_seconds=round(-one.gain, 3) if one.gain is not None and one.gain < 0 else None,
@@ -135,7 +135,7 @@ def as_dict(found: result.ColdStart) -> dict[str, Any]:
 
 def _start(one: result.Started) -> Start:
     return Start(
-        name=one.name,
+        start=one.name,
         first_call_seconds=_rounded(one.first_call),
         later_call_seconds=_rounded(one.later_call),
         compile_seconds=_rounded(one.compiling),

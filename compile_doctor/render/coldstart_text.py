@@ -34,10 +34,10 @@ def render(found: ColdStart, verbosity: int = 0, colour: bool = False) -> str:
     ]
     console.print(" · ".join(one_line(part, 200) for part in parts if part), style="dim", soft_wrap=True)
     if found.busy:
-        _wrapped(console, "", found.busy, style="yellow")
+        _wrapped(console, "", one_line(found.busy, 400), style="yellow")
     console.print()
     if found.problem:
-        console.print(Text(f"INCONCLUSIVE   {found.problem}", style="bold yellow"), soft_wrap=True)
+        console.print(Text(f"INCONCLUSIVE   {one_line(found.problem, 400)}", style="bold yellow"), soft_wrap=True)
         console.print()
     _starts(console, found.starts)
     _graphs(console, found.graphs, verbosity)
