@@ -284,3 +284,24 @@ def test_a_file_that_is_something_else_is_not_read_to_its_end():
 def test_a_recompilation_without_a_guard_is_lost_evidence():
     found = read(start() + artifact("recompile_reasons", json.dumps(["", " "]), 0, 1))
     assert found.lost == ["trace, record 2 (artifact:recompile_reasons): it names no guard"]
+
+
+def test_the_tensors_that_a_frame_read():
+    def tensor(number, source, size, dtype="torch.float32", describer=1):
+        described = {"id": number, "describer_id": describer, "dtype": dtype, "size": size, "ndim": len(size)}
+        named = {"id": number, "describer_id": 1, "source": source}
+        return record({"describe_tensor": described, **ids(0)}) + record({"describe_source": named, **ids(0)})
+
+    trace = read(
+        NAMES
+        + start()
+        + tensor(0, "L['x']", [4, 8])
+        + tensor(1, "L['n']", [], "torch.int64")
+        + tensor(2, "L['self']._buffers['step']", [1])
+        + tensor(3, "L['self']._modules['net']._parameters['weight']", [8, 8])  # of a submodule: not in the frame's source
+        + tensor(4, "L['s']", ["s0", 8])  # a size that is a symbol
+        + tensor(5, "L['other']", [2], describer=2)  # described by another: the number means another tensor
+        + metrics()
+    )
+    found = [(given.name, given.dtype, given.shape) for given in trace.compilations[0].inputs]
+    assert found == [("x", "torch.float32", (4, 8)), ("n", "torch.int64", ()), ("self.step", "torch.float32", (1,))]

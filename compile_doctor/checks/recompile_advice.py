@@ -55,6 +55,11 @@ def advice(seen: AnalysisContext, group: Recompiled) -> str:
         return _type(group)
     if group.written:
         return _written(seen, group)
+    if guard.kind in ("length", "empty", "keys") and seen.owner(group.compilations[0].file) == "torch":
+        return (
+            "An optimizer makes its state (momentum, averages) in its first step, so the second step is compiled once more: nothing "
+            "to do. To compile it once, take one step before the compiled one."
+        )
     if guard.kind == "length":
         return _length(seen, group)
     if guard.kind in ("value", "module-int"):
@@ -200,7 +205,15 @@ def _type(group: Recompiled) -> str:
 def _length(seen: AnalysisContext, group: Recompiled) -> str:
     name = _identifier(group)
     file, line = _read(group)
-    if uses.is_dict(seen.evidence.sources, file, line, name):
+    text = seen.snippet(file, line)
+    if re.search(r"\.(?:append|extend|add|insert)\(", text):
+        return (
+            f"The line adds an element in each call, and each length gets its own graph. Return what `{group.guard.source}` shall keep, and "
+            "add it in the caller; or write into a tensor of a fixed size."
+        )
+    if re.search(r"\.(?:items|values|keys)\(\)", text):
+        name = group.guard.source
+    if name == group.guard.source or uses.is_dict(seen.evidence.sources, file, line, name):
         store = uses.stored(seen.evidence.sources, file, line, name)
         also = f", and do not write into it (line {store})" if store else ""
         return (
@@ -277,6 +290,11 @@ def _value(seen: AnalysisContext, group: Recompiled) -> str:
         return (
             f"An operator needs the number itself, so no tensor can take the place of `{name}`: one graph for each value. Use few "
             "values, or one; or write the operator with tensors."
+        )
+    if (guard.was or "").startswith("torch."):
+        return (
+            f"`{name}` (a dtype, a device or a layout) is a constant: one graph for each value. If they are few, change nothing; else "
+            "convert outside of the compiled code."
         )
     if value is None and guard.was not in (None, "None"):
         return (

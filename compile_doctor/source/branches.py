@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from compile_doctor.source.conversion import Conversion
-from compile_doctor.source.value_uses import Tree, values_of
+from compile_doctor.source.value_uses import Tree, called, values_of
 
 
 def branches(tree: Tree, statement: ast.stmt, nodes: list[ast.expr]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -16,7 +16,7 @@ def branches(tree: Tree, statement: ast.stmt, nodes: list[ast.expr]) -> Iterator
     elif isinstance(statement, ast.While):
         yield "while", _decided(tree, statement, statement.test)
     elif isinstance(statement, ast.If):
-        yield _kind(statement), _decided(tree, statement, statement.test)
+        yield _kind(tree, statement), _decided(tree, statement, statement.test)
     for node in sorted(nodes, key=lambda node: isinstance(node, ast.BoolOp)):
         if isinstance(node, ast.IfExp):
             yield "choice", _decided(tree, statement, node.test)
@@ -42,11 +42,15 @@ def _decided(tree: Tree, statement: ast.stmt, test: ast.expr) -> dict[str, str]:
     return {name: word for name, word in words.items() if word}
 
 
-def _kind(statement: ast.If) -> str:
-    """`leaves` for an `if` that ends a loop, `skips` one that ends a step of it, `raise`: there is no other value to choose."""
+def _kind(tree: Tree, statement: ast.If) -> str:
+    """`leaves` for an `if` that ends a loop, `skips` for one that ends a step of it, `collects`, `raise`, or `branch`."""
     inside = [one for part in (*statement.body, *statement.orelse) for one in ast.walk(part)]
-    if any(isinstance(one, ast.Break) for one in inside):
+    loop = tree.around(statement, (ast.For, ast.While, ast.FunctionDef, ast.AsyncFunctionDef))
+    in_loop = isinstance(loop, (ast.For, ast.While))
+    if any(isinstance(one, ast.Break) or (in_loop and isinstance(one, ast.Return)) for one in inside):
         return "leaves"
+    if any(isinstance(one, ast.Call) and called(one) in ("append", "extend", "add", "insert") for one in inside):
+        return "collects"
     if any(isinstance(one, ast.Continue) for one in inside):
         return "skips"
     return "raise" if any(isinstance(one, ast.Raise) for one in inside) else "branch"

@@ -76,6 +76,8 @@ def _reading(tree: Tree, statement: ast.stmt, node: ast.expr, kind: str) -> Read
         return None
     uses = uses_of(tree, node)
     use = uses[0] if uses else None
+    if use is not None and use.kind == "comparison" and _is_of_tensors(tree, node, use.node):
+        use = Use("arithmetic", use.node)
     words = {**_common(tree, statement, node, use), **found}
     words |= slices.of_use(tree, node, use, words) if use is not None else {}
     words |= constant_buffer(tree, node) or {}
@@ -83,6 +85,16 @@ def _reading(tree: Tree, statement: ast.stmt, node: ast.expr, kind: str) -> Read
         words |= numbers.converted(tree, statement, node)
     short = {name: word for name, word in words.items() if word and (len(word) <= LONGEST or name == "converted")}
     return Reading(kind, use.kind if use else "", short)
+
+
+def _is_of_tensors(tree: Tree, node: ast.expr, comparison: ast.AST) -> bool:
+    """Whether a comparison is one of tensors anyway, so that no decision of Python needs the number."""
+    parts = [comparison.left, *comparison.comparators] if isinstance(comparison, ast.Compare) else []
+    reads = {node.id} if isinstance(node, ast.Name) else set()
+    others = [one for one in parts if node not in ast.walk(one) and not (isinstance(one, ast.Name) and one.id in reads)]
+    around = tree.parents.get(comparison)
+    decides = isinstance(around, (ast.If, ast.While, ast.IfExp, ast.BoolOp, ast.Assert, ast.UnaryOp))
+    return len(parts) == 2 and not decides and any(kind_of(tree, one) in (TENSOR, MASK) for one in others)
 
 
 def _common(tree: Tree, statement: ast.stmt, node: ast.expr, use: Use | None) -> dict[str, str]:
@@ -114,6 +126,7 @@ _FINDERS: Mapping[str, Callable[[Tree, ast.expr, str], dict[str, str] | None]] =
     "data": stores.data,
     "stored-item": stores.item,
     "stored-attribute": stores.attribute,
+    "grad-fn": stores.grad_fn,
     "plain": plain.without_tensors,
     "disabled": disabled.disabled,
     "numpy": numpy_calls.of_numpy,

@@ -43,14 +43,14 @@ _CALLS = {
     "padding": "pad ConstantPad1d ConstantPad2d ZeroPad1d ZeroPad2d",
     "split": "split split_with_sizes",
     "view": "view reshape unflatten view_as_windows",
-    "size": "zeros ones empty full rand randn eye arange linspace new_zeros new_ones new_empty new_full expand narrow "
+    "size": "zeros ones empty full rand randn eye arange new_zeros new_ones new_empty new_full expand narrow "
     "interpolate broadcast_to",
     "seed": "manual_seed manual_seed_all seed default_rng RandomState",
     "loop": "range",
     "text": "print str repr format info debug warning error critical log write add_scalar",
     "kept": "append extend add update setdefault appendleft insert put",
     "comparison": "isnan isinf isfinite",
-    "arithmetic": "tensor as_tensor clamp clamp_ mul mul_ add_ sub sub_ div div_ pow fill_ masked_fill masked_fill_ lerp "
+    "arithmetic": "tensor as_tensor linspace clamp clamp_ mul mul_ add_ sub sub_ div div_ pow fill_ masked_fill masked_fill_ lerp "
     "full_like clip",
 }
 _BY_CALL = {name: use for use, names in _CALLS.items() for name in names.split()}
@@ -97,6 +97,7 @@ class Tree:
         self.root = tree
         self.parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
         self.inputs = inputs
+        self._line = line
         self._inputs = {given.name: given for given in inputs}
         self._read_by = self._function(self.statement(line)) if inputs else None
 
@@ -150,10 +151,10 @@ class Tree:
         return None if given is not None and given.late and self._is_stored(given.name) else given
 
     def _is_stored(self, name: str) -> bool:
-        """Whether the function gives the name a value."""
+        """Whether the function gives the name a value before the line that breaks."""
         assert self._read_by is not None
         names = (one for one in ast.walk(self._read_by) if isinstance(one, ast.Name) and one.id == name)
-        return any(not isinstance(one.ctx, ast.Load) for one in names)
+        return any(not isinstance(one.ctx, ast.Load) and one.lineno <= self._line for one in names)
 
     def _function(self, node: ast.AST | None) -> ast.AST | None:
         return self.around(node, (ast.FunctionDef, ast.AsyncFunctionDef)) if node is not None else None

@@ -74,6 +74,13 @@ ELEMENTWISE = _words(
     """
 )
 """Functions whose result has the shape of their first tensor."""
+DRAWS = _words(
+    """
+    rand randn randint randperm rand_like randn_like randint_like normal bernoulli multinomial poisson dropout dropout1d
+    dropout2d dropout3d alpha_dropout gumbel_softmax rrelu
+    """
+)
+"""Functions that draw random numbers."""
 BROADCASTING = _words(
     """
     add sub mul div pow maximum minimum where lerp fmod remainder true_divide floor_divide gt lt ge le eq ne
@@ -91,7 +98,7 @@ TO_ONE = _words(
 TAKES_A_TENSOR = _words(
     """
     add add_ sub sub_ mul mul_ div div_ pow true_divide floor_divide remainder fmod lerp fill_ masked_fill
-    masked_fill_ where gt lt ge le eq ne clamp clamp_ clip clamp_min clamp_max full index_fill rsub multiply
+    masked_fill_ where gt lt ge le eq ne clamp clamp_ clip clamp_min clamp_max full linspace index_fill rsub multiply
     divide subtract
     """
 )

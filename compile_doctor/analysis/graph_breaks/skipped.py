@@ -71,6 +71,8 @@ def _of(seen: AnalysisContext, compilation: Compilation, first: Break | None, br
         return  # up to Python 3.11 a separate frame, but not a function that a user wrote
     if locations.is_interior(compilation.file, function_name(compilation.function)):
         return
+    if locations.is_stdlib(compilation.file):
+        return  # Python's own, which the user's line calls: that line has the finding
     if first and seen.refused_at(first):
         return
     if seen.refusal is not None and locations.is_flex(compilation.file, compilation.file):

@@ -326,7 +326,7 @@ class _Reader:
         if not all(isinstance(size, int) for size in tensor.size):
             return
         given = Given(".".join(filter(None, found.groups())), tensor.dtype, tuple(tensor.size))
-        before = self.trace.compilations[index].inputs
+        before = self._so_far(index, "inputs")
         if given not in before:
             self._change(self._key(record, header), inputs=(*before, given))
 

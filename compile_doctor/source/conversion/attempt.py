@@ -125,6 +125,15 @@ def _sign(attempt: Conversion, parent: ast.UnaryOp, node: ast.expr) -> bool:
     return decisions.tested(attempt, node) if negated else attempt.value(parent)
 
 
+def _compared(attempt: Conversion, parent: ast.Compare, node: ast.expr) -> bool:
+    """A comparison with a tensor was one of tensors before, if Python does not decide by it."""
+    around = attempt.tree.parents.get(parent)
+    decides = isinstance(around, (ast.If, ast.While, ast.IfExp, ast.BoolOp, ast.Assert, ast.UnaryOp))
+    others = [one for one in (parent.left, *parent.comparators) if one is not node]
+    whole = len(others) == 1 and is_tensor(attempt.tree, others[0]) and not decides
+    return (whole and not attempt.symbol) or decisions.tested(attempt, node)
+
+
 def _choice(attempt: Conversion, parent: ast.IfExp, node: ast.expr) -> bool:
     return decisions.tested(attempt, node) if node is parent.test else attempt.value(parent)
 
@@ -155,8 +164,9 @@ _FOLLOW: Mapping[type, Callable[[Conversion, Any, ast.expr], bool]] = {
     ast.BinOp: arithmetic.operand,
     ast.UnaryOp: _sign,
     ast.IfExp: _choice,
+    ast.Compare: _compared,
     **dict.fromkeys(
-        (ast.Compare, ast.BoolOp, ast.If, ast.While, ast.Assert),
+        (ast.BoolOp, ast.If, ast.While, ast.Assert),
         lambda attempt, _, node: decisions.tested(attempt, node),
     ),
     ast.Subscript: lambda attempt, parent, node: node is parent.slice and indexing.index(attempt, parent, node),

@@ -41,6 +41,8 @@ def argument(attempt: Conversion, call: ast.Call, node: ast.expr, keyword: str) 
 
 def _operator(attempt: Conversion, call: ast.Call, name: str, full: str, node: ast.expr) -> bool:
     """A call of torch or a method of a tensor, of which a number was an argument: the result is a tensor anyway."""
+    if name == "linspace":
+        return full == "torch.linspace" and node in call.args[:2]
     if name == "full":
         first = call.args[0] if call.args else None
         return full == "torch.full" and node is not first

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
-from compile_doctor.source.conversion import branch, names, sides, skip
+from compile_doctor.source.conversion import branch, in_place, names, sides, skip
 from compile_doctor.source.value_uses import Tree, called
 from compile_doctor.source.values import is_tensor
 
@@ -69,6 +69,11 @@ def _branch(attempt: Conversion, statement: ast.If, condition: str) -> bool:
         return True
     if isinstance(first, ast.Continue) and len(statement.body) == 1 and not statement.orelse:
         return skip.skipped(attempt, statement, condition)
+    in_memory = in_place.written(attempt, statement, condition)
+    if in_memory:
+        attempt.edits[statement] = in_memory
+        attempt.note(statement, "both sides are computed")
+        return True
     chosen = branch.chosen(attempt, statement, condition)
     if chosen is None:
         return False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from compile_doctor.source.value_uses import Tree, called, values_of
 from compile_doctor.source.values import is_whole, kind_of
 from compile_doctor.source.values.shapes import Shape, broadcast, is_known, shape_of
-from compile_doctor.source.vocabulary import BOOL, MASK, NUMBER, RESHAPING, TENSOR
+from compile_doctor.source.vocabulary import BOOL, DRAWS, MASK, NUMBER, RESHAPING, TENSOR
 
 if TYPE_CHECKING:
     from compile_doctor.source.conversion.attempt import Conversion
@@ -98,6 +98,8 @@ def is_value(tree: Tree, node: ast.expr) -> bool:
     calls = [one for one in ast.walk(node) if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute)]
     if any(called(one).endswith("_") or called(one) in ("append", "pop", "item", "tolist", "update") for one in calls):
         return False
+    if any(isinstance(one, ast.Call) and called(one) in DRAWS for one in ast.walk(node)):
+        return False  # both sides would draw, and the numbers after them are others
     return kind_of(tree, node) in ("", TENSOR, MASK, NUMBER, BOOL)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 
 from compile_doctor.source.branches import grouped
+from compile_doctor.source.finders import losses
 from compile_doctor.source.rewriting import rewritten
 from compile_doctor.source.value_uses import Tree, called
 from compile_doctor.source.values import has_shape_of
+from compile_doctor.source.values.shapes import is_known, shape_of
 
 
 def mask(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
@@ -18,6 +20,8 @@ def mask(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
         return None
     words = {"tensor": tree.source(node.value), "mask": tree.source(node.slice)}
     words["mask-value"] = grouped(words["mask"], node.slice)
+    wide = _widened(tree, node.slice, node.value)
+    words |= {"wide": wide} if wide else {}
     parent = tree.parents.get(node)
     reduction = tree.parents.get(parent) if isinstance(parent, ast.Attribute) else None
     if isinstance(reduction, ast.Call):
@@ -25,17 +29,38 @@ def mask(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
         words |= {f"reduced-{called(reduction)}": tree.source(reduction)} if not reduction.args else {}
     if isinstance(parent, ast.Assign) and kind == "mask-store":
         words |= {"stored": words["tensor"], "value": tree.source(parent.value).replace(f"[{words['mask']}]", "")}
+    if isinstance(parent, ast.Call):
+        words |= losses.masked(tree, parent, node)
     return {**words, **counted(tree, node, words["mask-value"])}
 
 
 def reduced(tree: Tree, tensor: ast.expr, mask: ast.expr, call: ast.Call) -> dict[str, str]:
-    """The statement with a sum or mean over all elements of the mask, if the mask visibly has the shape of the tensor."""
-    statement = tree.around(call, ast.stmt)
-    if call.args or call.keywords or statement is None or not has_shape_of(tree, mask, tensor):
+    """The statement with a sum or mean of what the mask selects, if the mask has the shape of the tensor, or of its rows."""
+    statement, name = tree.around(call, ast.stmt), called(call)
+    shape = shape_of(tree, mask)
+    same = has_shape_of(tree, mask, tensor) or (shape is not None and shape == shape_of(tree, tensor))
+    wide = grouped(tree.source(mask), mask) if same else _widened(tree, mask, tensor)
+    rows = [tree.source(one) for one in call.args] == ["0"] and not call.keywords and not same
+    if statement is None or not wide or name not in ("sum", "mean") or not (rows or not (call.args or call.keywords)):
         return {}
-    total = f"torch.where({tree.source(mask)}, {tree.source(tensor)}, 0).sum()"
-    written = {"sum": total, "mean": f"({total} / {grouped(tree.source(mask), mask)}.sum())"}.get(called(call))
-    return {"masked": rewritten(tree, statement, {call: written})} if written else {}
+    if name == "mean" and not same and not rows:
+        return {}  # the number of elements is not that of true values
+    plain = tree.source(mask) if same else wide
+    total = f"torch.where({plain}, {tree.source(tensor)}, 0).sum({'0' if rows else ''})"
+    count = f"{grouped(tree.source(mask), mask)}.sum()"
+    alone = isinstance(tree.parents.get(call), (ast.stmt, ast.keyword, ast.Call))
+    written = total if name == "sum" else f"{total} / {count}" if alone else f"({total} / {count})"
+    return {"masked": rewritten(tree, statement, {call: written})}
+
+
+def _widened(tree: Tree, mask: ast.expr, tensor: ast.expr) -> str:
+    """The mask with a dimension of size 1 for each further dimension of the tensor; empty if the shapes are not known."""
+    one, two = shape_of(tree, mask), shape_of(tree, tensor)
+    if one is None or two is None or not is_known(one) or not is_known(two) or two[: len(one)] != one:
+        return ""
+    more = len(two) - len(one)
+    text = grouped(tree.source(mask), mask)
+    return f"{text}[{', '.join([':'] * len(one) + ['None'] * more)}]" if more else tree.source(mask)
 
 
 def counted(tree: Tree, node: ast.expr, of: str) -> dict[str, str]:

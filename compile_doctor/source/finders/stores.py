@@ -1,4 +1,4 @@
-"""What the line writes: `y.data = z`, `os.environ["A"] = "1"`, `helper.calls += 1`."""
+"""Attributes and entries of the line: `y.data = z`, `os.environ["A"] = "1"`, `helper.calls += 1`, `y.grad_fn`."""
 
 from __future__ import annotations
 
@@ -30,3 +30,14 @@ def attribute(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
     if not isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Store):
         return None
     return {"owner": tree.source(node.value), "attribute": node.attr}
+
+
+def grad_fn(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
+    """`y.grad_fn is not None`."""
+    if not isinstance(node, ast.Compare) or not isinstance(node.left, ast.Attribute) or node.left.attr != "grad_fn":
+        return None
+    return (
+        {"owner": tree.source(node.left.value), "test": tree.source(node)}
+        if isinstance(node.ops[0], ast.IsNot)
+        else None
+    )
