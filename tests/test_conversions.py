@@ -324,3 +324,82 @@ def test_the_shape_of_an_input_read_behind_a_break_is_that_of_the_argument_only_
     text = "def f(x, n):\n    k = n.item()  # here\n    return x[:, :k].sum(1)\n"
     assert converted(text, "item", late, N)
     assert not converted(text.replace("    return", "    x = g(x)\n    return"), "item", late, N)
+
+
+M = Given("m", "torch.bool", (4,))
+WHOLE = Given("m", "torch.bool", (4, 8))
+
+
+def test_a_mask_of_rows_gets_the_dimensions_of_the_tensor() -> None:
+    text = "def f(x, m):\n    y = x * 2\n    y[m] = x[m]  # here\n    return y\n"
+    assert read(text, "mask-store", X, M).words["wide"] == "m[:, None]"
+    assert read(text, "mask-store", X, WHOLE).words["wide"] == "m"
+    assert "wide" not in read(text, "mask-store", M).words
+    text = "def f(x, m):\n    return x[m].mean(0)  # here\n"
+    assert read(text, "mask", X, M).words["masked"] == "return torch.where(m[:, None], x, 0).sum(0) / m.sum()"
+    assert "masked" not in read(text, "mask", X, WHOLE).words
+    text = "def f(x, m):\n    return x[m].mean()  # here\n"
+    assert read(text, "mask", X, WHOLE).words["masked"] == "return torch.where(m, x, 0).sum() / m.sum()"
+    assert "masked" not in read(text, "mask", X, M).words  # the number of elements is another
+
+
+def test_a_loss_of_what_a_mask_selects() -> None:
+    text = "def f(x, t, m):\n    return F.cross_entropy(x[m], t[m]) * 2  # here\n"
+    assert read(text, "mask", X, M).words["lossy"] == "return F.cross_entropy(x, torch.where(m, t, -100)) * 2"
+    text = text.replace("cross_entropy", "mse_loss")
+    found = read(text, "mask", X, WHOLE).words["lossy"]
+    assert found == 'return (torch.where(m, F.mse_loss(x, t, reduction="none"), 0).sum() / m.sum()) * 2'
+    assert "lossy" not in read(text.replace("t[m]", "t[k]"), "mask", X, WHOLE).words
+
+
+ROUTED = """\
+def f(x, choice):
+    out = torch.zeros_like(x)
+    for i, expert in enumerate(experts):
+        idx = torch.nonzero(choice == i).squeeze(-1)  # here
+        out[idx] = expert(x[idx])
+    return out
+"""
+
+
+def test_rows_for_an_expert() -> None:
+    found = read(ROUTED, "routed", X).words["routed"]
+    assert found == "rows = (choice == i)[:, None]\nout = torch.where(rows, expert(x), out)    # line 5"
+    assert not readings(ROUTED, 4, ["routed"])  # the dimensions of x are not known
+    assert not readings(ROUTED.replace("return out", "return out, idx"), 4, ["routed"], (X,))
+
+
+def test_writing_in_place() -> None:
+    text = """\
+class N(nn.Module):
+    def __init__(self):
+        self.register_buffer("ready", torch.tensor(False))
+        self.register_buffer("mean", torch.zeros(8))
+    def f(self, x):
+        if not self.ready:  # here
+            self.mean.copy_(x.mean(0))
+            self.ready.fill_(True)
+        return x - self.mean
+"""
+    assert converted(text, "truth", X, Given("self.ready", "torch.bool", ())).partition("\n#")[0] == (
+        "chosen = ~self.ready\n"
+        "self.mean.copy_(torch.where(chosen, x.mean(0), self.mean))\n"
+        "self.ready.copy_(torch.where(chosen, True, self.ready))"
+    )
+    assert converted(text.replace("fill_(True)", "zero_()"), "truth", X) == ""
+
+
+def test_random_numbers_are_not_drawn_for_both_sides() -> None:
+    assert (
+        converted(
+            "def f(x):\n    y = x + torch.randn_like(x) if x.max() > 1 else x  # here\n    return y\n", "truth", X
+        )
+        == ""
+    )
+
+
+def test_a_comparison_with_a_tensor_needs_no_number() -> None:
+    text = "def f(x, n):\n    t = n.item()  # here\n    return torch.where(x.abs() > t, x, 0)\n"
+    found = read(text, "item", X, N)
+    assert (found.use, found.words["converted"].partition("\n")[0]) == ("arithmetic", "t = n")
+    assert read(text.replace("torch.where(x.abs() > t, x, 0)", "x if n > t else -x"), "item", X, N).use == "comparison"

@@ -298,7 +298,9 @@ def test_the_tensors_that_a_frame_read():
         + tensor(0, "L['x']", [4, 8])
         + tensor(1, "L['n']", [], "torch.int64")
         + tensor(2, "L['self']._buffers['step']", [1])
-        + tensor(3, "L['self']._modules['net']._parameters['weight']", [8, 8])  # of a submodule: not in the frame's source
+        + tensor(
+            3, "L['self']._modules['net']._parameters['weight']", [8, 8]
+        )  # of a submodule: not in the frame's source
         + tensor(4, "L['s']", ["s0", 8])  # a size that is a symbol
         + tensor(5, "L['other']", [2], describer=2)  # described by another: the number means another tensor
         + metrics()

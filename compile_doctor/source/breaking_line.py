@@ -14,7 +14,18 @@ from compile_doctor.model.compilations import Given
 from compile_doctor.source import draws
 from compile_doctor.source.branches import branches
 from compile_doctor.source.constants import constant_buffer
-from compile_doctor.source.finders import calls, disabled, draws_of, masks, numbers, numpy_calls, plain, slices, stores
+from compile_doctor.source.finders import (
+    calls,
+    disabled,
+    draws_of,
+    masks,
+    numbers,
+    numpy_calls,
+    plain,
+    routing,
+    slices,
+    stores,
+)
 from compile_doctor.source.value_uses import Tree, Use, expressions_of, tree_of, uses_of, values_of
 from compile_doctor.source.values import elements, kind_of
 from compile_doctor.source.vocabulary import MASK, NUMBER, TENSOR
@@ -66,7 +77,7 @@ def _readings(text: str, line: int, kind: str, inputs: tuple[Given, ...]) -> tup
         if kind == "truth":
             return tuple(Reading(kind, use, words) for use, words in branches(tree, statement, nodes))
         return tuple(found for node in nodes for found in [_reading(tree, statement, node, kind)] if found)
-    except ZeroDivisionError:  # a line that is nested too deeply to be written again
+    except RecursionError:  # a line that is nested too deeply to be written again
         return ()
 
 
@@ -76,14 +87,17 @@ def _reading(tree: Tree, statement: ast.stmt, node: ast.expr, kind: str) -> Read
         return None
     uses = uses_of(tree, node)
     use = uses[0] if uses else None
-    if use is not None and use.kind == "comparison" and _is_of_tensors(tree, node, use.node):
+    number = kind in ("item", "math") or kind in numbers.CONVERSIONS
+    if number and use is not None and use.kind == "comparison" and _is_of_tensors(tree, node, use.node):
         use = Use("arithmetic", use.node)
     words = {**_common(tree, statement, node, use), **found}
     words |= slices.of_use(tree, node, use, words) if use is not None else {}
     words |= constant_buffer(tree, node) or {}
     if isinstance(node, ast.Call) and kind in ("item", "int", "float", "round", "math"):
         words |= numbers.converted(tree, statement, node)
-    short = {name: word for name, word in words.items() if word and (len(word) <= LONGEST or name == "converted")}
+    short = {
+        name: word for name, word in words.items() if word and (len(word) <= LONGEST or name in ("converted", "routed"))
+    }
     return Reading(kind, use.kind if use else "", short)
 
 
@@ -127,6 +141,7 @@ _FINDERS: Mapping[str, Callable[[Tree, ast.expr, str], dict[str, str] | None]] =
     "stored-item": stores.item,
     "stored-attribute": stores.attribute,
     "grad-fn": stores.grad_fn,
+    "routed": routing.routed,
     "plain": plain.without_tensors,
     "disabled": disabled.disabled,
     "numpy": numpy_calls.of_numpy,
