@@ -61,6 +61,7 @@ docs: install
 bench: install
 	$(BIN)/python -m pip install --quiet --group bench
 	$(BIN)/python benchmarks/suite.py --jobs 2 --write
+	$(BIN)/python benchmarks/exam.py --write
 	$(BIN)/python benchmarks/real.py --write
 	$(BIN)/python benchmarks/trace.py --write
 	$(BIN)/python benchmarks/overhead.py --write

@@ -55,7 +55,7 @@ def advice(seen: AnalysisContext, group: Recompiled) -> str:
         return _type(group)
     if group.written:
         return _written(seen, group)
-    if guard.kind in ("length", "empty", "keys") and seen.owner(group.compilations[0].file) == "torch":
+    if guard.kind in ("length", "empty", "keys") and _is_optimizer_s(seen, group):
         return (
             "An optimizer makes its state (momentum, averages) in its first step, so the second step is compiled once more: nothing "
             "to do. To compile it once, take one step before the compiled one."
@@ -150,6 +150,13 @@ def package_of(seen: AnalysisContext, group: Recompiled) -> str:
     own = "/".join([first, *rest[:-1]])
     mine = (file for file in seen.evidence.sources if seen.owner(file) == "mine")
     return "" if any(f"/{own}" in file or file.endswith(f"/{first}.py") for file in mine) else first
+
+
+def _is_optimizer_s(seen: AnalysisContext, group: Recompiled) -> bool:
+    """Whether it is the state of one of torch's optimizers, which no line of the user reads."""
+    tail = group.guard.read_at[0] if group.guard.read_at else ""
+    mine = any(name.endswith(tail) for name in seen.own_sources)
+    return "torch/optim/" in group.compilations[0].file and bool(tail) and not mine and not group.written
 
 
 def _place(group: Recompiled, file: str, line: int) -> str:
