@@ -12,6 +12,7 @@ from compile_doctor.source import locations, uses
 from compile_doctor.source.writes import last_name
 
 _PACKAGE_GLOBAL = re.compile(r"^([A-Za-z_]\w*(?:\.\w+)+)$")
+_OPTIMIZER = re.compile(r"^\s*class \w+\(.*Optimizer\b", re.MULTILINE)
 _FIXES = {
     "shape-range": "Each side of a branch on this size gets its own graph. Remove the branch, or accept one graph for each side.",
     "stride": "Make the layout the same for every call: .contiguous() before the call. If that dimension has size 1, as in a "
@@ -154,9 +155,8 @@ def package_of(seen: AnalysisContext, group: Recompiled) -> str:
 
 def _is_optimizer_s(seen: AnalysisContext, group: Recompiled) -> bool:
     """Whether it is the state of one of torch's optimizers, which no line of the user reads."""
-    tail = group.guard.read_at[0] if group.guard.read_at else ""
-    mine = any(name.endswith(tail) for name in seen.own_sources)
-    return "torch/optim/" in group.compilations[0].file and bool(tail) and not mine and not group.written
+    own = any(_OPTIMIZER.search(text) for text in seen.own_sources.values())
+    return "torch/optim/" in group.compilations[0].file and not own and not group.written
 
 
 def _place(group: Recompiled, file: str, line: int) -> str:
