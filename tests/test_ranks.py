@@ -288,3 +288,22 @@ def test_the_stack_of_the_main_thread_is_read():
     )
     assert [(one.line, one.function) for one in read_standing(text)] == [(14, "step"), (5, "barrier")]
     assert read_standing("main 0x7f02\n") == ()
+
+
+def test_a_rank_that_ended_in_order_is_named_if_others_lost_the_connection(tmp_path):
+    lost = raised("RuntimeError", "Connection closed by peer [127.0.0.1]:1234")
+    ranks = {0: (trace(100, 0), [lost]), 1: (trace(101, 1), [{"event": "end", "events": 1}])}
+    evidence = load_capture(capture(tmp_path / "c", ranks, launcher("1 (pid: 100)", "0 (pid: 101)")))
+    (found,) = [one for one in make_report(evidence).findings if one.code == "CD806"]
+    assert found.title.startswith("Rank 1 ended in order while rank 0 still communicated with it")
+    assert "same number of steps" in found.fix
+
+
+def test_stages_of_a_pipeline_are_not_compared(tmp_path):
+    other = trace(101, 1, payload=text().replace("*", "+"))
+    stage = [{"event": "mesh", "coordinates": f"stage={number}"} for number in (0, 1)]
+    later = {"event": "mesh", "coordinates": "dp=0"}
+    made = capture(tmp_path / "c", {0: (trace(100, 0), [stage[0], later]), 1: (other, [stage[1], later])})
+    evidence = load_capture(made)
+    assert [one.who.mesh for one in evidence.ranks.all] == ["stage=0, dp=0", "stage=1, dp=0"]
+    assert not [one for one in make_report(evidence).findings if one.code == "CD801"]

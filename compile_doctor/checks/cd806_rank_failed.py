@@ -35,8 +35,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     left = _left(seen, found) if one.follows else ()
     opening = f"{sentence(who(seen, numbers))}{mesh}{on}: {what}."
     yield CHECK.finding(
-        f"{sentence(who(seen, numbers))} failed: {_short(one)}",
-        " ".join(filter(None, [opening, _before(seen, one), _others(seen, rest), _too_early(seen, left)])),
+        _early_end(seen, left, numbers, one) if left else f"{sentence(who(seen, numbers))} failed: {_short(one)}",
+        " ".join(filter(None, [opening, _before(seen, one), _others(seen, rest)])),
         location=location,
         owner=seen.owner(frame.file) if frame else "mine",
         cause=one.cause.type if one.cause else one.signal or f"exit {one.exit_code}",
@@ -53,8 +53,12 @@ def _left(seen: AnalysisContext, found: tuple[Ending, ...]) -> tuple[int, ...]:
     return tuple(one.number for one in seen.evidence.ranks.all if one.number not in gone)
 
 
-def _too_early(seen: AnalysisContext, left: tuple[int, ...]) -> str:
-    return f"{sentence(who(seen, left))} had ended in order, without an error." if left else ""
+def _early_end(seen: AnalysisContext, left: tuple[int, ...], numbers: tuple[int, ...], one: Ending) -> str:
+    at = f" ({one.cause.frame.file.rpartition('/')[2]}:{one.cause.frame.line})" if one.cause and one.cause.frame else ""
+    return (
+        f"{sentence(who(seen, left))} ended in order while {who(seen, numbers)} still communicated with "
+        f"{'it' if len(left) == 1 else 'them'}, and lost the connection{at}"
+    )
 
 
 def _same(each: Ending, one: Ending) -> bool:
