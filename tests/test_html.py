@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bench_helper import attention_bench
-from helpers import MODEL, a_break, compilation, evidence
+from helpers import MODEL, a_break, compilation, evidence, ids, interned, metrics, read, record, start
 from html_page import Page
 from test_formats import GATES, HOSTILE, REPORTS, gate, hostile
 
@@ -208,6 +208,66 @@ def test_the_timeline_shows_each_compilation_at_its_time():
 def test_a_run_without_times_has_no_timeline():
     found = page(html_format.render(REPORTS["healthy"]))
     assert "timeline" not in {one.attributes.get("id") for one in found.every()}
+
+
+GRAPH = """class GraphModule(torch.nn.Module):
+    def forward(self, L_x_: "f32[2, 4][4, 1]cpu", s77: "Sym(s77)"):
+        l_x_ = L_x_
+
+        # File: /work/project/model.py:6 in forward, code: x = x * 2
+        x: "f32[2, 4][4, 1]cpu" = l_x_ * 2;  l_x_ = None
+
+        # File: /work/project/model.py:8 in forward, code: return (x + 1).sum()
+        add: "f32[2, 4][4, 1]cpu" = x + 1;  x = None
+        sum_1: "f32[][]cpu" = add.sum();  add = None
+        return (sum_1,)
+"""
+CODE = """# Topologically Sorted Source Nodes: [x], Original ATen: [aten.mul]
+triton_poi_fused_mul_0 = async_compile.triton('triton_poi_fused_mul_0', '''
+''', device_str='cuda')
+cpp_fused_sum_1 = async_compile.cpp_pybinding(['const float*'], '''</pre><script>x()</script>''')
+def call(args):
+        # Topologically Sorted Source Nodes: [x], Original ATen: [aten.mul]
+        triton_poi_fused_mul_0.run(arg0_1, buf0, 8, stream=stream0)
+        cpp_fused_sum_1(buf0, buf1)
+        # Topologically Sorted Source Nodes: [x, add], Original ATen: [aten.mm]
+        extern_kernels.mm(buf0, arg1_1, out=buf2)
+"""
+
+
+def with_code(copies: int = 1) -> Report:
+    """Read from a trace, as torch writes it."""
+    trace = interned(MODEL, 1)
+    for frame in range(copies):
+        trace += start(frame, line=5)
+        trace += record({"dynamo_output_graph": {}, **ids(frame), "has_payload": "0"}, GRAPH)
+        trace += record(
+            {"inductor_output_code": {}, **ids(frame), "has_payload": "0"}, CODE + f"# {frame}" * copies * (copies > 1)
+        )
+        trace += metrics(frame)
+    return make_report(evidence(compilations=tuple(read(trace).compilations)))
+
+
+def test_each_line_has_its_operators_and_the_kernels_that_torch_names_for_it():
+    found = page(html_format.render(with_code()))
+    section = next(one for one in found.root.all("section") if one.attributes["id"] == "generated")
+    rows = [[cell.text for cell in row.children] for row in section.all("tr")]
+    assert rows[1:] == [
+        ["model.py:6x = x * 2", "x = l_x_ * 2", "triton_poi_fused_mul_0extern_kernels.mm"],
+        ["model.py:8return (x + 1).sum()", "add = x + 1sum_1 = add.sum()", "extern_kernels.mm"],
+    ]
+    assert "does not name: cpp_fused_sum_1 " in section.text
+    graph, code = (one.text for one in section.all("pre"))
+    assert graph == GRAPH.replace("/work/project/", "").strip("\n") and code == CODE.strip("\n")
+    assert "more characters" not in section.text
+
+
+def test_graphs_for_which_there_is_no_room_are_named():
+    text = html_format.render(with_code(1_200))
+    assert len(text) < LARGEST
+    section = next(one for one in page(text).root.all("section") if one.attributes["id"] == "generated")
+    assert "(1,200)" in section.all("h2")[0].text and "and 1,000 more graphs" in section.text
+    assert "Only in the capture's trace, because this page would be too large: The graph" in section.text
 
 
 def test_a_gate_has_each_target_with_its_own_anchors():

@@ -88,17 +88,25 @@ MAPS = 8
 
 
 def frame_maps(seen: AnalysisContext) -> tuple[FrameMap, ...]:
-    """One map; for a run with ranks, one for each group of them that did the same, those with the most ranks first."""
+    """One map; for a run with ranks, one for each group of them that did the same."""
+    return tuple(frame_map(own, ranks) for own, ranks in groups(seen))
+
+
+def groups(seen: AnalysisContext) -> Iterator[tuple[AnalysisContext, tuple[int, ...]]]:
+    """The evidence itself; for a run with ranks, that of the largest groups, with their ranks."""
     ranks = seen.evidence.ranks
     if not ranks:
-        return (frame_map(seen),)
+        yield seen, ()
+        return
     members: dict[int, list[int]] = defaultdict(list)
     stand_ins = ranks.stand_ins()
     for one in ranks.all:
         members[stand_ins[one.group]].append(one.number)
     largest = sorted(members, key=lambda index: (-len(members[index]), members[index][0]))[:MAPS]
-    found = ((seen.of_groups[index], tuple(members[index])) for index in largest)
-    return tuple(frame_map(own, numbers) for own, numbers in found if own is not None)
+    for index in largest:
+        own = seen.of_groups[index]
+        if own is not None:
+            yield own, tuple(members[index])
 
 
 def frame_map(seen: AnalysisContext, ranks: tuple[int, ...] = ()) -> FrameMap:

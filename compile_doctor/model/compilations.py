@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from compile_doctor.model.attention import Graph
+from compile_doctor.model.kept_text import KeptText
 from compile_doctor.model.kernels import Kernel
 from compile_doctor.model.stacks import Frame
 from compile_doctor.model.timeline import CacheAnswer, Timing
@@ -140,6 +141,11 @@ class Compilation:
     """Where its time went; None if torch's timed events are not in the trace."""
     settings: tuple[str, str] = ("", "")
     """Dynamo's and Inductor's settings as torch wrote them, in JSON."""
+
+    graph_text: KeptText | None = None
+    """Dynamo's graph as torch printed it."""
+    code_texts: tuple[KeptText, ...] = ()
+    """Inductor's code, of the forward and of the backward pass."""
 
     @property
     def label(self) -> str:

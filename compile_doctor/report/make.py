@@ -9,7 +9,8 @@ from typing import Any
 from compile_doctor.analysis.attention.entries import AttentionEntry, attention_entries
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.cuda_graph_entries import CudaGraphEntry, cuda_graph_entries
-from compile_doctor.analysis.frame_map import FrameMap, frame_maps, moved
+from compile_doctor.analysis.frame_map import FrameMap, frame_maps, groups, moved
+from compile_doctor.analysis.generated import Generated, generated
 from compile_doctor.analysis.graph_breaks.by_design import is_deliberate
 from compile_doctor.analysis.numerics.statuses import Judged, judged
 from compile_doctor.analysis.reconcile import disagreements
@@ -90,6 +91,8 @@ class Report:
     """What the recipes that the findings name change, if they were tried."""
     frames: tuple[FrameMap, ...] = ()
     """Which graphs each function became, and where it was cut; one map for each group of ranks that did the same."""
+    generated: tuple[Generated, ...] = ()
+    """The graphs as text, with the code that Inductor generated for them, as far as they were kept."""
 
 
 def make_report(evidence: Evidence) -> Report:
@@ -158,6 +161,7 @@ def make_report(evidence: Evidence) -> Report:
         timelines=timelines(evidence),
         command_exit=next((child.exit_code for child in evidence.children if child.mode == "command"), None),
         frames=frame_maps(seen),
+        generated=tuple(one for own, ranks in groups(seen) for one in generated(own, ranks)),
     )
 
 
@@ -372,6 +376,9 @@ def relative(report: Report) -> Report:
         attention=tuple(move_entry(entry) for entry in report.attention),
         cuda_graphs=tuple(move_graph(entry) for entry in report.cuda_graphs),
         frames=tuple(moved(one, short) for one in report.frames),
+        generated=tuple(
+            replace(one, location=replace(one.location, file=short(one.location.file))) for one in report.generated
+        ),
         sources=sources,
         timelines=tuple(move_timeline(one) for one in report.timelines),
     )

@@ -22,6 +22,7 @@ from compile_doctor.capture.trace.records import Ids
 from compile_doctor.capture.trace.stream import Record, records, without_tabs
 from compile_doctor.capture.trace.timing import Timer
 from compile_doctor.model.compilations import Break, Compilation, Given, Specialization
+from compile_doctor.model.kept_text import LONGEST, KeptText, kept
 from compile_doctor.model.kernels import MARKERS, Kernel, find_kernels
 from compile_doctor.model.stacks import Frame
 from compile_doctor.model.timeline import Span
@@ -85,6 +86,8 @@ class Trace:
     compilations: list[Compilation] = field(default_factory=list)
     aside: list[Span] = field(default_factory=list)
     """What was timed outside of any compilation."""
+    room: int = 4_000_000
+    """Bytes of graphs and code that may still be kept."""
     untimed: int = 0
     """Timed events that could not be read."""
     breaks: list[Break] = field(default_factory=list)
@@ -183,6 +186,15 @@ class _Reader:
         """One object for equal texts: torch repeats its settings in each compilation."""
         return self.texts.setdefault(text or "", text or "")
 
+    def _kept(self, record: Record) -> KeptText | None:
+        """The payload, while there is room: a page shows a few graphs, not those of a whole suite."""
+        if not self.trace.detailed:
+            return None
+        text = without_tabs(record.raw[:LONGEST]).strip(b"\n")
+        size = len(text) if len(record.raw) <= LONGEST else len(record.raw)
+        self.trace.room -= len(text)
+        return kept(text, size) if self.trace.room >= 0 else KeptText(size)
+
     def _key(self, record: Record, header: Ids) -> Key:
         return record.pid, header.frame_id, header.frame_compile_id, header.compiled_autograd_id
 
@@ -236,7 +248,7 @@ class _Reader:
     def _dynamo_output_graph(self, record: Record, header: Ids) -> None:
         # After a restart, Dynamo passes the graph to the backend again, so a frame has at most one.
         traced = read_graph_text(record.raw)
-        self._change(self._key(record, header), graphs=1, traced=traced)
+        self._change(self._key(record, header), graphs=1, traced=traced, graph_text=self._kept(record))
 
     def _aot_graph(self, record: Record, header: Ids) -> None:
         index = self.current.get(self._key(record, header), -1)
@@ -371,7 +383,9 @@ class _Reader:
         index = self.current.get(self._key(record, header), -1)
         if index >= 0:  # a graph has one for the forward and one for the backward pass
             before = self._so_far(index, "kernels")
-            self._change(self._key(record, header), kernels=(*before, *found))
+            text = self._kept(record)
+            texts = (*self._so_far(index, "code_texts"), *([text] if text else ()))
+            self._change(self._key(record, header), kernels=(*before, *found), code_texts=texts)
 
     def _compile_doctor_graph(self, record: Record, header: Ids) -> None:
         self._change(self._key(record, header), graph=read_graph(decode(record.payload, GraphSeen)))

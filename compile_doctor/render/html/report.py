@@ -7,7 +7,7 @@ from typing import Any
 
 from compile_doctor.model.findings import Finding, Location
 from compile_doctor.render.entries import Entry, cut
-from compile_doctor.render.html import attention, frames, ranks, recompiled, sources, timeline
+from compile_doctor.render.html import attention, frames, generated, ranks, recompiled, sources, timeline
 from compile_doctor.render.html import findings as cards
 from compile_doctor.render.html.page import Section
 from compile_doctor.report.make import Report
@@ -57,6 +57,10 @@ def sections(
         made.append(section("recompiled", "Recompilations", trees, report.summary.get("recompiles")))
     if any(one.compilations for one in report.timelines):
         made.append(section("timeline", "Timeline", timeline.timelines(report.timelines)))
+    if report.generated:
+        made.append(
+            section("generated", "Graphs and generated code", generated.generated(report, world), len(report.generated))
+        )
     if report.cuda_graphs:
         made.append(section("cudagraphs", "CUDA graphs", report.cuda_graphs[:_MOST], len(report.cuda_graphs)))
     if report.ranks:

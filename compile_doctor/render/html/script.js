@@ -13,10 +13,12 @@
     const section = document.getElementById(box.dataset.filters);
     const input = box.querySelector("input");
     const output = box.querySelector("output");
-    const cards = [...section.querySelectorAll("article")].map((one) => [one, one.textContent.toLowerCase()]);
-    const rows = [...section.querySelectorAll(".overview li")].map((one) => [one, one.textContent.toLowerCase()]);
+    const texts = (selector) => [...section.querySelectorAll(selector)].map((one) => [one, one.textContent.toLowerCase()]);
+    let cards, rows;
     box.hidden = false;
     input.addEventListener("input", () => {
+      cards ??= texts("article");
+      rows ??= texts(".overview li");
       const wanted = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       let count = 0;
       for (const [one, text] of [...cards, ...rows]) one.hidden = !wanted.every((word) => text.includes(word));
