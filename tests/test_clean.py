@@ -8,6 +8,7 @@ import os
 import sys
 import types
 import unicodedata
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -95,6 +96,8 @@ def made(kind: Any, name: str = "", owner: Any = None, depth: int = 0) -> Any:
         return made(arguments[0], name, owner, depth)
     if kind is Any:
         return HOSTILE
+    if kind is bytes:
+        return zlib.compress(HOSTILE.encode("utf-8", "replace"))  # of a text that is kept packed
     return {int: 7, float: 0.5, bool: True}[kind]
 
 
