@@ -307,3 +307,10 @@ def test_stages_of_a_pipeline_are_not_compared(tmp_path):
     evidence = load_capture(made)
     assert [one.who.mesh for one in evidence.ranks.all] == ["stage=0, dp=0", "stage=1, dp=0"]
     assert not [one for one in make_report(evidence).findings if one.code == "CD801"]
+
+
+def test_what_all_ranks_lack_is_said_once(tmp_path):
+    report = make_report(load_capture(folder(tmp_path, {0: trace(10, 0), 1: trace(11, 1, graph_break(pid=11))})))
+    assert len(report.ranks.rows) == 2
+    (text,) = report.missing
+    assert text.startswith("this is only torch's trace")

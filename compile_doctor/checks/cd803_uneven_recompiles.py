@@ -40,8 +40,7 @@ def _finding(seen: AnalysisContext, together: list[tuple[Pair, Uneven]]) -> Find
     varied = "; ".join(dict.fromkeys(guard.words for guard in guards[:3])) or "unknown, torch recorded no guard"
     return CHECK.finding(
         f"{location.function} is compiled more often on some ranks",
-        f"{sentence(who(seen, pair.other.numbers))} compile{s(pair.other.numbers)} it again {_times(one.other)}, "
-        f"{who(seen, pair.usual.numbers)} {_times(one.usual)}. What varies on {who(seen, more.numbers)}: {varied}. "
+        f"{_again(seen, pair.other.numbers, one.other)}, {who(seen, pair.usual.numbers)} {_times(one.usual)}. What varies on {who(seen, more.numbers)}: {varied}. "
         "Each time, the other ranks wait at the next collective.",
         location=location,
         owner=seen.owner(file),
@@ -68,6 +67,11 @@ def _groups(seen: AnalysisContext, index: int, one: Uneven) -> list[Recompiled]:
         for group in own.recompiled
         if any((each.file, function_name(each.function)) == wanted for each in group.compilations)
     ]
+
+
+def _again(seen: AnalysisContext, numbers: tuple[int, ...], count: int) -> str:
+    words = f"compile{s(numbers)} it again"
+    return f"{sentence(who(seen, numbers))} {f'{words} {_times(count)}' if count else f'never {words}'}"
 
 
 def _times(count: int) -> str:

@@ -77,8 +77,8 @@ def by_rank(
     problems: list[str] = []
     entries: dict[tuple[Any, ...], AttentionEntry] = {}
     figures: list[Mapping[str, Any] | None] = []
-    missing: list[str] = []
-    lost: list[str] = []
+    missing: dict[str, list[int]] = {}
+    lost: dict[str, list[int]] = {}
     represented: dict[int, list[int]] = {}
     stand_ins = ranks.stand_ins()
     for one in ranks.all:
@@ -98,9 +98,10 @@ def by_rank(
         for entry in calls:
             entries.setdefault((entry.location, entry.verdict, entry.api), entry)
         if not stopped.issuperset(members):  # how the others ended has a finding
-            label = "" if len(members) == ranks.world_size else f"{named(members, ranks.world_size)}: "
-            missing += [label + text for text in proof.lacking(own.evidence, (entry.peak_bytes for entry in calls))]
-            lost += [label + text for text in proof.lost(own.evidence)]
+            for text in proof.lacking(own.evidence, (entry.peak_bytes for entry in calls)):
+                missing.setdefault(text, []).extend(members)
+            for text in proof.lost(own.evidence):
+                lost.setdefault(text, []).extend(members)
     compared = run_checks([check for check in checks if check.compares_ranks], seen)
     outside = _outside(seen)
     others = run_checks(alone, outside) if outside and outside.evidence.compilations else None
@@ -120,13 +121,19 @@ def by_rank(
         ),
         attention=tuple(entries.values()),
         summary=_most(figures),
-        missing=tuple(dict.fromkeys([*whole, *missing])),
-        lost=tuple(dict.fromkeys([*whole, *lost])),
+        missing=tuple(dict.fromkeys([*whole, *_labelled(missing, ranks)])),
+        lost=tuple(dict.fromkeys([*whole, *_labelled(lost, ranks)])),
         notes=tuple(_notes(seen.evidence)),
         table=_table(
             seen, figures, any(one.facts.category == "ranks" and not one.is_outcome for one in compared.findings)
         ),
     )
+
+
+def _labelled(texts: Mapping[str, list[int]], ranks: Ranks) -> Iterator[str]:
+    for text, members in texts.items():
+        everywhere = len(set(members)) == ranks.world_size
+        yield text if everywhere else f"{named(members, ranks.world_size)}: {text}"
 
 
 def _merge(merged: dict[tuple[Any, ...], Finding], finding: Finding, members: tuple[int, ...]) -> None:
