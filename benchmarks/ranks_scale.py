@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -24,6 +25,8 @@ sys.path.insert(0, str(ROOT))
 from compile_doctor.capture import load_capture
 from compile_doctor.capture.digest import write_digest
 from compile_doctor.capture.many import Part, Together, split
+from compile_doctor.capture.trace.read import Trace, read_stream
+from compile_doctor.capture.trace.stream import BLOCK, records
 from compile_doctor.render import json_format
 from compile_doctor.report.make import make_report
 
@@ -113,7 +116,12 @@ def read(source: Path, folder: Path, options: argparse.Namespace) -> None:
             ]
         )
         found[name] = {"bytes": size, "times": [times for times, _ in each], "peak": peak}
+        if not distinct:
+            found["floor"] = floor(traces, size / options.ranks)
     tables.save("ranks-scale", found)
+    plain = found["floor"]["reading the bytes"]
+    steps = [[step, f"{seconds:.2f} s", f"{seconds / plain:.1f}×"] for step, seconds in found["floor"].items()]
+    tables.publish("ranks-floor", tables.table(["CPU time per GB, from memory", "", ""], steps), options.write)
     head = [
         "",
         "traces",
@@ -132,6 +140,52 @@ def one(traces: Path) -> tuple[tuple[float, float, float, float], float]:
     disk, memory = read_bytes(traces), read_bytes(traces)
     report, cpu, peak = measured([sys.executable, "-m", "compile_doctor", "report", str(traces), "--format", "json"])
     return (disk, memory, report, cpu), peak
+
+
+def floor(traces: Path, size: float) -> dict[str, float]:
+    """Seconds of CPU for a gigabyte of traces that are in the page cache: of a Python that does less than the report."""
+
+    def lines(block: bytes) -> None:
+        block.count(b"\n")
+
+    def letters(block: bytes) -> None:
+        at = -1
+        while (at := block.find(b"V", at + 1)) >= 0:
+            pass
+
+    files = sorted(traces.iterdir())[:64]
+    steps = {"reading the bytes": None, "and finding each V": letters, "and counting line ends": lines}
+    found = {name: min(passed(files, step) for _ in range(7)) for name, step in steps.items()}
+    found["finding the records, decoding none"] = min(skipped(files) for _ in range(7))
+    found["all that is read of a rank"] = min(whole(files) for _ in range(7))
+    return {name: seconds / len(files) / size * 1e9 for name, seconds in found.items()}
+
+
+def passed(files: list[Path], step: Callable[[bytes], None] | None) -> float:
+    began = time.process_time()
+    for file in files:
+        with file.open("rb", buffering=0) as stream:
+            while block := stream.read(BLOCK):
+                if step is not None:
+                    step(block)
+    return time.process_time() - began
+
+
+def skipped(files: list[Path]) -> float:
+    began = time.process_time()
+    for file in files:
+        with file.open("rb") as stream:
+            for _ in records(stream, (), lambda kind: True):
+                pass
+    return time.process_time() - began
+
+
+def whole(files: list[Path]) -> float:
+    began = time.process_time()
+    for file in files:
+        with file.open("rb") as stream:
+            read_stream(stream, Trace(detailed=False))
+    return time.process_time() - began
 
 
 def forget(traces: Path) -> None:
