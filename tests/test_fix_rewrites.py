@@ -312,6 +312,54 @@ CASES = {
             return F.pad(x, (0, n.item()))  # !
         """,
     ),
+    "a check of torch with its own exception": (
+        "assert-plain",
+        "tensor-item",
+        """
+        def check(kind, cond, message):
+            torch._check_tensor_all_with(kind, cond, message)  # !
+        """,
+        """
+        def check(kind, cond, message):
+            if torch.compiler.is_compiling():
+                torch._assert_async(torch.as_tensor(cond).all(), "the check failed")
+            else:
+                torch._check_tensor_all_with(kind, cond, message)  # !
+        """,
+    ),
+    "a check whose message needs tensors": (
+        "assert-plain",
+        "other-can-t-convert-torch-_check-message-closure",
+        """
+        def check(kind, cond, message):
+            torch._check_with(kind, cond, message)  # !
+        """,
+        """
+        def check(kind, cond, message):
+            if torch.compiler.is_compiling():
+                torch._check(cond)
+            else:
+                torch._check_with(kind, cond, message)  # !
+        """,
+    ),
+    "a shortcut that changes nothing": (
+        "shortcut-removed",
+        "data-dependent-branch",
+        """
+        def f(mask, past):
+            if (past is not None and past.seen) or (
+                mask is not None and torch.all(mask == 1)  # !
+            ):
+                mask = None
+            return mask
+        """,
+        """
+        def f(mask, past):
+            if (past is not None and past.seen):
+                mask = None
+            return mask
+        """,
+    ),
     "a list of indices": (
         "rows-of-tensor",
         "tensor-tolist",

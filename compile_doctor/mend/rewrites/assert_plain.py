@@ -9,7 +9,7 @@ import libcst as cst
 
 from compile_doctor.mend.conditions import as_tensor_test, negated
 from compile_doctor.mend.rewrites import Rewrite
-from compile_doctor.mend.site import Candidate, Site, lines_of, only
+from compile_doctor.mend.site import COMPILING, Candidate, Site, lines_of, only
 
 
 def propose(site: Site) -> Iterator[Candidate]:
@@ -23,9 +23,17 @@ def propose(site: Site) -> Iterator[Candidate]:
         test = as_tensor_test(site.source, small.test)
         yield _asserted(site, statement, test, text)
     elif isinstance(small, cst.Expr) and isinstance(small.value, cst.Call) and _checks(site, small.value):
-        condition, *rest = [one.value for one in small.value.args if one.keyword is None]
+        plain = [one.value for one in small.value.args if one.keyword is None]
+        own_error = site.source.code(small.value.func).endswith("_with")  # its type is the first argument
+        condition, *rest = plain[1:] if own_error and len(plain) > 1 else plain
+        if "closure" in site.finding.cause:
+            yield _compiled_only(site, statement, f"torch._check({site.source.code(condition)})")
+            return
         test = f"torch.as_tensor({as_tensor_test(site.source, condition)}).all()"
-        yield _asserted(site, statement, test, literal(rest[0] if rest else None))
+        if own_error:
+            yield _compiled_only(site, statement, f"torch._assert_async({test}, {literal(rest[0] if rest else None)})")
+        else:
+            yield _asserted(site, statement, test, literal(rest[0] if rest else None))
     elif isinstance(statement, cst.If) and statement.orelse is None and len(statement.body.body) == 1:
         raised = only(statement.body.body[0])
         if isinstance(raised, cst.Raise):
@@ -36,7 +44,17 @@ def propose(site: Site) -> Iterator[Candidate]:
 def _checks(site: Site, call: cst.Call) -> bool:
     """Whether a call does nothing but check its first argument."""
     name = site.source.code(call.func).rpartition(".")[2]
-    return name in ("torch_compilable_check", "_check_tensor_all", "_check_tensor_all_with") and bool(call.args)
+    return name in ("torch_compilable_check", "_check_with", "_check_tensor_all", "_check_tensor_all_with") and bool(
+        call.args
+    )
+
+
+def _compiled_only(site: Site, statement: Any, check: str) -> Candidate:
+    """Eager mode keeps the exception and its message."""
+    code = site.source.code(statement)
+    text = f"if {COMPILING}:\n    {check}\nelse:\n" + "".join(f"    {line}\n" for line in code.splitlines())
+    new = cst.FlattenSentinel(lines_of(text, statement.with_changes(leading_lines=statement.leading_lines)))
+    return Candidate("checks without a message in compiled code", site.source.edited({statement: new}))
 
 
 def _asserted(site: Site, statement: Any, test: str, text: str) -> Candidate:
@@ -66,7 +84,14 @@ def _name(part: Any) -> str:
 
 REWRITE = Rewrite(
     "assert-plain",
-    ("data-dependent-branch", "data-dependent-assert", "tensor-item", "object-to-string", "tensor-to-string"),
+    (
+        "data-dependent-branch",
+        "data-dependent-assert",
+        "tensor-item",
+        "object-to-string",
+        "tensor-to-string",
+        "other-.*_check-message.*",
+    ),
     propose,
     rank=25,
 )
