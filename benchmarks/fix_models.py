@@ -44,7 +44,9 @@ def main() -> None:
         results[name] = {**found, "seconds": round(time.monotonic() - began, 1)}
         print(f"{name}: {fix.line(results[name])}", file=sys.stderr, flush=True)
         tables.save(options.table, {"models": results})
-    tables.publish(options.table, table(results), options.write)
+    paper = tables.load_file(options.directory / "paper.json")
+    text = paper_table(results, paper) if paper else table(results)
+    tables.publish(options.table, text, options.write)
 
 
 def breaking() -> list[str]:
@@ -61,6 +63,27 @@ def mend(path: Path, budget: float, inputs: int) -> dict[str, Any]:
             return fix.outcome(Search(parse_target(str(path)), settings, options, folder, start, Progress(True)).run())
         except DoctorError as error:
             return {"error": str(error)}
+
+
+def paper_table(results: dict[str, Any], paper: dict[str, Any]) -> str:
+    """One row for each model of a paper: its breaks (graphs - 1) there and here. Models that share code share a run."""
+    rows: list[tuple[object, ...]] = []
+    total = [0, 0, 0]
+    for name, row in paper.items():
+        theirs = (row["breaks"], round(row["breaks"] * (100 - row["gone"]) / 100))
+        found = results.get(row["file"] or "")
+        if not found or "error" in found:
+            why = row.get("why") or (found["error"][:90] if found else "not run")
+            rows.append((name, *theirs, "–", "–", f"not run: {why}"))
+            continue
+        a, b = found["before"]["graphs"] - 1, found["after"]["graphs"] - 1
+        total = [total[0] + a, total[1] + b, total[2] + (b > a)]
+        kept = ", ".join(dict.fromkeys(one.split()[1] for one in found["kept"])) or "none"
+        rows.append((name, *theirs, a, b, kept))
+    share = f"{100 * (total[0] - total[1]) / total[0]:.0f} % gone" if total[0] else "–"
+    rows.append(("all that were run", "", "", total[0], total[1], f"{share}, {total[2]} models worse"))
+    header = ("model", "paper: before", "after", "here: before", "after", "rewrites that were kept")
+    return tables.table(header, rows)
 
 
 def table(results: dict[str, Any]) -> str:

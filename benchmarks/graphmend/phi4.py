@@ -22,6 +22,8 @@ def build_model() -> torch.nn.Module:
     return Phi3ForCausalLM(config).eval()
 
 
-def example_inputs() -> dict[str, torch.Tensor]:
+def example_input_sets() -> list[dict[str, torch.Tensor]]:
+    """Positions before and after the end of the short embeddings, so that both sides of the branch run."""
     torch.manual_seed(1)
-    return {"input_ids": torch.randint(3, 128, (1, 8))}
+    ids = torch.randint(3, 128, (1, 8))
+    return [{"input_ids": ids, "position_ids": torch.arange(8)[None] + start} for start in (0, 12)]

@@ -29,8 +29,8 @@ Texts = Mapping[str, str]
 """The texts of changed files, by path."""
 OF_MACHINE = ("machine", "patches")
 """Categories of findings that no change of the user's files is about."""
-SHARE = 15.0
-"""Seconds for the compiled runs of one comparison."""
+SHARES = (1 / 15, 1 / 60)
+"""Parts of the budget for the runs of one comparison in eager mode, and compiled: a search makes dozens of them."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class Judge:
         self.progress = progress
         self.cases = cases
         self.until = until
+        self.budget = until - time.monotonic()
         self.copies: Copies
         self._count = 0
 
@@ -163,7 +164,7 @@ class Judge:
             "directory": str(directory),
             "files": list(copy.places),
             "cases": self.cases,
-            "seconds": SHARE,
+            "seconds": [part * self.budget for part in SHARES],
             "record": record,
             "reference": str(self.folder / "reference.pt"),
             "result": str(result),

@@ -1,7 +1,8 @@
 """One child of `fix`: runs a target on all cases, eagerly and compiled, and compares with the runs of the unchanged target.
 
 Settings beside those of `diagnose`: `reference` (the file with the runs of the unchanged target; written if `record`),
-`cases` (how many other inputs), `files` (the target's own), `seconds` (for the compiled runs), `result` (what it writes).
+`cases` (how many other inputs), `files` (the target's own), `seconds` (for the eager runs of the unchanged target, and
+for the compiled ones: a large model is compared on fewer inputs, and the report says on how many), `result` (what it writes).
 """
 
 from __future__ import annotations
@@ -32,9 +33,6 @@ from compile_doctor.probe.equality.seen import (
 from compile_doctor.probe.load import Inputs
 from compile_doctor.probe.numerics.state import Start
 from compile_doctor.probe.session import Session
-
-EAGER_SHARE = 60.0
-"""Seconds for the eager runs of the unchanged target: a large model is compared on fewer inputs, and the report says on how many."""
 
 
 class Equality(Session):
@@ -86,7 +84,7 @@ class Equality(Session):
     def _all_eager(self, gradients: bool, count: int | None) -> list[Seen]:
         """The eager runs of the first `count` cases; without one of as many as there is time for, at least of two."""
         found: list[Seen] = []
-        until = time.monotonic() + EAGER_SHARE
+        until = time.monotonic() + float(self.settings["seconds"][0])
         for name, inputs, factor in self._cases():
             if len(found) == count or (count is None and len(found) > 1 and time.monotonic() > until):
                 break
@@ -163,7 +161,7 @@ class Equality(Session):
     def _all_compiled(self) -> list[Seen]:
         """The compiled runs of all cases, as many as there is time for; each is compiled anew."""
         found: list[Seen] = []
-        until = time.monotonic() + float(self.settings["seconds"])
+        until = time.monotonic() + float(self.settings["seconds"][1])
         for name, inputs, factor in self._cases():
             if found and time.monotonic() > until:
                 break
