@@ -22,12 +22,21 @@ import torch._dynamo.convert_frame
 def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
+    warm_up()
     for line in sys.stdin:
         job = json.loads(line)
         result = {"name": job["name"], "explain": forked(explained, job), "logs": forked(logged, job)}
         if job.get("after"):
             result["after"] = forked(fixed, job)
         print(json.dumps(result), flush=True)
+
+
+def warm_up() -> None:
+    """Compiles something once, so that no fork has to import what Dynamo imports at its first use."""
+    torch.compile(lambda x: x + 1, backend="eager")(torch.ones(1))
+    torch._dynamo.explain(lambda x: x * 2)(torch.ones(1))
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
 
 
 def forked(function: Callable[[dict[str, Any]], Any], job: dict[str, Any]) -> Any:

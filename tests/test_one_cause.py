@@ -1,0 +1,92 @@
+"""One cause, one finding: what follows from a break is counted in the finding of that break."""
+
+from __future__ import annotations
+
+from compile_doctor.analysis.context import AnalysisContext
+from compile_doctor.checks import find_check
+from compile_doctor.model.asked import Asked
+from compile_doctor.model.compilations import Break, Compilation
+from compile_doctor.model.evidence import Evidence
+from compile_doctor.model.stacks import Frame
+
+FILE = "/work/model.py"
+SOURCE = """\
+class Noise:
+    def forward(self, x):
+        g = torch.Generator()
+        h = torch.rand(8, generator=g)
+        n = x.sum().item()
+        y = x * n
+        order = sorted(x, key=lambda row: row.sum())
+        return y + h
+
+    def other(self, x, g):
+        return torch.rand(8, generator=g)
+"""
+OBJECT = "An opaque object was created in the middle of the program.\n  Explanation: torch._C.Generator"
+USED = "Failed to convert args/kwargs to proxy\n  Explanation: Missing `as_proxy()` implementation for an arg.\n  Developer debug context: call_function args:\n UserDefinedObjectVariable(Generator)"
+ITEM = "Unsupported Tensor.item() call with capture_scalar_outputs=False"
+SORT = "sort with non-constant keys\n  Explanation: Cannot perform sort with non-constant key."
+
+
+def compiled(function: str, line: int, number: int = 0, **values) -> Compilation:
+    stack = (Frame(FILE, line, function),)
+    return Compilation("1", number, values.pop("again", 0), function, FILE, line, stack, guarded=True, **values)
+
+
+def broke(index: int, reason: str, line: int, function: str = "forward") -> Break:
+    return Break(index, reason, None, (Frame(FILE, line, function),), (FILE, line), False, "dynamo_graph_break_reason")
+
+
+def seen(compilations: list[Compilation], breaks: list[Break]) -> AnalysisContext:
+    asked = Asked("model.py")
+    return AnalysisContext(
+        Evidence(asked, compilations=tuple(compilations), breaks=tuple(breaks), sources={FILE: SOURCE})
+    )
+
+
+def test_a_line_that_goes_on_with_an_object_that_no_graph_can_contain():
+    frames = [compiled("forward", 2), compiled("torch_dynamo_resume_in_forward_at_3", 3, 1)]
+    found = seen(frames, [broke(0, OBJECT, 3), broke(1, USED, 4)])
+    assert [(site.frame.line, len(site.followed)) for site in found.sites] == [(3, 1)]
+
+
+def test_one_that_does_not_is_another_cause():
+    frames = [compiled("forward", 2), compiled("torch_dynamo_resume_in_forward_at_3", 3, 1)]
+    found = seen(frames, [broke(0, OBJECT, 3), broke(1, ITEM, 5)])
+    assert [site.frame.line for site in found.sites] == [3, 5]
+    elsewhere = seen([frames[0], compiled("other", 10, 2)], [broke(0, OBJECT, 3), broke(1, USED, 11, "other")])
+    assert [site.frame.line for site in elsewhere.sites] == [3, 11]
+
+
+def test_a_recompilation_by_a_value_from_before_the_break():
+    resumed = "torch_dynamo_resume_in_forward_at_5"
+    frames = [
+        compiled("forward", 2),
+        compiled(resumed, 5, 1),
+        compiled(resumed, 5, 1, again=1, recompile_reasons=("1/0: ___stack0 == 1.5  # y = x * n",)),
+        compiled(resumed, 5, 1, again=2, recompile_reasons=("1/1: ___stack0 == 2.5  # y = x * n",)),
+    ]
+    found = seen(frames, [broke(0, ITEM, 5)])
+    assert not list(find_check("CD201").detect(found))
+    (finding,) = find_check("CD101").detect(found)
+    assert "2 recompilations follow from it: a value from before the break was 1.5" in finding.message
+    assert any(line.startswith("guard: ") for line in finding.evidence)
+
+
+def test_without_a_break_the_recompilation_has_its_own_finding():
+    frames = [
+        compiled("forward", 2),
+        compiled("forward", 2, again=1, recompile_reasons=("0/0: L['x'].size()[0] == 4",)),
+    ]
+    assert [finding.code for finding in find_check("CD201").detect(seen(frames, []))] == ["CD201"]
+
+
+def test_a_key_function_that_plain_python_calls_for_each_element():
+    frames = [
+        compiled("forward", 2),
+        compiled("<lambda>", 7, 1),
+        compiled("<lambda>", 7, 1, again=1, recompile_reasons=("1/0: L['row'].size()[0] == 4",)),
+    ]
+    found = seen(frames, [broke(0, SORT, 7)])
+    assert not list(find_check("CD201").detect(found))
