@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from compile_doctor.source.rewriting import rewritten
+from compile_doctor.source.rewriting import changed_lines, rewritten
 from compile_doctor.source.value_uses import Tree, called
 from compile_doctor.source.values import elements, is_tensor, kind_of
 from compile_doctor.source.vocabulary import MASK, TENSOR
@@ -13,6 +13,7 @@ from compile_doctor.source.vocabulary import MASK, TENSOR
 def by_value(tree: Tree, call: ast.Call) -> dict[str, str]:
     """`sorted(rows, key=lambda row: row.norm())`, max and min, of a list of tensors."""
     statement = tree.around(call, ast.stmt)
+    assert isinstance(statement, ast.stmt)
     given = {one.arg: one.value for one in call.keywords}
     if (
         not isinstance(call.func, ast.Name)
@@ -26,9 +27,11 @@ def by_value(tree: Tree, call: ast.Call) -> dict[str, str]:
         return {}
     positions = _positions(tree, call, bool(reverse.value))
     if positions:
-        return {
-            "converted": f"{rewritten(tree, statement, {call: positions})}\n# A tensor of positions: x[positions] takes these rows of x"
-        }
+        edits = _taken(tree, statement, call)
+        if edits is None:
+            return {}
+        notes: dict[ast.AST, str] = {statement: "a tensor of positions"}
+        return {"converted": "\n".join(changed_lines(tree, statement, {call: positions, **edits}, notes))}
     kinds = {kind_of(tree, one) for one in elements(tree, call.args[0])}
     if not kinds or not kinds <= {TENSOR, MASK}:
         return {}
@@ -73,3 +76,29 @@ def _positions(tree: Tree, call: ast.Call, descending: bool) -> str:
     if called(call) != "sorted":
         return f"{values}.arg{'min' if negative == (called(call) == 'max') else 'max'}()"
     return f"{values}.argsort(descending={descending != negative}, stable=True)"
+
+
+def _taken(tree: Tree, statement: ast.AST, call: ast.Call) -> dict[ast.AST, str] | None:
+    """What becomes of the lines that read the positions: `x[order]` stays, `[x[i] for i in order]` is `list(x[order])`."""
+    if (
+        not isinstance(statement, ast.Assign)
+        or statement.value is not call
+        or not isinstance(statement.targets[0], ast.Name)
+    ):
+        return {} if isinstance(tree.parents.get(call), ast.Subscript) else None
+    name, edits = statement.targets[0].id, dict[ast.AST, str]()
+    for one in ast.walk(tree.scope(statement)):
+        if not isinstance(one, ast.Name) or one.id != name or not isinstance(one.ctx, ast.Load):
+            continue
+        parent = tree.parents.get(one)
+        if isinstance(parent, ast.Subscript) and parent.slice is one and is_tensor(tree, parent.value):
+            continue
+        listed = tree.parents.get(parent) if isinstance(parent, ast.comprehension) else None
+        if not isinstance(listed, ast.ListComp) or len(listed.generators) > 1 or listed.generators[0].ifs:
+            return None
+        row, element = listed.generators[0].target, listed.elt
+        same = isinstance(element, ast.Subscript) and ast.unparse(element.slice) == ast.unparse(row)
+        if not same or not isinstance(element, ast.Subscript) or not is_tensor(tree, element.value):
+            return None
+        edits[listed] = f"list({tree.source(element.value)}[{name}])"
+    return edits
