@@ -227,6 +227,8 @@ def slim(file: Path, settings_whole: bool) -> bytes:
         for item in trace_stream.records(stream, WANTED):
             if not item.json:
                 continue
+            if item.kind == "dynamo_cpp_guards_str":
+                continue  # long, and only shown
             header = json.loads(item.json)
             metrics = header.get("compilation_metrics", {})
             settings = json.loads(metrics.get("dynamo_config") or "{}")

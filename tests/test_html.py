@@ -197,6 +197,8 @@ def test_the_timeline_shows_each_compilation_at_its_time():
     assert bars["compiled call 1"]["x"] == "0.0%" and bars["compiled call 1"]["width"] == "100.0%"
     dynamo = [one.all("rect")[0].attributes for one in picture.all("g") if one.text.startswith("dynamo:")]
     assert [(one["x"], one["width"]) for one in dynamo] == [("0.0%", "50.0%"), ("62.5%", "25.0%")]
+    phases = [one.all("rect")[0].attributes["y"] for one in picture.all("g") if "with what is within it" in one.text]
+    assert len(phases) == 6 and len({*phases}) == 2, "one line for each, in the colours of the innermost"
     assert float(bars["compile_fx"]["y"]) > float(dynamo[1]["y"])
     assert "(Inductor: code), not finished" in picture.text
     rows = [[cell.text for cell in row.children] for row in section.all("tr")]
@@ -235,6 +237,9 @@ def call(args):
 """
 
 
+GUARDS = "TREE_GUARD_MANAGER:\n+- RootGuardManager\n| +- TENSOR_MATCH: check_tensor(L['x'], torch.float32)"
+
+
 def with_code(copies: int = 1) -> Report:
     """Read from a trace, as torch writes it."""
     trace = interned(MODEL, 1)
@@ -244,6 +249,7 @@ def with_code(copies: int = 1) -> Report:
         trace += record(
             {"inductor_output_code": {}, **ids(frame), "has_payload": "0"}, CODE + f"# {frame}" * copies * (copies > 1)
         )
+        trace += record({"dynamo_cpp_guards_str": {}, **ids(frame), "has_payload": "0"}, GUARDS)
         trace += metrics(frame)
     return make_report(evidence(compilations=tuple(read(trace).compilations)))
 
@@ -257,8 +263,9 @@ def test_each_line_has_its_operators_and_the_kernels_that_torch_names_for_it():
         ["model.py:8return (x + 1).sum()", "add = x + 1sum_1 = add.sum()", "extern_kernels.mm"],
     ]
     assert "does not name: cpp_fused_sum_1 " in section.text
-    graph, code = (one.text for one in section.all("pre"))
+    graph, code, guards = (one.text for one in section.all("pre"))
     assert graph == GRAPH.replace("/work/project/", "").strip("\n") and code == CODE.strip("\n")
+    assert guards == GUARDS
     assert "more characters" not in section.text
 
 

@@ -68,6 +68,8 @@ class Lane:
     """What ran as plain Python: `all of it`, `lines 12-20`; empty if nothing is known to."""
     parent: int | None
     """The lane of the function that called it."""
+    called: Location | None
+    """The user's line that called it first, if torch tells."""
     depth: int
 
 
@@ -141,6 +143,7 @@ def frame_map(seen: AnalysisContext, ranks: tuple[int, ...] = ()) -> FrameMap:
                 ),
                 eager=eager.get(key, ""),
                 parent=number[parent] if parent else None,
+                called=_called(seen, first),
                 depth=depth,
             )
         )
@@ -163,6 +166,13 @@ def _parent(
         if caller != key and caller in known:
             return caller
     return None
+
+
+def _called(seen: AnalysisContext, first: Compilation) -> Location | None:
+    name = function_name(first.function)
+    around = (frame for frame in first.stack if (frame.file, function_name(frame.function)) != (first.file, name))
+    frame = locations.innermost_mine((*around, *(first.graph.callers if first.graph else ())), seen.torch_root)
+    return seen.location(frame.file, frame.line, frame.function) if frame else None
 
 
 def _tree(keys: Iterable[_Key], parents: dict[_Key, _Key | None]) -> Iterator[tuple[_Key, int]]:
@@ -247,6 +257,7 @@ def moved(found: FrameMap, path: Callable[[str], str]) -> FrameMap:
             replace(
                 lane,
                 location=place(lane.location),
+                called=place(lane.called) if lane.called else None,
                 cuts=tuple(replace(cut, location=place(cut.location)) for cut in lane.cuts),
             )
             for lane in found.lanes

@@ -28,6 +28,7 @@ class Generated:
     location: Location
     ranks: tuple[int, ...]
     graph: KeptText | None
+    guards: KeptText | None
     code: tuple[KeptText, ...]
     """One for the forward and one for the backward pass; none if no backend generated code."""
 
@@ -62,6 +63,7 @@ def generated(seen: AnalysisContext, ranks: tuple[int, ...] = ()) -> tuple[Gener
             seen.location(one.file, one.line, function_name(one.function)),
             ranks,
             one.graph_text,
+            one.guards_text,
             one.code_texts,
         )
         for one in seen.evidence.compilations

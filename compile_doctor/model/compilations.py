@@ -144,6 +144,8 @@ class Compilation:
 
     graph_text: KeptText | None = None
     """Dynamo's graph as torch printed it."""
+    guards_text: KeptText | None = None
+    """The tree of its guards, as torch printed it."""
     code_texts: tuple[KeptText, ...] = ()
     """Inductor's code, of the forward and of the backward pass."""
 

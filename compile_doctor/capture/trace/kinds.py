@@ -12,7 +12,7 @@ from functools import lru_cache
 from compile_doctor.capture.trace.records import KINDS
 
 WANTED = frozenset(KINDS)
-COMPARED = WANTED - {"chromium_event", "describe_tensor", "describe_source"}
+COMPARED = WANTED - {"chromium_event", "describe_tensor", "describe_source", "dynamo_cpp_guards_str"}
 """What ranks are compared by: without the times of what torch did, which are two thirds of all records, and the inputs."""
 
 IGNORED = frozenset(
@@ -24,7 +24,6 @@ IGNORED = frozenset(
         "create_unbacked_symbol",
         "describe_storage",
         "dump_file",
-        "dynamo_cpp_guards_str",
         "dynamo_guards",
         "exported_program",
         "export",

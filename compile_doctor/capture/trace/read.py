@@ -250,6 +250,9 @@ class _Reader:
         traced = read_graph_text(record.raw)
         self._change(self._key(record, header), graphs=1, traced=traced, graph_text=self._kept(record))
 
+    def _dynamo_cpp_guards_str(self, record: Record, header: Ids) -> None:
+        self._change(self._key(record, header), guards_text=self._kept(record))
+
     def _aot_graph(self, record: Record, header: Ids) -> None:
         index = self.current.get(self._key(record, header), -1)
         if index >= 0:  # the forward pass, and later the backward pass

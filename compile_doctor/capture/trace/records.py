@@ -169,6 +169,7 @@ KINDS: dict[str, Any] = {
     "symbolic_shape_specialization": Specialized,
     "describe_tensor": Described,
     "describe_source": Named,
+    "dynamo_cpp_guards_str": Ids,
     **dict.fromkeys(AOT_GRAPHS, Ids),
     **dict.fromkeys(CACHES, Ids),
 }

@@ -16,7 +16,7 @@ ROWS = 600
 """Rows of that table."""
 _CHARACTER = 8.0
 """Width of a character of the picture's font, in its own units."""
-_BOX, _GAP, _LABEL, _STEP, _INDENT = 46, 104, 24, 16, 26
+_BOX, _GAP, _LABEL, _STEP, _INDENT = 46, 112, 24, 16, 26
 _WIDEST = 1_080
 """A row longer than this goes on below."""
 
@@ -81,12 +81,23 @@ class Picture:
     hidden: int
     """Functions that are not drawn."""
     summary: str
+    head: tuple[str, ...]
     table: tuple[tuple[str, ...], ...]
     unlisted: int
     """Rows that the table leaves out."""
 
 
-HEAD = ("function", "place", "part", "compile ids", "what became of it", "operators", "seconds", "breaks at")
+HEAD = (
+    "function",
+    "place",
+    "called from",
+    "part",
+    "compile ids",
+    "what became of it",
+    "operators",
+    "seconds",
+    "breaks at",
+)
 
 
 def pictures(maps: Sequence[FrameMap], anchors: Anchors, world_size: int) -> tuple[Picture, ...]:
@@ -99,6 +110,7 @@ def _picture(found: FrameMap, anchors: Anchors, world_size: int) -> Picture:
     for lane in found.lanes[:LANES]:
         drawing.add(lane)
     rows = [row for lane in found.lanes for row in _table(lane)]
+    used = [n for n in range(len(HEAD)) if any(row[n] for row in rows)]
     pieces = [piece for lane in found.lanes for piece in lane.pieces]
     graphs = sum(attempt.outcome == "compiled" for piece in pieces for attempt in piece.attempts)
     cuts = len({(cut.location.file, cut.location.line) for lane in found.lanes for cut in lane.cuts})
@@ -115,7 +127,8 @@ def _picture(found: FrameMap, anchors: Anchors, world_size: int) -> Picture:
         drawing.y,
         max(0, len(found.lanes) - LANES),
         summary,
-        tuple(rows[:ROWS]),
+        tuple(HEAD[n] for n in used),
+        tuple(tuple(row[n] for n in used) for row in rows[:ROWS]),
         max(0, len(rows) - ROWS),
     )
 
@@ -169,7 +182,7 @@ class _Drawing:
         if not cuts:
             return Gap(at, y, _GAP, "", "", "", "resumes behind a graph break", resumes)
         more = f" +{len(cuts) - 1}" if len(cuts) > 1 else ""
-        line = f"line {cuts[0].line}" if cuts[0].line else "in a call"
+        line = f"line {cuts[0].line}{more}" if cuts[0].line else "in a call" if not more else f"in {len(cuts)} calls"
         known = next(
             (found for cut in cuts if (found := self.anchors.get((cut.location.file, cut.location.line)))), None
         )
@@ -177,7 +190,7 @@ class _Drawing:
             at,
             y,
             _GAP,
-            line + more,
+            line,
             f"finding {known[0]}" if known else "",
             known[1] if known else "",
             shortened("; ".join(map(_told, cuts[:6])), 600),
@@ -187,7 +200,7 @@ class _Drawing:
 
 def _told(cut: Cut) -> str:
     """`line 41: a Python number read from a tensor, at model.py:13 in rope_scale`."""
-    place = f"{locations.short(cut.location.file)}:{cut.location.line} in {cut.location.function}"
+    place = f"{cut.location.file.rpartition('/')[2]}:{cut.location.line} in {cut.location.function}"
     where = "" if cut.line == cut.location.line else f", at {place}"
     return f"line {cut.line}: {cut.title}{where}" if cut.line else f"{cut.title}{where}"
 
@@ -222,6 +235,7 @@ def _wide(*texts: str) -> float:
 def _table(lane: Lane) -> list[tuple[str, ...]]:
     """The same as rows of texts."""
     name, place = lane.location.function, f"{locations.short(lane.location.file)}:{lane.location.line}"
+    called = f"{locations.short(lane.called.file)}:{lane.called.line}" if lane.called else ""
     found: list[tuple[str, ...]] = []
     for number, piece in enumerate(lane.pieces):
         breaks = [cut for cut in lane.cuts if _gap_of(cut, lane.pieces) == number + 1]
@@ -231,6 +245,7 @@ def _table(lane: Lane) -> list[tuple[str, ...]]:
             (
                 name if not number else "",
                 place if not number else "",
+                called if not number else "",
                 part,
                 _labels(piece.attempts),
                 ", ".join(dict.fromkeys(one.outcome for one in piece.attempts)),
@@ -240,7 +255,7 @@ def _table(lane: Lane) -> list[tuple[str, ...]]:
             )
         )
     if lane.eager:
-        found.append(("", "", lane.eager, "", "plain Python", "", "", ""))
+        found.append(("", "", "", lane.eager, "", "plain Python", "", "", ""))
     return found
 
 

@@ -82,11 +82,16 @@ def _shown(one: Generated, room: int, world_size: int, cwd: str) -> tuple[Shown,
     found = uses(graph, "\n".join(codes))
     rows, used = _rows(found.lines[:_LINES], room)
     texts, missing = [], []
-    titles = [
-        "The graph",
-        *("Inductor's code" if len(codes) == 1 else f"Inductor's code, {n}" for n in range(1, len(codes) + 1)),
+    several = len(codes) > 1
+    parts = [
+        ("The graph", graph, one.graph),
+        *(
+            (f"Inductor's code{f', {n}' * several}", text, code)
+            for n, (text, code) in enumerate(zip(codes, one.code), 1)
+        ),
+        ("The guards", _read(one.guards, cwd), one.guards),
     ]
-    for title, text, whole in zip(titles, (graph, *codes), (one.graph, *one.code)):
+    for title, text, whole in parts:
         if whole is None:
             continue
         part = text[:_LONGEST]

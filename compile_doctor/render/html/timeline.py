@@ -21,7 +21,7 @@ OTHERS = 16
 """Other ranks below the one that did the same."""
 SPANS = 4_000
 """Bars in one picture: the longest."""
-_LINE, _LABEL, _PAD, _DEEPEST = 13, 17, 9, 5
+_LINE, _LABEL, _PAD, _DEEPEST = 13, 17, 9, 6
 _NAMED = 7.0
 """Percent of the width from which a bar has its name in it."""
 WORDS = {
@@ -112,8 +112,9 @@ def _picture(found: Timeline, end: int) -> Picture:
     longest = sorted(found.compilations, key=lambda one: -one.timing.duration)[:ROWS]
     kept = {id(one) for one in longest}
     shown = [one for one in found.compilations if id(one) in kept]
-    spans = sorted((span for one in shown for span in one.timing.spans if span.depth < _DEEPEST), key=_size)
-    drawn = {id(span) for span in spans[:SPANS]}
+    every = {id(one): list(_levels(one.timing.spans)) for one in shown}
+    spans = sorted((each for found in every.values() for each in found), key=lambda each: -each[0].duration)
+    drawn = {id(span) for span, _, _ in spans[:SPANS]}
     rows: list[Row] = []
     y = 26.0
     if found.calls:
@@ -121,12 +122,15 @@ def _picture(found: Timeline, end: int) -> Picture:
         rows.append(_plain(y, "calls of the target", calls, end))
         y += _LABEL + _LINE + _PAD
     for one in shown:
-        bars = tuple(_bar(span, y + _LABEL, end) for span in one.timing.spans if id(span) in drawn)
+        levels = [each for each in every[id(one)] if id(each[0]) in drawn]
+        bars = (
+            *(_phase(span, y + _LABEL, end) for span, _, new in levels if new),
+            *(_bar(span, y + _LABEL + _LINE * (level + 1) + 2, end) for span, level, _ in levels),
+        )
         start = 100 * one.timing.start / end
         label, place = f"{cut(one.frame.function, 50)} {one.compile_id}", _place(one)
         rows.append(Row(y, label, place, round(start, 3), start > 55, bars))
-        deepest = max((span.depth for span in one.timing.spans if id(span) in drawn), default=0)
-        y += _LABEL + (deepest + 1) * _LINE + _PAD
+        y += _LABEL + (2 + max((level for _, level, _ in levels), default=0)) * _LINE + _PAD
     if found.aside:
         aside = [(one.start, one.duration, one.name) for one in found.aside if not one.depth][:200]
         rows.append(_plain(y, "in the background", aside, end))
@@ -164,8 +168,29 @@ def _picture(found: Timeline, end: int) -> Picture:
     )
 
 
-def _size(span: Span) -> int:
-    return -span.duration
+def _levels(spans: Sequence[Span]) -> Iterator[tuple[Span, int, bool]]:
+    """Each span, the level at which it is drawn, and whether its phase differs from that of the span around it.
+
+    A span that is nearly the whole of the one around it, in the same phase, is left out: it shows nothing new.
+    """
+    around: list[tuple[Span, int]] = []
+    for span in spans:
+        del around[span.depth :]
+        outer, level = around[-1] if around else (None, -1)
+        same = outer is not None and outer.phase == span.phase
+        if outer is not None and same and span.duration > 0.9 * outer.duration:
+            around.append((span, level))
+            continue
+        around.append((span, level + 1))
+        if level + 1 < _DEEPEST or not same:
+            yield span, min(level + 1, _DEEPEST), not same
+
+
+def _phase(span: Span, y: float, end: int) -> Bar:
+    """In the first line, in which later ones cover what is around them: each moment has the colour of the innermost."""
+    width = 100 * span.duration / end
+    title = f"{WORDS[span.phase]}: {_time(span.duration)} at {_time(span.start)}, with what is within it"
+    return Bar(round(100 * span.start / end, 4), round(width, 4), y, list(PHASES).index(span.phase), "", title)
 
 
 def _bar(span: Span, y: float, end: int) -> Bar:
@@ -175,7 +200,7 @@ def _bar(span: Span, y: float, end: int) -> Bar:
         title += ", not finished"
     style = list(PHASES).index(span.phase)
     name = span.name if width >= _NAMED and len(span.name) < 1.05 * width else ""
-    return Bar(round(100 * span.start / end, 4), round(width, 4), y + span.depth * _LINE, style, name, title)
+    return Bar(round(100 * span.start / end, 4), round(width, 4), y, style, name, title)
 
 
 def _plain(y: float, label: str, times: Sequence[tuple[int, int, str]], end: int) -> Row:
