@@ -128,3 +128,50 @@ def test_colour_changes_no_letter(name):
     coloured = renderer("text")(report, 0, True)
     assert "\x1b[" in coloured
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == renderer("text")(report)
+
+
+# ---------------------------------------------------------------- explain N
+
+
+def test_a_finding_of_the_last_report(run_cli, tmp_path):
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    capture = str(RECORDED / "four-breaks.zip")
+    nothing = run_cli("explain", "1", env=env)
+    assert (nothing.returncode, nothing.stdout) == (2, "")
+    assert "No report is kept." in nothing.stderr
+    shown = run_cli("report", capture, env=env).stdout
+    assert "Explain: compile-doctor explain 2 (a finding), explain CD101 (its code)" in shown
+    second = run_cli("explain", "2", env=env).stdout
+    assert second.startswith(f"Finding 2 of the last report: compile-doctor report {capture}   (2")
+    assert "2  CD102 data-dependent-branch  compile_doctor/examples/four_breaks.py:36 in Head.forward" in second
+    assert "Seen   " in second
+    beyond = run_cli("explain", "9", env=env)
+    assert beyond.returncode == 2
+    assert "There is no finding 9 in the last report" in beyond.stderr
+    assert "It has 4 findings." in beyond.stderr
+    run_cli("report", str(RECORDED / "gpt.zip"), env=env)
+    assert "It has no findings." in run_cli("explain", "1", env=env).stderr
+
+
+def test_only_the_user_can_read_what_is_kept(run_cli, tmp_path):
+    run_cli("report", str(RECORDED / "four-breaks.zip"), env={"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    (kept,) = (tmp_path / "cache" / "compile-doctor").iterdir()
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"command": 1}', '{"findings": ["\\u001b[2J"]}'])
+def test_a_kept_report_that_cannot_be_read(run_cli, tmp_path, content):
+    folder = tmp_path / "cache" / "compile-doctor"
+    folder.mkdir(parents=True)
+    (folder / "last-report.json").write_text(content)
+    done = run_cli("explain", "1", env={"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No report is kept." in done.stderr
+
+
+def test_a_report_without_a_cache_folder_offers_no_number(run_cli, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    done = run_cli("report", str(RECORDED / "four-breaks.zip"), env={"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    assert done.returncode == 1
+    assert "Explain: compile-doctor explain CD101" in done.stdout
+    assert "explain 2" not in done.stdout

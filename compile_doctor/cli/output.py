@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -47,9 +48,11 @@ def finish(evidence: Evidence, output: OutputOptions) -> int:
 
 def write_report(report: Report, output: OutputOptions) -> int:
     """Writes a report to every requested output, and returns the exit code."""
+    from compile_doctor.cli.last_report import keep
     from compile_doctor.render import renderer
     from compile_doctor.report.make import exit_code
 
+    report = replace(report, recallable=keep(report))
     code = exit_code(report, output.fail_on)
     write(report, renderer, output, failed=code != 0)
     if report.command_exit:

@@ -48,6 +48,19 @@ def render_without_verdict(report: Report) -> str:
     return printed(console)
 
 
+@cleaned
+def findings_in_full(report: Report, most: int) -> list[str]:
+    """The text of each of the first findings, as `-v` shows it."""
+    report = relative(report)
+    console = make_console(False)
+    texts = []
+    for number, finding in enumerate(report.findings[:most], 1):
+        console.file = io.StringIO()
+        _print(console, in_full(report, number, finding, console, verbosity=1))
+        texts.append(printed(console).rstrip("\n") + "\n")
+    return texts
+
+
 def _body(console: Console, report: Report, verbosity: int, above: int = 0) -> None:
     before, after = _apart(console, _missing, report, verbosity), _apart(console, _rest, report, verbosity)
     console.file.write(before)
