@@ -9,7 +9,7 @@ RECORDERS ?= $(HOME)/.cache/compile-doctor/torch
 .PHONY: help install demo test check coverage docs bench fuzz record verify-recipes registry schemas build dist clean
 
 help:
-	@echo "make demo       install everything and diagnose a shipped example"
+	@echo "make demo       install what diagnose needs, and diagnose a shipped example"
 	@echo "make test       install everything and run the tests"
 	@echo "make check      ruff, its format, mypy --strict, import-linter, and whether the manual matches --help"
 	@echo "make coverage   how much of the code without torch is covered by the tests that compile nothing"
@@ -22,18 +22,28 @@ help:
 	@echo "make schemas    write the JSON Schemas of the documents, from the records in the code"
 	@echo "make build      write wheel and sdist into dist/, and check them with twine"
 
-# torch is installed first, with its version, so that nothing later installs another one.
+# What the tool needs. torch is installed first, with its version, so that nothing later installs another one; pip shows
+# its progress on a terminal, which is cleared before the demo's report.
 $(BIN)/compile-doctor: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install --quiet "torch==$(TORCH)"
-	$(BIN)/python -m pip install --quiet --group test --group check --editable .
+	@echo "1 of 3  a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@echo "2 of 3  torch $(TORCH), by far the largest part"
+	@$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install $$(test -t 1 || echo --quiet) "torch==$(TORCH)"
+	@echo "3 of 3  compile-doctor"
+	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+	@test ! -t 1 || printf '\033[H\033[2J'
+
+# What tests and checks need too.
+$(VENV)/.groups: $(BIN)/compile-doctor pyproject.toml
+	$(BIN)/python -m pip install --quiet --group test --group check
 	@touch $@
 
-install: $(BIN)/compile-doctor
+install: $(VENV)/.groups
 
-demo: install
-	@echo; echo '$$ compile-doctor diagnose example:four-breaks'; echo
+demo: $(BIN)/compile-doctor
+	@echo '$$ compile-doctor diagnose example:four-breaks'; echo
 	@$(BIN)/compile-doctor diagnose example:four-breaks; code=$$?; echo; \
 	 echo "(exit code $$code: 1, because the example has errors)"; test $$code -eq 1
 

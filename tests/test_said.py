@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 
-from compile_doctor.run.target_output import MOST, OUTPUT, TargetOutput
+import pytest
+
+from compile_doctor.run.target_output import LINES, MOST, OUTPUT, TargetOutput, held_back
 
 
 def started(output, name, text):
@@ -27,6 +29,46 @@ def test_each_target_s_own_and_once(tmp_path, capsys):
     output.show_all()
     found = capsys.readouterr()
     assert found.err == "--- what c printed ---\ntwo\n--- end of c ---\n" and not found.out
+
+
+def prints(count):
+    def start(mode, command, environment, timeout):
+        with open(environment[OUTPUT], "a", encoding="utf-8") as file:
+            file.writelines(f"line {number}\n" for number in range(count))
+        return {}
+
+    return start
+
+
+def test_what_is_held_back_is_shown_only_if_asked_for(capsys):
+    with held_back("model.py", prints(3)) as (start, show):
+        start("diagnose", [], {}, None)
+    assert capsys.readouterr().err == ""
+    with held_back("model.py", prints(3)) as (start, show):
+        start("diagnose", [], {}, None)
+        show()
+    shown = "--- what model.py printed ---\nline 0\nline 1\nline 2\n--- end of model.py ---\n"
+    assert capsys.readouterr().err == shown
+
+
+def test_an_exception_shows_what_was_held_back(capsys):
+    def stopped():
+        with held_back("model.py", prints(1)) as (start, _):
+            start("diagnose", [], {}, None)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert "line 0" in capsys.readouterr().err
+
+
+def test_of_what_is_held_back_the_last_lines_are_shown(capsys):
+    with held_back("model.py", prints(LINES + 5)) as (start, show):
+        start("diagnose", [], {}, None)
+        show()
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[:2] == [f"--- what model.py printed (the last {LINES} lines: -v shows all) ---", "line 5"]
+    assert len(shown) == LINES + 2
 
 
 def test_of_much_the_end(tmp_path, capsys):

@@ -103,16 +103,22 @@ def command(target: str, compiling: CompileOptions, running: RunOptions, output:
       compile-doctor diagnose model.py --numerics --grad
       compile-doctor diagnose mypackage.vit:build --backend eager --format json
     """
+    from compile_doctor.processes.children import Start, watch
     from compile_doctor.processes.scratch import scratch
     from compile_doctor.run.launch import diagnose
     from compile_doctor.run.progress import Progress
+    from compile_doctor.run.target_output import held_back
     from compile_doctor.targets.target import not_a_target, parse_target
 
     parsed, wanted = parse_target(target), settings(compiling, running)
     prepare()
     with ExitStack() as stack:
         folder = (running.capture or stack.enter_context(scratch())).resolve()
-        evidence = diagnose(parsed, wanted, folder, running.capture is not None, Progress(output.quiet))
+        start: Start = watch
+        show = None
+        if not output.verbose:  # with -v the output appears as it is written
+            start, show = stack.enter_context(held_back(parsed.text, watch))
+        evidence = diagnose(parsed, wanted, folder, running.capture is not None, Progress(output.quiet), start)
         if evidence.facts.usage:
             raise UsageError(f"torch.compile refuses these options: {evidence.facts.usage}")
         message = evidence.facts.not_a_target
@@ -121,5 +127,5 @@ def command(target: str, compiling: CompileOptions, running: RunOptions, output:
         if running.try_recipes:
             from compile_doctor.cli.trial import finish_trial
 
-            return finish_trial(evidence, parsed, wanted, folder, output)
-        return finish(evidence, output)
+            return finish_trial(evidence, parsed, wanted, folder, output, start, show)
+        return finish(evidence, output, show)

@@ -39,21 +39,26 @@ def prepare() -> None:
     threading.Thread(target=load, daemon=True).start()
 
 
-def finish(evidence: Evidence, output: OutputOptions) -> int:
+def finish(evidence: Evidence, output: OutputOptions, show: Callable[[], None] | None = None) -> int:
     """Makes the report, writes it to every requested output, and returns the exit code."""
     from compile_doctor.report.make import make_report
 
-    return write_report(make_report(evidence), output)
+    return write_report(make_report(evidence), output, show)
 
 
-def write_report(report: Report, output: OutputOptions) -> int:
-    """Writes a report to every requested output, and returns the exit code."""
+def write_report(report: Report, output: OutputOptions, show: Callable[[], None] | None = None) -> int:
+    """Writes a report to every requested output, and returns the exit code.
+
+    `show` shows what the target has printed: it is called if the target, or its compiled run, failed.
+    """
     from compile_doctor.cli.last_report import keep
     from compile_doctor.render import renderer
     from compile_doctor.report.make import exit_code
 
     report = replace(report, recallable=keep(report))
     code = exit_code(report, output.fail_on)
+    if show and (report.verdict == "inconclusive" or any(one.facts.stops for one in report.findings)):
+        show()
     write(report, renderer, output, failed=code != 0)
     if report.command_exit:
         return report.command_exit if report.command_exit > 0 else 128 - report.command_exit

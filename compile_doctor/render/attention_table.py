@@ -90,9 +90,10 @@ def _table(console: Console, report: Report, shown: Sequence[AttentionEntry], ve
     for name, entry, ladder, rows in zip(names, shown, ladders, cells):
         for number, row in enumerate(rows):
             console.print(_coloured(_line(name if number == 0 else "", width, widths, row), row[-1]), soft_wrap=True)
-        for reason in dict.fromkeys(step.reason for step in ladder if not step.ran and step.reason):
+        told = not verbosity and _explained(report, entry)
+        for reason in dict.fromkeys(step.reason for step in ladder if not step.ran and step.reason and not told):
             console.print(f"    not run: {reason}", style="dim", soft_wrap=True)
-        if entry.verdict != "fused" and entry.reason and (verbosity or not _explained(report, entry)):
+        if entry.verdict != "fused" and entry.reason and not told:
             for line in Text(_why(entry)).wrap(console, console.width - 5):
                 console.print("    " + line.plain.rstrip(), style="dim", soft_wrap=True)
         if verbosity:

@@ -1,19 +1,23 @@
-"""The output of the targets of a check: kept separately for each target, and shown if the target fails."""
+"""The output of targets, torch's warnings among it: kept separately for each target, and shown if the target fails."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from compile_doctor.clean import quoted, say
 from compile_doctor.processes.children import Start
+from compile_doctor.processes.scratch import scratch
 
 OUTPUT = "COMPILE_DOCTOR_OUTPUT"
 """The file to which a child of the probe appends its output, and that of all processes that it starts."""
 MOST = 200_000
 """How many bytes of one target's output are shown, from its end: a loop may have printed for an hour."""
+LINES = 40
+"""How many lines of it `diagnose` shows above its report."""
 
 
 class TargetOutput:
@@ -30,8 +34,8 @@ class TargetOutput:
 
         return started
 
-    def show(self, name: str) -> None:
-        """Shows on stderr, once, what a target has printed, if anything."""
+    def show(self, name: str, lines: int | None = None) -> None:
+        """Shows on stderr, once, what a target has printed, if anything; or the last `lines` of it."""
         try:
             with self._files[name].open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
@@ -43,9 +47,27 @@ class TargetOutput:
         if text.strip():
             left = f" (the last {MOST:,} bytes)" if size > MOST else ""
             printed = quoted(text.decode(errors="replace")).strip("\n")
+            every = printed.split("\n")
+            if lines is not None and len(every) > lines:
+                printed, left = "\n".join(every[-lines:]), f" (the last {lines} lines: -v shows all)"
             say(f"--- what {name} printed{left} ---\n{printed}\n--- end of {name} ---")
 
     def show_all(self) -> None:
         """Shows what has not been shown yet."""
         for name in self._files:
             self.show(name)
+
+
+@contextmanager
+def held_back(name: str, start: Start) -> Iterator[tuple[Start, Callable[[], None]]]:
+    """Keeps the output of one target while the block runs: a `start` for it, and a function that shows it.
+
+    If the block is left by an exception, it is shown too.
+    """
+    with scratch("output") as folder:
+        output = TargetOutput(folder, [name])
+        try:
+            yield output.keeping(name, start), lambda: output.show(name, LINES)
+        except BaseException:
+            output.show(name, LINES)
+            raise

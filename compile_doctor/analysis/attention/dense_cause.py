@@ -13,12 +13,10 @@ from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations
 
 ISOLATED = """\
-call the compiled function from a plain one, and disable the plain one:
-    compiled_flex = torch.compile(flex_attention)
-
-    @torch.compiler.disable
-    def isolated(q, k, v, **kwargs):
-        return compiled_flex(q, k, v, **kwargs)"""
+compiled_flex = torch.compile(flex_attention)
+@torch.compiler.disable
+def isolated(q, k, v, **kwargs):  # disable a plain function, which calls the compiled one
+    return compiled_flex(q, k, v, **kwargs)"""
 _COMPILE = "Call a compiled flex_attention here: compiled_flex = torch.compile(flex_attention), once, at module level."
 
 
