@@ -45,7 +45,8 @@ install: $(VENV)/.groups
 demo: $(BIN)/compile-doctor
 	@echo '$$ compile-doctor diagnose example:four-breaks'; echo
 	@$(BIN)/compile-doctor diagnose example:four-breaks; code=$$?; echo; \
-	 echo "(exit code $$code: 1, because the example has errors)"; test $$code -eq 1
+	 if test $$code -eq 1; then echo "(exit code 1, because the example has errors)"; \
+	 else echo "(exit code $$code, and 1 was expected)"; exit 1; fi
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from compile_doctor.probe.calls import compare, other_random_state, seed, unlike
+from compile_doctor.probe.calls import compare, other_random_state, random_state, seed, unlike
 from compile_doctor.probe.numerics.second_look import MOVES, UNSTEADY, second_look
 from compile_doctor.probe.numerics.trees import leaves
 
@@ -111,3 +111,16 @@ def test_rounding_that_changes_from_run_to_run_explains_nothing():
         return [torch.full((8,), next(runs))]
 
     assert second_look(eagerly, [torch.full((8,), 1.5)], eagerly(lambda value: value)) == ""
+
+
+def test_the_random_state_needs_no_numpy(monkeypatch):
+    """torch runs without numpy, and `.numpy()` then raises: every target would have failed in eager mode (CD002)."""
+
+    def missing(tensor):
+        raise RuntimeError("Numpy is not available")
+
+    monkeypatch.setattr(torch.Tensor, "numpy", missing)
+    before = random_state()
+    assert before == random_state()
+    torch.rand(1)
+    assert before != random_state()
