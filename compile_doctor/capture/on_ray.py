@@ -17,7 +17,7 @@ from typing import Any
 import compile_doctor
 from compile_doctor.capture.load import load_capture
 from compile_doctor.capture.many import Groups, Part, Together, split
-from compile_doctor.errors import CaptureError, DoctorError
+from compile_doctor.errors import CaptureError, DoctorError, InconclusiveError
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.processes.ray_cluster import connected, last_line
 
@@ -40,7 +40,7 @@ def load_on_ray(patterns: Sequence[str], address: str) -> Evidence:
         together = Together()
         parts = sorted(_parts(ray, reading, nodes, broken), key=lambda one: _first_rank(one[0]))
         for part, groups in parts:
-            together.add(part, partial(ray.get, groups))
+            together.add(part, partial(_fetched, ray, groups, part.name))
         if not parts:
             raise CaptureError(
                 broken[0] if broken else f"No capture matches {' '.join(patterns)} on any of {len(nodes)} nodes.",
@@ -79,6 +79,16 @@ def _answers(ray: Any, tasks: Mapping[str, Any], nodes: Mapping[str, str], broke
             yield node, ray.get(task)
         except Exception as error:  # the node died, its Python lacks a package, …
             broken.append(f"node {nodes[node]} could not be asked: {last_line(error)}")
+
+
+def _fetched(ray: Any, groups: Any, name: str) -> Groups:
+    try:
+        found: Groups = ray.get(groups)
+    except Exception as error:
+        raise InconclusiveError(
+            f"{name} was read, but its node did not send what its ranks did: {last_line(error)}"
+        ) from error
+    return found
 
 
 def _shares(listed: Mapping[str, Found]) -> dict[str, list[str]]:
