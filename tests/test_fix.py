@@ -272,3 +272,15 @@ def test_without_changes_there_is_no_patch():
     assert "there is nothing to fix" in fix_renderer("text")(nothing)
     assert nothing.exit_code == 0 and mended().exit_code == 130
     assert replace(mended(), unfinished="").exit_code == 1
+
+
+def test_a_child_that_ends_with_an_exception_says_which(tmp_path):
+    from compile_doctor.mend.judge import _how
+
+    ended = {"signal": None, "ended": "exited", "exit_code": 70}
+    assert _how(ended, tmp_path) == "status 70"
+    link = {"type": "KeyError", "module": "builtins", "message": "'gone'", "stack": []}
+    event = {"event": "probe-error", "chain": [link], "text": "…"}
+    (tmp_path / "process-1.jsonl").write_text(json.dumps({"event": "start"}) + "\n" + json.dumps(event) + "\n")
+    assert _how(ended, tmp_path) == "KeyError: 'gone'"
+    assert _how({**ended, "ended": "timeout"}, tmp_path) == "time limit"

@@ -76,12 +76,13 @@ class Counting(torch.nn.Module):
         super().__init__()
         self.lin = torch.nn.Linear(2, 2)
         self.calls, self.names, self._hidden = 3, ["a", "b"], 1
+        self.register_buffer("_index_tensor", torch.tensor(1), persistent=False)
 
 
 def test_state_is_tensors_plain_attributes_and_inputs():
     found = state_of(Counting(), [((torch.ones(2),), {})], set())
     assert {"lin.weight", "calls", "names[0]", "training", "input[0] of call 1"} <= set(found)
-    assert "_hidden" not in found
+    assert not {"_hidden", "_index_tensor"} & set(found)
 
 
 def seen(output=None, gradients=None, state=None, error=""):

@@ -360,6 +360,33 @@ CASES = {
             return mask
         """,
     ),
+    "the number of a layer": (
+        "number-as-buffer",
+        "module-int:index",
+        """
+        import torch
+
+        class Layer(torch.nn.Module):
+            def __init__(self, index):
+                super().__init__()
+                self.index = index  # from 0
+
+            def forward(self, x):
+                return x / (self.index + 1)  # !
+        """,
+        """
+        import torch
+
+        class Layer(torch.nn.Module):
+            def __init__(self, index):
+                super().__init__()
+                self.index = index  # from 0
+                self.register_buffer("_index_tensor", torch.tensor(self.index), persistent=False)
+
+            def forward(self, x):
+                return x / (self._index_tensor + 1)  # !
+        """,
+    ),
     "a list of indices": (
         "rows-of-tensor",
         "tensor-tolist",
@@ -704,6 +731,12 @@ def test_every_rewrite_has_a_case():
         ("plain-tensor", "tensor-item", "def f(x):\n    return x.tolist()  # !\n"),
         ("masked-reduction", "boolean-mask-indexing", "def f(x, m):\n    return x[m].max()  # !\n"),
         ("window-by-index", "tensor-slice-bound", "def f(x, n):\n    return x[:, :n]  # !\n"),
+        (
+            "number-as-buffer",
+            "module-int:seen",
+            "class M:\n    def __init__(self):\n        self.seen = 0\n    def f(self, x):\n        self.seen += 1\n"
+            "        return x + self.seen  # !\n",
+        ),
         ("sorted-by-first", "sort-of-pairs", "y = sorted(x, key=len)  # !\n"),
     ],
 )

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from compile_doctor.capture.reading import decode_event
 from compile_doctor.errors import InconclusiveError, UsageError
 from compile_doctor.mend.copies import Copies, Copy
 from compile_doctor.mend.result import Figures
@@ -176,7 +177,7 @@ class Judge:
         ended = self.start("diagnose", command, child_environment(os.environ, None), limit)
         self._in_time(ended["ended"])
         if not result.is_file():
-            how = ended["signal"] or ("time limit" if ended["ended"] == "timeout" else f"status {ended['exit_code']}")
+            how = _how(ended, directory)
             if record:
                 raise InconclusiveError(f"The target could not be run on other inputs: its process ended with {how}.")
             return {"eager": [f"its process ended ({how})"], "compiled": []}
@@ -196,6 +197,18 @@ class Judge:
         folder = self.folder / f"{word}-{self._count:03}"
         folder.mkdir()
         return folder
+
+
+def _how(ended: Mapping[str, Any], directory: Path) -> str:
+    """How a child has ended: by a signal, by the time limit, or with an exception, which is in its events."""
+    if ended["signal"] or ended["ended"] == "timeout":
+        return ended["signal"] or "time limit"
+    lines = [line for file in directory.glob("*.jsonl") for line in file.read_bytes().splitlines()]
+    for line in reversed(lines):
+        if b'"probe-error"' in line:
+            error = decode_event(line).chain[0]
+            return f"{error.type}: {error.message:.200}"
+    return f"status {ended['exit_code']}"
 
 
 def _seen(state: State, found: Mapping[str, Any]) -> State:

@@ -59,7 +59,8 @@ def values_of(value: Any, name: str) -> Values:
 
 def state_of(model: Any, inputs: Any, files: set[str]) -> Values:
     """What calls may have changed: tensors of the model and the inputs, and plain attributes and globals."""
-    found: Values = {name: plain(tensor) for name, tensor in held(model)}
+    private = set(_private_buffers(model))
+    found: Values = {name: plain(tensor) for name, tensor in held(model) if name not in private}
     for number, (args, kwargs) in enumerate(inputs):
         found |= {f"{name} of call {number + 1}": plain(tensor) for name, tensor in input_tensors(args, kwargs)}
     inner = uncompiled(model)
@@ -74,6 +75,15 @@ def state_of(model: Any, inputs: Any, files: set[str]) -> Values:
                 if not key.startswith("__") and not isinstance(value, type):
                     found |= _simple(value, f"global {name.rpartition('.')[2]}.{key}")
     return found
+
+
+def _private_buffers(model: Any) -> Iterator[str]:
+    """Buffers like `_scale` that are not in the state_dict: as private as attributes whose names begin so."""
+    inner = uncompiled(model)
+    for path, module in inner.named_modules() if isinstance(inner, torch.nn.Module) else ():
+        for name in module._non_persistent_buffers_set:
+            if name.startswith("_"):
+                yield f"{path}.{name}" if path else name
 
 
 def _simple(value: Any, name: str) -> Values:
