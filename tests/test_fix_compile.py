@@ -180,3 +180,54 @@ def test_the_loop_of_the_skill_file_ends_with_a_model_that_passes(tmp_path, caps
     (tmp_path / "model.py").write_text("".join(lines))
     after = called(tmp_path, *asked[1:], "--backend", "eager")
     assert after.returncode == 0 and json.loads(after.stdout)["findings"] == []
+
+
+STEPS = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(4, 4)
+
+    def forward(self, x):
+        y = self.lin(x)
+        if y.sum() > 0:
+            for _ in range(2):
+                y = y * 0.5
+        while y.abs().max() > 0.01:
+            y = y / 3
+        return y
+
+
+def build_model():
+    torch.manual_seed(0)
+    return Net()
+
+
+def example_input_sets():
+    return [(torch.ones(2, 4),), (-torch.ones(2, 4),)]
+"""
+
+
+def test_sides_and_loops_run_on_the_device(tmp_path):
+    (tmp_path / "net.py").write_text(STEPS)
+    found = run(str(tmp_path / "net.py"), tmp_path / "work")
+    assert {step.rewrite for step in found.kept} == {"branch-both-sides", "loop-on-device"}
+    assert found.left == () and found.after.graphs == 1 and found.cases == (21, 21)
+
+
+def test_a_setting_for_a_break_in_a_package_goes_into_the_targets_file(tmp_path):
+    package = tmp_path / "lib" / "site-packages" / "talk"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("def say(x):\n    print('hello')\n    return x * 2\n")
+    target = "import sys\nsys.path.append(__file__.replace('net.py', 'lib/site-packages'))\nimport torch\nimport talk\n"
+    target += "class Net(torch.nn.Module):\n    def forward(self, x):\n        return talk.say(x) + 1\n"
+    target += "def build_model():\n    return Net()\ndef example_inputs():\n    return (torch.ones(2),)\n"
+    (tmp_path / "net.py").write_text(target)
+    found = run(str(tmp_path / "net.py"), tmp_path / "work")
+    assert [step.rewrite for step in found.kept] == ["messages-reordered"]
+    assert set(found.files) == {str(tmp_path / "net.py")}
+    assert "reorderable_logging_functions.add(print)" in found.files[str(tmp_path / "net.py")][1]

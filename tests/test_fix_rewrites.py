@@ -219,6 +219,30 @@ CASES = {
             return x
         """,
     ),
+    "a second branch of that kind": (
+        "branch-both-sides",
+        "data-dependent-branch",
+        """
+        def f(x):
+            taken = 1
+            if x.min() < 0:  # !
+                for _ in range(3):
+                    x = x * 2
+            return x
+        """,
+        """
+        def f(x):
+            taken = 1
+            taken_2 = x.min() < 0
+            old_x_2 = x
+            for _ in range(3):
+                x = x * 2
+            new_x_2 = x
+            x = old_x_2
+            x = torch.where(taken_2, new_x_2, x)
+            return x
+        """,
+    ),
     "a branch whose sides cannot run together": (
         "branch-to-cond",
         "data-dependent-branch",

@@ -24,28 +24,38 @@ def propose(site: Site) -> Iterator[Candidate]:
         return
     source = site.source
     chosen = _needed(site, branch, [*then, *other])
-    kept = {name: _plain(name) for name in chosen}
-    if not chosen or set(names(site.function)) & {f"{word}_{name}" for name in kept.values() for word in _WORDS}:
+    if not chosen:
         return
+    used = set(names(site.function))
+    ends = ("", *(f"_{number}" for number in range(2, 100)))  # an earlier step may have used the same names
+    end = next(one for one in ends if not used & {_own(word, name, one) for name in chosen for word in _WORDS})
+    taken = f"taken{end}"
+    old, new = ({name: _own(word, name, end) for name in chosen} for word in ("old", "new"))
     in_other = set(_certain(source, other))
     saved = [name for name in chosen if name not in in_other or _reads(source, other, name)]
-    lines = [f"taken = {as_tensor_test(source, branch.test)}"]
-    lines += [f"old_{kept[name]} = {name}" for name in saved]
+    lines = [f"{taken} = {as_tensor_test(source, branch.test)}"]
+    lines += [f"{old[name]} = {name}" for name in saved]
     lines += indented(source, then, "")
-    lines += [f"new_{kept[name]} = {name}" for name in chosen]
-    lines += [f"{name} = old_{kept[name]}" for name in saved]
+    lines += [f"{new[name]} = {name}" for name in chosen]
+    lines += [f"{name} = {old[name]}" for name in saved]
     lines += indented(source, other, "")
-    lines += [f"{name} = torch.where(taken, new_{kept[name]}, {name})" for name in chosen]
-    new = cst.FlattenSentinel(lines_of("".join(f"{line}\n" for line in lines), branch))
+    lines += [f"{name} = torch.where({taken}, {new[name]}, {name})" for name in chosen]
+    changed = cst.FlattenSentinel(lines_of("".join(f"{line}\n" for line in lines), branch))
     sides = tuple(source.lines(part[0])[0] for part in (then, other) if part)
     header = source.lines(branch)[0]
     rarer = () if other else ((sides[0], header),)
     yield Candidate(
-        "runs both sides and chooses with torch.where", source.edited({branch: new}), sides=sides, rarer=rarer
+        "runs both sides and chooses with torch.where", source.edited({branch: changed}), sides=sides, rarer=rarer
     )
 
 
-_WORDS = ("old", "new")
+_WORDS = ("taken", "old", "new")
+
+
+def _own(word: str, name: str, end: str) -> str:
+    """A name for what a side has written: `new_self_scale`."""
+    plain = "".join(part if part.isalnum() else "_" for part in name).strip("_")
+    return f"{word}_{plain}{end}" if word != "taken" else f"taken{end}"
 
 
 def _needed(site: Site, branch: Any, body: Sequence[Any]) -> list[str]:
@@ -75,10 +85,6 @@ def _reads(source: Source, body: Sequence[Any], name: str) -> bool:
         if isinstance(node, (cst.Name, cst.Attribute)) and source.code(node) == name
     ]
     return any(not isinstance(source.parent(node), cst.AssignTarget) for node in mentions)
-
-
-def _plain(name: str) -> str:
-    return "".join(part if part.isalnum() else "_" for part in name).strip("_")
 
 
 REWRITE = Rewrite("branch-both-sides", ("data-dependent-branch", "error:Unsupported.*"), propose, rank=34)

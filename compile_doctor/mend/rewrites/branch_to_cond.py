@@ -24,7 +24,7 @@ def propose(site: Site) -> Iterator[Candidate]:
     known, later = known_before(site, branch), read_after(site, branch)
     chosen = [name for name in written if name in later]
     given = [name for name in chosen if name in known]
-    if not chosen or set(names(site.function)) & {"if_true", "if_false"}:
+    if not chosen or set(names(branch)) & {"if_true", "if_false"}:
         return
     result = ", ".join(chosen) + ("," if len(chosen) == 1 else "")
     operands = ", ".join(given) + ("," if len(given) == 1 else "")
