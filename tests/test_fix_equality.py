@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from compile_doctor.probe.equality.compare import differences, excused
+from compile_doctor.probe.equality.compare import differences, differing_names, excused
 from compile_doctor.probe.equality.inputs import CHANGES, cases, scaled
 from compile_doctor.probe.equality.seen import Seen, listening, state_of, values_of, watching
 
@@ -146,3 +146,8 @@ def test_an_output_class_that_torch_knows_without_names_is_opened():
     register_pytree_node(Unnamed, lambda one: (list(one.parts), None), lambda parts, _: Unnamed(*parts))
     found = values_of({"a": Unnamed(torch.ones(1), 2)}, "output")
     assert list(found) == ["output[0]", "output[1]"] and found["output[1]"] == 2
+
+
+def test_state_that_is_not_the_same_is_named():
+    one = {"a": torch.ones(2), "b": 1, "c": "x", "gone": 1}
+    assert differing_names(one, {"a": torch.ones(2), "b": 2, "c": "x", "new": 1}) == {"b", "gone", "new"}

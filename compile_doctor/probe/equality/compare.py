@@ -72,6 +72,11 @@ def _of(expected: Values, found: Values, kind: str, own: Values) -> list[str]:
     return texts
 
 
+def differing_names(one: Values, other: Values) -> set[str]:
+    """The names of values that are not the same in both."""
+    return {name for name in one | other if name not in one or name not in other or differs(one[name], other[name])}
+
+
 def differs(one: Any, other: Any, own: Any = None) -> str:
     """How the second value differs; empty if it does not."""
     if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):

@@ -2,7 +2,8 @@
 
 Settings beside those of `diagnose`: `reference` (the file with the runs of the unchanged target; written if `record`),
 `cases` (how many other inputs), `files` (the target's own), `seconds` (for the eager runs of the unchanged target, and
-for the compiled ones: a large model is compared on fewer inputs, and the report says on how many), `result` (what it writes).
+for the compiled ones: a large model is compared on fewer inputs, and the report says on how many), `ignored` (names of
+state that differs from run to run of the unchanged target), `result` (what it writes).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import torch
 from compile_doctor.probe import compat
 from compile_doctor.probe.calls import backward, seed
 from compile_doctor.probe.equality import inputs as other
-from compile_doctor.probe.equality.compare import differences, excused
+from compile_doctor.probe.equality.compare import differences, differing_names, excused
 from compile_doctor.probe.equality.seen import (
     Seen,
     drawn,
@@ -130,8 +131,12 @@ class Equality(Session):
         differing: list[str] = []
         notes: list[str] = []
         excuses: list[str] = []
+        differing_state: set[str] = set()
+        for seen in (*before, *eager, *were):
+            seen.state = {name: one for name, one in seen.state.items() if name not in self.settings["ignored"]}
         for old, new in zip(before, eager, strict=True):
             texts = differences(old, new, gradients)
+            differing_state |= differing_names(old.state, new.state) if texts else set()
             if not texts and gradients and not old.error:
                 excuses += filter(None, [excused(old, new)])
             if not texts and old.drawn != new.drawn:
@@ -144,10 +149,13 @@ class Equality(Session):
         if excuses:
             notes.append(f"{excuses[0]} (on {len(excuses)} of {len(eager)} inputs)")
         found: dict[str, Any] = {"eager": differing, "compiled": [], "compiled_cases": 0, "notes": notes[:3]}
+        found["state"] = sorted(differing_state)
         if differing:
             return found
         grad, unlike = bool(self.settings["grad"]), []
         now = self._all_compiled()
+        for seen in now:
+            seen.state = {name: one for name, one in seen.state.items() if name not in self.settings["ignored"]}
         for number, (old, new) in enumerate(zip(before, now)):
             own = were[number] if number < len(were) and not were[number].error else None
             texts = differences(old, new, grad and bool(old.gradients), own)
