@@ -37,11 +37,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("programs", nargs="*", help="names of programs; all by default")
     parser.add_argument("--budget", type=float, default=300)
+    parser.add_argument("--only-table", action="store_true", help="publish the last results")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     options = parser.parse_args()
     programs = [path for path in labels.programs(PROGRAMS) if not options.programs or path.stem in options.programs]
     results: dict[str, Any] = tables.load("fix").get("programs", {})
-    for path in programs:
+    for path in [] if options.only_table else programs:
         label = labels.read(path)
         if label.command != "diagnose":
             continue
