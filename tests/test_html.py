@@ -200,11 +200,19 @@ def test_the_timeline_shows_each_compilation_at_its_time():
     phases = [one.all("rect")[0].attributes["y"] for one in picture.all("g") if "with what is within it" in one.text]
     assert len(phases) == 6 and len({*phases}) == 2, "one line for each, in the colours of the innermost"
     assert float(bars["compile_fx"]["y"]) > float(dynamo[1]["y"])
-    assert "(Inductor: code), not finished" in picture.text
-    rows = [[cell.text for cell in row.children] for row in section.all("tr")]
+    assert "(codegen), not finished" in picture.text
+    functions, rows = ([[cell.text for cell in row.children] for row in one.all("tr")] for one in section.all("table"))
+    assert functions[1] == ["Model.forward", "model.py:5", "2×", "3.00", "1.50", "0.75", "0.75", "2 bypasses"]
     assert rows[1][4:8] == ["3.00", "1.50", "0.75", "0.75"]
     assert rows[2][1] == "0/0" and rows[2][-2] == "fx graph: bypass; BypassFxGraphCache: <lambda>"
     assert "6 very short parts are not drawn" in section.text
+
+
+def test_a_break_has_the_bytecode_that_dynamo_made_of_it():
+    made = {f"{MODEL}:forward:5": {"text": "y = graph(x)\n__resume_at_38_0(y)\n", "note": "", "path": "bytecode/0.py"}}
+    report = make_report(evidence(breaks=(a_break(),), bytecode=made))
+    text = next(one for one in page(html_format.render(report)).root.all("article")).text
+    assert "Bytecode of forward, decompiled (bytecode/0.py)" in text and "__resume_at_38_0(y)" in text
 
 
 def test_a_run_without_times_has_no_timeline():

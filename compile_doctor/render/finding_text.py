@@ -8,10 +8,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.findings import Finding
 from compile_doctor.render.console import LONGEST, rows
 from compile_doctor.render.entries import cut
+from compile_doctor.render.finding_parts import cost, decompiled
 from compile_doctor.report.make import Report
 from compile_doctor.source import locations
 
@@ -76,8 +76,8 @@ def in_full(
     if finding.recipe:
         hint = "" if report.trial else "  (diagnose --try-recipes shows what it changes)"
         tail += wrapped(console, "Recipe ", finding.recipe + hint)
-    if _cost(finding) and not listed:
-        tail += wrapped(console, "Cost   ", _cost(finding))
+    if cost(finding) and not listed:
+        tail += wrapped(console, "Cost   ", cost(finding))
     seen = [line for text in finding.evidence for line in wrapped(console, "Seen   ", text)]
     if finding.facts.target_fails:
         seen = [(f"{INDENT}│ {line}", "dim") for line in finding.evidence]
@@ -101,17 +101,6 @@ def in_full(
         return [*head, *cause, *advice, *tail, *(seen[-left:] if left > 0 else ())]
     first = list(wrapped(console, "Seen   ", finding.evidence[0])) if finding.evidence else []
     return [*head, *cause, *advice, *tail, *(first if tall(first) <= left else ())]
-
-
-def _cost(finding: Finding) -> str:
-    parts = []
-    if finding.cost.graphs:
-        parts.append(f"{finding.cost.graphs} extra graph{'s' * (finding.cost.graphs != 1)}")
-    if finding.cost.seconds >= 0.05:
-        parts.append(f"{finding.cost.seconds:.1f} s of compile time")
-    if finding.count > 1:
-        parts.append(f"seen {finding.count}×")
-    return ", ".join(parts)
 
 
 def _short_cost(finding: Finding) -> str:
@@ -164,40 +153,10 @@ def _code(report: Report, finding: Finding, console: Console) -> Iterator[Line]:
 
 def _bytecode(report: Report, finding: Finding) -> Iterator[Line]:
     """The decompiled part around the break, if the capture has it."""
-    if not finding.facts.bytecode or finding.location is None:
-        return
-    best: tuple[int, str] | None = None
-    for key in report.bytecode:
-        file, function, first = key.rsplit(":", 2)
-        known = next((path for path in report.sources if file.endswith(path)), file)
-        inside = (
-            locations.qualified(report.sources, known, int(first), function_name(function)) == finding.location.function
-        )
-        # The frame that broke: the function, or the resume function that begins closest before the line.
-        if (
-            known == finding.location.file
-            and inside
-            and (best[0] if best else 0) <= int(first) <= finding.location.line
-        ):
-            best = int(first), key
-    if best is None:
-        return
-    entry, function = report.bytecode[best[1]], best[1].rsplit(":", 2)[1]
-    if entry["text"] is None:
-        yield f"{INDENT}Bytecode of {function}: {entry['note']}", "dim"
-        return
-    yield f"{INDENT}Bytecode of {function}, decompiled ({entry['path']}):", "dim"
-    yield from ((f"{INDENT}│ {line}", "dim") for line in around_break(entry["text"]))
-
-
-def around_break(source: str) -> tuple[str, ...]:
-    """The lines before and after the call of the first resume function."""
-    lines = source.splitlines()
-    at = next(
-        (number for number, line in enumerate(lines) if "__resume_at" in line or "torch_dynamo_resume_in" in line),
-        len(lines) - 1,
-    )
-    return tuple(lines[max(0, at - 7) : at + 3])
+    found = decompiled(finding, report.bytecode, report.sources)
+    if found:
+        yield f"{INDENT}{found.title}", "dim"
+        yield from ((f"{INDENT}│ {line}", "dim") for line in found.lines)
 
 
 def _fitting(lines: list[Line], room: int, rest: str) -> list[Line]:

@@ -62,6 +62,6 @@ def _target(name: str, target: Target) -> Section:
     if target.report is not None:
         inside = sections(target.report, prefix, 3, target.entries)
     else:
-        found = cards.of_entries(target.entries, {}, prefix)
+        found = cards.of_entries(target.entries, cards.Known(), prefix)
         inside = (Section(prefix + "findings", "Findings", "findings.html", found, 3, len(target.entries)),)
     return Section(name, target.name, "target.html", (target, inside))

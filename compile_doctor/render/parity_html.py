@@ -34,7 +34,7 @@ def render(parity: Parity, verbosity: int = 0, colour: bool = False) -> str:
         data = (f"{section.dtype} {section.direction}", names, rows, len(section.rows) - len(rows))
         made.append(Section(f"table-{number}", data[0], "parity.html", data))
     if parity.findings:
-        found = cards.of_report(parity.findings, {}, "")
+        found = cards.of_report(parity.findings, cards.Known(), "")
         made.append(Section("findings", "Findings", "findings.html", found, count=len(parity.findings)))
     why = [(one.status, f"{where(one)}: {cut(one.text, 600)}") for one in reasons(parity)[:ROWS]]
     if why:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from compile_doctor.model.findings import SEVERITIES, Finding, Location
 from compile_doctor.model.ranks import ranges
 from compile_doctor.render.entries import Entry, at, cut, label
+from compile_doctor.render.finding_parts import Decompiled, cost, decompiled
 from compile_doctor.render.html import code
 
 DETAILED = 1_000
@@ -45,6 +47,7 @@ class Card:
     seen: tuple[str, ...]
     output: bool
     """Whether what was seen is the target's own output."""
+    bytecode: Decompiled | None
     ranks: str
     upstream: str
 
@@ -62,11 +65,19 @@ class Findings:
     counts: tuple[tuple[str, int], ...]
 
 
-def of_report(findings: Sequence[Finding], sources: Mapping[str, str], prefix: str) -> Findings:
-    return _made([(finding, finding.severity, "") for finding in findings], sources, prefix)
+@dataclass(frozen=True)
+class Known:
+    """What belongs to all findings of a report: its sources, and what Dynamo made of functions."""
+
+    sources: Mapping[str, str] = field(default_factory=dict)
+    bytecode: Mapping[str, Any] = field(default_factory=dict)
 
 
-def of_entries(entries: Sequence[Entry], sources: Mapping[str, str], prefix: str) -> Findings:
+def of_report(findings: Sequence[Finding], known: Known, prefix: str) -> Findings:
+    return _made([(finding, finding.severity, "") for finding in findings], known, prefix)
+
+
+def of_entries(entries: Sequence[Entry], known: Known, prefix: str) -> Findings:
     """Those of one target of the gate."""
     words = {
         "regression": "got worse",
@@ -81,12 +92,12 @@ def of_entries(entries: Sequence[Entry], sources: Mapping[str, str], prefix: str
         # The note of a change without a finding is its title already.
         note = "" if entry.note in ("", entry.finding.title) else f": {entry.note}"
         shown.append((entry.finding, entry.level, status + note))
-    return _made(shown, sources, prefix)
+    return _made(shown, known, prefix)
 
 
-def _made(shown: Sequence[tuple[Finding, str, str]], sources: Mapping[str, str], prefix: str) -> Findings:
+def _made(shown: Sequence[tuple[Finding, str, str]], known: Known, prefix: str) -> Findings:
     cards = tuple(
-        _card(finding, level, status, sources, f"{prefix}finding-{number}", number)
+        _card(finding, level, status, known, f"{prefix}finding-{number}", number)
         for number, (finding, level, status) in enumerate(shown[:DETAILED], 1)
     )
     more = shown[DETAILED:LISTED]
@@ -95,12 +106,12 @@ def _made(shown: Sequence[tuple[Finding, str, str]], sources: Mapping[str, str],
     return Findings(cards, listed, len(shown) - len(cards) - len(listed), counts)
 
 
-def _card(finding: Finding, level: str, status: str, sources: Mapping[str, str], name: str, number: int) -> Card:
+def _card(finding: Finding, level: str, status: str, known: Known, name: str, number: int) -> Card:
     from compile_doctor.mend.rewrites import fitting
     from compile_doctor.report.explain import upstream_url
 
     place, via = finding.location, finding.via
-    excerpt = _excerpt(place, sources)
+    excerpt = _excerpt(place, known.sources)
     rewrites = fitting(finding.cause)
     lines = finding.evidence[-_SEEN:] if finding.facts.target_fails else finding.evidence[:_SEEN]
     return Card(
@@ -122,6 +133,7 @@ def _card(finding: Finding, level: str, status: str, sources: Mapping[str, str],
         cost=cost(finding),
         seen=tuple(cut(line, 1_000) for line in lines),
         output=finding.facts.target_fails,
+        bytecode=decompiled(finding, known.bytecode, known.sources),
         ranks=cut(ranges(finding.ranks), 60),
         upstream=upstream_url(finding.upstream) if finding.upstream else "",
     )
@@ -138,15 +150,3 @@ def _excerpt(place: Location | None, sources: Mapping[str, str]) -> tuple[code.L
     while not found[-1].markup.strip():
         found = found[:-1]
     return found
-
-
-def cost(finding: Finding) -> str:
-    """`2 extra graphs, 0.4 s of compile time, seen 3×`."""
-    parts = []
-    if finding.cost.graphs:
-        parts.append(f"{finding.cost.graphs} extra graph{'s' * (finding.cost.graphs != 1)}")
-    if finding.cost.seconds >= 0.05:
-        parts.append(f"{finding.cost.seconds:.1f} s of compile time")
-    if finding.count > 1:
-        parts.append(f"seen {finding.count}×")
-    return ", ".join(parts)

@@ -35,11 +35,11 @@ def sections(
         return Section(prefix + name, title, f"{name}.html", data, level, count)
 
     world = report.ranks.world_size if report.ranks else 0
-    shown = (
-        cards.of_report(report.findings, report.sources, prefix)
-        if entries is None
-        else cards.of_entries(entries, report.sources, prefix)
-    )
+    known = cards.Known(report.sources, report.bytecode)
+    if entries is None:
+        shown = cards.of_report(report.findings, known, prefix)
+    else:
+        shown = cards.of_entries(entries, known, prefix)
     found = [entry.finding for entry in entries] if entries is not None else list(report.findings)
     number = len(found)
     made = (

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from compile_doctor.analysis.compile_time import WORDS, TimedLine, answers, by_line, longest
 from compile_doctor.model.timeline import PHASES, Span, TimedCompilation, Timeline
 from compile_doctor.render.entries import cut
 from compile_doctor.source import locations
@@ -16,6 +17,7 @@ from compile_doctor.source import locations
 ROWS = 60
 """Compilations in one picture: those that took longest."""
 TABLE = 400
+FUNCTIONS = 20
 PICTURES = 8
 OTHERS = 16
 """Other ranks below the one that did the same."""
@@ -24,16 +26,6 @@ SPANS = 4_000
 _LINE, _LABEL, _PAD, _DEEPEST = 13, 17, 9, 6
 _NAMED = 7.0
 """Percent of the width from which a bar has its name in it."""
-WORDS = {
-    "dynamo": "Dynamo",
-    "aot_autograd": "AOTAutograd",
-    "lowering": "Inductor: lowering",
-    "codegen": "Inductor: code",
-    "kernels": "compiling kernels",
-    "autotuning": "autotuning",
-    "cuda_graphs": "CUDA graphs",
-    "caches": "caches on disk",
-}
 
 
 @dataclass(frozen=True)
@@ -95,6 +87,10 @@ class Timelines:
 
     pictures: tuple[Picture, ...]
     hidden: int
+    head: tuple[str, ...]
+    functions: tuple[tuple[str, ...], ...]
+    """Seconds by function, of the rank that compiled longest."""
+    unlisted: int
     legend: tuple[tuple[int, str], ...]
     """Style and meaning of the phases that were seen."""
 
@@ -105,7 +101,28 @@ def timelines(found: Sequence[Timeline]) -> Timelines:
     shown = [_picture(one, end) for one in found[:PICTURES] if one.compilations]
     seen = {phase for one in found for phase, spent in one.phases.items() if spent}
     legend = tuple((n, meaning) for n, (phase, meaning) in enumerate(PHASES.items()) if phase in seen)
-    return Timelines(tuple(shown), max(0, len(found) - PICTURES), legend)
+    slowest = longest(found)
+    phases = [phase for phase in PHASES if slowest and slowest.phases[phase] >= 5_000]
+    lines = by_line(slowest) if slowest else []
+    return Timelines(
+        tuple(shown),
+        max(0, len(found) - PICTURES),
+        ("function", "place", "compiled", "seconds", *(WORDS[phase] for phase in phases), "cache"),
+        tuple(_function(line, phases) for line in lines[:FUNCTIONS]),
+        max(0, len(lines) - FUNCTIONS),
+        legend,
+    )
+
+
+def _function(line: TimedLine, phases: Sequence[str]) -> tuple[str, ...]:
+    return (
+        cut(line.frame.function, 80),
+        f"{locations.short(line.frame.file)}:{line.frame.line}",
+        f"{len(line.compilations)}×",
+        f"{line.total / 1e6:.2f}",
+        *(f"{line.phases[phase] / 1e6:.2f}" for phase in phases),
+        answers(answer for one in line.compilations for answer in one.caches) or "not asked",
+    )
 
 
 def _picture(found: Timeline, end: int) -> Picture:
@@ -250,8 +267,8 @@ def _table(found: Timeline, phases: Sequence[str]) -> Iterator[tuple[str, ...]]:
         yield ("all", "", "", "", f"{total / 1e6:.2f}", *(f"{whole[phase] / 1e6:.2f}" for phase in phases), "", "")
     for one in sorted(found.compilations, key=lambda one: -one.timing.duration)[:TABLE]:
         spent = dict(one.timing.phases)
-        answers = [f"{answer.cache.replace('_', ' ')}: {answer.answer}" for answer in one.caches]
-        answers += [answer.reason for answer in one.caches if answer.reason]
+        told = [f"{answer.cache.replace('_', ' ')}: {answer.answer}" for answer in one.caches]
+        told += [answer.reason for answer in one.caches if answer.reason]
         yield (
             cut(one.frame.function, 80),
             one.compile_id,
@@ -259,6 +276,6 @@ def _table(found: Timeline, phases: Sequence[str]) -> Iterator[tuple[str, ...]]:
             f"{one.timing.start / 1e6:.2f}",
             f"{one.timing.duration / 1e6:.2f}",
             *(f"{spent.get(phase, 0) / 1e6:.2f}" for phase in phases),
-            cut("; ".join(dict.fromkeys(answers)), 200),
+            cut("; ".join(dict.fromkeys(told)), 200),
             cut(one.reason, 200) or ("" if not one.recompilation else "compiled again"),
         )
