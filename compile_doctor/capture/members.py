@@ -87,16 +87,21 @@ class Stream:
 
     def lines(self) -> Iterator[bytes]:
         """The lines without their ends. A line longer than LONGEST_LINE becomes a `{`, which every reader reports."""
-        rest, too_long = b"", False
+        begun: list[bytes] = []  # of a line whose end has not come: joined once, as a long line has hundreds of blocks
+        size = 0
         while block := self.read(BLOCK):
-            *whole, rest = (rest + block).split(b"\n")
-            for line in whole:
-                yield b"{" if too_long else line
-                too_long = False
-            if len(rest) > LONGEST_LINE:
-                rest, too_long = b"", True
-        if rest or too_long:
-            yield b"{" if too_long else rest
+            first, *others = block.split(b"\n")
+            begun.append(first)
+            size += len(first)
+            if others:
+                yield b"{" if size > LONGEST_LINE else b"".join(begun)
+                *whole, last = others
+                yield from whole
+                begun, size = [last], len(last)
+            elif size > LONGEST_LINE:
+                begun = []
+        if size:
+            yield b"{" if size > LONGEST_LINE else b"".join(begun)
 
     def __enter__(self) -> Stream:
         return self
