@@ -29,6 +29,7 @@ from compile_doctor.render import (
     github_format,
     own_formats,
     renderer,
+    text_format,
 )
 from compile_doctor.render.entries import fingerprints
 from compile_doctor.render.markdown_escape import inline
@@ -218,7 +219,6 @@ def test_a_gate_tells_what_is_new_from_what_it_knows():
     kinds = [(entry.kind, entry.level, entry.finding.code) for entry in target.entries]
     assert kinds == [
         ("regression", "error", "CD101"),
-        ("regression", "error", "gate-graphs"),
         ("waived", "info", "gate-recipes"),
         ("known", "info", "CD101"),
     ]
@@ -272,6 +272,62 @@ def test_equal_fingerprints_are_numbered_by_line_in_any_order():
     by_line = {e.finding.location.line: p for e, p in zip(entries, fingerprints(entries))}
     assert by_line == {e.finding.location.line: p for e, p in zip(entries[::-1], fingerprints(entries[::-1]))}
     assert by_line[7] == by_line[6] + ":2"
+
+
+NEW = "new: CD101 graph-break in Model.forward (model.py:6)"
+ONE_BREAK = gate(
+    Outcome(
+        "small",
+        "regression",
+        f"{NEW[:1].upper()}{NEW[1:]}.",
+        broken(6),
+        (
+            Change("finding", NEW, broken(6).findings[0]),
+            Change("graphs", "7 graphs, 1 in the baseline"),
+            Change("frames-skipped", "1 frame skipped, 0 in the baseline"),
+        ),
+        hint="compile-doctor baseline update small",
+    )
+)
+
+
+@pytest.mark.parametrize("name", ["text", "markdown", "github", "gitlab", "junit", "sarif"])
+def test_a_new_finding_is_said_once_with_what_got_worse_with_it(name):
+    text = text_format.render_gate(ONE_BREAK) if name == "text" else shown(name, ONE_BREAK)
+    (finding,) = ONE_BREAK.outcomes[0].report.findings
+    for once in (
+        "7 graphs, 1 in the baseline",
+        "1 frame skipped, 0 in the baseline",
+        "must run at its place between the operators",
+        finding.fix.splitlines()[1].strip().replace('"', {"sarif": '\\"', "gitlab": '\\"'}.get(name, '"')),
+    ):
+        assert text.count(once) == 1, once
+    if name != "text":
+        assert text.count(finding.title) == 1
+    assert text.count("compile-doctor baseline update small") <= 1
+
+
+def test_figures_alone_are_a_change_of_their_own_with_a_file():
+    outcome = replace(ONE_BREAK.outcomes[0], worse=ONE_BREAK.outcomes[0].worse[1:])
+    found = commands(shown("github", gate(outcome)))
+    errors = [(values["title"], values["file"]) for name, values, _ in found if name == "error"]
+    assert errors == [("gate-graphs (small)", "model.py"), ("gate-frames-skipped (small)", "model.py")]
+
+
+def test_a_verdict_of_attention_is_told_with_the_finding_about_it_or_at_its_line():
+    (finding,) = broken(6).findings
+    at = Location("model.py", 9, "Model.forward")
+    change = Change("attention", "attention in Model.forward (model.py:9) is dense, was fused", location=at)
+    place = replace(finding.location, file="model.py")
+    new = Change("finding", NEW, replace(finding, location=place))
+    (_, alone, _), *_ = commands(shown("github", gate(Outcome("small", "regression", "x", broken(6), (change,)))))
+    assert (alone["file"], alone["line"]) == ("model.py", "9")
+    together = commands(shown("github", gate(Outcome("small", "regression", "x", broken(6), (new, change)))))
+    assert [name for name, _, _ in together] == ["error"]
+    assert "is dense, was fused" in together[0][2]
+    elsewhere = replace(change, location=replace(at, function="Other.forward"))
+    apart = commands(shown("github", gate(Outcome("small", "regression", "x", broken(6), (new, elsewhere)))))
+    assert [name for name, _, _ in apart] == ["error", "error"]
 
 
 # --- SARIF
@@ -401,7 +457,6 @@ def test_sarif_marks_regressions():
     waiver = {"kind": "external", "status": "accepted", "justification": "until the next torch"}
     assert found == [
         ("CD101", "error", "new", []),
-        ("gate-graphs", "error", "new", []),
         ("gate-recipes", "note", "new", [waiver]),
         ("CD101", "note", "unchanged", []),
     ]
@@ -493,14 +548,14 @@ def test_github_says_how_many_there_are_behind_its_ten():
     assert found[0][2].startswith("30 targets are inconclusive\nn0: It needs CUDA.\nn1")
     assert [values["title"] for name, values, _ in found if name == "error"][1:] == [
         "CD101 graph-break (small)",
-        "gate-graphs (small)",
     ]
 
 
 def test_github_points_at_the_line_of_the_project_that_leads_to_a_package():
     finding = replace(broken().findings[0], location=Location("/venv/site-packages/x.py", 9, "f"))
-    ((_, alone, _),) = commands(shown("github", replace(broken(), findings=(finding,))))
-    assert "file" not in alone
+    ((_, alone, text),) = commands(shown("github", replace(broken(), findings=(finding,))))
+    assert (alone["file"], "line" in alone) == ("model.py", False)
+    assert text.endswith("\nIn x.py:9 in f")
     finding = replace(finding, via=Location(MODEL, 6, "g", "x()"))
     ((_, values, _),) = commands(shown("github", replace(broken(), findings=(finding,))))
     assert (values["file"], values["line"]) == ("model.py", "6")
@@ -553,7 +608,6 @@ def test_gitlab_of_a_gate():
     found = json.loads(shown("gitlab", GATES["mixed"]))
     assert [(one["check_name"], one["severity"]) for one in found] == [
         ("CD101 graph-break", "critical"),
-        ("gate-graphs", "critical"),
         ("gate-recipes", "info"),
         ("CD101 graph-break", "info"),
         ("inconclusive", "blocker"),
@@ -691,21 +745,20 @@ def test_markdown_mentions_nobody_and_shows_no_emoji():
 
 def test_markdown_of_a_break():
     text = shown("markdown", broken())
-    assert text.startswith("### compile-doctor: unhealthy\n\n**UNHEALTHY** ")
-    assert "| error | CD101 graph-break | model.py:7 in Model.forward | Graph break: " in text
+    assert text.startswith("### compile-doctor: UNHEALTHY\n\n**1 line breaks the graph.**\n\nTarget model.py")
+    assert "| 1 | error | CD101 graph-break | model.py:7 in Model.forward | Graph break: " in text
     assert '```python\nprint("seen")\n```' in text
 
 
 def test_markdown_of_a_gate():
     text = shown("markdown", GATES["mixed"])
     assert text.startswith("### compile-doctor: something got worse\n\n**1 got worse, 1 inconclusive, 1 passed** of 3")
-    assert "| small | **worse** | CD101 is new; if this is intended: compile-doctor baseline update |" in text
+    assert "| small | **worse** | 1 change, below; if this is intended: compile-doctor baseline update |" in text
     assert "| large | **inconclusive** | It needs CUDA; run it on the GPU machine |" in text
     assert text.index("#### What got worse") < text.index("#### Waived") < text.index("#### Better than the baseline")
     assert "<summary><code>In the baseline (1)</code></summary>" in text
-    assert (
-        "| small | error | CD101 graph-break | model.py:6 in Model.forward | CD101 is new: Graph break: print" in text
-    )
+    row = "| 1 | small | error | CD101 graph-break | model.py:6 in Model.forward | Graph break: print in compiled code "
+    assert row + "(CD101 is new; 7 graphs, 1 in the baseline) |" in text
     for name in ("empty", "unknown-status", "inconclusive"):
         assert shown("markdown", GATES[name]).startswith("### compile-doctor: some targets are inconclusive")
     assert shown("markdown", GATES["pass"]).startswith("### compile-doctor: passed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compile_doctor.model.findings import Finding
+from compile_doctor.model.findings import Finding, Location
 from compile_doctor.report.make import Report
 
 STATUSES = ("regression", "inconclusive", "pass", "better")
@@ -23,6 +23,8 @@ class Change:
     """The finding that is new, or gone."""
     waived: str = ""
     """The reason of the waiver that covers it; empty if none does."""
+    location: Location | None = None
+    """Where it is, if it is not about a finding; line 0 if only the function is known."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from compile_doctor.gate import baseline
 from compile_doctor.gate.baseline import Baseline, Call, Entry
 from compile_doctor.gate.outcome import Change
-from compile_doctor.model.findings import Finding
+from compile_doctor.model.findings import Finding, Location
 from compile_doctor.model.kernels import FASTEST_FIRST
 from compile_doctor.report.make import Report, relative
 from compile_doctor.source import locations
@@ -153,12 +153,15 @@ def _attention(
         for number, now in enumerate(verdicts):
             lines = _either(lines_of[api, now, file, function])
             text = f"attention in {function} ({file}{':' if lines else ''}{lines}) is {now}"
+            at = Location(file, next(iter(lines_of[api, now, file, function]), 0), function)
             if number < len(was) and was[number] != now:
                 got_worse = _RANK[now] > _RANK[was[number]]
-                change = Change("attention", f"{text}, was {was[number]}", waived=excused.get(function, "") * got_worse)
+                waiver = excused.get(function, "") * got_worse
+                change = Change("attention", f"{text}, was {was[number]}", waived=waiver, location=at)
                 (worse if got_worse else better).append(change)
             elif number >= len(was) and now in ("dense", "mixed"):
-                worse.append(Change("attention", f"{text}, a new call", waived=excused.get(function, "")))
+                waiver = excused.get(function, "")
+                worse.append(Change("attention", f"{text}, a new call", waived=waiver, location=at))
     return [*worse, *_vanished(before, after, report)], better
 
 
@@ -180,7 +183,8 @@ def _kernels(known: Sequence[Call], found: Sequence[Call]) -> tuple[list[Change]
         if ranks[0] is None or ranks[1] is None or ranks[0] == ranks[1]:
             continue
         text = f"attention in {now.function} ({now.file}) is computed by {now.implementation}, was {was.implementation}"
-        (worse if ranks[1] > ranks[0] else better).append(Change("attention", text))
+        at = Location(now.file, 0, now.function)
+        (worse if ranks[1] > ranks[0] else better).append(Change("attention", text, location=at))
     return worse, better
 
 
@@ -197,7 +201,7 @@ def _vanished(before: _Calls, after: _Calls, report: Report) -> Iterator[Change]
         if could_be_lost and locations.defines(report.sources, file, function):
             what = f"{function} ({file}) no longer calls {api}, which was {verdicts[0]}"
             text = f"{what}: it is unknown what computes it now"
-            yield Change("attention", text)
+            yield Change("attention", text, location=Location(file, 0, function))
 
 
 def _calls(entries: Sequence[Call]) -> _Calls:

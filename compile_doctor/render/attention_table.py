@@ -57,7 +57,7 @@ def _parted(report: Report, verbosity: int) -> tuple[list[AttentionEntry], list[
     return told, [one for one in report.attention if one not in told]
 
 
-def _explained(report: Report, entry: AttentionEntry) -> bool:
+def explained(report: Report, entry: AttentionEntry) -> bool:
     """Whether a finding gives the reason for this call's verdict."""
     return any(
         finding.facts.category in _ABOUT
@@ -90,7 +90,7 @@ def _table(console: Console, report: Report, shown: Sequence[AttentionEntry], ve
     for name, entry, ladder, rows in zip(names, shown, ladders, cells):
         for number, row in enumerate(rows):
             console.print(_coloured(_line(name if number == 0 else "", width, widths, row), row[-1]), soft_wrap=True)
-        told = not verbosity and _explained(report, entry)
+        told = not verbosity and explained(report, entry)
         for reason in dict.fromkeys(step.reason for step in ladder if not step.ran and step.reason and not told):
             console.print(f"    not run: {reason}", style="dim", soft_wrap=True)
         if entry.verdict != "fused" and entry.reason and not told:

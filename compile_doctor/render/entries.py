@@ -67,7 +67,8 @@ def at(location: Location | None) -> str:
     if location is None:
         return ""
     function = f" in {location.function}" if location.function else ""
-    return f"{locations.short(location.file)}:{location.line}{function}"
+    line = f":{location.line}" if location.line else ""
+    return f"{locations.short(location.file)}{line}{function}"
 
 
 def own_place(finding: Finding) -> Location | None:
@@ -79,8 +80,9 @@ def own_place(finding: Finding) -> Location | None:
 def body(entry: Entry, limit: int = 4000) -> str:
     """The full text of an entry, in lines."""
     finding = entry.finding
-    lines = {"waived": [f"Waived: {entry.note}"], "regression": [entry.note]}.get(entry.kind, [])
-    lines += [finding.title, finding.message]
+    lines = [f"Waived: {entry.note}"] if entry.kind == "waived" else []
+    lines += [finding.title, entry.note[:1].upper() + entry.note[1:] if entry.kind == "regression" else ""]
+    lines.append(finding.message)
     if finding.via:
         lines.append(f"Called from {at(finding.via)}: {finding.via.snippet}")
     lines.append(f"Fix: {finding.fix}" if finding.fix else "")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from compile_doctor.clean import cleaned
 from compile_doctor.gate.outcome import Gate
 from compile_doctor.render import markdown_format
-from compile_doctor.render.entries import INCONCLUSIVE, Entry, body, cut, label, one_line, own_place, worst_first
+from compile_doctor.render.entries import INCONCLUSIVE, Entry, at, body, cut, label, one_line, own_place, worst_first
 from compile_doctor.render.subjects import targets
 from compile_doctor.report.make import Report
 
@@ -67,14 +67,15 @@ def _folded(entries: list[Entry]) -> list[Entry]:
 def _command(command: str, entry: Entry) -> str:
     """`::error file=model.py,line=7,title=CD101 graph-break::Graph break: …`."""
     place = own_place(entry.finding)
-    values = {}
-    if place:
-        values["file"] = place.file
-        if place.line >= 1:
-            values["line"] = str(place.line)
+    values = {"file": place.file if place else entry.path}  # without a file, GitHub shows it at no line of the change
+    if place and place.line >= 1:
+        values["line"] = str(place.line)
     values["title"] = one_line(label(entry.finding) + (f" ({entry.target})" if entry.target else ""), _TITLE)
     properties = ",".join(f"{name}={_property(value)}" for name, value in values.items())
-    return f"::{command} {properties}::{_data(cut(body(entry), _MESSAGE))}"
+    text = body(entry)
+    if entry.finding.location and place != entry.finding.location:
+        text += f"\nIn {at(entry.finding.location)}"
+    return f"::{command} {properties}::{_data(cut(text, _MESSAGE))}"
 
 
 def _data(text: str) -> str:

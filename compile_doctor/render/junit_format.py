@@ -56,7 +56,8 @@ def _case(target: Target) -> ElementTree.Element:
         reason = target.reason or (failing[0].finding.title if failing else target.word)
         element.set("message", one_line(reason))
         element.set("type", target.word)
-        element.text = "\n\n".join([reason, *(_paragraph(entry) for entry in failing if entry.kind != INCONCLUSIVE)])
+        told = [_paragraph(entry) for entry in failing if entry.kind != INCONCLUSIVE]
+        element.text = "\n\n".join(told or [reason])
     rest = [_paragraph(entry) for entry in target.entries if entry.level != "error" or passed]
     if target.outcome:
         rest += [f"better: {change.text}" for change in target.outcome.better]

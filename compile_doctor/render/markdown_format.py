@@ -17,14 +17,15 @@ from compile_doctor.report.make import Report
 def render(report: Report, verbosity: int = 0, colour: bool = False) -> str:
     (shown,) = targets(report)
     page = Page()
-    page.add(f"### compile-doctor: {inline(shown.word)}")
+    page.add(f"### compile-doctor: {inline(shown.word.upper())}")
     env = report.environment
     facts = [shown.name, report.convention, f"torch {env['torch']}" if env.get("torch") else ""]
     facts += [str(env.get("gpu") or env.get("device") or ""), str(env.get("backend") or "")]
-    page.add(f"**{shown.word.upper()}** {inline(shown.reason, 1000)}".rstrip())
+    if shown.reason:
+        page.add(f"**{inline(shown.reason, 1000)}**")
     page.add("Target " + " · ".join(inline(fact) for fact in facts if fact))
     entries = worst_first(entry for entry in shown.entries if entry.kind != INCONCLUSIVE)
-    page.findings("", entries, gate=False)
+    page.findings("", entries, gate=False, numbered=True)
     page.attention(((shown, entry) for entry in shown.report.attention) if shown.report else (), gate=False)
     page.details(entries, verbosity)
     if report.ranks:
@@ -48,7 +49,7 @@ def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     page.table("", ("target", "status", "why"), [_row_of_target(target) for target in order])
     entries = worst_first(entry for target in shown for entry in target.entries if entry.kind != INCONCLUSIVE)
     worse = [entry for entry in entries if entry.kind == "regression"]
-    page.findings("What got worse", worse, gate=True)
+    page.findings("What got worse", worse, gate=True, numbered=True)
     page.findings("Waived", [entry for entry in entries if entry.kind == "waived"], gate=True)
     better = [(inline(one.name), inline(change.text)) for one in shown if one.outcome for change in one.outcome.better]
     page.table("Better than the baseline", ("target", "what"), better)
@@ -63,7 +64,8 @@ def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
 
 def _row_of_target(target: Target) -> tuple[str, ...]:
     status = {"failed": "**worse**", INCONCLUSIVE: "**inconclusive**"}.get(target.status, inline(target.word))
-    why = [target.reason]
+    count = sum(entry.kind == "regression" for entry in target.entries)
+    why = [f"{count} change{'s' * (count != 1)}, below" if target.status == "failed" else target.reason]
     if target.outcome:
         why += ["from the cache" if target.outcome.cached else "", target.outcome.next_step.removeprefix("next: ")]
     return inline(target.name), status, inline("; ".join(part.rstrip(".") for part in why if part))

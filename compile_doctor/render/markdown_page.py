@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from compile_doctor.analysis.attention.entries import AttentionEntry
 from compile_doctor.model.sizes import human
-from compile_doctor.render.attention_table import HEAD
+from compile_doctor.render.attention_table import HEAD, explained
 from compile_doctor.render.entries import Entry, Target, at, cut, label, one_line
 from compile_doctor.render.markdown_escape import code_block, inline, table
 from compile_doctor.source import locations
@@ -15,7 +15,7 @@ from compile_doctor.source import locations
 SIZE = 60_000
 """GitHub takes comments of up to 65,536 characters."""
 _DETAILS = 20
-_FINDINGS = ("severity", "finding", "place", "what", "fix")
+_FINDINGS = ("severity", "finding", "place", "what")
 _ATTENTION = ("place", *HEAD)
 
 
@@ -43,18 +43,30 @@ class Page:
         else:
             self.add(f"#### {title}\n\n{block}" if title else block)
 
-    def findings(self, title: str, entries: Sequence[Entry], gate: bool, folded: bool = False) -> None:
+    def findings(
+        self, title: str, entries: Sequence[Entry], gate: bool, folded: bool = False, numbered: bool = False
+    ) -> None:
+        """`numbered`: `details` follow, with the same numbers."""
         rows = [((inline(entry.target),) if gate else ()) + _finding(entry) for entry in entries]
-        self.table(title, (("target",) if gate else ()) + _FINDINGS, rows, folded)
+        if numbered:
+            rows = [(f"{number}", *row) for number, row in enumerate(rows, 1)]
+        head = (("",) if numbered else ()) + (("target",) if gate else ()) + _FINDINGS
+        self.table(title, head, rows, folded)
 
     def attention(self, calls: Iterable[tuple[Target, AttentionEntry]], gate: bool) -> None:
-        rows = [((inline(target.name),) if gate else ()) + row for target, entry in calls for row in _ladder(entry)]
+        rows = [
+            ((inline(target.name),) if gate else ()) + row
+            for target, entry in calls
+            for row in _ladder(entry, target.report is not None and explained(target.report, entry))
+        ]
         self.table("Attention", (("target",) if gate else ()) + _ATTENTION, rows)
 
     def details(self, entries: Sequence[Entry], verbosity: int) -> None:
-        """Code, message and fix of the first entries, folded; nothing for a change whose one line is complete."""
-        for entry in entries[:_DETAILS]:
-            block = _details(entry, verbosity)
+        """Line, cause and fix of the first entries, folded; nothing for a change whose one line is complete."""
+        fixes: dict[str, int] = {}
+        for number, entry in enumerate(entries[:_DETAILS], 1):
+            first = fixes.setdefault(entry.finding.fix, number)
+            block = _details(number, entry, verbosity, f"as for {first}" if first != number else entry.finding.fix)
             if block and len(block) < self._left // 2:
                 self.add(block)
 
@@ -65,20 +77,16 @@ class Page:
 def _finding(entry: Entry) -> tuple[str, ...]:
     finding = entry.finding
     what = finding.title
-    if entry.kind == "regression" and what not in entry.note:
-        what = f"{entry.note}: {what}"
-    elif entry.kind == "regression":
-        what = entry.note
+    if entry.kind == "regression":
+        what = entry.note if what in entry.note else f"{what} ({entry.note})"
     elif entry.kind == "waived":
         what += f" (waived: {entry.note})"
     count = f" ({finding.count}×)" if finding.count > 1 else ""
-    first, _, more = finding.fix.strip().partition("\n")
-    fix = inline(first + (" …" if more else ""))
-    return entry.level, inline(label(finding)), inline(at(finding.location)), inline(what) + count, fix
+    return entry.level, inline(label(finding)), inline(at(finding.location)), inline(what) + count
 
 
-def _ladder(entry: AttentionEntry) -> list[tuple[str, ...]]:
-    """A row for each size; the verdict of the call if there is no ladder."""
+def _ladder(entry: AttentionEntry, told: bool) -> list[tuple[str, ...]]:
+    """A row for each size; the verdict of the call if there is no ladder. `told`: a finding has the reason."""
     place = inline(f"{locations.short(entry.location.file)}:{entry.location.line} {entry.api}")
     rows: list[tuple[str, ...]] = [
         (
@@ -92,25 +100,24 @@ def _ladder(entry: AttentionEntry) -> list[tuple[str, ...]]:
         for step in entry.ladder
     ]
     rows = rows or [(place, "–", "–", "–", "–", inline(entry.verdict))]
-    if entry.reason and entry.verdict != "fused":
+    if entry.reason and entry.verdict != "fused" and not told:
         rows[-1] = (*rows[-1][:-1], f"{rows[-1][-1]}: {inline(entry.reason)}")
     return rows
 
 
-def _details(entry: Entry, verbosity: int) -> str:
+def _details(number: int, entry: Entry, verbosity: int, fix: str) -> str:
     finding = entry.finding
-    target = f"{entry.target}: " if entry.target else ""
     parts = []
     for place, relation in ((finding.location, ""), (finding.via, "called from ")):
         if place and place.snippet:
             line = f"{relation}line {inline(at(place))}" if relation else ""
             parts += [line, code_block(cut(place.snippet, 500), "python")]
-    parts += [_text("Why", finding.message), _text("Fix", finding.fix)]
+    parts += [_text("Why", finding.message), _text("Fix", fix)]
     parts += [f"Recipe: {inline(finding.recipe)}" if finding.recipe else ""]
     if verbosity and finding.evidence:
         parts.append(_text("Evidence", "\n".join(finding.evidence[-12:])))
     parts = [part for part in parts if part]
-    return _folded(f"{target}{label(finding)} {at(finding.location)}", "\n\n".join(parts)) if parts else ""
+    return _folded(f"{number}. {label(finding)}: cause and fix", "\n\n".join(parts)) if parts else ""
 
 
 def _text(name: str, text: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from compile_doctor.gate.outcome import Change, Gate, Outcome
 from compile_doctor.model.findings import Finding, Location
+from compile_doctor.render.changes import grouped
 from compile_doctor.render.consequence import consequence
 from compile_doctor.render.entries import CONFIGURATION, INCONCLUSIVE, Entry, Target, identity
 from compile_doctor.report.make import Report, relative
@@ -60,11 +61,12 @@ def _entries(findings: tuple[Finding, ...], worse: tuple[Change, ...], name: str
         alike.setdefault(identity(findings[index]), []).append(index)
     meant: set[int] = set()
     entries = []
-    for change in worse:
+    for change, more in grouped(worse):
         kind = "waived" if change.waived else "regression"
         level = "info" if change.waived else "error"
         if change.finding is None:
-            entries.append(_made(f"gate-{change.kind}", kind, change.text, name, path, level, change.waived))
+            made = _made(f"gate-{change.kind}", kind, change.text, name, path, level, change.waived)
+            entries.append(replace(made, finding=replace(made.finding, location=change.location)))
             continue
         found = change.finding
         for candidates in (exact.get(found, []), alike.get(identity(found), [])):
@@ -74,7 +76,10 @@ def _entries(findings: tuple[Finding, ...], worse: tuple[Change, ...], name: str
                 meant.add(candidates[-1])
                 found = findings[candidates.pop()]
                 break
-        entries.append(Entry(found, kind, level, name, path, change.waived or change.text))
+        # The entry has code and place already; but of several alike it is unknown which is new, and the text names all.
+        new = change.text if " or " in change.text or not change.text.startswith("new: ") else "not in the baseline"
+        note = change.waived or "; ".join([new, *(one.text for one in more)])
+        entries.append(Entry(found, kind, level, name, path, note))
     entries.sort(key=lambda entry: entry.kind == "waived")
     rest = (finding for index, finding in enumerate(findings) if index not in meant)
     return entries + [Entry(finding, "known", "info", name, path) for finding in rest]
@@ -119,7 +124,12 @@ def _tidy_changes(changes: tuple[Change, ...], report: Report | None) -> tuple[C
     found = [change.finding for change in changes if change.finding]
     tidied = iter(_tidy(replace(report, findings=tuple(found), attention=())).findings if report else map(_bare, found))
     return tuple(
-        Change(one.kind, _text(one.text, report), next(tidied) if one.finding else None, _text(one.waived, report))
+        replace(
+            one,
+            text=_text(one.text, report),
+            finding=next(tidied) if one.finding else None,
+            waived=_text(one.waived, report),
+        )
         for one in changes
     )
 

@@ -15,6 +15,7 @@ from compile_doctor.gate.outcome import Gate, Outcome
 from compile_doctor.model.findings import Finding
 from compile_doctor.render import rank_table
 from compile_doctor.render.attention_table import attention_table
+from compile_doctor.render.changes import grouped
 from compile_doctor.render.compile_time import compile_time_table
 from compile_doctor.render.consequence import consequence, figures
 from compile_doctor.render.console import make_console, printed, rows
@@ -210,9 +211,12 @@ def _gate_details(console: Console, outcome: Outcome, verbosity: int) -> None:
         console.print()
         console.print(outcome.name, style="bold")
     report = relative(outcome.report) if outcome.report else None
-    for number, change in enumerate(changes, 1):
+    for number, (change, more) in enumerate(grouped(changes), 1):
         if change.finding is not None and report is not None:
-            _print(console, in_full(report, number, change.finding, console, verbosity=verbosity))
+            lines = in_full(report, number, change.finding, console, verbosity=verbosity)
+            if more:
+                lines += wrapped(console, "With it ", "; ".join(one.text for one in more))
+            _print(console, lines)
         else:
             console.print(f"{number:<3}{change.text}", soft_wrap=True)
         if change.waived:
