@@ -181,7 +181,7 @@ def test_twenty_forks_are_counted(place, capfd):
 
 @linux
 def test_a_process_that_hides_its_name_is_named_all_the_same(place, capfd):
-    program = "import subprocess\nsubprocess.Popen(['sh', '-c', 'sleep 600 # \\x1b[2K\\n\\u202e', 'a) R 1 1'])\n"
+    program = "import subprocess\nsubprocess.Popen(['sh', '-c', 'sleep 600; exit # \\x1b[2K\\n\\u202e', 'a) R 1 1'])\n"
     see(program)
     err = capfd.readouterr().err
     assert "\x1b" not in err and "\u202e" not in err
