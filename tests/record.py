@@ -150,6 +150,9 @@ def programs(folder: Path):
             for variant in ("", *example_variants(name)):
                 wanted = {**settings_of(path, []), "target": f"example:{name}{variant and f':{variant}'}"}
                 yield f"examples/{name}{variant and f'--{variant}'}", path, wanted
+        path = example_path("sliding-window")
+        wanted = {**settings_of(path, ["--tokens", "16384"]), "target": "example:sliding-window:disabled"}
+        yield "examples/sliding-window--disabled-at-16384", path, wanted
 
 
 def settings_of(path: Path, options) -> dict:

@@ -48,6 +48,7 @@ class TestWithMatplotlib:
         assert {"axes_1", "axes_2", "axes_3"} <= groups
         assert "axes_4" not in groups
         comments = (tmp_path / "a.svg").read_text(encoding="utf-8")
+        assert comments.count("larger: not run") == 3, "flex-eager has no largest size, in each panel"
         for text in ("causal", "sliding-window", "decode", "flex-compiled", "sdpa-math", "2.13.0+cpu", "AMD EPYC"):
             assert text in comments
 

@@ -67,6 +67,21 @@ def test_the_first_screen_of_every_example(name, columns, monkeypatch):
         assert all(" ".join(line.split()) in shown for line in fix), "the fix of the first finding can be typed"
 
 
+@pytest.mark.parametrize("name", ["2.13.0/cd002-fires", "2.13.0/import-missing-checkpoint", "ranks/raises-on-rank-1"])
+def test_what_a_failing_target_printed_is_cut_to_one_screen(name):
+    lines = screen(make_report(load_capture(RECORDED.parent / f"{name}.zip")))
+    assert rows(lines, 100) <= FIRST_SCREEN
+
+
+def test_the_verdict_counts_the_breaks_that_the_figures_count():
+    lines = screen(make_report(load_capture(RECORDED.parent / "2.13.0" / "break-loss-print-item.zip")))
+    assert "2 graph breaks in 1 line split the model into" in lines[2]
+    assert any("· 2 graph breaks ·" in line for line in lines)
+    lines = screen(make_report(load_capture(RECORDED / "four-breaks.zip")))
+    assert lines[2] == "UNHEALTHY   4 lines break the model into 7 graphs."
+    assert any("· 4 graph breaks ·" in line for line in lines)
+
+
 def test_one_finding_has_no_list():
     lines = screen(with_findings(finding(2)))
     assert sum("CD101" in line for line in lines) == 2, "its head, and what explains its code"
@@ -140,7 +155,7 @@ def test_a_finding_of_the_last_report(run_cli, tmp_path):
     assert (nothing.returncode, nothing.stdout) == (2, "")
     assert "No report is kept." in nothing.stderr
     shown = run_cli("report", capture, env=env).stdout
-    assert "Explain: compile-doctor explain 2 (a finding), explain CD101 (its code)" in shown
+    assert "Explain: compile-doctor explain 2 or CD101     Show all: -v" in shown
     second = run_cli("explain", "2", env=env).stdout
     assert second.startswith(f"Finding 2 of the last report: compile-doctor report {capture}   (2")
     assert "2  CD102 data-dependent-branch  compile_doctor/examples/four_breaks.py:36 in Head.forward" in second

@@ -76,7 +76,7 @@ def test_verdict_first_then_findings_then_figures():
     assert lines[1].startswith("UNHEALTHY   1 line breaks the graph")
     assert lines[2].startswith("1  CD101 graph-break  model.py:2 in forward")
     assert '> 2 |     print("seen")' in lines[4]
-    assert lines[-2].startswith("1 graph · 1 graph break · 0 recompilations")
+    assert lines[-2].startswith("1 graph · 1 graph break · compile 0.5 s")
     assert "compile-doctor explain CD101" in lines[-1]
 
 

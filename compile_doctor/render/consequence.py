@@ -79,6 +79,8 @@ def _breaks(report: Report) -> str:
     if not sites:
         return ""
     verb = f"{_number(sites, 'line')} break{'s' if sites == 1 else ''}"
+    if len(broken) > sites:  # the figures count these
+        verb = f"{_number(len(broken), 'graph break')} in {_number(sites, 'line')} split"
     graphs = report.summary["graphs"]
     # Recompilations and the processes of a command make graphs too: then the number does not count the breaks.
     alone = not report.summary["recompiles"] and report.command_exit is None and graphs > 1
@@ -110,13 +112,15 @@ def _listed(names: list[str]) -> str:
 
 
 def figures(report: Report, every: bool = True) -> list[str]:
-    """Counts, times and the comparison with eager mode; `every`: also what hardly anybody needs."""
+    """Counts, times and the comparison with eager mode; `every`: also zeros, and what hardly anybody needs."""
     summary = report.summary
     found = [_counted(report, "graphs", "graph")]
     deliberate = summary["deliberate_breaks"]
     counted = "deliberate" if deliberate == summary["graph_breaks"] else f"{deliberate} deliberate"
-    found.append(_counted(report, "graph_breaks", "graph break") + (f" ({counted})" if deliberate else ""))
-    found.append(_counted(report, "recompiles", "recompilation"))
+    if every or summary["graph_breaks"]:
+        found.append(_counted(report, "graph_breaks", "graph break") + (f" ({counted})" if deliberate else ""))
+    if every or summary["recompiles"]:
+        found.append(_counted(report, "recompiles", "recompilation"))
     if summary["frames_skipped"]:
         found.append(f"{_counted(report, 'frames_skipped', 'function')} not compiled")
     if report.cuda_graphs:

@@ -98,7 +98,9 @@ def in_full(
     advice = _fitting(advice, max(_LEAST, len(advice) + left - tall(cause) - tall(advice)), rest)
     left -= tall(cause) + tall(advice)
     if finding.facts.target_fails:
-        return [*head, *cause, *advice, *tail, *(seen[-left:] if left > 0 else ())]
+        while seen and tall(seen) > max(0, left):
+            seen = seen[1:]
+        return [*head, *cause, *advice, *tail, *seen]
     first = list(wrapped(console, "Seen   ", finding.evidence[0])) if finding.evidence else []
     return [*head, *cause, *advice, *tail, *(first if tall(first) <= left else ())]
 

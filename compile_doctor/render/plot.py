@@ -77,12 +77,13 @@ def plot_bench(bench: Bench, path: Path) -> None:
                 _bars(panel, cases[number], own, names)
             else:
                 _panel(panel, cases[number], own, names)
+                _left_out(panel, own, [row for row in bench.rows if row.case == cases[number]])
         figure.suptitle(
             "\n".join([f"compile-doctor bench: {bench.subject}", *_lines(ran_on(bench), 60 * columns)]), fontsize=9
         )
-        figure.legend(
-            *_legend(panels.flat, names), loc="outside lower center", ncols=min(len(names), 2 * columns), frameon=False
-        )
+        legend = _legend(panels.flat, names)
+        if legend[0]:  # bars have their names beside them
+            figure.legend(*legend, loc="outside lower center", ncols=min(len(names), 2 * columns), frameon=False)
         try:
             figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
         except OSError as error:
@@ -101,16 +102,17 @@ def _bars(panel: Any, case: str, rows: Sequence[Row], names: Sequence[str]) -> N
         median = row.median or 0.0
         whisker = [[max(0.0, median - (row.p25 or median))], [max(0.0, (row.p75 or median) - median)]]
         colour = _look(row.implementation, names)["color"]
-        panel.barh(place, median, xerr=whisker, color=colour, label=row.implementation, height=0.7, ecolor="#444444")
+        panel.barh(place, median, xerr=whisker, color=colour, height=0.7, ecolor="#444444")
         end = max(median, row.p75 or median)
         panel.annotate(seconds(median), (end, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
     tokens = ordered[0].tokens
-    panel.set_yticks([])
+    panel.set_yticks(range(len(ordered)), [row.implementation for row in ordered])
+    panel.tick_params(axis="y", length=0)
     panel.margins(x=0.2)
+    panel.locator_params(axis="x", nbins=5)
     ticks = panel.get_xticks()
     panel.set_xticks(ticks, [seconds(tick).replace(".00", "").replace(".0", "") if tick > 0 else "0" for tick in ticks])
     panel.set_xlim(0, None)
-    panel.tick_params(axis="x", labelrotation=30)
     panel.set_title(case, fontsize=10, fontweight="bold")
     panel.set_xlabel("time of one call" + (f", {tokens:,} tokens" if tokens is not None else ""))
     panel.grid(True, axis="x", linewidth=0.4, alpha=0.5)
@@ -139,6 +141,16 @@ def _panel(panel: Any, case: str, rows: Sequence[Row], names: Sequence[str]) -> 
     panel.set_xlabel("tokens")
     panel.set_ylabel("time of one call")
     panel.grid(True, linewidth=0.4, alpha=0.5)
+
+
+def _left_out(panel: Any, measured: Sequence[Row], rows: Sequence[Row]) -> None:
+    """Says at the end of a line that larger sizes were not run, so that it does not look as if nobody asked for them."""
+    for name in dict.fromkeys(row.implementation for row in measured):
+        last = max((row for row in measured if row.implementation == name), key=lambda row: row.tokens or 0)
+        missing = [row for row in rows if row.implementation == name and (row.tokens or 0) > (last.tokens or 0)]
+        if missing:
+            at = (last.tokens or 0, last.median or 0.0)
+            panel.annotate("larger: not run", at, (6, 0), textcoords="offset points", va="center", fontsize=8)
 
 
 def _ticks(limits: tuple[float, float]) -> tuple[list[float], list[str]]:

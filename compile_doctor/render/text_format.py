@@ -138,7 +138,7 @@ def _next(report: Report, verbosity: int) -> list[str]:
     code, several = report.findings[0].code, len(report.findings) > 1
     hints = []
     if report.recallable and several and not verbosity:
-        hints.append(f"Explain: compile-doctor explain 2 (a finding), explain {code} (its code)")
+        hints.append(f"Explain: compile-doctor explain 2 or {code}")
     else:
         hints.append(f"Explain: compile-doctor explain {code}")
     hints += [] if verbosity else ["Show all: -v"]
