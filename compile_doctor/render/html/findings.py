@@ -41,7 +41,7 @@ class Card:
     via: str
     via_snippet: str
     fix: str
-    rewrite: str
+    rewritable: bool
     recipe: str
     cost: str
     seen: tuple[str, ...]
@@ -112,7 +112,6 @@ def _card(finding: Finding, level: str, status: str, known: Known, name: str, nu
 
     place, via = finding.location, finding.via
     excerpt = _excerpt(place, known.sources)
-    rewrites = fitting(finding.cause)
     lines = finding.evidence[-_SEEN:] if finding.facts.target_fails else finding.evidence[:_SEEN]
     return Card(
         id=name,
@@ -128,7 +127,7 @@ def _card(finding: Finding, level: str, status: str, known: Known, name: str, nu
         via=at(via),
         via_snippet=cut(via.snippet, code.LONGEST) if via else "",
         fix=cut(finding.fix.rstrip(), _TEXT),
-        rewrite=rewrites[0].name if rewrites else "",
+        rewritable=bool(fitting(finding.cause)),
         recipe=finding.recipe or "",
         cost=cost(finding),
         seen=tuple(cut(line, 1_000) for line in lines),
