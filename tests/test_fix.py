@@ -164,8 +164,9 @@ def test_a_search_continues_where_it_was(tmp_path):
     journal = Journal(tmp_path, "m.py", Settings(), {"/work/m.py": OLD})
     assert journal.read() is None
     steps = list(mended().steps)
-    journal.write({"/work/m.py": NEW}, {"dynamic": True}, steps)
-    assert journal.read() == ({"texts": {"/work/m.py": NEW}, "compiling": {"dynamic": True}}, steps)
+    journal.write({"/work/m.py": NEW}, {"dynamic": True}, steps, ["table"])
+    reached = {"texts": {"/work/m.py": NEW}, "compiling": {"dynamic": True}, "made": ["table"]}
+    assert journal.read() == (reached, steps)
     for other in (Journal(tmp_path, "n.py", Settings(), {}), Journal(tmp_path, "m.py", Settings(grad=True), {})):
         with pytest.raises(UsageError, match="is about another target"):
             other.read()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,12 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
 
     def read(self) -> tuple[dict[str, Any], list[Step]] | None:
-        """(files and options, steps) of an earlier search; None if there was none. Raises UsageError if it does not fit."""
+        """(files, options and attributes made early, steps) of an earlier search; None if there was none. Raises UsageError if it does not fit."""
         if not self.file.exists():
             return None
         try:
             found = json.loads(self.file.read_text(encoding="utf-8"))
-            about, known = found["about"], {"texts": found["texts"], "compiling": found["compiling"]}
+            about, known = found["about"], {name: found[name] for name in ("texts", "compiling", "made")}
             steps = [msgspec.convert(one, Step) for one in found["steps"]]
         except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
             raise UsageError(
@@ -46,11 +46,14 @@ class Journal:
             )
         return known, steps
 
-    def write(self, texts: Mapping[str, str], compiling: Mapping[str, Any], steps: list[Step]) -> None:
+    def write(
+        self, texts: Mapping[str, str], compiling: Mapping[str, Any], steps: list[Step], made: Sequence[str] = ()
+    ) -> None:
         found = {
             "about": self.about,
             "texts": dict(texts),
             "compiling": dict(compiling),
+            "made": list(made),
             "steps": [_plain(one) for one in steps],
         }
         part = self.file.with_suffix(".part")

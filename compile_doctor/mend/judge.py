@@ -49,6 +49,8 @@ class State:
     cases: tuple[int, int] = (0, 0)
     gradients: bool = False
     """Whether gradients were compared too."""
+    made: tuple[str, ...] = ()
+    """Attributes that its rewrites make early."""
 
     @classmethod
     def of(cls, report: Report) -> State:
@@ -117,7 +119,7 @@ class Judge:
 
     def compared(self, state: State) -> State:
         """A state that was kept by an earlier search, with what the comparison shows. Raises InconclusiveError if it differs."""
-        found = self._compare(self.copies.make(state.texts), state.compiling, record=False)
+        found = self._compare(self.copies.make(state.texts), state.compiling, record=False, made=state.made)
         wrong = [*found["eager"], *found["compiled"]]
         if wrong:
             raise InconclusiveError(f"--resume: the files that an earlier search kept differ now: {wrong[0]}.")
@@ -130,15 +132,15 @@ class Judge:
             return Verdict(None, unseen)
         copy = self.copies.make(texts)
         report = self._diagnosed(copy, compiling)
-        new = State(texts, compiling, report, _about(report, copy), {})
+        new = State(texts, compiling, report, _about(report, copy), {}, made=(*old.made, *candidate.made))
         reason = _worse(old, new, finding)
         if reason:
             return Verdict(None, reason)
-        found = self._compare(copy, compiling, record=False)
+        found = self._compare(copy, compiling, record=False, made=new.made)
         if found.get("state") and self.ignored is None:
             # a temporary folder, a time: state that two runs of the unchanged files do not share either
             self.ignored = self._compare(self.copies.make({}), {}, record=False).get("state", [])
-            found = self._compare(copy, compiling, record=False) if self.ignored else found
+            found = self._compare(copy, compiling, record=False, made=new.made) if self.ignored else found
         wrong = [*found["eager"], *found["compiled"]]
         if wrong:
             return Verdict(None, wrong[0] + (f" and {len(wrong) - 1} more differences" if wrong[1:] else ""))
@@ -155,7 +157,9 @@ class Judge:
         shutil.rmtree(directory, ignore_errors=True)  # a search may run a hundred times
         return report
 
-    def _compare(self, copy: Copy, compiling: Mapping[str, Any], record: bool) -> dict[str, Any]:
+    def _compare(
+        self, copy: Copy, compiling: Mapping[str, Any], record: bool, made: tuple[str, ...] = ()
+    ) -> dict[str, Any]:
         """Runs the comparison in a child; returns what it wrote, or a difference that says how it ended."""
         directory = self._directory("compare")
         result = directory / "result.json"
@@ -174,6 +178,7 @@ class Judge:
             "seconds": [part * self.budget for part in SHARES],
             "record": record,
             "ignored": self.ignored or [],
+            "made": made,
             "reference": str(self.folder / "reference.pt"),
             "result": str(result),
         }

@@ -126,11 +126,13 @@ class Search:
         self.kept = len([one for one in self.steps if one.state == "kept"])
         if not (reached["texts"] or reached["compiling"]):
             return state
-        return judge.compared(judge.again(reached["texts"], reached["compiling"]))
+        found = judge.again(reached["texts"], reached["compiling"])
+        return judge.compared(replace(found, made=tuple(reached["made"])))
 
     def _save(self) -> None:
         if self.journal is not None:
-            self.journal.write(self.path[-1].texts, self.path[-1].compiling, self.steps[: self._known()])
+            best = self.path[-1]
+            self.journal.write(best.texts, best.compiling, self.steps[: self._known()], best.made)
 
     def _judge(self, first: Evidence) -> Judge:
         """A judge with a quick backend if that shows all findings."""

@@ -33,6 +33,8 @@ class Candidate:
     """Lines of the old text that must have run on some input: else equal outputs would not show anything about them."""
     rarer: tuple[tuple[int, int], ...] = ()
     """Pairs of lines: the first must have run less often than the second, so that both ways of a branch were seen."""
+    made: tuple[str, ...] = ()
+    """Attributes that the old code makes when it first needs them, and the new code in any case."""
 
 
 class Source:

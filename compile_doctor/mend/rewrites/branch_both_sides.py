@@ -23,7 +23,8 @@ def propose(site: Site) -> Iterator[Candidate]:
     if leaves([*then, *other]) or any(is_message(one) for part in (*then, *other) for one in statements(part)):
         return
     source = site.source
-    chosen = _needed(site, branch, [*then, *other])
+    made = _made_once(source, [*then, *other])
+    chosen = _needed(site, branch, [*then, *other], made)
     if not chosen:
         return
     used = set(names(site.function))
@@ -42,10 +43,15 @@ def propose(site: Site) -> Iterator[Candidate]:
     lines += [f"{name} = torch.where({taken}, {new[name]}, {name})" for name in chosen]
     changed = cst.FlattenSentinel(lines_of("".join(f"{line}\n" for line in lines), branch))
     sides = tuple(source.lines(part[0])[0] for part in (then, other) if part)
+    last = tuple(sorted(name.rpartition(".")[2] for name in made))
     header = source.lines(branch)[0]
     rarer = () if other else ((sides[0], header),)
     yield Candidate(
-        "runs both sides and chooses with torch.where", source.edited({branch: changed}), sides=sides, rarer=rarer
+        "runs both sides and chooses with torch.where",
+        source.edited({branch: changed}),
+        sides=sides,
+        rarer=rarer,
+        made=last,
     )
 
 
@@ -58,17 +64,21 @@ def _own(word: str, name: str, end: str) -> str:
     return f"{word}_{plain}{end}" if word != "taken" else f"taken{end}"
 
 
-def _needed(site: Site, branch: Any, body: Sequence[Any]) -> list[str]:
-    """What the sides write, without names that end with them and what they create once (`if not hasattr(self, "x")`)."""
+def _needed(site: Site, branch: Any, body: Sequence[Any], made: set[str]) -> list[str]:
+    """What the sides write, without names that end with them and what they make once."""
     known, later = known_before(site, branch), read_after(site, branch)
-    made_once = {
-        f"{site.source.code(node.args[0].value)}.{text_of(node.args[1].value)}"
+    found = [name for name in targets(site.source, body) if name not in made]
+    return [name for name in found if not name.isidentifier() or name in later or name in known]
+
+
+def _made_once(source: Source, body: Sequence[Any]) -> set[str]:
+    """`self.x` for `if not hasattr(self, "x")`."""
+    return {
+        f"{source.code(node.args[0].value)}.{text_of(node.args[1].value)}"
         for one in body
         for node in walk(one)
-        if isinstance(node, cst.Call) and site.source.code(node.func) == "hasattr" and len(node.args) == 2
+        if isinstance(node, cst.Call) and source.code(node.func) == "hasattr" and len(node.args) == 2
     }
-    found = [name for name in targets(site.source, body) if name not in made_once]
-    return [name for name in found if not name.isidentifier() or name in later or name in known]
 
 
 def _certain(source: Source, body: Sequence[Any]) -> list[str]:

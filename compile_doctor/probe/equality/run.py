@@ -3,7 +3,8 @@
 Settings beside those of `diagnose`: `reference` (the file with the runs of the unchanged target; written if `record`),
 `cases` (how many other inputs), `files` (the target's own), `seconds` (for the eager runs of the unchanged target, and
 for the compiled ones: a large model is compared on fewer inputs, and the report says on how many), `ignored` (names of
-state that differs from run to run of the unchanged target), `result` (what it writes).
+state that differs from run to run of the unchanged target), `made` (attributes that may be
+made early), `result` (what it writes).
 """
 
 from __future__ import annotations
@@ -135,6 +136,7 @@ class Equality(Session):
         for seen in (*before, *eager, *were):
             seen.state = {name: one for name, one in seen.state.items() if name not in self.settings["ignored"]}
         for old, new in zip(before, eager, strict=True):
+            notes += self._without_made(old, new)
             texts = differences(old, new, gradients)
             differing_state |= differing_names(old.state, new.state) if texts else set()
             if not texts and gradients and not old.error:
@@ -157,6 +159,7 @@ class Equality(Session):
         for seen in now:
             seen.state = {name: one for name, one in seen.state.items() if name not in self.settings["ignored"]}
         for number, (old, new) in enumerate(zip(before, now)):
+            self._without_made(old, new)
             own = were[number] if number < len(were) and not were[number].error else None
             texts = differences(old, new, grad and bool(old.gradients), own)
             found["compiled"] += [f"{text} ({new.name}, compiled)" for text in texts]
@@ -165,6 +168,13 @@ class Equality(Session):
         if unlike:
             found["notes"].append(f"when compiled, it {unlike[0]} (on {len(unlike)} of {len(now)} inputs)")
         return {**found, "compiled_cases": len(now)}
+
+    def _without_made(self, old: Seen, new: Seen) -> list[str]:
+        """Leaves out state that the old files make only if they need it (`made`, names of attributes); says so."""
+        early = [one for one in new.state if one not in old.state and one.rpartition(".")[2] in self.settings["made"]]
+        for name in early:
+            del new.state[name]
+        return [f"makes {name} also if it is not needed (inputs: {old.name})" for name in early]
 
     def _all_compiled(self) -> list[Seen]:
         """The compiled runs of all cases, as many as there is time for; each is compiled anew."""
