@@ -16,16 +16,22 @@ NAMES = {one.name: one for one in rewrites()}
 
 def candidates(name: str, cause: str, text: str) -> list[Candidate]:
     """What a rewrite proposes for the finding in the marked line."""
-    text = dedent(text).lstrip("\n")
+    text = whole(text)
     line = next(number for number, one in enumerate(text.splitlines(), 1) if one.endswith("# !"))
     found = Finding("CD101", "n", "error", "t", "m", Location("m.py", line, "f"), cause=cause)
     assert NAMES[name].fits(cause)
     return list(NAMES[name].propose(Site(Source(text), found, line)))
 
 
+def whole(text: str) -> str:
+    """A file that imports torch, as nearly all do."""
+    text = dedent(text).lstrip("\n")
+    return text if "import torch" in text else "import torch" + ("\r\n" if "\r\n" in text else "\n") + text
+
+
 def rewritten(name: str, cause: str, text: str) -> list[str | None]:
     """The texts that its candidates lead to, with the settings that they need."""
-    plain = dedent(text).lstrip("\n")
+    plain = whole(text)
     found = candidates(name, cause, text)
     return [Source(plain if one.text is None else one.text).edited({}, one.settings) for one in found]
 
@@ -714,7 +720,6 @@ CASES = {
         """
         from x import create_block_mask
 
-        import torch
         import functools
         kept_block_mask = functools.lru_cache(maxsize=8)(create_block_mask)  # its arguments have to be hashable
 
@@ -728,7 +733,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_rewrite_changes_this_and_nothing_else(case):
     name, cause, before, after = CASES[case]
-    assert rewritten(name, cause, before)[0] == dedent(after).lstrip("\n")
+    assert rewritten(name, cause, before)[0] == whole(after)
 
 
 def test_every_rewrite_has_a_case():
@@ -771,15 +776,15 @@ def test_a_rewrite_that_does_not_fit_proposes_nothing(name, cause, text):
 def test_a_side_must_have_run():
     text = "def f(x):\n    if x.sum() > 0:  # !\n        x = x + 1\n    else:\n        x = x - 1\n    return x\n"
     (found,) = candidates("branch-to-where", "data-dependent-branch", text)
-    assert found.sides == (3, 5)
+    assert found.sides == (4, 6)
     text = "def f(x, m):\n    if m.any():  # !\n        x = x + 1\n    return x\n"
     (found,) = candidates("branch-removed", "data-dependent-branch", text)
-    assert found.rarer == ((3, 2),)
+    assert found.rarer == ((4, 3),)
 
 
 def test_windows_line_ends_stay():
     (found,) = rewritten("messages-outside", "print", "def f(x):\r\n    print(x)  # !\r\n    return x\r\n")
-    assert found is not None and found.count("\r\n") == found.count("\n") == 4
+    assert found is not None and found.count("\r\n") == found.count("\n") == 5
 
 
 def test_the_manual_lists_every_rewrite():
@@ -788,3 +793,10 @@ def test_the_manual_lists_every_rewrite():
     assert [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")] == sorted(
         NAMES, key=[one.split("`")[1] for one in table.splitlines() if one.startswith("| `")].index
     )
+
+
+def test_a_file_that_does_not_import_torch_does_so_afterwards():
+    text = "import os\n\n\ndef f(x):\n    print(x)\n    return x\n"
+    found = Finding("CD101", "n", "error", "t", "m", Location("m.py", 5, "f"), cause="print")
+    (one,) = NAMES["messages-outside"].propose(Site(Source(text), found, 5))
+    assert one.text is not None and one.text.startswith("import os\n\nimport torch\n\n\ndef f(x):\n    if not torch.")

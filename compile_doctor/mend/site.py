@@ -67,8 +67,15 @@ class Source:
         return self.module.code_for_node(node).strip()
 
     def edited(self, changes: Mapping[cst.CSTNode, Any], head: Sequence[str] = ()) -> str:
-        """The text with nodes replaced, and with lines after the last import at the top of the file."""
-        return with_head(self.module.visit(_Swap(changes)), head) if changes or head else self.text
+        """The text with nodes replaced, and with lines after the last import at the top of the file.
+
+        New code uses `torch`, which not every file imports: a helper of a library does not.
+        """
+        if not (changes or head):
+            return self.text
+        new = self.module.visit(_Swap(changes))
+        more = new.code.count("torch.") > self.module.code.count("torch.")
+        return with_head(new, [*(["import torch"] if more else []), *head])
 
 
 class Site:
@@ -176,13 +183,15 @@ def lines_of(text: str, like: Any = None) -> list[Any]:
 
 def with_head(module: cst.Module, head: Sequence[str]) -> str:
     """The module's text, with lines after the last import at its top, and `import torch` if they need it."""
-    new = [line for line in head if line not in module.code.splitlines()]
+    body = list(module.body)
+    known = any(_imports_torch(one) for one in body)
+    needed = not known and any("torch" in line for line in head)
+    wanted = dict.fromkeys([*(["import torch"] if needed else []), *head])
+    new = [line for line in wanted if line not in module.code.splitlines() and not (known and line == "import torch")]
     if not new:
         return module.code
-    body = list(module.body)
     last = max((number for number, one in enumerate(body) if _imports(one)), default=-1)
-    known = "import torch" in (module.code_for_node(only(one)).strip() for one in body if _imports(one))
-    added = lines_of("".join(f"{line}\n" for line in ([] if known else ["import torch"]) + new))
+    added = lines_of("".join(f"{line}\n" for line in new))
     if last < 0 and body and _is_docstring(body[0]):
         last = 0
     added[0] = added[0].with_changes(leading_lines=[cst.EmptyLine(indent=False)] if last >= 0 else [])
@@ -191,6 +200,13 @@ def with_head(module: cst.Module, head: Sequence[str]) -> str:
 
 def _imports(one: Any) -> bool:
     return isinstance(only(one), (cst.Import, cst.ImportFrom))
+
+
+def _imports_torch(one: Any) -> bool:
+    small = only(one)
+    return isinstance(small, cst.Import) and any(
+        name.evaluated_name.partition(".")[0] == "torch" and name.asname is None for name in small.names
+    )
 
 
 def _is_docstring(one: Any) -> bool:
