@@ -303,6 +303,11 @@ def _value(seen: AnalysisContext, group: Recompiled) -> str:
             f"`{name}` (a dtype, a device or a layout) is a constant: one graph for each value. If they are few, change nothing; else "
             "convert outside of the compiled code."
         )
+    if re.search(r"[%/*+]|\[\d+\]", guard.source) and isinstance(value, int):
+        return (
+            f"`{guard.source}` is (or follows from) a number in a list that the compiled code uses, for instance as a size: one graph for "
+            "each value until torch makes it dynamic. Pass the numbers as they are in the same places each time, or one function for each."
+        )
     if value is None and guard.was not in (None, "None"):
         return (
             f"`{name}` is an object that the graph takes as a constant: pass the same one each time, or pass a tensor."

@@ -31,6 +31,7 @@ from compile_doctor.probe.calls import (
     unlike,
 )
 from compile_doctor.probe.environment import describe_environment
+from compile_doctor.probe.equality.same_model import FirstModel
 from compile_doctor.probe.load import Asked, Inputs, NotATargetError, Program, find_program, import_file, own_files
 from compile_doctor.probe.memory.attention import measure_attention
 from compile_doctor.probe.numerics.compare import Numerics
@@ -61,6 +62,7 @@ class Session:
         self.other_random = False
         """The same for numpy's and Python's."""
         self.numerics: Numerics | None = None
+        self.first: FirstModel | None = None
 
     def run(self) -> None:
         """Starts the recipes before torch imports what they change, runs, and records their outcomes at the end."""
@@ -115,6 +117,7 @@ class Session:
             build = (lambda: self._build(program)) if program.rebuildable else None
             start = Start(build, lambda: self._inputs(program), model, inputs)
             self.numerics = Numerics(log, start, self.settings.get("backend"), bool(self.settings["grad"]))
+        self.first = FirstModel(model)
         outputs, model = self._compiled(model, inputs), None
         del model
         gc.collect()
@@ -231,6 +234,7 @@ class Session:
             start = self.numerics.start if self.numerics else None
             model = start.model() if start else self._build(program)
             inputs = start.inputs() if start else self._inputs(program)
+            used = start is None and self.first is not None and self.first.was_changed(model)
             expected = self._calls(model, inputs, "eager")
         if expected is None:
             self.log.write(schema.Phase(name="eager", state="refused"))
@@ -240,7 +244,9 @@ class Session:
             return
         difference, scale, reason, odd, doubt = None, None, None, None, None
         random = self.random
-        if program.rebuildable or self.numerics:
+        if used:
+            reason = "build_model() returned the same module again, and the compiled run has changed its state"
+        elif program.rebuildable or self.numerics:
             odd = unlike(outputs, expected)
             if odd is None:
                 difference, scale, reason = compare(outputs, expected)

@@ -26,6 +26,8 @@ def branches(tree: Tree, statement: ast.stmt, nodes: list[ast.expr]) -> Iterator
             yield "logic", _decided(tree, statement, node.values[0]) | {"test": tree.source(node)}
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "bool" and node.args:
             yield "logic", _decided(tree, statement, node.args[0])
+        elif isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp)) and node.generators[0].ifs:
+            yield "collects", {"line": tree.head(statement), "test": tree.source(node.generators[0].ifs[0])}
         elif isinstance(node, ast.Compare) and any(isinstance(one, (ast.In, ast.NotIn)) for one in node.ops):
             yield "membership", _decided(tree, statement, node)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from compile_doctor.source.value_uses import Tree, called, values_of
 from compile_doctor.source.values import elements, is_truth, kind_of
-from compile_doctor.source.vocabulary import MASK, OF_PYTHON, TENSOR
+from compile_doctor.source.vocabulary import MASK, OF_PYTHON, OUTPUT, TENSOR
 
 Text = Callable[[ast.AST], str]
 
@@ -159,3 +159,9 @@ def following(tree: Tree, statement: ast.stmt) -> ast.stmt | None:
     body = getattr(tree.parents[statement], "body", [])
     after = body[body.index(statement) + 1 :] if statement in body else []
     return after[0] if after else None
+
+
+def is_message(statement: ast.stmt) -> bool:
+    """Whether a statement only prints or logs."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(call, ast.Call) and called(call) in OUTPUT

@@ -69,6 +69,11 @@ def _branch(attempt: Conversion, statement: ast.If, condition: str) -> bool:
         return True
     if isinstance(first, ast.Continue) and len(statement.body) == 1 and not statement.orelse:
         return skip.skipped(attempt, statement, condition)
+    if not statement.orelse and all(conditions.is_message(one) for one in statement.body):
+        test = attempt.tree.source(statement.test)
+        inside = test if conditions.is_one(statement.test) else f"({test})"
+        attempt.edits[statement.test] = f"not torch.compiler.is_compiling() and {inside}"
+        return True
     in_memory = in_place.written(attempt, statement, condition)
     if in_memory:
         attempt.edits[statement] = in_memory
