@@ -40,9 +40,10 @@ from compile_doctor.capture.reading import encode
 from compile_doctor.capture.seal import seal_of
 from compile_doctor.capture.trace import stream as trace_stream
 from compile_doctor.capture.trace.kinds import WANTED
-from compile_doctor.capture.trace.records import AOT_GRAPHS
+from compile_doctor.capture.trace.records import AOT_GRAPHS, CACHES
 from compile_doctor.checks import own_checks
 from compile_doctor.cli.diagnose import command as diagnose_command
+from compile_doctor.coldstart.run import coldstart
 from compile_doctor.examples import example_names, example_path, example_variants
 from compile_doctor.model.kernels import without_the_rest
 from compile_doctor.run import launch
@@ -55,8 +56,10 @@ SHARDS = 2
 LOUD = os.fdopen(os.dup(2), "w")
 PROGRAMS = ROOT / "tests" / "programs"
 RANKS = PROGRAMS / "ranks"
+STARTS = PROGRAMS / "starts"
+"""The programs that `coldstart` starts twice."""
 ONE_TORCH = "2.13.0"
-"""The torch on which the programs with several ranks and the examples are recorded."""
+"""The torch on which the programs with several ranks, those of `coldstart` and the examples are recorded."""
 SHORT_TIMEOUT = {"cd003-fires": 8.0}
 MOST_OF_A_PAYLOAD = 60_000
 BULKY = (
@@ -145,6 +148,8 @@ def programs(folder: Path):
     if torch.__version__.startswith(ONE_TORCH):
         for path in labels.programs(RANKS):
             yield f"ranks/{path.stem.replace('_', '-')}", path, None
+        for path in labels.programs(STARTS):
+            yield f"starts/{path.stem.replace('_', '-')}", path, settings_of(path, labels.read(path).options)
         for name in example_names():
             path = example_path(name)
             for variant in ("", *example_variants(name)):
@@ -188,7 +193,8 @@ def record(name: str, path: Path, settings: dict | None, out: Path) -> str:
         else:
             settings = {"timeout": SHORT_TIMEOUT.get(name, 300.0), **settings}
             target = parse_target(settings.pop("target", str(path)))
-            launch.diagnose(target, launch.Settings(**settings), capture, False, Progress(quiet=True), watch)
+            run = coldstart if path.parent == STARTS else launch.diagnose
+            run(target, launch.Settings(**settings), capture, False, Progress(quiet=True), start=watch)
         file = recording(name, out)
         file.parent.mkdir(exist_ok=True)
         pack(capture, file, path.parent)
@@ -198,7 +204,7 @@ def record(name: str, path: Path, settings: dict | None, out: Path) -> str:
 
 
 def recording(name: str, out: Path) -> Path:
-    """The file of a recording: `ranks/NAME` and `examples/NAME` are beside the folders of the versions."""
+    """The file of a recording: `ranks/NAME`, `starts/NAME` and `examples/NAME` are beside the folders of the versions."""
     return (out.parent if "/" in name else out) / f"{name}.zip"
 
 
@@ -211,7 +217,7 @@ def pack(capture: Path, target: Path, programs_at: Path) -> None:
             name = name.rpartition("/")[0] + f"/trace-{number}.log" if name.endswith(".log") else name
             content = slim(file, programs_at == RANKS) if name.endswith(".log") else file.read_bytes()
             contents[name] = anonymous(content, programs_at, capture)
-    folders = sorted({name.partition("/")[0] for name in contents if name.startswith("rung-")})
+    folders = sorted({name.partition("/")[0] for name in contents if name.startswith(("rung-", "start-"))})
     for folder in [f"{one}/" for one in folders] + [""]:
         inside = {name.removeprefix(folder): text for name, text in contents.items() if name.startswith(folder)}
         contents[folder + SEAL] = encode(seal_of(inside))
@@ -244,10 +250,30 @@ def slim(file: Path, settings_whole: bool) -> bytes:
                 payload = b"\n".join(line for line in payload.split(b"\n") if b"c10d_functional" in line)
             if item.kind == "inductor_output_code":
                 payload = without_the_rest(payload.decode()).encode()
+            if item.kind == "chromium_event":
+                payload = timed_event(payload)
+            if item.kind in CACHES:
+                payload = cache_answer(payload)
             payload = payload[:MOST_OF_A_PAYLOAD]
             tail = b"\n\t" + payload.replace(b"\n", b"\n\t") if payload else b""
             kept.append(f"V0101 00:00:00.000000 {item.pid} torch:1] {json.dumps(header)}".encode() + tail + b"\n")
     return b"".join(kept)
+
+
+def timed_event(payload: bytes) -> bytes:
+    """What is read of it."""
+    event = json.loads(payload)
+    label = event.get("args", {}).get("compile_id")
+    return json.dumps({**{key: event[key] for key in ("name", "ts", "ph")}, "args": {"compile_id": label}}).encode()
+
+
+def cache_answer(payload: bytes) -> bytes:
+    """With the values of the key's parts shortened, as the reader does."""
+    found = json.loads(payload)
+    found["components"] = [
+        part if "] gm: " in part[:70] else part[:200] for part in found.get("components") or () if len(part) < 30_000
+    ]
+    return json.dumps({key: value for key, value in found.items() if not key.startswith("triton_bundler")}).encode()
 
 
 def anonymous(content: bytes, programs_at: Path, capture: Path) -> bytes:

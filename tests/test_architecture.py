@@ -127,7 +127,8 @@ def test_probe_parts_that_run_in_any_program_do_not_import_torch_by_themselves()
 
 WITHOUT_PROGRAMS = ("CD901", "CD902", *(code for code in CODES if code.startswith(("CD80", "CD51"))))
 """They take a torch that the recipes do not know, or a recipe that fails: tests/test_patch_checks.py. Or they take
-several ranks: tests/test_ranks_suite.py. Or they compare two starts: tests/test_coldstart.py."""
+several ranks: tests/test_ranks_suite.py. Or they compare two starts: tests/test_coldstart.py.
+Or they are about a share of time, which depends on the machine: tests/test_guard_cost.py."""
 
 
 @pytest.mark.parametrize("check", own_checks(), ids=lambda check: check.code)

@@ -50,7 +50,7 @@ def test_what_was_not_given_has_the_default_of_the_settings():
 
 def test_every_setting_is_an_option():
     options = {one.name for kind in (CompileOptions, RunOptions) for one in fields(kind)}
-    assert {one.name for one in fields(Settings)} - options == {"chunks"}
+    assert {one.name for one in fields(Settings)} - options == {"chunks", "regional"}
 
 
 @pytest.mark.parametrize(("of", "file"), [("report", "pdf_format"), ("parity", "parity_pdf"), ("bench", "bench_pdf")])

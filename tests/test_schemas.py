@@ -33,6 +33,7 @@ from compile_doctor.matrix import result as matrix_result
 from compile_doctor.mend import result as fix_result
 from compile_doctor.model.evidence import Patch
 from compile_doctor.model.findings import Location
+from compile_doctor.model.guards import GuardCost, SlowGuard, TimedGuards
 from compile_doctor.model.stacks import Frame
 from compile_doctor.model.timeline import CacheAnswer, Span, TimedCompilation, Timeline, Timing
 from compile_doctor.parity import result as parity_result
@@ -88,8 +89,10 @@ def whole_report() -> Report:
     answer = CacheAnswer("fx_graph", "bypass", "fa6t", "Unsupported post grad custom pass", 2.5)
     timing = Timing(10, 2_000_000, (("kernels", 2_000_000),), (Span("compile_file", "kernels", 10, 2_000_000, 0),))
     compiled = TimedCompilation("7", "0/1", Frame(MODEL, 5, "forward", "x"), 1, "x == 2", 1, True, timing, (answer,))
+    cost = GuardCost("0/0", 12.5, 30, 2, (SlowGuard("L['x']", "size", 2.5),))
     return replace(
         report,
+        guards=(TimedGuards("7", Frame(MODEL, 5, "forward", "x"), cost, 90.0),),
         timelines=(Timeline(0, (compiled,), (), (), rank=1),),
         ranks=RankTable(2, (0, 1), ("node0",), (row,), True),
         reason="It failed.",

@@ -15,6 +15,7 @@ from compile_doctor.model.comparisons import Comparison
 from compile_doctor.model.compilations import Counts, LateHook, LogRecord, NeverCalled
 from compile_doctor.model.cuda_graphs import CudaGraphFunction
 from compile_doctor.model.evidence import Child, Evidence, Facts, Failure, Patch
+from compile_doctor.model.guards import GuardCost
 from compile_doctor.model.timeline import Call
 
 PHASES = ("import", "build", "inputs", "compiled", "eager", "numerics")
@@ -44,6 +45,7 @@ class EventReader:
         self.difference: float | None = None
         self.comparisons: list[Comparison] = []
         self.calls: list[Call] = []
+        self.guards: list[tuple[str, GuardCost]] = []
         self.attention = AttentionReader()
         self.patches: dict[str, Patch] = {}
         self.cuda_graphs: list[CudaGraphFunction] | None = None
@@ -93,6 +95,7 @@ class EventReader:
             compilations=tuple(trace.compilations),
             aside=tuple(trace.aside),
             calls=tuple(self.calls),
+            guards=tuple(self.guards),
             breaks=tuple(trace.breaks),
             logs=tuple(self.logs),
             never_called=tuple(self.never_called),
@@ -220,6 +223,9 @@ class EventReader:
 
     def _cuda_graphs(self, process: str, event: schema.CudaGraphs) -> None:
         self.cuda_graphs = [*(self.cuda_graphs or ()), *event.functions]
+
+    def _guard_cost(self, process: str, event: GuardCost) -> None:
+        self.guards.append((process, event))
 
     def _mesh(self, process: str, event: schema.MeshMade) -> None:
         """Of several meshes, the last one that has a dimension counts for it."""

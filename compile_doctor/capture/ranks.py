@@ -117,6 +117,7 @@ def sameness(evidence: Evidence) -> str:
         compilations=tuple(map(_without_process, evidence.compilations)),
         aside=(),
         calls=(),
+        guards=(),
         logs=tuple(replace(one, process="") for one in evidence.logs),
         counts=tuple(replace(one, process="") for one in evidence.counts),
         attention=replace(evidence.attention, ran={}),
@@ -138,7 +139,9 @@ def _without_process(one: Compilation) -> Compilation:
     graph = one.traced
     traced = replace(graph, collectives=canonical(graph.collectives), constants=(), operators=()) if graph else None
     calls = canonical(one.collectives) if one.collectives is not None else None
-    bare = replace(one, process="", begun=None, seconds=None, settings=("", ""), timing=None, answers=())
+    bare = replace(
+        one, process="", begun=None, seconds=None, settings=("", ""), timing=None, answers=(), guards=(None, None)
+    )
     return replace(bare, traced=traced, collectives=calls)
 
 
@@ -270,6 +273,7 @@ def joined(ranks: Ranks, asked: Asked, children: tuple[Child, ...]) -> Evidence:
         compilations=tuple(one for part in parts for one in part.compilations),
         aside=tuple(span for part in parts for span in part.aside),
         calls=tuple(call for part in parts for call in part.calls),
+        guards=tuple(one for part in parts for one in part.guards),
         breaks=tuple(breaks),
         logs=tuple(one for part in parts for one in part.logs),
         never_called=tuple(one for part in parts for one in part.never_called),

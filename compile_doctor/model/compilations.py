@@ -109,6 +109,8 @@ class Compilation:
     """Wall-clock seconds for the whole frame, including the backend; None if torch did not get that far."""
     guarded: bool | None = None
     """Whether the result is code with guards; None if the metrics are missing (the process died before)."""
+    guards: tuple[int | None, float | None] = (None, None)
+    """torch's own figures: how many there are, and microseconds to evaluate them once with flushed caches."""
     static: bool = False
     """Compiled with dynamic=False: a new size does not become dynamic. Also False if that is unknown."""
     fail_type: str | None = None

@@ -11,6 +11,7 @@ from compile_doctor.model.attention import AttentionEvidence, Tensor
 from compile_doctor.model.comparisons import Comparison
 from compile_doctor.model.compilations import Break, Compilation, Counts, LateHook, LogRecord, NeverCalled
 from compile_doctor.model.cuda_graphs import CudaGraphFunction
+from compile_doctor.model.guards import GuardCost
 from compile_doctor.model.ranks import Ranks
 from compile_doctor.model.stacks import ErrorLink, Frame
 from compile_doctor.model.timeline import Call, Span
@@ -124,6 +125,8 @@ class Evidence:
     """What torch timed outside of any compilation."""
     calls: tuple[Call, ...] = ()
     """When the target was called; empty for a command, and in captures of compile-doctor 0.1."""
+    guards: tuple[tuple[str, GuardCost], ...] = ()
+    """The guards of each compilation, with its process; empty in captures of compile-doctor 0.1."""
     breaks: tuple[Break, ...] = ()
     logs: tuple[LogRecord, ...] = ()
     never_called: tuple[NeverCalled, ...] = ()

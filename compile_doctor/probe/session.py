@@ -91,9 +91,11 @@ class Session:
         if self.settings["run"] == "diagnose":
             # Before the target: torch's loggers must exist, and the target's time must not include the import.
             importlib.import_module("torch._dynamo.convert_frame")
+            from compile_doctor.probe.observe import guards
             from compile_doctor.probe.observe.logs import listen
 
             listen(log)
+            guards.watch(log)
         self.observer.install()
         log.write(schema.Environment(describe_environment(None)))
         with _Marked(log, "import"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from compile_doctor.model.guards import TimedGuards
+from compile_doctor.model.stacks import Frame
 from compile_doctor.model.timeline import TimedCompilation, Timeline
 from compile_doctor.render import report_document
 
@@ -25,9 +27,7 @@ def _compilation(one: TimedCompilation, rank: int | None) -> report_document.Tim
     return report_document.TimedCompilation(
         compile_id=one.compile_id,
         rank=rank,
-        location=report_document.Location(
-            file=one.frame.file, line=max(one.frame.line, 1), function=one.frame.function, snippet=one.frame.code
-        ),
+        location=_location(one.frame),
         start_seconds=_seconds(one.timing.start),
         seconds=_seconds(one.timing.duration),
         phases=phases_of(one.timing.phases),
@@ -45,6 +45,27 @@ def _compilation(one: TimedCompilation, rank: int | None) -> report_document.Tim
             )
             for answer in one.caches
         ),
+    )
+
+
+def guards_of(one: TimedGuards) -> report_document.Guards:
+    return report_document.Guards(
+        compile_id=one.cost.compile_id,
+        location=_location(one.frame),
+        microseconds=one.cost.microseconds,
+        flushed_microseconds=one.flushed,
+        guards=one.cost.guards,
+        python=one.cost.python,
+        slowest=tuple(
+            report_document.SlowGuard(source=guard.source, guard=guard.guard, microseconds=guard.microseconds)
+            for guard in one.cost.slowest
+        ),
+    )
+
+
+def _location(frame: Frame) -> report_document.Location:
+    return report_document.Location(
+        file=frame.file, line=max(frame.line, 1), function=frame.function, snippet=frame.code
     )
 
 

@@ -15,7 +15,7 @@ from compile_doctor.model.evidence import Patch
 from compile_doctor.model.findings import Finding, Location
 from compile_doctor.model.ranks import ranges
 from compile_doctor.render import check_document, document, report_document
-from compile_doctor.render.compile_time_json import compile_time
+from compile_doctor.render.compile_time_json import compile_time, guards_of
 from compile_doctor.report.by_rank import RankTable
 from compile_doctor.report.explain import upstream_url
 from compile_doctor.report.make import Report, relative
@@ -46,6 +46,7 @@ def report_of(report: Report) -> report_document.Report:
         findings=tuple(finding_of(finding, report.sources) for finding in report.findings),
         attention=tuple(_attention(entry) for entry in report.attention),
         cuda_graphs=tuple(_cuda_graph(entry) for entry in report.cuda_graphs),
+        guards=tuple(map(guards_of, report.guards)),
         compile_time=compile_time(report.timelines),
         skipped_checks=tuple(
             report_document.SkippedCheck(code=code, reason=reason) for code, reason in report.skipped_checks

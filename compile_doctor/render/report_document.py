@@ -280,6 +280,36 @@ class TimedCompilation(Record):
     """What the caches answered, in the order in which they were asked."""
 
 
+class SlowGuard(Record):
+    """One guard, timed by itself."""
+
+    source: str
+    """The value in Dynamo's words."""
+    guard: str
+    """As torch writes it."""
+    microseconds: Figure
+    """To evaluate them once."""
+
+
+class Guards(Record):
+    """What it costs to check that compiled code still fits, at each call of a function."""
+
+    compile_id: str
+    """torch's id of the compilation."""
+    location: Location
+    """The function that was compiled, or the line at which it resumes."""
+    microseconds: Figure
+    """To evaluate all guards once, just after they were evaluated: the least that they cost."""
+    flushed_microseconds: Figure
+    """torch's own figure, with the processor's caches flushed; null if torch did not write it."""
+    guards: Count
+    """How many there are."""
+    python: Count
+    """Those that call Python; the others are C++."""
+    slowest: tuple[SlowGuard, ...]
+    """The slowest ones."""
+
+
 class CompileTime(Record):
     """Where the compile time went, from torch's timed events."""
 
@@ -454,6 +484,8 @@ class Report(Record):
     """One entry for each line that called attention."""
     cuda_graphs: tuple[CudaGraph, ...]
     """One entry for each compiled graph of a run that asked for CUDA graphs on a device that has them."""
+    guards: tuple[Guards, ...]
+    """The guards of each compilation, the most expensive first; empty if they were not timed."""
     compile_time: CompileTime | None
     """Where the compile time went; null if torch's timed events are not in the capture."""
     skipped_checks: tuple[SkippedCheck, ...]

@@ -20,6 +20,7 @@ from compile_doctor.render.compile_time import compile_time_table
 from compile_doctor.render.consequence import consequence, figures
 from compile_doctor.render.console import make_console, printed, rows
 from compile_doctor.render.finding_text import INDENT, Line, in_full, listing, wrapped
+from compile_doctor.render.guards_table import guards_table
 from compile_doctor.render.trial import trial_table
 from compile_doctor.report.by_rank import RankTable
 from compile_doctor.report.make import Report, relative
@@ -112,6 +113,7 @@ def _rest(console: Console, report: Report, verbosity: int) -> None:
     """What follows the findings."""
     attention_table(console, report, verbosity)
     compile_time_table(console, report, verbosity)
+    guards_table(console, report, verbosity)
     if report.ranks:
         _ranks(console, report.ranks, verbosity)
     active = [one.id for one in report.patches if one.state == "active"]

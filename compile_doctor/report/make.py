@@ -12,6 +12,7 @@ from compile_doctor.analysis.cuda_graph_entries import CudaGraphEntry, cuda_grap
 from compile_doctor.analysis.frame_map import FrameMap, frame_maps, groups, moved
 from compile_doctor.analysis.generated import Generated, generated
 from compile_doctor.analysis.graph_breaks.by_design import is_deliberate
+from compile_doctor.analysis.guard_cost import timed_guards
 from compile_doctor.analysis.numerics.statuses import Judged, judged
 from compile_doctor.analysis.reconcile import disagreements
 from compile_doctor.analysis.root_cause import root_cause
@@ -20,6 +21,7 @@ from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks import all_checks, unusable
 from compile_doctor.model.evidence import Child, Evidence, Patch
 from compile_doctor.model.findings import SEVERITIES, Finding
+from compile_doctor.model.guards import TimedGuards
 from compile_doctor.model.timeline import Timeline
 from compile_doctor.report import proof
 from compile_doctor.report.by_rank import RankTable, by_rank
@@ -85,6 +87,8 @@ class Report:
     """The requested recipes, with their state."""
     ranks: RankTable | None = None
     """Figures by rank; None for a run without ranks. Each figure of `summary` is then that of the rank with the most."""
+    guards: tuple[TimedGuards, ...] = ()
+    """What the guards of each compilation cost, the most expensive first."""
     timelines: tuple[Timeline, ...] = ()
     """When what was compiled: of each group of ranks that did the same; empty if torch's timed events are missing."""
     trial: Trial | None = None
@@ -159,6 +163,7 @@ def make_report(evidence: Evidence) -> Report:
         temporary=evidence.asked.temporary,
         patches=evidence.patches,
         timelines=timelines(evidence),
+        guards=timed_guards(evidence),
         command_exit=next((child.exit_code for child in evidence.children if child.mode == "command"), None),
         frames=frame_maps(seen),
         generated=tuple(one for own, ranks in groups(seen) for one in generated(own, ranks)),
@@ -380,5 +385,6 @@ def relative(report: Report) -> Report:
             replace(one, location=replace(one.location, file=short(one.location.file))) for one in report.generated
         ),
         sources=sources,
+        guards=tuple(replace(g, frame=g.frame._replace(file=short(g.frame.file))) for g in report.guards),
         timelines=tuple(move_timeline(one) for one in report.timelines),
     )

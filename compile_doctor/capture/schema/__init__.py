@@ -73,6 +73,7 @@ from compile_doctor.capture.schema.tensors import Inputs, Made, TensorSeen
 from compile_doctor.model.attention import DenseRefused
 from compile_doctor.model.comparisons import Comparison
 from compile_doctor.model.cuda_graphs import CudaGraphFunction
+from compile_doctor.model.guards import GuardCost
 
 __all__ = [
     "CAPTURE",
@@ -99,6 +100,7 @@ __all__ = [
     "Float8Layers",
     "GraphRan",
     "GraphSeen",
+    "GuardCost",
     "Inputs",
     "LateHook",
     "Log",
@@ -179,6 +181,7 @@ EVENTS: dict[str, type] = {
     "memory": Memory,
     "memory-pass": MemoryPass,
     "cuda-graphs": CudaGraphs,
+    "guard-cost": GuardCost,
     "memory-left": MemoryLeft,
     "float8-layers": Float8Layers,
     "disabled-compiled": DisabledCompiled,

@@ -305,6 +305,7 @@ class _Reader:
             begun=metrics.start_time_us,
             seconds=metrics.entire_frame_compile_time_s,
             guarded=metrics.guard_count is not None,
+            guards=(metrics.guard_count, metrics.guard_latency_us),
             static=_is_static(metrics.dynamo_config),
             settings=(self._once(metrics.dynamo_config), self._once(metrics.inductor_config)),
             restarts=tuple(text.split("\n", 1)[0] for text in metrics.restart_reasons or ()),

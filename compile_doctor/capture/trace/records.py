@@ -57,6 +57,8 @@ class Metrics(msgspec.Struct):
     start_time_us: Count | None = None
     entire_frame_compile_time_s: Seconds | None = None
     guard_count: Count | None = None
+    guard_latency_us: Seconds | None = None
+    """Microseconds to evaluate its guards once, with the processor's caches flushed."""
     dynamo_config: str | None = None
     inductor_config: str | None = None
     restart_reasons: list[str] | None = None

@@ -45,11 +45,13 @@ class _Watcher:
 
     def __init__(self) -> None:
         importlib.import_module("torch._dynamo.convert_frame")
+        from compile_doctor.probe.observe import guards
         from compile_doctor.probe.observe.attention import Observer
         from compile_doctor.probe.observe.logs import listen
 
         self.log = _Switched()
         listen(self.log)
+        guards.watch(self.log)
         self.observer = Observer(self.log, guard=False)
         self.observer.install()
 

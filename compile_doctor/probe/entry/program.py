@@ -60,6 +60,7 @@ def _end_of_rank(log: EventLog, begun: int) -> None:
 
 def _begin(log: EventLog) -> None:
     from compile_doctor.probe.environment import describe_environment
+    from compile_doctor.probe.observe import guards
     from compile_doctor.probe.observe.attention import Observer
     from compile_doctor.probe.observe.logs import listen
 
@@ -74,6 +75,7 @@ def _begin(log: EventLog) -> None:
     ranks.identify(log)
     log.write(schema.Environment(describe_environment(None)))
     listen(log)
+    guards.watch(log)
     observer = Observer(log, guard=False)
     observer.install()
     log.write(schema.AttentionWatched())
