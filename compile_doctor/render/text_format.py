@@ -29,6 +29,8 @@ SHOWN = 5
 """Findings in the short report."""
 FIRST_SCREEN = 25
 """Lines of the short report: the first finding gets what the other parts leave, but at least its cause and its fix."""
+NARROW, MORE = 100, 8
+"""Below this width, the same text needs more lines."""
 _COLOURS = {"healthy": "green", "unhealthy": "red", "inconclusive": "yellow"}
 
 
@@ -74,7 +76,8 @@ def _body(console: Console, report: Report, verbosity: int, above: int = 0) -> N
             _print(console, in_full(report, number, finding, console, verbosity=verbosity, fix=fix))
     elif report.findings:
         listed = _listed(console, report)
-        room = FIRST_SCREEN - above - rows(before + listed + after, console.width) - 1
+        lines = FIRST_SCREEN + MORE * (console.width < NARROW)
+        room = lines - above - rows(before + listed + after, console.width) - 1
         rest = "compile-doctor explain 1 shows the rest" if report.recallable else "-v shows the rest"
         console.file.write(listed)
         one = in_full(report, 1, report.findings[0], console, listed=bool(listed), room=room, rest=rest)
