@@ -19,7 +19,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         qualified = locations.qualified(seen.evidence.sources, file, line, skipped.frame.function)
         name, why = _why(seen, skipped, qualified)
         yield CHECK.finding(
-            f"Frame skipped: {name}",
+            f"Not compiled: {name}",
             why,
             severity="info" if _is_meant(seen, skipped) else CHECK.severity,
             location=Location(file, line, qualified, seen.snippet(file, line)),
