@@ -108,7 +108,7 @@ def test_the_check_of_a_plug_in_fires_and_comes_last_in_the_list():
     assert all_checks() == (*own_checks(), find_check("many-graphs"))
     assert make_report(load_capture(RECORDED / "cd101-silent.zip")).verdict == "healthy"
     jsonschema.validate(json.loads(renderer("json")(report)), SCHEMA)
-    for name in formats():
+    for name in set(formats()) - {"perfetto"}:  # a timeline has no findings
         assert "EXA001" in renderer(name)(report, 1)
 
 
