@@ -18,7 +18,7 @@ from statistics import median
 from typing import Any
 
 import tables
-from processes import ROOT
+from processes import ROOT, run
 
 sys.path.insert(0, str(ROOT))
 
@@ -207,11 +207,10 @@ def read_bytes(traces: Path) -> float:
 
 def measured(command: list[str]) -> tuple[float, float, float]:
     """Seconds of wall clock, seconds of CPU and the largest process in MB, its children included."""
-    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=False, env=ENVIRONMENT)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = run(command, env=ENVIRONMENT)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - began, cpu, after.ru_maxrss / 1024
+    return done.seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.peak_mb
 
 
 # ---------------------------------------------------------------- putting digests together
