@@ -108,7 +108,7 @@ def _thresholds(target: GateTarget, report: Report) -> list[Change]:
 
 _COUNTED = {
     "max_graphs": ("graphs", "graph", "graphs"),
-    "max_graph_breaks": ("graph_breaks", "break site", "break sites"),
+    "max_graph_breaks": ("graph_breaks", "graph break", "graph breaks"),
     "max_recompiles": ("recompiles", "recompilation", "recompilations"),
 }
 """The limits on figures; with ranks, a figure of the summary is that of the rank with the most."""

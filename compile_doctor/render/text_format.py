@@ -205,7 +205,7 @@ def _after(outcome: Outcome) -> str:
     parts += [change.text for change in outcome.better] if not outcome.reason else []
     if outcome.report is not None and outcome.status in ("pass", "better"):
         summary = outcome.report.summary
-        breaks = f"{summary['graph_breaks']} break site{'s' * (summary['graph_breaks'] != 1)}"
+        breaks = f"{summary['graph_breaks']} graph break{'s' * (summary['graph_breaks'] != 1)}"
         parts.append(f"{summary['graphs']} graph{'s' * (summary['graphs'] != 1)}, {breaks}")
     return "; ".join(parts) + (" (from the cache)" if outcome.cached else "")
 
