@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from compile_doctor.model.ranks import named, ranges
 from compile_doctor.report.by_rank import RankRow, RankTable
 
-HEAD = ("rank", "graphs", "break sites", "recompiles", "skipped", "compile", "caches", "end")
+HEAD = ("rank", "graphs", "graph breaks", "recompilations", "not compiled", "compile", "caches", "end")
 SHOWN = 8
 """Rows in the short report."""
 LONGEST = 28
