@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from compile_doctor.probe.equality.compare import differences, differing_names, excused
 from compile_doctor.probe.equality.inputs import CHANGES, cases, scaled
-from compile_doctor.probe.equality.seen import Seen, listening, state_of, values_of, watching
+from compile_doctor.probe.equality.seen import Seen, TooSlowError, at_most, listening, state_of, values_of, watching
 
 
 def test_other_inputs_have_the_shape_dtype_strides_and_bounds_of_the_given_ones():
@@ -151,3 +151,15 @@ def test_an_output_class_that_torch_knows_without_names_is_opened():
 def test_state_that_is_not_the_same_is_named():
     one = {"a": torch.ones(2), "b": 1, "c": "x", "gone": 1}
     assert differing_names(one, {"a": torch.ones(2), "b": 2, "c": "x", "new": 1}) == {"b", "gone", "new"}
+
+
+def test_a_case_that_never_ends_is_ended():
+    def never_ends(seconds):
+        with at_most(seconds):
+            while seconds:
+                pass
+        return True
+
+    with pytest.raises(TooSlowError):
+        never_ends(0.05)
+    assert never_ends(0.0)

@@ -22,7 +22,7 @@ def propose(site: Site) -> Iterator[Candidate]:
             for node in walk(loop.body):
                 if isinstance(node, cst.Subscript) and _only_index(site, node) == loop.target.value:
                     held = site.source.code(node.value)
-                    changes[node] = expression(f"torch.stack(tuple({held}))[{loop.target.value}]")
+                    changes[node] = expression(f"torch.stack(tuple({held}))[{loop.target.value}.reshape(1)][0]")
             if len(changes) > 1:
                 yield Candidate("goes over the tensor, and stacks what it chooses from", site.source.edited(changes))
         return

@@ -25,6 +25,7 @@ from compile_doctor.probe.equality import inputs as other
 from compile_doctor.probe.equality.compare import differences, differing_names, excused
 from compile_doctor.probe.equality.seen import (
     Seen,
+    at_most,
     drawn,
     gradients_of,
     listening,
@@ -36,9 +37,15 @@ from compile_doctor.probe.load import Inputs
 from compile_doctor.probe.numerics.state import Start
 from compile_doctor.probe.session import Session
 
+LIMIT = 20.0
+"""The most seconds of a case, and the most as a multiple of the first: a loop until convergence never ends for infinity."""
+
 
 class Equality(Session):
     """Uses the session's ways to find, build and place; `run` is its own."""
+
+    limit = 0.0
+    """Seconds for one case, from the first one on, which has none."""
 
     def run(self) -> None:
         program = self._program(self._import())
@@ -90,7 +97,9 @@ class Equality(Session):
         for name, inputs, factor in self._cases():
             if len(found) == count or (count is None and len(found) > 1 and time.monotonic() > until):
                 break
+            began = time.monotonic()
             found.append(self._case(name, inputs, factor, gradients))
+            self.limit = self.limit or max(LIMIT, LIMIT * (time.monotonic() - began))
         return found
 
     def _model(self) -> Any:
@@ -108,7 +117,7 @@ class Equality(Session):
         seen = Seen(name)
         model = other.scaled(self._model(), factor) if model is None else model
         seed()
-        with listening(seen.messages):
+        with listening(seen.messages), at_most(self.limit):
             try:
                 for number, (args, kwargs) in enumerate(inputs):
                     with torch.set_grad_enabled(gradients):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import signal
 import sys
 import warnings
 from collections import Counter
@@ -146,6 +147,26 @@ class _Collector(logging.Handler):
             "torch"
         ):  # Dynamo's own messages differ with each change, and are not the target's
             self.lines.append(f"{record.levelname} {record.getMessage()}")
+
+
+class TooSlowError(Exception):
+    """A case has not ended in time."""
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raises TooSlowError in what runs after this time; never for 0."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise TooSlowError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @contextmanager
