@@ -63,3 +63,11 @@ def test_no_figure_is_added_up_over_ranks(program):
     rows = [row.figures for row in report.ranks.rows if row.figures]
     for name in ("graphs", "graph_breaks", "recompiles", "frames_skipped"):
         assert report.summary[name] == max(row[name] for row in rows)
+
+
+@pytest.mark.parametrize(
+    "name", ["function", "breaks", "lengths", "no-sync", "fsdp-bf16", "tensor-parallel", "spawned"]
+)
+def test_ranks_that_do_the_same_share_one_evidence(name):
+    """What a process has of its own, such as times, must not make its rank another one: memory grows with the groups."""
+    assert len(load_capture(RECORDED / f"same-{name}.zip").ranks.groups) == 1
