@@ -252,9 +252,7 @@ def slim(file: Path, settings_whole: bool) -> bytes:
                 payload = without_the_rest(payload.decode()).encode()
             if item.kind == "chromium_event":
                 payload = timed_event(payload)
-            if item.kind in CACHES:
-                payload = cache_answer(payload)
-            payload = payload[:MOST_OF_A_PAYLOAD]
+            payload = cache_answer(payload) if item.kind in CACHES else payload[:MOST_OF_A_PAYLOAD]
             tail = b"\n\t" + payload.replace(b"\n", b"\n\t") if payload else b""
             kept.append(f"V0101 00:00:00.000000 {item.pid} torch:1] {json.dumps(header)}".encode() + tail + b"\n")
     return b"".join(kept)
@@ -271,7 +269,7 @@ def cache_answer(payload: bytes) -> bytes:
     """With the values of the key's parts shortened, as the reader does."""
     found = json.loads(payload)
     found["components"] = [
-        part if "] gm: " in part[:70] else part[:200] for part in found.get("components") or () if len(part) < 30_000
+        part if "] gm: " in part[:70] else part[:160] for part in found.get("components") or () if len(part) < 30_000
     ]
     return json.dumps({key: value for key, value in found.items() if not key.startswith("triton_bundler")}).encode()
 
