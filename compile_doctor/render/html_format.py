@@ -9,9 +9,12 @@ from compile_doctor.render.entries import INCONCLUSIVE, Target
 from compile_doctor.render.html import findings as cards
 from compile_doctor.render.html.page import Page, Section, written
 from compile_doctor.render.html.report import facts, sections
+from compile_doctor.render.html.room import SIZE
 from compile_doctor.render.subjects import targets
 from compile_doctor.report.make import Report
 
+TARGETS = 60
+"""Targets of the gate with a part of their own: the worst first."""
 _TONES = {"passed": "good", "failed": "bad"}
 
 
@@ -41,8 +44,17 @@ def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     labels = (("failed", "got worse"), (INCONCLUSIVE, "inconclusive"), ("passed", "passed"))
     counts = ", ".join(f"{states.count(state):,} {label}" for state, label in labels if state in states)
     order = sorted(range(len(shown)), key=lambda number: ("failed", INCONCLUSIVE, "passed").index(shown[number].status))
-    made = [Section("targets", "Targets", "targets.html", [(f"t{n + 1}", shown[n]) for n in order], count=len(shown))]
-    made += [_target(f"t{n + 1}", shown[n]) for n in order]
+    made = [
+        Section(
+            "targets",
+            "Targets",
+            "targets.html",
+            [(f"t{n + 1}" if n in order[:TARGETS] else "", shown[n]) for n in order],
+            count=len(shown),
+        )
+    ]
+    told = order[:TARGETS]
+    made += [_target(f"t{n + 1}", shown[n], SIZE / len(told)) for n in told]
     if gate.notes:
         made.append(Section("notes", "Notes", "details.html", [("", [("", note) for note in gate.notes])]))
     return written(
@@ -57,11 +69,11 @@ def render_gate(gate: Gate, verbosity: int = 0, colour: bool = False) -> str:
     )
 
 
-def _target(name: str, target: Target) -> Section:
+def _target(name: str, target: Target, size: float) -> Section:
     prefix = f"{name}-"
     if target.report is not None:
-        inside = sections(target.report, prefix, 3, target.entries)
+        inside = sections(target.report, prefix, 3, target.entries, size)
     else:
-        found = cards.of_entries(target.entries, cards.Known(), prefix)
+        found = cards.of_entries(target.entries, cards.Known(), prefix, size)
         inside = (Section(prefix + "findings", "Findings", "findings.html", found, 3, len(target.entries)),)
     return Section(name, target.name, "target.html", (target, inside))

@@ -7,6 +7,7 @@ from compile_doctor.matrix.result import Cell, Matrix
 from compile_doctor.render.entries import cut
 from compile_doctor.render.html.page import Page, Section, written
 from compile_doctor.render.html.report import sections
+from compile_doctor.render.html.room import SIZE
 from compile_doctor.render.matrix import cause, columns, counts, facts, figures, notes
 from compile_doctor.report.make import relative
 
@@ -34,7 +35,7 @@ def render(matrix: Matrix, verbosity: int = 0, colour: bool = False) -> str:
         for number, cell in enumerate(matrix.cells, 1)
     ]
     made = [Section("cells", "Cells", "matrix.html", (("torch", *names), rows), count=len(matrix.cells))]
-    made += [_cell(number, cell, names) for number, cell in told[:REPORTS]]
+    made += [_cell(number, cell, names, SIZE / len(shown)) for number, cell in told[:REPORTS]]
     made.append(Section("notes", "Notes", "details.html", [("", [("", note) for note in notes(matrix)])]))
     verdicts = {cell.verdict for cell in matrix.cells}
     word = next((one for one in ("unhealthy", "inconclusive", "not-run") if one in verdicts), "healthy")
@@ -44,9 +45,9 @@ def render(matrix: Matrix, verbosity: int = 0, colour: bool = False) -> str:
     return written(Page(f"matrix {matrix.subject}", word, tone, counts(matrix), facts(matrix)[1:], made))
 
 
-def _cell(number: int, cell: Cell, names: tuple[str, ...]) -> Section:
+def _cell(number: int, cell: Cell, names: tuple[str, ...], size: float) -> Section:
     title = " · ".join([f"torch {cell.torch}", *(f"{name}={cell.values[name]}" for name in names)])
-    inside = sections(relative(cell.report), f"cell-{number}-", 3) if cell.report else ()
+    inside = sections(relative(cell.report), f"cell-{number}-", 3, size=size) if cell.report else ()
     places = (("command", cell.command), ("evidence", cell.capture), ("output", cell.output), ("ran on", cell.node))
     told = [("reason", cell.reason), *places]
     return Section(

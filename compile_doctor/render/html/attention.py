@@ -9,8 +9,8 @@ from compile_doctor.analysis.attention.entries import AttentionEntry
 from compile_doctor.model.sizes import human
 from compile_doctor.render.entries import at, cut
 from compile_doctor.render.html.chart import Chart, Series, chart
+from compile_doctor.render.html.room import fitting
 
-SHOWN = 200
 _TONES = {"fused": "good", "dense": "bad", "mixed": "bad"}
 
 
@@ -53,8 +53,9 @@ class Attention:
     hidden: int
 
 
-def attention(entries: Sequence[AttentionEntry], prefix: str) -> Attention:
-    calls = tuple(_call(entry, f"{prefix}attention-{number}") for number, entry in enumerate(entries[:SHOWN], 1))
+def attention(entries: Sequence[AttentionEntry], prefix: str, room: float) -> Attention:
+    made = (_call(entry, f"{prefix}attention-{number}") for number, entry in enumerate(entries, 1))
+    calls = fitting(made, room)
     return Attention(calls, len(entries) - len(calls))
 
 

@@ -11,11 +11,12 @@ from compile_doctor.model.ranks import ranges
 from compile_doctor.render.entries import Entry, at, cut, label
 from compile_doctor.render.finding_parts import Decompiled, cost, decompiled
 from compile_doctor.render.html import code
+from compile_doctor.render.html.room import SIZE, fitting
 
 DETAILED = 1_000
 """Findings that are shown with everything."""
 LISTED = 4_000
-"""Findings that are shown with one line."""
+"""Findings that are shown at least with one line."""
 _TEXT = 6_000
 """Characters of a text."""
 _SEEN = 40
@@ -73,11 +74,11 @@ class Known:
     bytecode: Mapping[str, Any] = field(default_factory=dict)
 
 
-def of_report(findings: Sequence[Finding], known: Known, prefix: str) -> Findings:
-    return _made([(finding, finding.severity, "") for finding in findings], known, prefix)
+def of_report(findings: Sequence[Finding], known: Known, prefix: str, room: float = SIZE) -> Findings:
+    return _made([(finding, finding.severity, "") for finding in findings], known, prefix, room)
 
 
-def of_entries(entries: Sequence[Entry], known: Known, prefix: str) -> Findings:
+def of_entries(entries: Sequence[Entry], known: Known, prefix: str, room: float = SIZE) -> Findings:
     """Those of one target of the gate."""
     words = {
         "regression": "got worse",
@@ -92,16 +93,17 @@ def of_entries(entries: Sequence[Entry], known: Known, prefix: str) -> Findings:
         # The note of a change without a finding is its title already.
         note = "" if entry.note in ("", entry.finding.title) else f": {entry.note}"
         shown.append((entry.finding, entry.level, status + note))
-    return _made(shown, known, prefix)
+    return _made(shown, known, prefix, room)
 
 
-def _made(shown: Sequence[tuple[Finding, str, str]], known: Known, prefix: str) -> Findings:
-    cards = tuple(
+def _made(shown: Sequence[tuple[Finding, str, str]], known: Known, prefix: str, room: float) -> Findings:
+    made = (
         _card(finding, level, status, known, f"{prefix}finding-{number}", number)
         for number, (finding, level, status) in enumerate(shown[:DETAILED], 1)
     )
-    more = shown[DETAILED:LISTED]
-    listed = tuple((level, label(one), at(one.location), cut(one.title, 200)) for one, level, _ in more)
+    cards = fitting(made, 0.95 * room)
+    lines = ((level, label(one), at(one.location), cut(one.title, 200)) for one, level, _ in shown[len(cards) : LISTED])
+    listed = fitting(lines, 0.05 * room)
     counts = tuple((level, count) for level in SEVERITIES if (count := sum(one == level for _, one, _ in shown)))
     return Findings(cards, listed, len(shown) - len(cards) - len(listed), counts)
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from compile_doctor.analysis.frame_map import Attempt, Cut, FrameMap, Lane, Piece
 from compile_doctor.model.ranks import named
 from compile_doctor.render.entries import cut as shortened
+from compile_doctor.render.html.room import fitting, weight
 from compile_doctor.source import locations
 
 LANES = 60
 """Functions in one picture; the table below it has more."""
-ROWS = 600
-"""Rows of that table."""
+PIECES = 200
+"""Parts of one function in the picture."""
 _CHARACTER = 8.0
 """Width of a character of the picture's font, in its own units."""
 _BOX, _GAP, _LABEL, _STEP, _INDENT = 46, 112, 24, 16, 26
@@ -100,17 +101,21 @@ HEAD = (
 )
 
 
-def pictures(maps: Sequence[FrameMap], anchors: Anchors, world_size: int) -> tuple[Picture, ...]:
+def pictures(maps: Sequence[FrameMap], anchors: Anchors, world_size: int, room: float) -> tuple[Picture, ...]:
     """One for each map that has anything in it."""
-    return tuple(_picture(one, anchors, world_size) for one in maps if one.lanes)
+    return tuple(_picture(one, anchors, world_size, room / len(maps)) for one in maps if one.lanes)
 
 
-def _picture(found: FrameMap, anchors: Anchors, world_size: int) -> Picture:
-    drawing = _Drawing(anchors)
+def _picture(found: FrameMap, anchors: Anchors, world_size: int, room: float) -> Picture:
+    drawing, left = _Drawing(anchors), room / 2
     for lane in found.lanes[:LANES]:
         drawing.add(lane)
+        left -= weight(drawing.rows[-1])
+        if left < 0:
+            break
     rows = [row for lane in found.lanes for row in _table(lane)]
     used = [n for n in range(len(HEAD)) if any(row[n] for row in rows)]
+    listed = fitting((tuple(row[n] for n in used) for row in rows), room / 2)
     pieces = [piece for lane in found.lanes for piece in lane.pieces]
     graphs = sum(attempt.outcome == "compiled" for piece in pieces for attempt in piece.attempts)
     cuts = len({(cut.location.file, cut.location.line) for lane in found.lanes for cut in lane.cuts})
@@ -125,11 +130,11 @@ def _picture(found: FrameMap, anchors: Anchors, world_size: int) -> Picture:
         tuple(drawing.rows),
         drawing.width,
         drawing.y,
-        max(0, len(found.lanes) - LANES),
+        len(found.lanes) - len(drawing.rows),
         summary,
         tuple(HEAD[n] for n in used),
-        tuple(tuple(row[n] for n in used) for row in rows[:ROWS]),
-        max(0, len(rows) - ROWS),
+        listed,
+        len(rows) - len(listed),
     )
 
 
@@ -148,8 +153,12 @@ class _Drawing:
         boxes: list[Box] = []
         gaps: list[Gap] = []
         at, y = float(x), top + _LABEL
-        for number, piece in enumerate([*lane.pieces, None]):
-            cuts = [cut for cut in lane.cuts if _gap_of(cut, lane.pieces) == number]
+        pieces = lane.pieces[:PIECES]
+        before: dict[int, list[Cut]] = {}
+        for cut in lane.cuts:
+            before.setdefault(_gap_of(cut, pieces), []).append(cut)
+        for number, piece in enumerate([*pieces, None]):
+            cuts = before.get(number, [])
             rest = piece is None and lane.eager not in ("", "all of it")
             if number and (cuts or rest or piece is not None):
                 if at + _GAP > _WIDEST and piece is not None:

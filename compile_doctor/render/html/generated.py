@@ -14,8 +14,8 @@ from compile_doctor.report.make import Report
 from compile_doctor.source import locations
 
 GRAPHS = 200
-ROOM = 1_200_000
-"""Characters of graphs and code in a page."""
+_GRAPH = 1_500
+"""Characters below which a graph is not worth its room."""
 _LONGEST = 120_000
 """Characters of one text."""
 _LINES = 200
@@ -66,10 +66,9 @@ class Graphs:
     hidden: int
 
 
-def generated(report: Report, world_size: int) -> Graphs:
-    room = ROOM
+def generated(report: Report, world_size: int, room: int) -> Graphs:
     shown = []
-    for one in report.generated[:GRAPHS]:
+    for one in report.generated[: min(GRAPHS, 1 + room // _GRAPH)]:
         made, used = _shown(one, room, world_size, report.cwd)
         room -= used
         shown.append(made)

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from compile_doctor.analysis.frame_map import FrameMap, Lane
 from compile_doctor.model.ranks import named
 from compile_doctor.render import rank_table
+from compile_doctor.render.html.room import fitting
 from compile_doctor.report.by_rank import RankTable
 from compile_doctor.source import locations
-
-ROWS = 1_024
-FUNCTIONS = 200
 
 
 @dataclass(frozen=True)
@@ -38,20 +36,21 @@ class Ranks:
     unlisted: int
 
 
-def ranks(table: RankTable, maps: Sequence[FrameMap]) -> Ranks:
-    rows = rank_table.rows(table, ROWS)
+def ranks(table: RankTable, maps: Sequence[FrameMap], room: float) -> Ranks:
+    rows = fitting(rank_table.rows(table), 0.7 * room)
     lanes = [{(lane.location.file, lane.location.function): lane for lane in one.lanes} for one in maps]
     keys = list(dict.fromkeys(key for one in lanes for key in one)) if len(maps) > 1 else []
     compared = [_compared(key, [one.get(key) for one in lanes]) for key in keys]
     compared.sort(key=lambda one: not one.differs)
+    functions = fitting(compared, 0.3 * room)
     return Ranks(
         rank_table.heading(table),
         rank_table.HEAD,
-        tuple(rows),
+        rows,
         len(table.rows) - len(rows),
         tuple(named(one.ranks, table.world_size) for one in maps),
-        tuple(compared[:FUNCTIONS]),
-        max(0, len(compared) - FUNCTIONS),
+        functions,
+        len(compared) - len(functions),
     )
 
 

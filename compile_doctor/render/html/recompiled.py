@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from compile_doctor.analysis.frame_map import Attempt, FrameMap
 from compile_doctor.model.ranks import named
 from compile_doctor.render.entries import cut
+from compile_doctor.render.html.room import fitting
 from compile_doctor.source import locations
 
-FUNCTIONS = 100
 STEPS = 60
 """Compilations of one function."""
 
@@ -40,26 +40,41 @@ class Tree:
     hidden: int
 
 
-def trees(maps: Sequence[FrameMap], world_size: int) -> tuple[Tree, ...]:
+@dataclass(frozen=True)
+class Trees:
+    """What the template shows."""
+
+    trees: tuple[Tree, ...]
+    hidden: int
+
+
+def any_again(maps: Sequence[FrameMap]) -> bool:
+    """Whether anything was compiled again."""
+    return next(_trees(maps, 0), None) is not None
+
+
+def trees(maps: Sequence[FrameMap], world_size: int, room: float) -> Trees:
     """In the order of the map."""
-    found = []
+    found = list(_trees(maps, world_size))
+    shown = fitting(found, room)
+    return Trees(shown, len(found) - len(shown))
+
+
+def _trees(maps: Sequence[FrameMap], world_size: int) -> Iterator[Tree]:
     for one in maps:
         for lane in one.lanes:
             for piece in lane.pieces:
                 if not any(attempt.failed_entry for attempt in piece.attempts):
                     continue
                 again = [attempt for attempt in piece.attempts if attempt.failed_entry]
-                found.append(
-                    Tree(
-                        named(one.ranks, world_size) if one.ranks else "",
-                        lane.location.function + (f", from line {piece.line}" if piece.resumes else ""),
-                        f"{locations.short(lane.location.file)}:{piece.line}",
-                        sum(attempt.seconds or 0.0 for attempt in again),
-                        tuple(_step(attempt) for attempt in piece.attempts[:STEPS]),
-                        max(0, len(piece.attempts) - STEPS),
-                    )
+                yield Tree(
+                    named(one.ranks, world_size) if one.ranks else "",
+                    lane.location.function + (f", from line {piece.line}" if piece.resumes else ""),
+                    f"{locations.short(lane.location.file)}:{piece.line}",
+                    sum(attempt.seconds or 0.0 for attempt in again),
+                    tuple(_step(attempt) for attempt in piece.attempts[:STEPS]),
+                    max(0, len(piece.attempts) - STEPS),
                 )
-    return tuple(found[:FUNCTIONS])
 
 
 def _step(attempt: Attempt) -> Step:

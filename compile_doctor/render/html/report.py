@@ -10,12 +10,11 @@ from compile_doctor.render.entries import Entry, cut
 from compile_doctor.render.html import attention, frames, generated, ranks, recompiled, sources, timeline
 from compile_doctor.render.html import findings as cards
 from compile_doctor.render.html.page import Section
+from compile_doctor.render.html.room import SIZE, fitting
 from compile_doctor.report.make import Report
 from compile_doctor.report.trial import Trial
 
 _TONES = {"error": "bad", "warning": "open", "info": "info"}
-_MOST = 300
-"""Rows of the smaller tables."""
 
 
 def facts(report: Report) -> tuple[str, ...]:
@@ -26,73 +25,126 @@ def facts(report: Report) -> tuple[str, ...]:
     return tuple(cut(fact, 200) for fact in found if fact)
 
 
+_SHARES = {
+    "missing": 2,
+    "findings": 60,
+    "attention": 10,
+    "frames": 9,
+    "recompiled": 6,
+    "timeline": 12,
+    "generated": 12,
+    "cudagraphs": 2,
+    "ranks": 12,
+    "sources": 14,
+    "trial": 2,
+    "numerics": 2,
+    "details": 4,
+}
+"""The room that each part may take, compared with the others that are there."""
+
+
 def sections(
-    report: Report, prefix: str = "", level: int = 2, entries: Sequence[Entry] | None = None
+    report: Report,
+    prefix: str = "",
+    level: int = 2,
+    entries: Sequence[Entry] | None = None,
+    size: float = SIZE,
 ) -> tuple[Section, ...]:
-    """Those with something in them. `entries`: what the gate makes of the findings."""
+    """Those with something in them, within about `size` characters. `entries`: what the gate makes of the findings."""
 
     def section(name: str, title: str, data: Any, count: int | None = None) -> Section:
         return Section(prefix + name, title, f"{name}.html", data, level, count)
 
+    room = _rooms(report, size)
     world = report.ranks.world_size if report.ranks else 0
     known = cards.Known(report.sources, report.bytecode)
-    if entries is None:
-        shown = cards.of_report(report.findings, known, prefix)
-    else:
-        shown = cards.of_entries(entries, known, prefix)
     found = [entry.finding for entry in entries] if entries is not None else list(report.findings)
-    number = len(found)
-    made = (
-        [section("missing", "Missing evidence", report.missing[:_MOST], len(report.missing))] if report.missing else []
-    )
-    made.append(section("findings", "Findings", shown, number))
-    if report.attention:
-        calls = attention.attention(report.attention, prefix)
-        made.append(section("attention", "Attention", calls, len(report.attention)))
-    drawn = frames.pictures(report.frames, _anchors(found, prefix), world)
-    if drawn:
-        made.append(section("frames", "Frames and graphs", drawn))
-    trees = recompiled.trees(report.frames, world)
-    if trees:
-        made.append(section("recompiled", "Recompilations", trees, report.summary.get("recompiles")))
-    if any(one.compilations for one in report.timelines):
-        made.append(section("timeline", "Timeline", timeline.timelines(report.timelines)))
-    if report.generated:
+    if entries is None:
+        shown = cards.of_report(report.findings, known, prefix, room["findings"])
+    else:
+        shown = cards.of_entries(entries, known, prefix, room["findings"])
+    carded = found[: len(shown.cards)]
+    made = []
+    if "missing" in room:
         made.append(
-            section("generated", "Graphs and generated code", generated.generated(report, world), len(report.generated))
+            section("missing", "Missing evidence", _fitting(report.missing, room["missing"]), len(report.missing))
         )
-    if report.cuda_graphs:
-        made.append(section("cudagraphs", "CUDA graphs", report.cuda_graphs[:_MOST], len(report.cuda_graphs)))
+    made.append(section("findings", "Findings", shown, len(found)))
+    calls = attention.attention(report.attention, prefix, room.get("attention", 0))
+    if "attention" in room:
+        made.append(section("attention", "Attention", calls, len(report.attention)))
+    if "frames" in room:
+        drawn = frames.pictures(report.frames, _anchors(carded, prefix), world, room["frames"])
+        made.append(section("frames", "Frames and graphs", drawn))
+    if "recompiled" in room:
+        trees = recompiled.trees(report.frames, world, room["recompiled"])
+        made.append(section("recompiled", "Recompilations", trees, report.summary.get("recompiles")))
+    if "timeline" in room:
+        made.append(section("timeline", "Timeline", timeline.timelines(report.timelines, room["timeline"])))
+    if "generated" in room:
+        graphs = generated.generated(report, world, int(room["generated"]))
+        made.append(section("generated", "Graphs and generated code", graphs, len(report.generated)))
+    if "cudagraphs" in room:
+        captured = fitting(report.cuda_graphs, room["cudagraphs"])
+        made.append(section("cudagraphs", "CUDA graphs", captured, len(report.cuda_graphs)))
     if report.ranks:
-        made.append(section("ranks", "Ranks", ranks.ranks(report.ranks, report.frames), len(report.ranks.seen)))
-    files = sources.files([*_notes(report, found, prefix)], report.sources)
+        by_rank = ranks.ranks(report.ranks, report.frames, room["ranks"])
+        made.append(section("ranks", "Ranks", by_rank, len(report.ranks.seen)))
+    files = sources.files([*_notes(report, carded, len(calls.calls), prefix)], report.sources, room.get("sources", 0))
     if files:
         made.append(section("sources", "Sources", files))
     if report.trial:
-        made.append(section("trial", "With the recipes", _trial(report.trial)))
-    if report.numerics:
-        made.append(section("numerics", "Numerics", report.numerics[:_MOST], len(report.numerics)))
-    made.append(section("details", "Details of the run", tuple(_details(report))))
+        made.append(section("trial", "With the recipes", fitting(_trial(report.trial), room["trial"])))
+    if "numerics" in room:
+        compared = fitting(report.numerics, room["numerics"])
+        made.append(section("numerics", "Numerics", compared, len(report.numerics)))
+    made.append(section("details", "Details of the run", tuple(_details(report, room["details"]))))
     return tuple(made)
+
+
+def _rooms(report: Report, size: float) -> dict[str, float]:
+    """The characters that each part may take; only the parts that are there."""
+    there = {
+        "missing": report.missing,
+        "attention": report.attention,
+        "frames": any(one.lanes for one in report.frames),
+        "recompiled": recompiled.any_again(report.frames),
+        "timeline": any(one.compilations for one in report.timelines),
+        "generated": report.generated,
+        "cudagraphs": report.cuda_graphs,
+        "ranks": report.ranks,
+        "sources": report.sources,
+        "trial": report.trial,
+        "numerics": report.numerics,
+    }
+    shares = {name: share for name, share in _SHARES.items() if there.get(name, True)}
+    return {name: size * share / sum(shares.values()) for name, share in shares.items()}
+
+
+def _fitting(texts: Sequence[str], room: float) -> tuple[str, ...]:
+    """With the number of those that are left out."""
+    shown = fitting((cut(text, 1_000) for text in texts), room)
+    left = len(texts) - len(shown)
+    return (*shown, f"and {left:,} more") if left else shown
 
 
 def _anchors(found: Sequence[Finding], prefix: str) -> dict[tuple[str, int], tuple[int, str]]:
     """The finding of a place; of several, the first."""
     anchors: dict[tuple[str, int], tuple[int, str]] = {}
-    for number, finding in enumerate(found[: cards.DETAILED], 1):
+    for number, finding in enumerate(found, 1):
         if finding.location:
             place = finding.location.file, finding.location.line
             anchors.setdefault(place, (number, f"{prefix}finding-{number}"))
     return anchors
 
 
-def _notes(report: Report, found: Sequence[Finding], prefix: str) -> Iterator[sources.Note]:
-    for number, finding in enumerate(found[: cards.DETAILED], 1):
+def _notes(report: Report, found: Sequence[Finding], calls: int, prefix: str) -> Iterator[sources.Note]:
+    for number, finding in enumerate(found, 1):
         for place, word in ((finding.location, ""), (finding.via, "leads to ")):
             if place:
                 text = f"{word}{number}  {finding.code} {finding.name}: {cut(finding.title, 160)}"
                 yield _note(place, text, _TONES[finding.severity], f"{prefix}finding-{number}")
-    for number, entry in enumerate(report.attention[: attention.SHOWN], 1):
+    for number, entry in enumerate(report.attention[:calls], 1):
         tone = {"fused": "good", "dense": "bad", "mixed": "bad"}.get(entry.verdict, "open")
         yield _note(entry.location, f"attention: {entry.verdict}", tone, f"{prefix}attention-{number}")
 
@@ -111,14 +163,14 @@ def _trial(trial: Trial) -> tuple[tuple[str, str], ...]:
     before, after = trial.verdict
     states = [(one.id, f"{one.state}: {one.reason}" if one.reason else one.state) for one in trial.recipes]
     rows = [*states, ("verdict", after if before == after else f"{after}, was {before}")]
-    rows += [("gone", named(finding)) for finding in trial.gone[:_MOST]]
-    rows += [("new", named(finding)) for finding in trial.new[:_MOST]]
-    rows += [("attention", f"{place}: {new}, was {old}") for place, old, new in trial.attention[:_MOST]]
+    rows += [("gone", named(finding)) for finding in trial.gone]
+    rows += [("new", named(finding)) for finding in trial.new]
+    rows += [("attention", f"{place}: {new}, was {old}") for place, old, new in trial.attention]
     rows.append(("compile", f"{trial.compile_seconds[1]:.1f} s, was {trial.compile_seconds[0]:.1f} s"))
     return tuple(rows)
 
 
-def _details(report: Report) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+def _details(report: Report, room: float) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
     """Titles, each with names and values."""
     lists = (
         ("Notes", [("", note) for note in report.notes]),
@@ -133,4 +185,6 @@ def _details(report: Report) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]
     )
     for title, rows in lists:
         if rows:
-            yield title, tuple((cut(str(name), 120), cut(str(value), 1_000)) for name, value in rows[:_MOST])
+            shown = fitting(((cut(str(name), 120), cut(str(value), 1_000)) for name, value in rows), room / len(lists))
+            left = len(rows) - len(shown)
+            yield title, (*shown, ("", f"and {left:,} more")) if left else shown

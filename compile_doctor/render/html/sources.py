@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from compile_doctor.render.html import code
+from compile_doctor.render.html.room import fitting
 from compile_doctor.source import locations, statements
 
 FILES = 30
-_REGIONS = 40
 _AROUND = 8
 _WHOLE = 80
 """Lines of a function that is shown whole."""
@@ -56,16 +56,17 @@ class File:
     """Regions that are not shown."""
 
 
-def files(notes: Sequence[Note], sources: Mapping[str, str]) -> tuple[File, ...]:
+def files(notes: Sequence[Note], sources: Mapping[str, str], room: float) -> tuple[File, ...]:
     """Those that have notes, the one with the first note first."""
     by_file: dict[str, dict[int, list[Note]]] = defaultdict(lambda: defaultdict(list))
     for note in notes:
         if note.file in sources:
             by_file[note.file][note.line].append(note)
-    return tuple(_file(name, at, sources) for name, at in list(by_file.items())[:FILES])
+    shown = list(by_file.items())[:FILES]
+    return tuple(_file(name, at, sources, room / len(shown)) for name, at in shown)
 
 
-def _file(name: str, at: Mapping[int, list[Note]], sources: Mapping[str, str]) -> File:
+def _file(name: str, at: Mapping[int, list[Note]], sources: Mapping[str, str], room: float) -> File:
     text = sources[name]
     merged: list[list[int]] = []
     for line in sorted(at):
@@ -74,7 +75,7 @@ def _file(name: str, at: Mapping[int, list[Note]], sources: Mapping[str, str]) -
             merged[-1][1] = max(merged[-1][1], last)
         else:
             merged.append([first, last])
-    regions = tuple(
+    made = (
         Region(
             locations.enclosing(sources, name, next(line for line in sorted(at) if line >= first)),
             tuple(
@@ -82,8 +83,9 @@ def _file(name: str, at: Mapping[int, list[Note]], sources: Mapping[str, str]) -
                 for line in code.lines(text, first, last)
             ),
         )
-        for first, last in merged[:_REGIONS]
+        for first, last in merged
     )
+    regions = fitting(made, room)
     return File(name, regions, sum(map(len, at.values())), len(merged) - len(regions))
 
 

@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from compile_doctor.analysis.compile_time import WORDS, TimedLine, answers, by_line, longest
 from compile_doctor.model.timeline import PHASES, Span, TimedCompilation, Timeline
 from compile_doctor.render.entries import cut
+from compile_doctor.render.html.room import fitting
 from compile_doctor.source import locations
 
 ROWS = 60
 """Compilations in one picture: those that took longest."""
-TABLE = 400
 FUNCTIONS = 20
 PICTURES = 8
 OTHERS = 16
 """Other ranks below the one that did the same."""
-SPANS = 4_000
-"""Bars in one picture: the longest."""
+_PICTURE = 30_000
+"""Characters below which a picture is not worth its room."""
+_BAR = 700
+"""About what a bar takes: one that is drawn twice, with its title."""
 _LINE, _LABEL, _PAD, _DEEPEST = 13, 17, 9, 6
 _NAMED = 7.0
 """Percent of the width from which a bar has its name in it."""
@@ -79,6 +81,8 @@ class Picture:
     summary: str
     head: tuple[str, ...]
     table: tuple[tuple[str, ...], ...]
+    unlisted: int
+    """Rows that the table leaves out."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +99,11 @@ class Timelines:
     """Style and meaning of the phases that were seen."""
 
 
-def timelines(found: Sequence[Timeline]) -> Timelines:
+def timelines(found: Sequence[Timeline], room: float) -> Timelines:
     """All on one time axis."""
     end = max((one.duration for one in found), default=0) or 1
-    shown = [_picture(one, end) for one in found[:PICTURES] if one.compilations]
+    drawn = [one for one in found if one.compilations][: max(1, min(PICTURES, int(room / _PICTURE)))]
+    shown = [_picture(one, end, room / len(drawn)) for one in drawn]
     seen = {phase for one in found for phase, spent in one.phases.items() if spent}
     legend = tuple((n, meaning) for n, (phase, meaning) in enumerate(PHASES.items()) if phase in seen)
     slowest = longest(found)
@@ -106,7 +111,7 @@ def timelines(found: Sequence[Timeline]) -> Timelines:
     lines = by_line(slowest) if slowest else []
     return Timelines(
         tuple(shown),
-        max(0, len(found) - PICTURES),
+        max(0, sum(bool(one.compilations) for one in found) - len(drawn)),
         ("function", "place", "compiled", "seconds", *(WORDS[phase] for phase in phases), "cache"),
         tuple(_function(line, phases) for line in lines[:FUNCTIONS]),
         max(0, len(lines) - FUNCTIONS),
@@ -125,13 +130,13 @@ def _function(line: TimedLine, phases: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _picture(found: Timeline, end: int) -> Picture:
-    longest = sorted(found.compilations, key=lambda one: -one.timing.duration)[:ROWS]
+def _picture(found: Timeline, end: int, room: float) -> Picture:
+    longest = sorted(found.compilations, key=lambda one: -one.timing.duration)[: min(ROWS, 3 + int(room / 2 / _BAR))]
     kept = {id(one) for one in longest}
     shown = [one for one in found.compilations if id(one) in kept]
     every = {id(one): list(_levels(one.timing.spans)) for one in shown}
     spans = sorted((each for found in every.values() for each in found), key=lambda each: -each[0].duration)
-    drawn = {id(span) for span, _, _ in spans[:SPANS]}
+    drawn = {id(span) for span, _, _ in spans[: int(room / 2 / _BAR)]}
     rows: list[Row] = []
     y = 26.0
     if found.calls:
@@ -163,11 +168,13 @@ def _picture(found: Timeline, end: int) -> Picture:
     spent = sum(one.timing.duration for one in found.compilations)
     summary = f"{len(found.compilations):,} compilations took {spent / 1e6:.1f} s of {found.duration / 1e6:.1f} s"
     phases = [phase for phase, time in found.phases.items() if time]
+    table = fitting(_table(found, phases), room / 4)
+    whole = len(found.compilations) + (len(found.compilations) > 1)
     return Picture(
         f"rank {found.rank}" if found.rank is not None else "",
         y,
         tuple(rows),
-        tuple(_ticks(end)),
+        tuple(_ticks(end, fine=room > 2 * _PICTURE)),
         len(found.compilations) - len(shown),
         len(spans) - len(drawn) + sum(one.timing.omitted for one in shown),
         summary,
@@ -181,7 +188,8 @@ def _picture(found: Timeline, end: int) -> Picture:
             "caches",
             "why",
         ),
-        tuple(_table(found, phases)),
+        table,
+        whole - len(table),
     )
 
 
@@ -245,18 +253,18 @@ def _time(microseconds: float) -> str:
     return f"{microseconds / 1e3:.1f} ms"
 
 
-def _ticks(end: int) -> Iterator[Tick]:
-    """About ten, with ten finer ones between two of them."""
+def _ticks(end: int, fine: bool) -> Iterator[Tick]:
+    """About ten; `fine`: with ten finer ones between two of them."""
     step = 10 ** math.floor(math.log10(end / 5))
     step *= next(factor for factor in (1, 2, 5, 10) if end / (step * factor) <= 10)
-    fine = step / 10
-    places = max(0, 6 - math.floor(math.log10(fine)))
-    for number in range(int(end / fine) + 1):
-        x = round(100 * number * fine / end, 4)
+    part = step / 10
+    places = max(0, 6 - math.floor(math.log10(part)))
+    for number in range(int(end / part) + 1):
+        x = round(100 * number * part / end, 4)
         if number % 10 == 0:
-            yield Tick(x, f"{number * fine / 1e6:.{max(0, places - 1)}f} s", False)
-        elif x < 99:
-            yield Tick(x, f"{number * fine / 1e6:.{places}f}", True)
+            yield Tick(x, f"{number * part / 1e6:.{max(0, places - 1)}f} s", False)
+        elif fine and x < 99:
+            yield Tick(x, f"{number * part / 1e6:.{places}f}", True)
 
 
 def _table(found: Timeline, phases: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -265,7 +273,7 @@ def _table(found: Timeline, phases: Sequence[str]) -> Iterator[tuple[str, ...]]:
     if len(found.compilations) > 1:
         total = sum(one.timing.duration for one in found.compilations)
         yield ("all", "", "", "", f"{total / 1e6:.2f}", *(f"{whole[phase] / 1e6:.2f}" for phase in phases), "", "")
-    for one in sorted(found.compilations, key=lambda one: -one.timing.duration)[:TABLE]:
+    for one in sorted(found.compilations, key=lambda one: -one.timing.duration):
         spent = dict(one.timing.phases)
         told = [f"{answer.cache.replace('_', ' ')}: {answer.answer}" for answer in one.caches]
         told += [answer.reason for answer in one.caches if answer.reason]
