@@ -13,6 +13,7 @@
     # says CD201: a dict that gains keys      (the message or the fix of a CD201 contains these words)
     # never CD201: torch.tensor(value)        (no message or fix of a CD201 contains them)
     # labels-in lib_metrics.py (expectations in another file)
+    # recorded [==2.13.*]        (only on these versions of torch)
 
 A PEP 440 specifier in brackets limits an expectation, or a summary line, to some versions of torch.
 """
@@ -30,7 +31,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-COMMENT = re.compile(r"#\s*(expect|attention|summary|backend|option|labels-in|command|says|never)\b\s*(.*)")
+COMMENT = re.compile(r"#\s*(expect|attention|summary|backend|option|labels-in|command|says|never|recorded)\b\s*(.*)")
 SCOPE = re.compile(r"\[\s*([<>=!~][^\]]*)\]")
 BREAK_CODES = frozenset({"CD101", "CD102", "CD103"})
 
@@ -82,6 +83,8 @@ class Labels:
     command: str = "diagnose"
     """`diagnose` or `run`: how the program is started."""
     words: tuple[Words, ...] = ()
+    recorded: SpecifierSet = field(default_factory=SpecifierSet)
+    """The versions of torch on which it is recorded: all, unless it says so."""
 
     def verdicts(self, torch_version: str) -> dict[tuple[str, int], str]:
         """{(file name, line): the expected verdict}."""
@@ -115,6 +118,7 @@ def read(program: Path) -> Labels:
     attention: list[AttentionLabel] = []
     command = "diagnose"
     words: list[Words] = []
+    recorded = SpecifierSet()
     for line, alone, keyword, text in comments(program):
         if keyword in ("expect", "attention"):
             whole = text if keyword == "expect" else f"attention {text}"
@@ -135,6 +139,8 @@ def read(program: Path) -> Labels:
             words.append(Words(code.strip(), said.strip(), keyword == "says", scope))
         elif keyword == "option":
             options += text.split()
+        elif keyword == "recorded":
+            recorded, _ = split_scope(text)
         else:
             expectations += read(program.parent / text.split()[0]).expectations
     return Labels(
@@ -146,6 +152,7 @@ def read(program: Path) -> Labels:
         tuple(attention),
         command,
         tuple(words),
+        recorded,
     )
 
 

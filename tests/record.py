@@ -138,6 +138,8 @@ def programs(folder: Path):
                 yield f"{check.code.lower()}-{kind}", path, settings_of(path, check.options.split())
     for path in labels.programs(PROGRAMS):
         label = labels.read(path)
+        if not labels.within(label.recorded, torch.__version__):
+            continue
         if label.command == "run":
             yield path.stem.replace("_", "-"), path, None
             continue

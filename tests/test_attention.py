@@ -202,6 +202,22 @@ def test_a_peak_below_the_size_of_the_output_is_not_a_measurement(peak):
     assert "could not be measured: the profiler recorded" in verdict.reasons["bounded"]
 
 
+def test_memory_at_a_smaller_size_proves_nothing_about_a_larger_one():
+    """Two lengths at one line, in two graphs, of which only the one for 256 tokens was measured."""
+    small, large = (in_graph(node(inputs=qkv(tokens)), number=number) for number, tokens in ((1, 256), (2, 512)))
+    verdict = only(watched(small, large))
+    assert (verdict.verdict, verdict.bounded, verdict.site.peak) == ("unverified", None, None)
+    assert only(watched(small, large, window="7:graph:2")).verdict == "fused"
+
+
+def test_what_a_command_needs_for_a_measurement_is_said():
+    found = watched(in_graph(node()), peak=None, measured=False)
+    asked = replace(found.asked, command=("python", "train.py"))
+    assert only(replace(found, asked=asked)).reasons["bounded"].endswith(": run --memory measures it")
+    measuring = replace(found, asked=replace(asked, memory=True))
+    assert "at the size at which its graph was compiled" in only(measuring).reasons["bounded"]
+
+
 def test_the_kernel_of_another_function_proves_nothing():
     """MultiheadAttention's flash kernel beside an SDPA call that goes to math."""
     other = Kernel(
@@ -385,6 +401,14 @@ def test_fewer_kernels_than_calls_are_told_apart_by_the_nodes_that_torch_names()
         (9, "unverified", FLASH.name),
     ]
     assert "another attention call of the same graph runs dense" in found[1].reasons["bounded"]
+
+
+def test_a_call_that_runs_again_in_the_backward_is_no_kernel_of_its_neighbour():
+    """A checkpointed call of flash has its operator in the forward and in the backward; the call beside it has none."""
+    flash = replace(FLASH, nodes=("scaled_dot_product_attention",))
+    calls = [node(line=line, api="sdpa", name=name) for line, name in ((7, flash.nodes[0]), (9, f"{flash.nodes[0]}_1"))]
+    found = verdicts((), watched(in_graph(*calls, kernels=(flash, flash))))
+    assert [(one.site.frame.line, one.lowered) for one in found] == [(7, True), (9, False)]
 
 
 def test_a_kernel_that_is_called_twice_is_there_for_two_calls():

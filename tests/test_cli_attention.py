@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -259,3 +260,63 @@ def example_inputs(tokens=4096):
         raise ValueError("no less than 2,000")
     return (torch.randn(1, 1, tokens, 8),)
 """
+
+
+TRAINING = """\
+import sys
+import torch
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+
+def near(score, b, h, i, j):
+    return score - (i - j).abs()
+
+
+def causal(b, h, i, j):
+    return i >= j
+
+
+mask = create_block_mask(causal, None, None, 2048, 2048, device="cpu") if "masked" in sys.argv else None
+
+
+@torch.compile
+def attend(q, k, v):
+    return flex_attention(q * 2, k * 2, v, score_mod=near, block_mask=mask)
+
+
+def inputs(tokens):
+    return (torch.randn(1, 2, tokens, 32) for _ in range(3))
+
+
+with torch.no_grad():
+    for tokens in (256, 2048) if "growing" in sys.argv else (2048, 2048, 2048):
+        with torch.profiler.profile() if "profiled" in sys.argv else torch.no_grad():
+            attend(*inputs(tokens))
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict", "bounded", "reason"),
+    [
+        (("masked",), "fused", True, ""),
+        (("growing",), "unverified", None, "at 2,048 tokens"),  # without a BlockMask: a buffer of all pairs
+        (("masked", "profiled"), "unverified", None, "the program's own profiler was running"),
+    ],
+    ids=lambda one: "-".join(one) if isinstance(one, tuple) else "",
+)
+def test_run_measures_memory_if_it_is_asked_to(tmp_path, words, verdict, bounded, reason):
+    (tmp_path / "train.py").write_text(TRAINING)
+    command = ("--", sys.executable, "train.py", *words)
+    done = run_doctor(tmp_path, "run", "--memory", "--format", "json", *command, timeout=600)
+    (entry,) = json.loads(done.stdout)["attention"]
+    assert done.returncode == 0, done.stderr
+    assert (entry["verdict"], entry["evidence"]["bounded"]) == (verdict, bounded)
+    assert reason in entry["reasons"].get("bounded", ""), entry["reasons"]
+    assert entry["evidence"]["lowered"] and entry["evidence"]["executed"]
+
+
+def test_run_measures_nothing_unasked(tmp_path):
+    (tmp_path / "train.py").write_text(TRAINING)
+    done = run_doctor(tmp_path, "run", "--format", "json", "--", sys.executable, "train.py", "masked", timeout=600)
+    (entry,) = json.loads(done.stdout)["attention"]
+    assert entry["verdict"] == "unverified" and "run --memory" in entry["reasons"]["bounded"]

@@ -5,6 +5,8 @@ Up to torch 2.14 the kernel reads other rows than the query has (recipes/flex-de
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from test_gpu_attention import cuda  # noqa: F401  # a fixture
 
@@ -32,6 +34,17 @@ def worst(torch, kv_heads: int, queries: int, options: dict | None) -> float:
 @pytest.mark.parametrize("kv_heads", [4, 2, 1], ids=["MHA", "GQA", "MQA"])
 def test_the_workaround_of_the_decoding_kernel_is_right(cuda, kv_heads):  # noqa: F811
     assert worst(cuda, kv_heads, 16, {"FORCE_USE_FLEX_ATTENTION": True}) < 1e-2
+
+
+@pytest.mark.parametrize("kv_heads", [4, 2, 1], ids=["MHA", "GQA", "MQA"])
+@pytest.mark.parametrize("queries", [1, 2, 16, 127])
+def test_with_its_recipe_the_decoding_kernel_is_right(cuda, kv_heads, queries):  # noqa: F811
+    from compile_doctor.recipes import engine
+    from compile_doctor.recipes.catalogue import find_recipe, why_not_affected
+
+    affected = not why_not_affected(find_recipe("flex-decode-layout"))
+    with engine.applied("flex-decode-layout") if affected else nullcontext():
+        assert worst(cuda, kv_heads, queries, None) < 1e-2
 
 
 @pytest.mark.parametrize("kv_heads", [4, 2, 1], ids=["MHA", "GQA", "MQA"])

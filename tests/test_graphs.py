@@ -19,3 +19,31 @@ def test_calls_in_a_sub_graph_come_where_it_is_used():
     graph.output(graph.call_function(F.scaled_dot_product_attention, (y, y, y)))
     found = attention_nodes(torch.fx.GraphModule({"body": body}, graph))
     assert [one["options"].get("is_causal", False) for one in found] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "given", "same"),
+    [
+        ([(2, 8), (3,)], [(2, 8), (3,)], True),
+        ([(2, 8), (3,)], [(2, 16), (3,)], False),
+        ([(2, 8)], [(2, 8), (3,)], False),
+        ([(2, -1)], [(2, 77)], True),  # a size that no input decides has no value at tracing
+    ],
+)
+def test_a_call_has_the_sizes_of_the_tracing_or_it_is_not_measured(tmp_path, shapes, given, same):
+    from compile_doctor.probe.observe.attention import Observer
+    from compile_doctor.probe.observe.events import EventLog
+
+    observer = Observer(EventLog(tmp_path))
+    observer._traced[1] = shapes
+    assert observer._has_traced_sizes(1, tuple(torch.empty(one) for one in given)) is same
+
+
+def test_the_sizes_of_a_graph_are_those_of_its_inputs_in_order():
+    from compile_doctor.probe.observe.graphs import traced_sizes
+
+    graph = torch.fx.Graph()
+    for name, value in (("x", torch.empty(2, 8)), ("n", 5), ("flag", None)):
+        graph.placeholder(name).meta["example_value"] = value
+    graph.output(())
+    assert traced_sizes(torch.fx.GraphModule({}, graph)) == [(2, 8), (5,), ()]

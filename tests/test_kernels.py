@@ -203,6 +203,30 @@ def test_sdpa_backends(operator, backend):
     assert (kernel.backend, kernel.nodes) == (backend, ())
 
 
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("buf6 = torch.ops.higher_order.run_and_save_rng_state({}, arg0_1, 0.0, True)", True),
+        ("buf6 = torch.ops.higher_order.graphsafe_run_with_rng_state({}, arg0_1, rng_state=fwd_rng_state_0)", True),
+        ("buf0 = torch.ops.higher_order.run_with_rng_state(rng_state_output_0, {}, arg0_1, 0.0, True)", False),
+        ("buf0 = torch.ops.higher_order.graphsafe_run_with_rng_state({}, arg0_1, rng_state=bwd_rng_state_0)", False),
+        ("assert_size_stride(buf1, (1, 2), (2, 1), '{}')", False),
+    ],
+)
+def test_a_checkpointed_operator_is_passed_on_in_the_forward_and_again_in_the_backward(line, found):
+    """Up to torch 2.14, for operators that may draw random numbers: flash is one of them."""
+    operator = "torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default"
+    code = module(calls=[COMMENT.format("sdpa_1"), line.format(operator)])
+    kernels = [Kernel("sdpa", FLASH, "flash", 1, ("sdpa_1",))] if found else []
+    assert list(find_kernels(code)) == kernels == list(find_kernels(without_the_rest(code)))
+
+
+def test_a_comment_without_nodes_names_none():
+    """As torch writes it above a checkpointed operator."""
+    (kernel,) = find_kernels(module(calls=[COMMENT.format(""), *sdpa("flash_attention")]))
+    assert kernel.nodes == ()
+
+
 def test_a_name_is_no_proof():
     """Inductor names kernels by the nodes that it fuses: the dense path's pieces hold flex_attention too."""
     named = module(PLAIN.format(name="cpp_fused_flex_attention_0"), calls=["cpp_fused_flex_attention_0(arg0_1)"])

@@ -116,6 +116,12 @@ def test_a_known_defect_is_shown_and_fails_nothing():
     assert [one["status"] for one in json.loads(parity_renderer("json")(found))["cells"]] == ["PASS", "FAIL"]
 
 
+def test_a_known_defect_without_a_patch_is_not_promised_one():
+    known = replace(cell("left-padding", status="FAIL", error=1.0, reason="infinite"), known="cudnn-sdpa-nan")
+    text = " ".join(parity_renderer("text")(parity(cell(), known)).split())
+    assert "compile-doctor explain cudnn-sdpa-nan" in text and "--patches auto" not in text
+
+
 def test_a_compilation_that_fails_by_a_known_defect_is_shown_as_one():
     known = replace(cell("causal", status="UNSUPPORTED", reason="C++ compiler: expected }"), known="some-recipe")
     text = parity_renderer("text")(parity(cell(), known))

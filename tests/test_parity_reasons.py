@@ -55,3 +55,25 @@ def test_a_defect_that_no_recipe_mends_by_itself_is_none(monkeypatch):
     assert (
         defects.defect_of_error(RuntimeError("Shape element 2 must be a power of 2"), "flex_attention", "cuda") is None
     )  # a warning
+
+
+@pytest.mark.parametrize(
+    ("cell", "torch_version", "device", "recipe"),
+    [
+        (("left-padding", "sdpa-cudnn", "backward"), "2.11.0+cu130", "cuda", "cudnn-sdpa-nan"),
+        (("left-padding", "sdpa-compiled", "backward"), "2.11.0+cu130", "cuda", "cudnn-sdpa-nan"),
+        (("left-padding", "sdpa-cudnn", "forward"), "2.11.0+cu130", "cuda", None),
+        (("left-padding", "sdpa-flash", "backward"), "2.11.0+cu130", "cuda", None),
+        (("left-padding", "my-attention", "backward"), "2.11.0+cu130", "cuda", None),
+        (("padding", "sdpa-cudnn", "backward"), "2.11.0+cu130", "cuda", None),
+        (("left-padding", "sdpa-compiled", "backward"), "2.11.0+cpu", "cpu", None),
+        (("narrow-heads", "flex-compiled", "forward"), "2.13.0+cpu", "cpu", "cpu-flex-narrow-heads"),
+        (("narrow-heads", "sdpa-flash", "forward"), "2.13.0+cpu", "cpu", None),
+    ],
+)
+def test_a_wrong_cell_is_a_known_defect_only_of_the_implementation_that_has_it(
+    monkeypatch, cell, torch_version, device, recipe
+):
+    monkeypatch.setattr(defects, "_environment", lambda _: {"torch": torch_version, "device": device})
+    monkeypatch.setattr(defects, "why_not_affected", lambda one: "")
+    assert defects.defect_of_case(*cell, device) == recipe

@@ -18,6 +18,7 @@ from compile_doctor.model.attention import (
     EagerSdpa,
     Graph,
     MaskMade,
+    MaskTable,
     SdpaChoice,
     Tensor,
     Window,
@@ -66,6 +67,7 @@ class AttentionReader:
         self.refused: list[DenseRefused] = []
         self.sdpa: list[EagerSdpa] = []
         self.masks: list[MaskMade] = []
+        self.tables: list[MaskTable] = []
         self.windows: dict[str, Window] = {}
         self.memory = schema.MemoryPass(done=False)
         self.disabled: list[DisabledCompiled] = []
@@ -95,6 +97,7 @@ class AttentionReader:
             refused=tuple(self.refused),
             eager_sdpa=tuple(self.sdpa),
             masks=tuple(self.masks),
+            tables=tuple(self.tables),
             windows=tuple(self.windows.values()),
             measured=self.memory.done,
             not_measured=self.memory.reason or "",
@@ -148,12 +151,17 @@ class AttentionReader:
     def _mask_made(self, process: str, event: schema.MaskMade) -> None:
         self.masks.append(MaskMade(tuple(event.stack), event.peak, event.largest, event.queries, event.keys))
 
+    def _sdpa_mask(self, process: str, event: schema.SdpaMask) -> None:
+        shape = tuple(event.shape)
+        self.tables.append(MaskTable(process, event.graph, event.node, shape, event.dtype, event.bytes, event.pattern))
+
     def _memory(self, process: str, event: schema.Memory) -> None:
         name = event.window if event.window == "call" else f"{process}:{event.window}"
         self.windows[name] = Window(name, event.peak, event.largest, tuple(event.kernels))
 
     def _memory_pass(self, process: str, event: schema.MemoryPass) -> None:
-        self.memory = event
+        if event.done or not self.memory.done:  # with several processes, what one has measured was measured
+            self.memory = event
 
     def _disabled_compiled(self, process: str, event: schema.DisabledCompiled) -> None:
         self.disabled.append(DisabledCompiled(event.function, event.module, tuple(event.stack)))

@@ -18,7 +18,7 @@ def watched(evidence: Evidence) -> Iterator[str]:
 def memory(evidence: Evidence) -> Iterator[str]:
     """The memory that attention took."""
     if not evidence.attention.watched and evidence.has_attention:
-        yield "memory was not measured: only `diagnose` measures it"
+        yield "memory was not measured: `diagnose` and `run --memory` measure it"
 
 
 def generated_code(evidence: Evidence) -> Iterator[str]:

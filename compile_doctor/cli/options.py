@@ -45,6 +45,7 @@ class RunOptions:
     capture: Path | None = None
     """The folder in which the evidence is kept; None: nowhere."""
     timeout: float | None = None
+    memory: bool = False
     memory_limit: int | None = None
     require_fused: bool = False
     require_cudagraphs: bool = False

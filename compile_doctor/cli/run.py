@@ -28,6 +28,9 @@ from compile_doctor.cli.output import finish, prepare
     "running",
     capture_option(),
     click.option("--timeout", type=Seconds(), metavar="SECONDS", help="Stop the command after this time [never]."),
+    click.option(
+        "--memory", is_flag=True, help="Measure attention's memory: profile two calls of each graph that has it."
+    ),
     patches_option,
 )
 @report_options
@@ -41,6 +44,7 @@ def command(cmd: tuple[str, ...], running: RunOptions, output: OutputOptions) ->
     Examples:
       compile-doctor run -- python train.py --steps 10
       compile-doctor run --capture run1 -- torchrun --nproc-per-node 2 train.py
+      compile-doctor run --memory -- python train.py --steps 3
       compile-doctor run -- pytest tests/test_model.py
       compile-doctor run --patches auto -- python train.py
     """
@@ -50,5 +54,6 @@ def command(cmd: tuple[str, ...], running: RunOptions, output: OutputOptions) ->
     prepare()
     with ExitStack() as stack:
         folder = (running.capture or stack.enter_context(scratch())).resolve()
-        evidence = run_command(cmd, running.timeout, folder, running.capture is not None, running.patches)
+        kept = running.capture is not None
+        evidence = run_command(cmd, running.timeout, folder, kept, running.patches, memory=running.memory)
         return finish(evidence, output)

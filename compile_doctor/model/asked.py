@@ -53,6 +53,8 @@ class Asked:
     """The options of `diagnose`; None for a command, which has its own."""
     patches: str | None = None
     """Requested recipes for the processes of a command."""
+    memory: bool = False
+    """Whether a command's attention is measured."""
 
     @property
     def settings(self) -> Settings:

@@ -143,6 +143,20 @@ class MaskMade:
 
 
 @dataclass(frozen=True, slots=True)
+class MaskTable:
+    """A table of queries × keys that a graph passed to SDPA, and what it equals."""
+
+    process: str
+    graph: int
+    node: str
+    shape: tuple[int, ...]
+    dtype: str
+    bytes: int
+    pattern: str
+    """`none`, `causal`, `window`, `padding` or `causal-padding`; `other` for everything else."""
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """Memory while a graph, a dense call, or the whole call (`call`) ran, in the profiled call."""
 
@@ -195,6 +209,7 @@ class AttentionEvidence:
     refused: tuple[DenseRefused, ...] = ()
     eager_sdpa: tuple[EagerSdpa, ...] = ()
     masks: tuple[MaskMade, ...] = ()
+    tables: tuple[MaskTable, ...] = ()
     windows: tuple[Window, ...] = ()
     measured: bool = False
     """Whether the memory pass finished."""

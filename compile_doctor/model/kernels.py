@@ -21,8 +21,11 @@ _TRITON_BACKWARD = re.compile(r"\bbwd_d(?:q|kdv)_(?:inner|block_mn)\b")
 _TRITON_DECODE = re.compile(r"\bSPLIT_KV\b")
 _CUTE = re.compile(r"\b_flash_attn_fwd\(")
 _SDPA = re.compile(
-    r"torch\.ops\.aten\._scaled_dot_product_(flash|efficient|cudnn|fused)_attention(?:_for_cpu|_overrideable)?\.default\("
+    r"torch\.ops\.(aten\._scaled_dot_product_(flash|efficient|cudnn|fused)_attention(?:_for_cpu|_overrideable)?\.default)[(,]"
 )
+"""The operator is called, or passed to `run_and_save_rng_state` and its like: checkpointed in training, up to torch 2.14."""
+_AGAIN = re.compile(r"higher_order\.run_with_rng_state\(|\bbwd_rng_state")
+"""A checkpointed operator runs again in the backward: no kernel of a call of its own."""
 _NODES = re.compile(r"Source Nodes: \[([^\[\]]*)\]")
 MARKERS = (
     b"kernel_exp_reduce_sum_fusion_kernel",
@@ -88,11 +91,10 @@ def _sdpa(code: str) -> list[Kernel]:
         if "Source Nodes:" in line:
             comment = line
         match = _SDPA.search(line)
-        if match and "=" in line.split("(", 1)[0]:
+        if match and "=" in line.split("(", 1)[0] and not _AGAIN.search(line):
             nodes = _NODES.search(comment)
-            names = tuple(name.strip() for name in nodes[1].split(",")) if nodes else ()
-            name = line.strip().split("torch.ops.", 1)[1].split("(", 1)[0]
-            found.append(Kernel("sdpa", name, _BACKENDS.get(match[1], match[1]), 1, names))
+            names = tuple(filter(None, map(str.strip, nodes[1].split(",")))) if nodes else ()
+            found.append(Kernel("sdpa", match[1], _BACKENDS.get(match[2], match[2]), 1, names))
     return found
 
 

@@ -277,12 +277,22 @@ def outside_modes() -> AbstractContextManager[Any]:
     return _disable_current_modes()
 
 
+def is_profiling() -> bool:
+    """Whether the target's own profiler runs in this thread: torch has only one at a time."""
+    return bool(torch._C._autograd._profiler_enabled())
+
+
 _CUDA_GRAPHS = "torch._inductor.cudagraph_trees"
+
+
+def has_cuda_graphs() -> bool:
+    """Whether something may have been captured: Inductor loads its CUDA graph trees only then (torch 2.8 to 2.15)."""
+    return _CUDA_GRAPHS in sys.modules
 
 
 def begin_step() -> None:
     """Tells CUDA graphs that the outputs of earlier calls are done with; nothing if no graph was captured."""
-    if _CUDA_GRAPHS in sys.modules:
+    if has_cuda_graphs():
         torch.compiler.cudagraph_mark_step_begin()
 
 

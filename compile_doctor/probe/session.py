@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -208,7 +209,9 @@ class Session:
             self.cuda_graphs.write(self.log)
             if bytecode is not None:
                 bytecode.write(self.log, Path(self.settings["directory"]))
-        measure_attention(self.log, self.observer, model, lambda: self._call(model, *inputs[0]), outputs is not None)
+        distinct = list({id(one): one for one in inputs}.values())
+        calls = [partial(self._call, model, *one) for one in distinct]
+        measure_attention(self.log, self.observer, model, calls, outputs is not None)
         return outputs
 
     def _options(self) -> dict[str, Any]:

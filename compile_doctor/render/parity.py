@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from compile_doctor.parity.result import STATUSES, Cell, Parity
+from compile_doctor.recipes.catalogue import all_recipes
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,17 @@ def reasons(parity: Parity) -> list[Reason]:
     found: dict[tuple[str, str], list[Cell]] = {}
     for cell in parity.cells:
         if cell.reason:
-            text = f"{cell.known}, a defect of this torch, fixed by --patches auto: {cell.reason}"
-            found.setdefault((cell.word, text if cell.known else cell.reason), []).append(cell)
+            text = f"{cell.known}, a defect of this torch, {_remedy(cell.known)}: {cell.reason}" if cell.known else ""
+            found.setdefault((cell.word, text or cell.reason), []).append(cell)
     order = {status: number for number, status in enumerate(("FAIL", "KNOWN", "DRIFT", "UNSUPPORTED", "PASS", "N/A"))}
     made = [Reason(status, text, tuple(cells)) for (status, text), cells in found.items()]
     return sorted(made, key=lambda reason: order[reason.status])
+
+
+def _remedy(known: str) -> str:
+    """What to do about a known defect: not every one has a recipe that changes torch."""
+    warns = any(recipe.id == known and recipe.action == "warn" for recipe in all_recipes())
+    return f"which you avoid as `compile-doctor explain {known}` says" if warns else "fixed by --patches auto"
 
 
 def where(reason: Reason) -> str:

@@ -151,15 +151,18 @@ def run_command(
     keep: bool,
     patches: str | None = None,
     start: Start | None = None,
+    memory: bool = False,
 ) -> Evidence:
     """Runs a command that calls torch.compile itself, and observes every Python process in it; returns the evidence.
 
-    `patches` (auto or ids) are applied in each of those processes.
+    `patches` (auto or ids) are applied in each of those processes, and `memory` measures attention's memory there.
 
     Raises UsageError if the command cannot be started.
     """
     text = shlex.join([Path(command[0]).name, *command[1:]])
-    asked = Asked(text, os.getcwd(), compile_doctor.__version__, not keep, tuple(command), patches=patches)
+    asked = Asked(
+        text, os.getcwd(), compile_doctor.__version__, not keep, tuple(command), patches=patches, memory=memory
+    )
     directory = CaptureDirectory(capture, asked)
     site = str(Path(compile_doctor.__file__).resolve().parent / "probe" / "entry" / "site")
     environment = dict(os.environ)
@@ -169,6 +172,9 @@ def run_command(
         environment["COMPILE_DOCTOR_DEADLINE"] = str(time.time() + timeout)
     if patches:
         environment["COMPILE_DOCTOR_PATCHES"] = patches
+    environment.pop("COMPILE_DOCTOR_MEMORY", None)
+    if memory:
+        environment["COMPILE_DOCTOR_MEMORY"] = "1"
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [site, environment.get("PYTHONPATH", "")]))
     try:
         if start is None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from compile_doctor.capture.trace.read import function_name
-from compile_doctor.model.attention import AttentionNode, DenseCall, EagerSdpa, Tensor
+from compile_doctor.model.attention import AttentionNode, DenseCall, EagerSdpa, Tensor, Window
 from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.kernels import Kernel
@@ -56,6 +56,8 @@ class AttentionCall:
     """Another call in one of its graphs runs dense: the memory of the graph is not that of this call."""
     kernels_ran: tuple[str, ...] = ()
     """Names of the CUDA kernels in the profiler's events."""
+    profiled: bool = False
+    """Whether a call of it ran under the profiler."""
 
     @property
     def key(self) -> Key:
@@ -181,6 +183,18 @@ class _Gathered:
         self.eager: list[EagerSdpa] = []
         self.inputs: list[tuple[Tensor | None, ...]] = []
 
+    def _measured_at_the_largest(self, windows: Mapping[str, Window]) -> bool:
+        """Whether the graph with the most scores was measured: the memory of a smaller one says nothing about it."""
+        ran = [one for one in self.lowerings if one.runs and one.compilation.graph]
+        if self.dense or not ran:
+            return True
+        most = max(_scores(one.node.inputs) for one in ran)
+        return any(
+            f"{one.compilation.process}:graph:{one.compilation.graph.number}" in windows
+            for one in ran
+            if one.compilation.graph and _scores(one.node.inputs) == most
+        )
+
     def site(self, evidence: Evidence) -> AttentionCall:
         windows = {window.name: window for window in evidence.attention.windows}
         numbers: dict[str, int] = {}
@@ -197,6 +211,9 @@ class _Gathered:
                 if one.compilation.graph
             ]
         held = [windows[name] for name in names if name in windows]
+        if not self._measured_at_the_largest(windows):
+            held = []
+        called = [windows["call"]] if "call" in windows else []
         seen = [window.peak for window in held] + [one.peak for one in self.eager]
         made = AttentionCall(
             frame=self.frame,
@@ -209,7 +226,8 @@ class _Gathered:
             peak=max(seen, default=None),
             largest=max([*(window.largest for window in held), *(one.largest for one in self.eager)], default=None),
             # The profiler lists the kernels of the whole call: their names show which ones are this site's.
-            kernels_ran=windows["call"].kernels if "call" in windows else (),
+            kernels_ran=tuple(dict.fromkeys(name for window in [*called, *held] for name in window.kernels)),
+            profiled=bool(called or held),
         )
         if made.peak is not None and made.peak < max(1, made.output_bytes or 0):
             return replace(made, peak=None, largest=None, too_small=made.peak)
@@ -258,14 +276,17 @@ def _match(
         return None, None
     if named is not None:
         return True, named
-    # A kernel that names only calls of another function is that one's: MultiheadAttention has its own beside an SDPA call.
-    function = _function(nodes[index].node)
-    possible = [one for one in kernels if not one.nodes or function in map(_function, one.nodes)]
+    # A kernel that names another call of the graph is that one's, also where it runs again in the backward. One that names
+    # only calls of another function is that one's too: MultiheadAttention has its own beside an SDPA call.
+    function, names = _function(nodes[index].node), {node.node for node in nodes}
+    named_by = {name for kernel in kernels for name in kernel.nodes}
+    free = [one for one in kernels if not names & set(one.nodes)]
+    possible = [one for one in free if not one.nodes or function in map(_function, one.nodes)]
     if not possible:
         return False, None
-    before = sum(_function(node.node) == function for node in nodes[:index])
-    same = sum(_function(node.node) == function for node in nodes)
-    if len(possible) >= same:
+    same = [node for node in nodes if _function(node.node) == function and node.node not in named_by]
+    before = same.index(nodes[index])
+    if len(possible) >= len(same):
         return True, possible[before]
     # Fewer kernels than calls: which call has none is known only if all kernels name their nodes.
     return (False, None) if all(kernel.nodes for kernel in possible) else (None, None)

@@ -128,7 +128,8 @@ def _executed(site: AttentionCall, evidence: Evidence, reasons: dict[str, str]) 
         return None
     if any(one.runs for one in site.lowerings) or any(one.backend for one in site.eager):
         device = site.query.device if site.query else "cpu"
-        if device == "cuda" and evidence.attention.measured and not _on_gpu(site):
+        measured = evidence.attention.measured or evidence.asked.memory
+        if device == "cuda" and measured and site.profiled and not _on_gpu(site):
             reasons["executed"] = "its graph ran, but the profiler's events have no kernel with its name"
             return None
         return True
@@ -154,7 +155,7 @@ def _bounded(
         why = _too_small(site) or evidence.attention.not_measured
         if not why and ("executed" in reasons or "lowered" in reasons):
             return None, None  # there is a reason already
-        reasons["bounded"] = f"memory could not be measured: {why}" if why else "memory was not measured in this run"
+        reasons["bounded"] = f"memory could not be measured: {why}" if why else _unmeasured(evidence)
         return None, None
     scores = site.dense_bytes
     if scores is None:
@@ -191,6 +192,13 @@ def _bounded(
         return False, growth
     reasons["bounded"] = f"memory grows with the {growth:.1f}th power of the tokens, which decides nothing at this size"
     return None, growth
+
+
+def _unmeasured(evidence: Evidence) -> str:
+    if evidence.asked.memory:
+        return "memory was not measured in this run: it did not run again at the size at which its graph was compiled"
+    how = ": run --memory measures it" if evidence.asked.command else ""
+    return f"memory was not measured in this run{how}"
 
 
 def _too_small(site: AttentionCall) -> str:

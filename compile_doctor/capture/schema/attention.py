@@ -76,6 +76,19 @@ class MaskMade:
 
 
 @dataclass(frozen=True)
+class SdpaMask:
+    """What the table of queries × keys equals that a graph passed to SDPA as attn_mask, in the memory pass."""
+
+    graph: Count
+    node: str
+    shape: Sequence[Count]
+    dtype: str
+    bytes: Bytes
+    """What it takes in memory: an expanded dimension takes nothing."""
+    pattern: str
+
+
+@dataclass(frozen=True)
 class Memory:
     """Memory while a graph, a dense call or the whole call ran."""
 

@@ -16,6 +16,7 @@ from compile_doctor.probe.observe.events import EventLog
 from compile_doctor.recipes.imports import ImportWatcher
 
 if TYPE_CHECKING:
+    from compile_doctor.probe.memory.running import RunningMemory
     from compile_doctor.probe.observe.attention import Observer
 
 DYNAMO = "torch._dynamo.convert_frame"
@@ -79,27 +80,35 @@ def _begin(log: EventLog) -> None:
     observer = Observer(log, guard=False)
     observer.install()
     log.write(schema.AttentionWatched())
-    atexit.register(_end, log, observer, os.getpid())
-    _end_before_leaving(log, observer, os.getpid())
+    memory = None
+    if os.environ.get("COMPILE_DOCTOR_MEMORY") == "1":
+        from compile_doctor.probe.memory.running import RunningMemory
+
+        memory = RunningMemory(log)
+        observer.window = memory.window
+    atexit.register(_end, log, observer, memory, os.getpid())
+    _end_before_leaving(log, observer, memory, os.getpid())
 
 
-def _end_before_leaving(log: EventLog, observer: Observer, begun: int) -> None:
+def _end_before_leaving(log: EventLog, observer: Observer, memory: RunningMemory | None, begun: int) -> None:
     """Writes the last record before os._exit: a forked process, also one of multiprocessing's, leaves so, without atexit."""
     leave = os._exit
 
     def _exit(status: int) -> NoReturn:
         with suppress(Exception):  # the process must leave even if the record cannot be written
-            _end(log, observer, begun)
+            _end(log, observer, memory, begun)
         leave(status)
 
     os._exit = _exit
 
 
-def _end(log: EventLog, observer: Observer, begun: int) -> None:
+def _end(log: EventLog, observer: Observer, memory: RunningMemory | None, begun: int) -> None:
     if os.getpid() != begun:
         # A fork: Dynamo's counters began with those of its parent. One that compiled nothing writes no record.
         if log.begun:
             observer.write_counts()
+            if memory:
+                memory.write()
             log.end()
         return
 
@@ -112,6 +121,8 @@ def _end(log: EventLog, observer: Observer, begun: int) -> None:
     log.write(schema.Environment(describe_environment(devices.in_use().type)))
     write_counts(log)
     observer.write_counts()
+    if memory:
+        memory.write()
     if waiting.is_waiting():
         log.write(schema.Patches(recipes=waiting.outcomes()))
     log.end()

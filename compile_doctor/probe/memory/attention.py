@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,21 @@ from compile_doctor.probe.observe.attention import Observer
 from compile_doctor.probe.observe.events import EventLog
 from compile_doctor.probe.observe.installed import installed
 
+Calls = Sequence[Callable[[], Any]]
+_MOST_CALLS = 8
 _WORDS = (b"scaled_dot_product_attention", b"create_block_mask", b"flex_attention")
 
 
-def measure_attention(log: EventLog, observer: Observer, model: Any, call: Callable[[], Any], ran: bool) -> None:
-    """Calls the target once more under the profiler if it has attention, and asks torch which backend SDPA's inputs get."""
+def measure_attention(log: EventLog, observer: Observer, model: Any, calls: Calls, ran: bool) -> None:
+    """Calls the target once more under the profiler if it has attention, and asks torch which backend SDPA's inputs get.
+
+    `calls`: one for each distinct set of inputs. The later ones are made only for graphs that the first did not run at
+    the sizes at which they were compiled.
+    """
     log.write(schema.AttentionWatched())
     log.write(schema.MemoryLeft(bytes=devices.in_use().free()))
     if ran and (observer.seen or _mentions_attention(model)):
-        _measure(log, observer, call)
+        _measure(log, observer, calls[:_MOST_CALLS])
     for described in observer.sdpa.values():
         _choose(log, described)
     layers = _float8_layers(model)
@@ -44,18 +50,22 @@ def _float8_layers(model: Any) -> list[str]:
     return found[:1000]
 
 
-def _measure(log: EventLog, observer: Observer, call: Callable[[], Any]) -> None:
+def _measure(log: EventLog, observer: Observer, calls: Calls) -> None:
     from compile_doctor.probe.memory.profile import MemoryPass
     from compile_doctor.probe.observe.logs import muted
 
     measuring = MemoryPass(log, observer, devices.in_use())
     observer.window = measuring.window
+    call, *others = calls
     try:
         with compat.trace_muted(), muted(), compat.without_cuda_graphs() as graphs:
-            if devices.in_use().has_graphs:
+            if compat.has_cuda_graphs():
                 call()  # outside of a CUDA graph's pool, cuBLAS takes a workspace first: 34 MB on an H100
             # If no graph has attention, only the target's files mention it: most targets do not call it here.
             found = measuring.run(call) if observer.seen or measuring.any_called(call) else []
+            for other in others:
+                if measuring.misses(observer.ran):
+                    measuring.run_again(other)
         for described in found:
             observer.sdpa.setdefault(repr(described), described)
         log.write(schema.MemoryPass(done=True, cuda_graphs_off=bool(graphs)))

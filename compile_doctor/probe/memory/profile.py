@@ -7,7 +7,7 @@ CUDA memory from the allocator's own peak.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
@@ -49,11 +49,11 @@ def peak_of(call: Callable[[], Any], device: Device) -> int | None:
         return peak()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler, record_function(MARK + "call"):
         call()
-    events = _marked(profiler.profiler.kineto_results.experimental_event_tree())
-    return max(_allocated(event)[0] for event in events["call"])
+    events = marked(profiler.profiler.kineto_results.experimental_event_tree())
+    return max(allocated(event)[0] for event in events["call"])
 
 
-class _Mark:
+class Mark:
     """A mark in the profiler's events around a block."""
 
     def __init__(self, name: str) -> None:
@@ -76,11 +76,12 @@ class MemoryPass:
         self.observer = observer
         self.device = device
         self.peaks: dict[str, int] = {}
+        self._written: set[str] = set()
 
     @contextmanager
     def window(self, name: str) -> Iterator[None]:
         peak = self.device.peak()
-        with _Mark(name):
+        with Mark(name):
             yield
             self.device.synchronize()
         if peak is not None:
@@ -95,18 +96,14 @@ class MemoryPass:
     def run(self, call: Callable[[], Any]) -> list[dict[str, Any]]:
         """Writes one event per window, SDPA call and mask; returns the SDPA calls. Raises what the call raises."""
         events, seen, kernels = self._profiled(call, shapes=False)
-        for name, found in events.items():
-            if not name.startswith("python:"):
-                peak, largest = max(_allocated(event) for event in found)
-                measured = self.peaks.get(name, peak)
-                self.log.write(schema.Memory(window=name, peak=measured, largest=largest, kernels=kernels))
+        self._write_windows(events, kernels)
         with_inputs = self._with_inputs(call, events, seen)
         sdpa = []
         for number, (kind, stack, graph, lengths) in enumerate(seen):
             event = next(iter(events.get(f"python:{number}", [])), None)
             if event is None:
                 continue
-            peak, largest = _allocated(event)
+            peak, largest = allocated(event)
             if kind == "mask":
                 self.log.write(schema.MaskMade(stack=stack, peak=peak, largest=largest, **lengths))
             else:
@@ -115,6 +112,23 @@ class MemoryPass:
                 self.log.write(schema.SdpaRan(**described))
                 sdpa.append(described)
         return [one for one in sdpa if all(one["inputs"].values())]
+
+    def misses(self, graphs: Iterable[int]) -> bool:
+        """Whether one of these graphs has not run at its own sizes in a measured call."""
+        return any(f"graph:{number}" not in self._written for number in graphs)
+
+    def run_again(self, call: Callable[[], Any]) -> None:
+        """Measures one call with other inputs: only the graphs and dense calls that were not measured before."""
+        events, _, kernels = self._profiled(call, shapes=False)
+        self._write_windows(events, kernels)
+
+    def _write_windows(self, events: dict[str, list[Any]], kernels: list[str]) -> None:
+        for name, found in events.items():
+            if not name.startswith("python:") and name not in self._written:
+                self._written.add(name)
+                peak, largest = max(allocated(event) for event in found)
+                measured = self.peaks.get(name, peak)
+                self.log.write(schema.Memory(window=name, peak=measured, largest=largest, kernels=kernels))
 
     def _with_inputs(self, call: Callable[[], Any], events: dict[str, list[Any]], seen: list[Any]) -> dict[str, Any]:
         """The marks of one more call, whose events have the operators' inputs; empty if SDPA was not called.
@@ -133,8 +147,8 @@ class MemoryPass:
         profiler = profile(activities=self.device.activities, profile_memory=not shapes, record_shapes=shapes)
         with profiler, self.window("call"), calls:
             call()
-        events = _marked(profiler.profiler.kineto_results.experimental_event_tree())
-        return events, calls.seen, _kernels(profiler, self.device.type) if self.device.runs_kernels else []
+        events = marked(profiler.profiler.kineto_results.experimental_event_tree())
+        return events, calls.seen, gpu_kernels(profiler, self.device.type) if self.device.runs_kernels else []
 
 
 class _PythonCalls:
@@ -146,7 +160,7 @@ class _PythonCalls:
     def __init__(self, observer: Observer, marked: bool = True) -> None:
         """`marked`: marks the calls for a profiler, which must be running."""
         self.observer = observer
-        self._mark = _Mark if marked else nullcontext
+        self._mark = Mark if marked else nullcontext
         self.seen: list[tuple[str, list[Frame], int | None, dict[str, int]]] = []
         """What was called, from where, in which graph (backend `eager` runs a graph as Python); a mask's lengths."""
         self._open: list[tuple[object, Any]] = []
@@ -199,7 +213,7 @@ def _lengths(frame: FrameType) -> dict[str, int]:
     return {name: value for name, value in named.items() if isinstance(value, int)}
 
 
-def _marked(roots: list[Any]) -> dict[str, list[Any]]:
+def marked(roots: list[Any]) -> dict[str, list[Any]]:
     """Our own marks among the profiler's events, by name."""
     found: dict[str, list[Any]] = {}
     for event in _walk(roots):
@@ -232,7 +246,7 @@ def _is_allocation(event: Any) -> bool:
     return bool(event.tag.name == "Allocation")
 
 
-def _allocated(event: Any) -> tuple[int, int]:
+def allocated(event: Any) -> tuple[int, int]:
     """(peak, largest allocation) in bytes below an event; allocations are added up in the order of time."""
     sizes = sorted(
         (child.start_time_ns, child.extra_fields.alloc_size) for child in _walk(event.children) if _is_allocation(child)
@@ -257,7 +271,7 @@ def _metadata(value: Any) -> dict[str, Any] | None:
     }
 
 
-def _kernels(profiler: Any, device: str) -> list[str]:
+def gpu_kernels(profiler: Any, device: str) -> list[str]:
     """The names of the GPU's attention kernels that ran, cut: mangled templates can be kilobytes long."""
     names = {event.name for event in profiler.events() if str(event.device_type).endswith(device.upper())}
     return sorted(name[:200] for name in names if any(word in name for word in _KERNEL_WORDS))

@@ -21,7 +21,7 @@ from compile_doctor.model.attention import DenseRefused
 from compile_doctor.model.sizes import are_large, dense_need
 from compile_doctor.model.stacks import Frame
 from compile_doctor.probe import compat, devices
-from compile_doctor.probe.observe import graphs
+from compile_doctor.probe.observe import graphs, masks
 from compile_doctor.probe.observe.events import EventLog, to_json
 from compile_doctor.probe.observe.failures import ours
 from compile_doctor.probe.observe.hooks import Hooks
@@ -58,6 +58,8 @@ class Observer:
         self.window: Callable[[str], Any] | None = None
         """A context manager around each graph and dense call, while memory is measured."""
         self._graphs = 0
+        self._traced: dict[int, list[tuple[int, ...]]] = {}
+        self._tables: dict[int, dict[str, masks.Read]] = {}
         self._dense: dict[Any, int] = {}
         self._calls: dict[int, int] = {}
         self._codes: list[tuple[CodeType, schema.CompiledFunction]] = []
@@ -116,6 +118,8 @@ class Observer:
             return None
         self._graphs += 1
         self.calls[self._graphs] = [one["stack"] for one in found if one["api"] == "sdpa"]
+        self._traced[self._graphs] = graphs.traced_sizes(gm)
+        self._tables[self._graphs] = masks.mask_readers(gm)
         for one in found:
             if one["api"] == "sdpa":
                 key = json.dumps([one["inputs"], one["options"]], sort_keys=True, default=str)
@@ -140,9 +144,10 @@ class Observer:
                 return compiled(*args, **kwargs)
             self.running.append(number)
             try:
-                if self.window is None:
+                if self.window is None or not self._has_traced_sizes(number, args):
                     result = compiled(*args, **kwargs)
                 else:
+                    self._write_tables(number, args)
                     with self.window(f"graph:{number}"):
                         result = compiled(*args, **kwargs)
             finally:
@@ -154,6 +159,25 @@ class Observer:
             return result
 
         return graph
+
+    def _has_traced_sizes(self, number: int, args: tuple[Any, ...]) -> bool:
+        """Whether a call has the sizes that the evidence has for this graph: memory at others says nothing about them."""
+        traced = self._traced.get(number, [])
+        given = [graphs.input_size(one) for one in args]
+        return len(given) == len(traced) and all(
+            len(one) == len(other) and all(a == b or b < 0 for a, b in zip(one, other))
+            for one, other in zip(given, traced)
+        )
+
+    def _write_tables(self, number: int, args: tuple[Any, ...]) -> None:
+        """Writes once what each mask of the graph equals; before the call, which may change what the mask is made of."""
+        for node, read in self._tables.pop(number, {}).items():
+            try:
+                with compat.outside_modes(), torch.no_grad():
+                    found = masks.described(read(args))
+            except Exception:  # what cannot be computed again is not known, and nothing is said about it
+                continue
+            self.log.write(schema.SdpaMask(number, node, **found))
 
     # -- the dense path of flex_attention -----------------------------------------------------------------------------
 

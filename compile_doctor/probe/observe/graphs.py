@@ -80,6 +80,18 @@ def nodes(graph_module: GraphModule, seen: set[GraphModule] | None = None) -> It
         yield node
 
 
+def traced_sizes(graph_module: GraphModule) -> list[tuple[int, ...]]:
+    """The size of each input of the graph at tracing, of a number the number itself."""
+    return [input_size(node.meta.get("example_value")) for node in graph_module.graph.nodes if node.op == "placeholder"]
+
+
+def input_size(value: Any) -> tuple[int, ...]:
+    """The size of one input of a graph; empty for what has none."""
+    if isinstance(value, torch.Tensor):
+        return tuple(size(one) for one in value.shape)
+    return (size(value),) if isinstance(value, (int, torch.SymInt)) else ()
+
+
 def collective_stacks(graph_module: GraphModule) -> list[list[Frame]]:
     """The stack of each call of a collective in the graph, in order. Their waits are no calls of their own."""
     return [stack_of(node) for node in nodes(graph_module, set()) if _is_collective(node)]
@@ -196,15 +208,25 @@ def _maker(node: Node) -> Made:
     }
 
 
+_GIVEN = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
+
+
 def _options(node: Node) -> dict[str, Any]:
     """What decides SDPA's backend besides q, k and v."""
-    names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
-    given = {**dict(zip(names, node.args)), **node.kwargs}
-    mask = given.get("attn_mask")
+    given = {**dict(zip(_GIVEN, node.args)), **node.kwargs}
+    mask = attn_mask(node)
     return {
-        "attn_mask": describe_tensor(mask.meta.get("example_value")) if isinstance(mask, Node) else None,
-        **{name: given[name] for name in names[4:] if isinstance(given.get(name), (int, float, bool))},
+        "attn_mask": describe_tensor(mask.meta.get("example_value")) if mask is not None else None,
+        **{name: given[name] for name in _GIVEN[4:] if isinstance(given.get(name), (int, float, bool))},
     }
+
+
+def attn_mask(node: Node) -> Node | None:
+    """The mask that a call of SDPA gets; None if it gets none, or is no such call."""
+    if node.op != "call_function" or getattr(node.target, "__name__", "").split(".")[0] != _SDPA:
+        return None
+    mask = {**dict(zip(_GIVEN, node.args)), **node.kwargs}.get("attn_mask")
+    return mask if isinstance(mask, Node) else None
 
 
 def size(value: Any) -> int:

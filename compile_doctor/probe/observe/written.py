@@ -45,7 +45,7 @@ def _by_hand(node: Node) -> WrittenSeen | None:
         return None
     before = next(_products(node, shape, backward=True), None)
     after = next(_products(node, shape, backward=False), None)
-    if before is None or after is None:
+    if before is None or after is None or _learned_keys(before):
         return None
     operands = [one for product in (before, after) for one in product.args if isinstance(one, Node)]
     others = [_shape(one.meta.get("example_value")) for one in operands]
@@ -101,6 +101,20 @@ def _products(node: Node, shape: tuple[int, ...], backward: bool) -> Iterator[No
                     yield one
             elif _shape(one.meta.get("example_value"))[-2:] == shape[-2:]:
                 waiting.append(one)
+
+
+def _learned_keys(product: Node) -> bool:
+    """Whether the keys are parameters (a vocabulary, a codebook, memory slots): then the table grows only with the tokens."""
+    keys = product.all_input_nodes[-1]
+    waiting, seen = [keys], {keys}
+    while waiting and len(seen) < _MOST_STEPS:
+        current = waiting.pop()
+        if not current.all_input_nodes and not isinstance(current.meta.get("example_value"), torch.nn.Parameter):
+            return False
+        more = [one for one in current.all_input_nodes if one not in seen]
+        seen.update(more)
+        waiting += more
+    return not waiting
 
 
 def _uses_first(product: Node, scores: Node) -> bool:

@@ -70,7 +70,6 @@ def _run(plan: Any, unit: dict[str, Any], watcher: Any, say: Any, settings: dict
     import torch
 
     from compile_doctor.probe.parity.cases import find_case, make_problem
-    from compile_doctor.probe.parity.implementations import CompiledFlex
     from compile_doctor.probe.parity.judge import Judge
     from compile_doctor.probe.parity.known_defects import defect_of_case
     from compile_doctor.recipes import waiting
@@ -87,8 +86,8 @@ def _run(plan: Any, unit: dict[str, Any], watcher: Any, say: Any, settings: dict
         found = asdict(verdict)
         defect = found.pop("defect")
         known = defect if verdict.status == "UNSUPPORTED" else None  # a target that raises fails in any case
-        if verdict.status == "FAIL" and isinstance(plan.implementations[name], CompiledFlex):
-            known = defect_of_case(unit["case"], settings["device"])  # no defects are known for a target's compilations
+        if verdict.status == "FAIL":  # no defects are known for a target's compilations
+            known = defect_of_case(unit["case"], name, direction, settings["device"])
         known = None if known in active else known
         say("cell", implementation=name, direction=direction, known=known, recipes=active, **found)
 

@@ -18,6 +18,15 @@ UNSEEN = 30.0
 
 
 @dataclass(frozen=True)
+class Known:
+    """A defect of torch that a case shows: the recipe, and the implementations and directions that it makes wrong."""
+
+    recipe: str
+    implementations: tuple[str, ...]
+    directions: tuple[str, ...] = ("forward", "backward")
+
+
+@dataclass(frozen=True)
 class Case:
     """One row of the table. Lengths are in tokens; 128 is the block size of flex_attention."""
 
@@ -35,8 +44,8 @@ class Case:
     """Whether SDPA's is_causal=True means the same: a square without an offset (its mask is aligned top left)."""
     decodes: bool = False
     """Whether it is compiled with dynamic=True, as decoding should be, because the cache grows."""
-    known: str | None = None
-    """The recipe for a defect of torch on CPU that makes compiled flex_attention fail this case."""
+    known: Known | None = None
+    """A defect of some versions of torch that makes this case fail."""
 
 
 CASES = (
@@ -50,7 +59,7 @@ CASES = (
         *(40, 40, 16),
         mask=masks.Causal(),
         is_causal=True,
-        known="cpu-flex-narrow-heads",
+        known=Known("cpu-flex-narrow-heads", ("flex-compiled",)),
     ),
     Case("causal-decode", "one query after a full cache", 1, 200, mask=masks.Causal(199), decodes=True),
     Case(
@@ -79,7 +88,11 @@ CASES = (
     ),
     Case("padding", "a ragged batch, padded at the end", 201, 201, mask=masks.Padding(0, (150, 37))),
     Case(
-        "left-padding", "a ragged batch for generation, padded in front", 192, 192, mask=masks.LeftPadding(0, (0, 55))
+        "left-padding",
+        "a ragged batch for generation, padded in front: rows that attend to nothing",
+        *(192, 192),
+        mask=masks.LeftPadding(0, (0, 55)),
+        known=Known("cudnn-sdpa-nan", ("sdpa-cudnn", "sdpa-compiled"), ("backward",)),
     ),
     Case("bidirectional", "an encoder", 256, 256),
     Case("bidirectional-odd", "a vision encoder: 197 tokens, heads of 72", 197, 197, 72),

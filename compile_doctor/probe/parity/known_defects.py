@@ -11,12 +11,13 @@ from compile_doctor.recipes.catalogue import find_recipe, why_not_affected
 from compile_doctor.recipes.errors import about, recipe_for_error
 
 
-def defect_of_case(case: str, device: str) -> str | None:
-    """The recipe for the defect that a case shows, if the torch of this process has it; else None."""
-    name = find_case(case).known
-    if name is None or why_not_affected(find_recipe(name)):
+def defect_of_case(case: str, implementation: str, direction: str, device: str) -> str | None:
+    """The recipe for the defect that makes this cell wrong, if the torch of this process has it; else None."""
+    known = find_case(case).known
+    if known is None or implementation not in known.implementations or direction not in known.directions:
         return None
-    return name if about(find_recipe(name), _environment(device)) else None
+    recipe = find_recipe(known.recipe)
+    return recipe.id if not why_not_affected(recipe) and about(recipe, _environment(device)) else None
 
 
 def defect_of_error(error: BaseException, compiled: str, device: str) -> str | None:

@@ -1,0 +1,29 @@
+"""Query, key and value are a subclass of Tensor that adds only a name.
+
+Truth: torch 2.13 cannot compile it, without compile-doctor neither: AOTAutograd refuses the subclass at flash's operator.
+"""
+# recorded [==2.13.*]
+# summary graph_breaks=0 recompiles=0
+# backend inductor
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+torch.set_num_threads(1)
+
+
+class Named(torch.Tensor):
+    """A tensor with a label."""
+
+
+class Attention(nn.Module):
+    def forward(self, q, k, v):  # expect CD106 subclass-of-tensor
+        return F.scaled_dot_product_attention(q * 2, k, v, is_causal=True)  # attention unverified
+
+
+def build_model():
+    return Attention()
+
+
+def example_inputs():
+    return tuple(torch.randn(1, 2, 1024, 32).as_subclass(Named) for _ in range(3))
