@@ -32,7 +32,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     yield CHECK.finding(
         f"guards: {first.frame.function}",
         f"Evaluating {every:,} guards takes at least {found.seconds * 1e6:,.0f} µs of each call, {100 * found.share:.0f} % of "
-        f"{found.call * 1e6:,.0f} µs." + (f" {python} of them call Python." if python else ""),
+        f"{found.call * 1e6:,.0f} µs." + (f" {python} of them call{'s' * (python == 1)} Python." if python else ""),
         location=Location(*first.frame[:2], first.frame.function, first.frame.code),
         owner=seen.owner(first.frame.file),
         count=len(found.guards),
