@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True, help="a checkout of the corpus")
     parser.add_argument("--count", type=int, default=44, help="how many models, in the order of the draw")
     parser.add_argument("--only", action="append", help="only this model; may be repeated")
-    parser.add_argument("--budget", type=float, default=150)
+    parser.add_argument("--budget", type=float, default=240)
     parser.add_argument("--inputs", type=int, default=20)
     parser.add_argument("--only-table", action="store_true", help="publish the last results")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")

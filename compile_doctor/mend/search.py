@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -180,9 +181,13 @@ class Search:
         return kept[self.kept] if len(kept) > self.kept else len(self.steps)
 
     def _improved(self, judge: Judge, state: State) -> Iterator[State]:
-        """Better states, the first candidate that is kept first."""
-        for finding in state.findings:
-            for rewrite, candidate, texts in self._candidates(judge, state, finding):
+        """Better states, the first candidate that is kept first.
+
+        The best candidate of each finding comes before the second of any: a hopeless finding does not use up the budget.
+        """
+        found = [[(one, *way) for way in self._candidates(judge, state, one)] for one in state.findings]
+        for turn in zip_longest(*found):
+            for finding, rewrite, candidate, texts in filter(None, turn):
                 compiling = {**state.compiling, **candidate.compiling}
                 key = _key(texts, compiling)
                 if key in self.tried:

@@ -44,8 +44,6 @@ def propose(site: Site) -> Iterator[Candidate]:
     changed = cst.FlattenSentinel(lines_of("".join(f"{line}\n" for line in lines), branch))
     sides = tuple(source.lines(part[0])[0] for part in (then, other) if part)
     last = tuple(sorted(name.rpartition(".")[2] for name in made))
-    header = source.lines(branch)[0]
-    rarer = () if other else ((sides[0], header),)
     yield Candidate(
         "runs both sides and chooses with torch.where",
         source.edited({branch: changed}),
