@@ -48,7 +48,6 @@ def propose(site: Site) -> Iterator[Candidate]:
         "runs both sides and chooses with torch.where",
         source.edited({branch: changed}),
         sides=sides,
-        rarer=rarer,
         made=last,
     )
 
