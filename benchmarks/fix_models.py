@@ -79,7 +79,7 @@ def paper_table(results: dict[str, Any], paper: dict[str, Any]) -> str:
         a, b = found["before"]["graphs"] - 1, found["after"]["graphs"] - 1
         total = [total[0] + a, total[1] + b, total[2] + (b > a)]
         kept = ", ".join(dict.fromkeys(one.split()[1] for one in found["kept"])) or "none"
-        rows.append((name, *theirs, a, b, kept + (" (time ran out)" if found["unfinished"] else "")))
+        rows.append((name, *theirs, a, b, kept + (" (the budget ended)" if found["unfinished"] else "")))
     share = f"{100 * (total[0] - total[1]) / total[0]:.0f} % gone" if total[0] else "–"
     rows.append(("all that were run", "", "", total[0], total[1], f"{share}, {total[2]} models worse"))
     header = ("model", "paper: before", "after", "here: before", "after", "rewrites that were kept")

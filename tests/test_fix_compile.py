@@ -63,7 +63,12 @@ PLANTED = {
     "swapped": ("data-dependent-branch", BRANCH, RIGHT.replace("y * 2, y - 1", "y - 1, y * 2"), "output of call 1"),
     "one-side-only": ("data-dependent-branch", BRANCH, "        y = y * 2\n", "differs by up to"),
     "draws": ("data-dependent-branch", BRANCH, "        torch.rand(1)\n" + RIGHT, "draws other random numbers"),
-    "writes-input": ("data-dependent-branch", BRANCH, RIGHT + "        x.add_(1)\n", "state input|brings CD201"),
+    "writes-input": (
+        "data-dependent-branch",
+        BRANCH,
+        RIGHT + "        x.add_(1)\n",
+        "state input|brings CD201|output of call 2",
+    ),
     "writes-attribute": ("data-dependent-branch", BRANCH, RIGHT + "        self.seen = 1\n", "state seen is new"),
     "with-gradient": ("tensor-item", ".mean().item()", ".mean()", "gradient lin."),
     "silent": ("print", '        print("called")\n', "", "does not show `print called`"),
