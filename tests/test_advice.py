@@ -69,7 +69,8 @@ def run(text: str, name: str) -> Any:
 
 
 def diagnosis(reason: str, text: str) -> tuple[Cause, int]:
-    places = re.findall(r'(?:in user code at |File ")<program>(?:", line |:)(\d+)', reason)
+    stack = reason.partition("Stack variable source attribution")[0]  # behind it are lines that made other values
+    places = re.findall(r'(?:in user code at |File ")<program>(?:", line |:)(\d+)', stack)
     line = int(places[-1])
     place = Frame("<program>", line, "forward")
     return advised(cause_at(find_cause(reason, None), text, line), reason, {"<program>": text}, place, "mine"), line
