@@ -99,7 +99,7 @@ def main(*words: str) -> None:
     backend = "aot_eager" if "quick" in words else "inductor"
     ways = 2 if "tp" in words else 1
     mesh = init_device_mesh("cpu", (dist.get_world_size() // ways, ways), mesh_dim_names=("dp", "tp"))
-    data = mesh["dp"]
+    data, tensor = mesh["dp"], mesh["tp"]  # once: each look-up is another object, on which torch.compile has a guard
     torch.manual_seed(0)
     model = Transformer("flex" in words)
     # What one process computes, with SDPA in both cases: flex_attention outside of a graph would run dense.
@@ -112,7 +112,7 @@ def main(*words: str) -> None:
     policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
     for block in model.blocks:
         if ways > 1:
-            split(block, mesh["tp"])
+            split(block, tensor)
         if "whole" not in words:
             block.compile(backend=backend)
         fully_shard(block, mesh=data, mp_policy=policy)
