@@ -31,14 +31,14 @@ def keep(report: Report) -> bool:
     folder = cache_place()
     if folder is None:
         return False
-    kept = {
-        "command": shlex.join(["compile-doctor", *sys.argv[1:]]),
-        "time": time.strftime("%Y-%m-%d %H:%M"),
-        "folder": os.getcwd(),
-        "count": len(report.findings),
-        "findings": findings_in_full(report, MOST),
-    }
     try:
+        kept = {
+            "command": shlex.join(["compile-doctor", *sys.argv[1:]]),
+            "time": time.strftime("%Y-%m-%d %H:%M"),
+            "folder": os.getcwd(),
+            "count": len(report.findings),
+            "findings": findings_in_full(report, MOST),
+        }
         folder.mkdir(parents=True, exist_ok=True)
         _replace(folder / FILE, json.dumps(kept))
     except OSError:

@@ -126,7 +126,7 @@ def figures(report: Report, every: bool = True) -> list[str]:
     if report.cuda_graphs:
         whole = sum(one.state == "captured" for one in report.cuda_graphs)
         found.append(f"CUDA graphs: {whole} of {_number(len(report.cuda_graphs), 'graph')} captured")
-    found.append(_compile_time(report, every))
+    found.append(_compile_time(report))
     if every and "eager" in report.timings:
         found.append(f"eager mode ran in {report.timings['eager']:.1f} s")
     if report.max_difference is not None and not any(f.is_outcome for f in report.findings):
@@ -153,9 +153,9 @@ def _counted(report: Report, name: str, noun: str) -> str:
     return f"{_number(low, noun) if low == high else f'{low:,} to {_number(high, noun)}'} per rank"
 
 
-def _compile_time(report: Report, every: bool) -> str:
+def _compile_time(report: Report) -> str:
     if report.ranks is None or not report.ranks.rows:
-        return f"compile {report.summary['compile_seconds']:.1f} s{mostly(report) if every else ''}"
+        return f"compile {report.summary['compile_seconds']:.1f} s{mostly(report)}"
     least = min(row.seconds[0] for row in report.ranks.rows)
     most = max(report.ranks.rows, key=lambda row: row.seconds[2])
     longest = most.seconds[2]
