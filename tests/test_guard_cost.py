@@ -117,4 +117,5 @@ def test_the_probe_times_the_guards_of_a_compilation():
     (found,) = log.events
     assert found.compile_id.endswith("/0") and found.microseconds > 0
     assert found.guards >= 101  # each key and each value has one
-    assert found.slowest and any("w" in one.source for one in found.slowest)
+    times = [one.microseconds for one in found.slowest]  # which they are, the machine decides
+    assert times and min(times) > 0 and times == sorted(times, reverse=True)
