@@ -91,15 +91,23 @@ def command(
     """
     from compile_doctor.cli.output import write
     from compile_doctor.coldstart.run import coldstart
+    from compile_doctor.processes.children import Start, watch
     from compile_doctor.processes.scratch import scratch
     from compile_doctor.run.progress import Progress
+    from compile_doctor.run.target_output import held_back
     from compile_doctor.targets.target import parse_target
 
     parsed, wanted = parse_target(target), settings(compiling, running)
     with ExitStack() as stack:
         folder = (running.capture or stack.enter_context(scratch())).resolve()
         keep = running.capture is not None
-        found = coldstart(parsed, wanted, folder, keep, Progress(output.quiet), own_cache, tries)
-    code = found.exit_code(output.fail_on)
+        start: Start = watch
+        show = None
+        if not output.verbose:  # with -v the output appears as it is written
+            start, show = stack.enter_context(held_back(parsed.text, watch))
+        found = coldstart(parsed, wanted, folder, keep, Progress(output.quiet), own_cache, tries, start)
+        code = found.exit_code(output.fail_on)
+        if show and found.problem:
+            show()
     write(found, coldstart_renderer, output, failed=code != 0)
     return code
