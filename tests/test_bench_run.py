@@ -92,14 +92,15 @@ def test_the_suite_measures_what_this_device_has(run_cli, tmp_path):
         row = found[name]
         assert row["status"] == "measured", row
         assert row["median_seconds"] > 0 and row["calls"] > 1
-        assert row["ratio"] >= 1.0 and row["difference"] <= row["tolerance"]
+        assert row["ratio"] is None or row["ratio"] >= 1.0  # None: on a busy machine, too noisy to rank
+        assert row["difference"] <= row["tolerance"]
         assert row["peak_bytes"] >= 2 * 64 * 16 * 4  # its output
         assert row["seconds_per_token"] == row["median_seconds"] / 64
     assert found["flex-compiled"]["compile_seconds"] > found["flex-compiled"]["median_seconds"]
     assert found["sdpa-flash"]["compile_seconds"] is None
     assert found["flex-eager"]["peak_bytes"] > 2 * 64 * 64 * 4  # its scores
     assert found["sdpa-efficient"]["status"] == "unsupported"
-    assert rows[0]["ratio"] == 1.0
+    assert rows[0]["ratio"] in (1.0, None)
     assert "flex-compiled" in table.read_text(encoding="utf-8")
 
 
