@@ -17,12 +17,16 @@ from compile_doctor.mend.copies import Copies
 from compile_doctor.mend.journal import Journal
 from compile_doctor.mend.judge import State, _worse
 from compile_doctor.mend.result import Figures, Left, Mended, Step, hunks
-from compile_doctor.mend.search import check_names
+from compile_doctor.mend.rewrites import rewrites
+from compile_doctor.mend.search import Options, Search, check_names
+from compile_doctor.mend.site import Candidate
 from compile_doctor.mend.write import check_folder, write_files, write_packages
 from compile_doctor.model.asked import Settings
 from compile_doctor.model.findings import CheckFacts, Finding, Location
+from compile_doctor.processes.children import watch
 from compile_doctor.render import fix_renderer, formats
 from compile_doctor.report.make import make_report
+from compile_doctor.run.progress import Progress
 from compile_doctor.targets.target import Target
 
 OLD = "import torch\n\n\ndef f(x):\n    print(x)\n    return x\n"
@@ -179,6 +183,26 @@ def test_a_rewrite_that_does_not_exist_is_named():
     check_names(("branch-to-where",))
     with pytest.raises(UsageError, match="--only nothing: there is no such rewrite"):
         check_names(("branch-to-where", "nothing"))
+
+
+def test_what_was_dropped_once_comes_last_in_later_states(tmp_path, monkeypatch):
+    hopeless, good = finding(5, "CD101", "print"), finding(9, "CD102", "data-dependent-branch")
+    ways = {"print": ["a", "b"], "data-dependent-branch": ["c", "d"]}
+    target = Target("m.py", tmp_path / "m.py", None, None)
+    found = Search(target, Settings(), Options(), tmp_path, watch, Progress(True))
+
+    def candidates(judge, state, one):
+        for title in ways[one.cause]:
+            yield rewrites()[0], Candidate(title, title), {"m.py": title}
+
+    monkeypatch.setattr(found, "_candidates", candidates)
+
+    def order():
+        return [way[2].title for way in found._in_order(None, state(hopeless, good))]
+
+    assert order() == ["a", "c", "b", "d"]
+    found.steps.append(Step(hopeless, rewrites()[0].name, "a", "dropped", "no", "key"))
+    assert order() == ["c", "b", "d", "a"]
 
 
 # ---------------------------------------------------------------- two diagnoses

@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from compile_doctor.mend.judge import reached
 from compile_doctor.probe.equality.compare import differences, differing_names, excused
 from compile_doctor.probe.equality.inputs import CHANGES, cases, scaled
 from compile_doctor.probe.equality.seen import Seen, TooSlowError, at_most, listening, state_of, values_of, watching
@@ -58,17 +59,35 @@ def test_messages_are_collected_and_not_shown(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_lines_are_counted():
-    def f(n):
+def test_a_statement_is_reached_from_outside_of_its_lines():
+    def f(n, skip):
         for _ in range(n):
-            n += 1
+            if not (skip and [
+                -one for one in range(9)
+            ]):  # fmt: skip
+                for _ in range(5):
+                    n += 1
         return n
+
+    def turns(n):
+        for one in range(n):
+            yield [
+                one,
+            ]
 
     lines: dict = {}
     with watching({__file__}, lines):
-        f(3)
-    first = f.__code__.co_firstlineno
-    assert lines[__file__][first + 2] == 3 and lines[__file__][first + 3] == 1
+        f(3, False)
+        f(4, True)
+        assert list(turns(2)) == [[0], [1]]
+    ran, first = lines[__file__], f.__code__.co_firstlineno
+    header, body, end = (first + 2, first + 4), (first + 5, first + 6), (first + 7, first + 7)
+    assert (reached(ran, header), reached(ran, body), reached(ran, end)) == (7, 3, 2)
+    assert sum(count for (_, line), count in ran.items() if line == first + 5) > 7, (
+        "the head of the loop ran more often"
+    )
+    start = turns.__code__.co_firstlineno
+    assert reached(ran, (start + 2, start + 4)) == 2
 
 
 class Counting(torch.nn.Module):

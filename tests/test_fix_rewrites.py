@@ -727,6 +727,54 @@ CASES = {
             return kept_block_mask(causal, None, None, n, n)  # !
         """,
     ),
+    "a loop over sizes takes the list from which their tensor was made": (
+        "list-not-tensor",
+        "tensor-item",
+        """
+        def points(shapes, device):
+            return [torch.linspace(0.5, height - 0.5, height, device=device) for height, _ in shapes] + [
+                torch.zeros(height) for height, _ in shapes  # !
+            ]
+
+        def f(x, sizes):
+            shapes = torch.as_tensor(sizes, dtype=torch.long)
+            x = x + shapes.sum()  # the tensor
+            return x, points(shapes, x.device), points(device=x.device, shapes=shapes)
+        """,
+        """
+        def points(shapes, device):
+            return [torch.linspace(0.5, height - 0.5, height, device=device) for height, _ in shapes] + [
+                torch.zeros(height) for height, _ in shapes  # !
+            ]
+
+        def f(x, sizes):
+            shapes = torch.as_tensor(sizes, dtype=torch.long)
+            x = x + shapes.sum()  # the tensor
+            return x, points(sizes, x.device), points(device=x.device, shapes=sizes)
+        """,
+    ),
+    "a loop over sizes in the function that has the list": (
+        "list-not-tensor",
+        "tensor-slice-bound",
+        """
+        class M:
+            def f(self, x, sizes):
+                shapes = torch.tensor(sizes)
+                at = 0
+                for height, width in shapes:
+                    y = x[at : at + height * width]  # !
+                return y, shapes
+        """,
+        """
+        class M:
+            def f(self, x, sizes):
+                shapes = torch.tensor(sizes)
+                at = 0
+                for height, width in sizes:
+                    y = x[at : at + height * width]  # !
+                return y, shapes
+        """,
+    ),
 }
 
 
@@ -767,6 +815,12 @@ def test_every_rewrite_has_a_case():
             "        return x + self.seen  # !\n",
         ),
         ("sorted-by-first", "sort-of-pairs", "y = sorted(x, key=len)  # !\n"),
+        ("list-not-tensor", "tensor-item", "def f(sizes):\n    for n in sizes:\n        y = torch.zeros(n)  # !\n"),
+        (
+            "explicit-number",
+            "tensor-item",
+            "def f(x):\n    return torch.zeros(3, dtype=x.dtype, device=x.device)  # !\n",
+        ),
     ],
 )
 def test_a_rewrite_that_does_not_fit_proposes_nothing(name, cause, text):
@@ -779,7 +833,7 @@ def test_a_side_must_have_run():
     assert found.sides == (4, 6)
     text = "def f(x, m):\n    if m.any():  # !\n        x = x + 1\n    return x\n"
     (found,) = candidates("branch-removed", "data-dependent-branch", text)
-    assert found.rarer == ((4, 3),)
+    assert found.rarer == (((4, 4), (3, 3)),)
 
 
 def test_windows_line_ends_stay():

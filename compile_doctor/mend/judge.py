@@ -17,7 +17,7 @@ from compile_doctor.capture.reading import decode_event
 from compile_doctor.errors import InconclusiveError, UsageError
 from compile_doctor.mend.copies import Copies, Copy
 from compile_doctor.mend.result import Figures
-from compile_doctor.mend.site import Candidate
+from compile_doctor.mend.site import Candidate, Lines
 from compile_doctor.model.asked import Settings
 from compile_doctor.model.findings import Finding
 from compile_doctor.processes.children import Start, child_environment
@@ -28,6 +28,8 @@ from compile_doctor.targets.target import not_a_target
 
 Texts = Mapping[str, str]
 """The texts of changed files, by path."""
+Steps = Mapping[tuple[int, int], int]
+"""How often a line ran directly after another one of its function; the first line of a call after line 0."""
 OF_MACHINE = ("machine", "patches")
 """Categories of findings that no change of the user's files is about."""
 SHARES = (1 / 15, 1 / 60)
@@ -43,8 +45,8 @@ class State:
     report: Report
     findings: tuple[Finding, ...]
     """Those that are about the target, with the paths of the originals."""
-    ran: Mapping[str, Mapping[int, int]]
-    """How often each line of each file ran, on all inputs together."""
+    ran: Mapping[str, Steps]
+    """How often each line of each file ran after which other one, on all inputs together."""
     notes: tuple[str, ...] = ()
     cases: tuple[int, int] = (0, 0)
     gradients: bool = False
@@ -194,7 +196,10 @@ class Judge:
                 raise InconclusiveError(f"The target could not be run on other inputs: its process ended with {how}.")
             return {"eager": [f"its process ended ({how})"], "compiled": []}
         found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
-        found["ran"] = {copy.original(file): dict(lines) for file, lines in found["lines"].items()}
+        found["ran"] = {
+            copy.original(file): {(before, line): count for before, line, count in steps}
+            for file, steps in found["lines"].items()
+        }
         return found
 
     def _in_time(self, ended: str) -> None:
@@ -232,13 +237,20 @@ def _seen(state: State, found: Mapping[str, Any]) -> State:
 def _unseen(old: State, finding: Finding, candidate: Candidate) -> str:
     """Why equal outputs would show nothing, because a side of a branch never ran; empty if all of it ran."""
     ran = old.ran.get(finding.location.file, {}) if finding.location else {}
+    reached_lines = {line for _, line in ran}
     for line in candidate.sides:
-        if line not in ran:
+        if line not in reached_lines:
             return f"no input reached line {line}, so equal outputs would not show anything about it"
-    for line, header in candidate.rarer:
-        if ran.get(line, 0) >= ran.get(header, 0):
-            return f"line {line} ran on all inputs, so equal outputs would not show what happens if it should not"
+    for inner, outer in candidate.rarer:
+        if reached(ran, inner) >= reached(ran, outer):
+            return f"line {inner[0]} ran on all inputs, so equal outputs would not show what happens if it should not"
     return ""
+
+
+def reached(ran: Steps, lines: Lines) -> int:
+    """How often a statement was reached, from outside of its lines: a loop in it comes back to its first line by itself."""
+    first, last = lines
+    return sum(count for (before, line), count in ran.items() if first <= line <= last and not first <= before <= last)
 
 
 def _silent(start: Start, file: Path) -> Start:

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import libcst
 from compile_doctor.errors import InconclusiveError, UsageError
 from compile_doctor.mend.copies import Copies, in_package
 from compile_doctor.mend.journal import Journal
-from compile_doctor.mend.judge import Judge, OutOfTimeError, State, Verdict
+from compile_doctor.mend.judge import Judge, OutOfTimeError, State, Verdict, identity
 from compile_doctor.mend.result import INTERRUPTED, Left, Mended, Step
 from compile_doctor.mend.rewrites import Rewrite, fitting, rewrites
 from compile_doctor.mend.site import Candidate, Site, Source
@@ -35,6 +36,9 @@ QUICK = "eager"
 """The backend of the search if no finding is about kernels: breaks and recompilations are the same with every backend."""
 NEED_KERNELS = ("attention", "kernels", "float8", "compile-errors", "numerics")
 """Categories of findings that only the requested backend shows."""
+
+Way = tuple[Finding, Rewrite, Candidate, dict[str, str]]
+"""A finding, and one way to rewrite it away, with the texts of all changed files."""
 
 
 @dataclass(frozen=True)
@@ -185,18 +189,32 @@ class Search:
 
         The best candidate of each finding comes before the second of any: a hopeless finding does not use up the budget.
         """
-        found = [[(one, *way) for way in self._candidates(judge, state, one)] for one in state.findings]
-        for turn in zip_longest(*found):
-            for finding, rewrite, candidate, texts in filter(None, turn):
-                compiling = {**state.compiling, **candidate.compiling}
-                key = _key(texts, compiling)
-                if key in self.tried:
-                    continue
-                self.progress.say(f"{finding.code} {finding.title}: {candidate.title}")
-                verdict = judge.better(state, candidate, finding, texts, compiling)
-                self._note(finding, rewrite, candidate, verdict, key)
-                if verdict.state is not None:
-                    yield verdict.state
+        for finding, rewrite, candidate, texts in self._in_order(judge, state):
+            compiling = {**state.compiling, **candidate.compiling}
+            key = _key(texts, compiling)
+            if key in self.tried:
+                continue
+            self.progress.say(f"{finding.code} {finding.title}: {candidate.title}")
+            verdict = judge.better(state, candidate, finding, texts, compiling)
+            self._note(finding, rewrite, candidate, verdict, key)
+            if verdict.state is not None:
+                yield verdict.state
+
+    def _in_order(self, judge: Judge, state: State) -> Iterator[Way]:
+        """The candidates of all findings. What was dropped in an earlier state comes last: it seldom helps in this one."""
+        dropped = {_what(one.finding, one.rewrite, one.title) for one in self.steps if one.state == "dropped"}
+        later = []
+        # Each is made when its turn comes: a large file takes seconds.
+        for turn in zip_longest(*(self._ways(judge, state, one) for one in state.findings)):
+            for way in filter(None, turn):
+                if _what(way[0], way[1].name, way[2].title) in dropped:
+                    later.append(way)
+                else:
+                    yield way
+        yield from later
+
+    def _ways(self, judge: Judge, state: State, finding: Finding) -> Iterator[Way]:
+        return ((finding, *way) for way in self._candidates(judge, state, finding))
 
     def _note(self, finding: Finding, rewrite: Rewrite, candidate: Candidate, verdict: Verdict, key: str) -> None:
         kept = verdict.state is not None
@@ -220,7 +238,7 @@ class Search:
         may_change = self._may_change(judge, place.file)
         text = _text(judge, state, place.file)
         try:
-            site = Site(Source(text), finding, place.line)
+            site = Site(_parsed(text), finding, place.line)
         except libcst.ParserSyntaxError as error:
             self.notes[f"{place.file} cannot be rewritten: LibCST cannot read line {error.raw_line}"] = None
             return
@@ -231,7 +249,7 @@ class Search:
                 if candidate.text is not None:
                     texts[place.file] = candidate.text
                 if candidate.settings and self._may_change(judge, own):
-                    texts[own] = Source(texts.get(own, judge.copies.originals[own])).edited({}, candidate.settings)
+                    texts[own] = _parsed(texts.get(own, judge.copies.originals[own])).edited({}, candidate.settings)
                 changes = [file for file, new in texts.items() if new != state.texts.get(file)]
                 if (candidate.compiling or changes) and (candidate.text is None or may_change):
                     yield rewrite, candidate, texts
@@ -325,6 +343,12 @@ class Search:
         return "no rewrite fits the way in which the line is written"
 
 
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> Source:
+    """A parsed file, kept: several findings are in one, and each step looks at all of them again."""
+    return Source(text)
+
+
 def _text(judge: Judge, state: State, file: str) -> str:
     """The text of a file; one that is gone, because the target wrote it for one run, as the diagnosis read it."""
     if file in state.texts or file in judge.copies.originals:
@@ -338,6 +362,11 @@ def _text(judge: Judge, state: State, file: str) -> str:
 def _same(one: Finding, other: Finding) -> bool:
     places = [(f.location.file, f.location.function) if f.location else None for f in (one, other)]
     return (one.code, one.cause) == (other.code, other.cause) and places[0] == places[1]
+
+
+def _what(finding: Finding, rewrite: str, title: str) -> tuple[str, ...]:
+    """A candidate, whatever else has changed in the meantime."""
+    return (*identity(finding), rewrite, title)
 
 
 def _key(texts: Mapping[str, str], compiling: Mapping[str, Any]) -> str:

@@ -14,6 +14,8 @@ from compile_doctor.model.findings import Finding
 
 Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 New = "cst.CSTNode | cst.FlattenSentinel[Any] | cst.RemovalSentinel"
+Lines = tuple[int, int]
+"""The first and the last line of something."""
 COMPILING = "torch.compiler.is_compiling()"
 
 
@@ -31,8 +33,8 @@ class Candidate:
     """Lines that set something in torch for the whole process: they go into this file, or into that of the target."""
     sides: tuple[int, ...] = ()
     """Lines of the old text that must have run on some input: else equal outputs would not show anything about them."""
-    rarer: tuple[tuple[int, int], ...] = ()
-    """Pairs of lines: the first must have run less often than the second, so that both ways of a branch were seen."""
+    rarer: tuple[tuple[Lines, Lines], ...] = ()
+    """Pairs of statements: the first must have been reached less often than the second, so that both ways of a branch were seen."""
     made: tuple[str, ...] = ()
     """Attributes that the old code makes when it first needs them, and the new code in any case."""
 
@@ -48,7 +50,7 @@ class Source:
         self._positions = wrapper.resolve(metadata.PositionProvider)
         self._parents = wrapper.resolve(metadata.ParentNodeProvider)
 
-    def lines(self, node: cst.CSTNode) -> tuple[int, int]:
+    def lines(self, node: cst.CSTNode) -> Lines:
         """Its first and last line."""
         place = self._positions[node]
         return place.start.line, place.end.line
@@ -73,9 +75,10 @@ class Source:
         """
         if not (changes or head):
             return self.text
-        new = self.module.visit(_Swap(changes))
-        more = new.code.count("torch.") > self.module.code.count("torch.")
-        return with_head(new, [*(["import torch"] if more else []), *head])
+        new = self.module.visit(_Swap(changes)) if changes else self.module
+        text = new.code if changes else self.text
+        more = text.count("torch.") > self.text.count("torch.")
+        return with_head(new, [*(["import torch"] if more else []), *head], text)
 
 
 class Site:
@@ -181,15 +184,18 @@ def lines_of(text: str, like: Any = None) -> list[Any]:
     return found
 
 
-def with_head(module: cst.Module, head: Sequence[str]) -> str:
+def with_head(module: cst.Module, head: Sequence[str], text: str) -> str:
     """The module's text, with lines after the last import at its top, and `import torch` if they need it."""
+    if not head:
+        return text
     body = list(module.body)
     known = any(_imports_torch(one) for one in body)
     needed = not known and any("torch" in line for line in head)
     wanted = dict.fromkeys([*(["import torch"] if needed else []), *head])
-    new = [line for line in wanted if line not in module.code.splitlines() and not (known and line == "import torch")]
+    there = set(text.splitlines())
+    new = [line for line in wanted if line not in there and not (known and line == "import torch")]
     if not new:
-        return module.code
+        return text
     last = max((number for number, one in enumerate(body) if _imports(one)), default=-1)
     added = lines_of("".join(f"{line}\n" for line in new))
     if last < 0 and body and _is_docstring(body[0]):

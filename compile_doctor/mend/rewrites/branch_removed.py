@@ -20,11 +20,11 @@ def propose(site: Site) -> Iterator[Candidate]:
         return
     body: list[Any] = list(branch.body.body)
     body[0] = body[0].with_changes(leading_lines=[*branch.leading_lines, *body[0].leading_lines])
-    first = site.source.lines(branch.body.body[0])[0]
+    first = site.source.lines(branch.body.body[0])
     text = site.source.edited({branch: cst.FlattenSentinel(body)})
-    header = site.source.lines(branch)[0]
+    header = (site.source.lines(branch)[0], first[0] - 1)
     yield Candidate(
-        "computes always what an `if` skipped when it changed nothing", text, sides=(first,), rarer=((first, header),)
+        "computes always what an `if` skipped when it changed nothing", text, sides=first[:1], rarer=((first, header),)
     )
 
 

@@ -10,12 +10,13 @@ import libcst as cst
 from compile_doctor.mend.rewrites import Rewrite
 from compile_doctor.mend.site import Candidate, Site, expression
 
+_NEVER_NUMBERS = ("dtype", "device", "layout", "memory_format")
 _SETTINGS = ("torch._dynamo.config.capture_scalar_outputs = True",)
 
 
 def propose(site: Site) -> Iterator[Candidate]:
     for call in site.expressions(cst.Call):
-        inner = [arg.value for arg in call.args]
+        inner = [arg.value for arg in call.args if not (arg.keyword and arg.keyword.value in _NEVER_NUMBERS)]
         parts = [one.value for value in inner if isinstance(value, (cst.Tuple, cst.List)) for one in value.elements]
         for value in parts or inner:
             if isinstance(value, (cst.Name, cst.Attribute)):

@@ -12,7 +12,6 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from compile_doctor.probe.equality import inputs as other
 from compile_doctor.probe.equality.compare import differences, differing_names, excused
 from compile_doctor.probe.equality.seen import (
     Seen,
+    Steps,
     at_most,
     drawn,
     gradients_of,
@@ -57,7 +57,7 @@ class Equality(Session):
         own = compat.is_compiled(model) or compat.compiled_parts(model)  # its copy would run the original's code
         self.original = model if isinstance(model, torch.nn.Module) and not own else None
         self.files = set(self.settings["files"])
-        lines: dict[str, Counter[int]] = {}
+        lines: dict[str, Steps] = {}
         reference = Path(self.settings["reference"])
         loaded = {} if self.settings["record"] else torch.load(reference, weights_only=True)
         with compat.force_eager():
@@ -65,7 +65,7 @@ class Equality(Session):
             with watching(self.files, lines):
                 eager = self._all_eager(gradients, len(loaded["cases"]) if loaded else None)
         found: dict[str, Any] = {
-            "lines": {file: sorted(ran.items()) for file, ran in lines.items()},
+            "lines": {file: [(*step, count) for step, count in sorted(ran.items())] for file, ran in lines.items()},
             "cases": len(eager),
             "gradients": gradients,
         }
