@@ -15,8 +15,8 @@ _OPERATOR = re.compile(r"^\s+(?P<name>[A-Za-z_]\w*)(?:: \"[^\"]*\")? = (?P<what>
 _CLEARED = re.compile(r";  (?:[A-Za-z_]\w* = )+None$")
 _ALIAS = re.compile(r"^[A-Za-z_]\w*$")
 _NODES = re.compile(r"Source Nodes: \[([^\[\]]*)\]")
-_DEFINED = re.compile(r"^\s*(\w+) = async_compile\.(\w+)\(", re.MULTILINE)
-_EXTERN = re.compile(r"^\s+(?:\w+ = )?((?:extern_kernels|torch\.ops|aten)\.[\w.]+)\(", re.MULTILINE)
+_DEFINED = re.compile(r"^[ \t]*(\w+) = async_compile\.(\w+)\(", re.MULTILINE)
+_EXTERN = re.compile(r"^[ \t]+(?:\w+ = )?((?:extern_kernels|torch\.ops|aten)\.[\w.]+)\(", re.MULTILINE)
 
 
 @dataclass(frozen=True)

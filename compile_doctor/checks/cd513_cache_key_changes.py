@@ -11,7 +11,6 @@ from compile_doctor.checks.base import Check
 from compile_doctor.checks.cold_start_values import lines_of, values
 from compile_doctor.model.findings import Finding, Location
 
-_GROUP = re.compile(r"\[.*\]$")
 _NUMBER = re.compile(r"(?<![\w.])\d[\d.]*(?:e[+-]?\d+)?")
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
@@ -34,7 +33,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
 
 def _kind(one: Asked) -> str:
     """Which part of the key changed first; the graph comes last, since a setting may have changed it."""
-    names = [_GROUP.sub("", part.name) for part in one.changed]
+    names = [part.name.partition("[")[0] for part in one.changed]
     return next((name for name in names if name != "gm"), "gm")
 
 

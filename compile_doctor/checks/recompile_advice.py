@@ -12,7 +12,7 @@ from compile_doctor.source import locations, uses
 from compile_doctor.source.writes import last_name
 
 _PACKAGE_GLOBAL = re.compile(r"^([A-Za-z_]\w*(?:\.\w+)+)$")
-_OPTIMIZER = re.compile(r"^\s*class \w+\(.*Optimizer\b", re.MULTILINE)
+_OPTIMIZER = re.compile(r"^[ \t]*class \w+\(.*Optimizer\b", re.MULTILINE)
 _FIXES = {
     "shape-range": "Each side of a branch on this size gets its own graph. Remove the branch, or accept one graph for each side.",
     "stride": "Make the layout the same for every call: .contiguous() before the call. If that dimension has size 1, as in a "

@@ -20,7 +20,7 @@ _COLLECTIVE = re.compile(
     r"c10d_functional\.(?!wait_tensor)(\w+?)(?:\.default)?\((.*?)\)(?:;|\s*(?:#.*)?$)", re.MULTILINE
 )
 _NAMES = re.compile(r"^[A-Za-z_]\w*$")
-_INPUT = re.compile(r'(L_\w+): "([^"\n]+)"')
+_INPUT = re.compile(r'\b(L_\w+): "([^"\n]+)"')
 _PARAMETER = re.compile(r"_(?:parameters|buffers)_")
 _PLACE = re.compile(r"\s*# File: (.+):(\d+) in ")
 _COMPUTED = re.compile(r"(?<![\w.])\d+\.\d{4,}(?:e[+-]?\d+)?|(?<![\w.])\d{5,}(?![\w.])")
