@@ -34,13 +34,14 @@ def main() -> None:
     parser.add_argument("--table", default="fix-models")
     parser.add_argument("--budget", type=float, default=600)
     parser.add_argument("--inputs", type=int, default=20)
+    parser.add_argument("--resume", type=Path, help="a folder that keeps each search, so that it can go on")
     parser.add_argument("--only-table", action="store_true", help="publish the last results")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     options = parser.parse_args()
     results: dict[str, Any] = tables.load(options.table).get("models", {})
     for name in [] if options.only_table else options.models or breaking():
         began = time.monotonic()
-        found = mend(options.directory / f"{name}.py", options.budget, options.inputs)
+        found = mend(options.directory / f"{name}.py", options.budget, options.inputs, options.resume)
         results[name] = {**found, "seconds": round(time.monotonic() - began, 1)}
         print(f"{name}: {fix.line(results[name])}", file=sys.stderr, flush=True)
         tables.save(options.table, {"models": results})
@@ -54,9 +55,10 @@ def breaking() -> list[str]:
     return sorted(name for name, sites in truth.items() if sites)
 
 
-def mend(path: Path, budget: float, inputs: int) -> dict[str, Any]:
+def mend(path: Path, budget: float, inputs: int, resume: Path | None = None) -> dict[str, Any]:
     settings = Settings(backend="eager", timeout=300.0, repeat=1)
-    options = Options(budget=budget, cases=inputs, packages=True)
+    kept = resume / path.stem if resume else None
+    options = Options(budget=budget, cases=inputs, packages=True, resume=kept)
     with scratch("bench") as folder, fork_server(1000, 1, False) as forks, fix.quiet(folder / "output.txt"):
         start = watch if forks is None else forks.start
         try:

@@ -70,6 +70,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", help="only this model; may be repeated")
     parser.add_argument("--budget", type=float, default=240)
     parser.add_argument("--inputs", type=int, default=20)
+    parser.add_argument("--resume", type=Path, help="a folder that keeps each search, so that it can go on")
     parser.add_argument("--only-table", action="store_true", help="publish the last results")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     options = parser.parse_args()
@@ -81,7 +82,7 @@ def main() -> None:
         sweep = str((options.corpus / "sweep").resolve())
         path.write_text(TARGET.format(here=str(tables.HERE), sweep=sweep, name=name))
         began = time.monotonic()
-        found = fix_models.mend(path, options.budget, options.inputs)
+        found = fix_models.mend(path, options.budget, options.inputs, options.resume)
         path.unlink()
         results[name] = {**found, "theirs": counts[name], "seconds": round(time.monotonic() - began, 1)}
         print(f"{name}: {fix.line(results[name])}", file=sys.stderr, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import warnings
@@ -182,3 +183,19 @@ def test_a_case_that_never_ends_is_ended():
     with pytest.raises(TooSlowError):
         never_ends(0.05)
     assert never_ends(0.0)
+
+
+def test_a_case_that_takes_too_long_says_so_whatever_torch_makes_of_it():
+    def wrapped():
+        with at_most(0.05) as raised:
+            try:
+                while True:
+                    pass
+            except TooSlowError as error:
+                with contextlib.suppress(RuntimeError):
+                    raise RuntimeError("while a graph was traced") from error
+        return raised
+
+    assert [str(one) for one in wrapped()] == ["it took more than 0 s"]
+    slow = Seen("x", "TooSlowError", said="it took more than 20 s")
+    assert differences(seen(1), slow, True) == ["raises TooSlowError: it took more than 20 s"]

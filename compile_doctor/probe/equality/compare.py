@@ -27,7 +27,8 @@ def differences(expected: Seen, found: Seen, gradients: bool, own: Seen | None =
     if expected.error or found.error:
         if bool(expected.error) == bool(found.error):
             return []
-        return [f"raises {found.error}" if found.error else f"does not raise {expected.error}"]
+        said = f": {found.said:.200}" if found.said else ""
+        return [f"raises {found.error}{said}" if found.error else f"does not raise {expected.error}"]
     parts = [_of(expected.results, found.results, "output", own.results if own else {})]
     if gradients and _finite(expected.gradients):
         new = {name: one for name, one in found.gradients.items() if name in expected.gradients or one.any()}

@@ -45,7 +45,7 @@ class Equality(Session):
     """Uses the session's ways to find, build and place; `run` is its own."""
 
     limit = 0.0
-    """Seconds for one case, from the first one on, which has none."""
+    """Seconds for one case. The first one of the unchanged target has none, in eager mode and compiled."""
 
     def run(self) -> None:
         program = self._program(self._import())
@@ -70,7 +70,7 @@ class Equality(Session):
             "gradients": gradients,
         }
         if not loaded:
-            compiled = [] if eager[0].error else self._all_compiled()
+            compiled = [] if eager[0].error else self._all_compiled(0.0)
             kept = {"cases": eager, "compiled": compiled}
             plain = {name: [asdict(one) for one in seen] for name, seen in kept.items()}
             torch.save({"gradients": gradients, **plain}, reference)
@@ -97,9 +97,8 @@ class Equality(Session):
         for name, inputs, factor in self._cases():
             if len(found) == count or (count is None and len(found) > 1 and time.monotonic() > until):
                 break
-            began = time.monotonic()
             found.append(self._case(name, inputs, factor, gradients))
-            self.limit = self.limit or max(LIMIT, LIMIT * (time.monotonic() - began))
+            self.limit = self.limit or max(LIMIT, LIMIT * found[0].seconds)
         return found
 
     def _model(self) -> Any:
@@ -117,7 +116,8 @@ class Equality(Session):
         seen = Seen(name)
         model = other.scaled(self._model(), factor) if model is None else model
         seed()
-        with listening(seen.messages), at_most(self.limit):
+        began = time.monotonic()
+        with listening(seen.messages), at_most(self.limit) as raised:
             try:
                 for number, (args, kwargs) in enumerate(inputs):
                     with torch.set_grad_enabled(gradients):
@@ -125,10 +125,12 @@ class Equality(Session):
                     seen.results |= values_of(output, f"output of call {number + 1}")
                     if gradients:
                         backward(output)
-            except Exception as error:
+            except Exception as caught:
                 if not name:
                     raise
+                error = raised[0] if raised else caught
                 seen.error, seen.said = type(error).__name__, (str(error).strip() or "no message").splitlines()[0]
+        seen.seconds = time.monotonic() - began
         seen.gradients = gradients_of(model, inputs) if gradients else {}
         seen.state, seen.drawn = state_of(model, inputs, self.files), drawn()
         return seen
@@ -164,19 +166,24 @@ class Equality(Session):
         if differing:
             return found
         grad, unlike = bool(self.settings["grad"]), []
-        now = self._all_compiled()
+        now = self._all_compiled(were[0].seconds if were else 0.0)
         for seen in now:
             seen.state = {name: one for name, one in seen.state.items() if name not in self.settings["ignored"]}
+        skipped = 0
         for number, (old, new) in enumerate(zip(before, now)):
             self._without_made(old, new)
-            own = were[number] if number < len(were) and not were[number].error else None
+            own = were[number] if number < len(were) else None
+            if own and own.error and new.error:
+                skipped += 1  # the unchanged target cannot be compiled for these inputs either
+                continue
+            own = None if own and own.error else own
             texts = differences(old, new, grad and bool(old.gradients), own)
             found["compiled"] += [f"{text} ({new.name}, compiled)" for text in texts]
             if not texts and old.messages != new.messages:
                 unlike.append(_messages(old.messages, new.messages))
         if unlike:
             found["notes"].append(f"when compiled, it {unlike[0]} (on {len(unlike)} of {len(now)} inputs)")
-        return {**found, "compiled_cases": len(now)}
+        return {**found, "compiled_cases": len(now) - skipped}
 
     def _without_made(self, old: Seen, new: Seen) -> list[str]:
         """Leaves out state that the old files make only if they need it (`made`, names of attributes); says so."""
@@ -185,9 +192,13 @@ class Equality(Session):
             del new.state[name]
         return [f"makes {name} also if it is not needed (inputs: {old.name})" for name in early]
 
-    def _all_compiled(self) -> list[Seen]:
-        """The compiled runs of all cases, as many as there is time for; each is compiled anew."""
+    def _all_compiled(self, usual: float) -> list[Seen]:
+        """The compiled runs of all cases, as many as there is time for; each is compiled anew.
+
+        `usual`: how long the first one of the unchanged target took; 0 if that is not known.
+        """
         found: list[Seen] = []
+        self.limit = max(LIMIT, LIMIT * usual) if usual else 0.0
         until = time.monotonic() + float(self.settings["seconds"][1])
         for name, inputs, factor in self._cases():
             if found and time.monotonic() > until:
@@ -198,6 +209,7 @@ class Equality(Session):
                 as_is = self.settings.get("as_is") or compat.is_compiled(model) or compat.compiled_parts(model)
                 model = model if as_is or compat.keeps_out(model) else torch.compile(model, **self._options())
                 found.append(self._case(name, inputs, factor, bool(self.settings["grad"]), model))
+                self.limit = self.limit or max(LIMIT, LIMIT * found[0].seconds)
         return found
 
 

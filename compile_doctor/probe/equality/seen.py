@@ -40,6 +40,8 @@ class Seen:
     """The state of the random generators after it."""
     said: str = ""
     """The first line of the exception's message. Not compared: it may contain numbers."""
+    seconds: float = 0.0
+    """How long it took, with compilation. Not compared."""
 
 
 def plain(value: Any) -> Any:
@@ -154,16 +156,18 @@ class TooSlowError(Exception):
 
 
 @contextmanager
-def at_most(seconds: float) -> Iterator[None]:
-    """Raises TooSlowError in what runs after this time; never for 0."""
+def at_most(seconds: float) -> Iterator[list[TooSlowError]]:
+    """Raises TooSlowError in what runs after this time; never for 0. Gives it too: Dynamo wraps it into an error of its own."""
+    raised: list[TooSlowError] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise TooSlowError
+        raised.append(TooSlowError(f"it took more than {seconds:.0f} s"))
+        raise raised[0]
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        yield
+        yield raised
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
