@@ -236,3 +236,36 @@ def test_a_setting_for_a_break_in_a_package_goes_into_the_targets_file(tmp_path)
     assert [step.rewrite for step in found.kept] == ["messages-reordered"]
     assert set(found.files) == {str(tmp_path / "net.py")}
     assert "reorderable_logging_functions.add(print)" in found.files[str(tmp_path / "net.py")][1]
+
+
+SIZES = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def forward(self, x):
+        sizes = [2, 3]
+        lengths = torch.as_tensor(sizes)
+        {change}
+        return torch.stack([x[:, :n].sum() for n in lengths])
+
+
+def build_model():
+    return Net()
+
+
+def example_inputs():
+    return (torch.ones(2, 4),)
+"""
+
+
+def test_a_list_that_is_not_what_the_tensor_holds_is_not_taken(tmp_path):
+    wanted = {"only": ("list-not-tensor",), "cases": 1}
+    (tmp_path / "same.py").write_text(SIZES.format(change="x = x + lengths.sum()"))
+    found = run(str(tmp_path / "same.py"), tmp_path / "a", **wanted)
+    assert "for n in sizes" in found.patch() and found.after.graph_breaks == 0
+    (tmp_path / "other.py").write_text(SIZES.format(change="lengths[0] = 1"))
+    found = run(str(tmp_path / "other.py"), tmp_path / "b", **wanted)
+    (step,) = found.steps
+    assert not found.files and step.state == "dropped" and "output of call 1" in step.reason

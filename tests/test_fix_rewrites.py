@@ -44,7 +44,7 @@ CASES = {
         import torch
 
         def f(x):
-            print(x.shape)  # !
+            print(x)  # !
             return x
         """,
         """
@@ -53,7 +53,7 @@ CASES = {
         torch._dynamo.config.reorderable_logging_functions.add(print)
 
         def f(x):
-            print(x.shape)  # !
+            print(x)  # !
             return x
         """,
     ),
@@ -255,7 +255,7 @@ CASES = {
         """
         def f(x):
             if x.det() > 0:  # !
-                y = torch.linalg.cholesky(x)
+                y = torch.linalg.cholesky(x).contiguous()
             else:
                 y = x
             return y
@@ -263,11 +263,11 @@ CASES = {
         """
         def f(x):
             def if_true():
-                y = torch.linalg.cholesky(x)
+                y = torch.linalg.cholesky(x).contiguous()
                 return y,
             def if_false():
                 y = x
-                return y,
+                return y.clone(),
             y, = torch.cond(x.det() > 0, if_true, if_false, ())
             return y
         """,
@@ -597,6 +597,28 @@ CASES = {
         X = 1
         y = t.tolist()  # !
         ''',
+    ),
+    "a recurrent layer": (
+        "captured-values",
+        "rnn-module",
+        """
+        import torch
+
+        lstm = torch.nn.LSTM(2, 2)
+
+        def f(x):
+            return lstm(x)[0] + 1  # !
+        """,
+        """
+        import torch
+
+        torch._dynamo.config.allow_rnn = True
+
+        lstm = torch.nn.LSTM(2, 2)
+
+        def f(x):
+            return lstm(x)[0] + 1  # !
+        """,
     ),
     "a deep copy": (
         "deepcopy-to-clone",

@@ -9,7 +9,7 @@ import libcst as cst
 from compile_doctor.mend.blocks import indented, known_before, leaves, read_after, targets
 from compile_doctor.mend.conditions import as_tensor_test
 from compile_doctor.mend.rewrites import Rewrite
-from compile_doctor.mend.site import Candidate, Site, lines_of, names
+from compile_doctor.mend.site import Candidate, Site, lines_of, names, walk
 
 
 def propose(site: Site) -> Iterator[Candidate]:
@@ -40,7 +40,14 @@ def propose(site: Site) -> Iterator[Candidate]:
 
 def _value(name: str, body: list[cst.CSTNode], site: Site) -> str:
     """A side that leaves a tensor as it is returns a copy: an output of torch.cond must not be an input."""
-    return name if name in targets(site.source, body) else f"{name}.clone()"
+    aliased = any(_names_another(site, node, name) for one in body for node in walk(one))
+    return name if name in targets(site.source, body) and not aliased else f"{name}.clone()"
+
+
+def _names_another(site: Site, node: cst.CSTNode, name: str) -> bool:
+    """Whether it is `name = other`: the same tensor under another name."""
+    plain = isinstance(node, cst.Assign) and isinstance(node.value, (cst.Name, cst.Attribute, cst.Subscript))
+    return plain and name in targets(site.source, [node])
 
 
 REWRITE = Rewrite("branch-to-cond", ("data-dependent-branch",), propose, rank=38)

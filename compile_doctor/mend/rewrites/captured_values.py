@@ -1,4 +1,4 @@
-"""Settings of torch that trace values and sizes as symbols: for a number, or a short result, that is really needed."""
+"""Settings of torch that trace what Dynamo leaves out by default: values and sizes as symbols, recurrent layers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ _SETTINGS = {
     "capture_scalar_outputs": "traces numbers that are read from tensors as symbols",
     "capture_dynamic_output_shape_ops": "traces results whose size depends on values",
     "allow_unspec_int_on_nn_module": "traces int attributes of modules as symbols",
+    "allow_rnn": "traces recurrent layers",
 }
 _BY_CAUSE = {
     "tensor-item": ("capture_scalar_outputs",),
@@ -20,6 +21,7 @@ _BY_CAUSE = {
     "boolean-mask-indexing": ("capture_dynamic_output_shape_ops",),
     "dynamic-shape-operator": ("capture_dynamic_output_shape_ops", "capture_scalar_outputs"),
     "unique-op": ("capture_dynamic_output_shape_ops",),
+    "rnn-module": ("allow_rnn",),
     "module-int": ("allow_unspec_int_on_nn_module",),
 }
 
