@@ -598,6 +598,43 @@ CASES = {
         y = t.tolist()  # !
         ''',
     ),
+    "a check that counts under a mask": (
+        "count-under-mask",
+        "boolean-mask-indexing",
+        """
+        def f(x, mask, y):
+            n = mask.sum()
+            torch_compilable_check(
+                x[mask].numel() == y.numel(),  # !
+                f"{n} places, {y.numel()} values",
+            )
+            return x.masked_scatter(mask, y)
+        """,
+        """
+        def f(x, mask, y):
+            n = mask.sum()
+            if torch.compiler.is_compiling():
+                torch._assert_async(torch.as_tensor(mask.sum() == y.numel()).all(), "{n} places, {y.numel()} values")
+            else:
+                torch_compilable_check(
+                    x[mask].numel() == y.numel(),  # !
+                    f"{n} places, {y.numel()} values",
+                )
+            return x.masked_scatter(mask, y)
+        """,
+    ),
+    "a number that is counted under a mask": (
+        "count-under-mask",
+        "boolean-mask-indexing",
+        """
+        def f(x, keep):
+            return x / len(x[keep > 0])  # !
+        """,
+        """
+        def f(x, keep):
+            return x / (keep > 0).sum()  # !
+        """,
+    ),
     "a recurrent layer": (
         "captured-values",
         "rnn-module",
@@ -837,6 +874,11 @@ def test_every_rewrite_has_a_case():
             "        return x + self.seen  # !\n",
         ),
         ("sorted-by-first", "sort-of-pairs", "y = sorted(x, key=len)  # !\n"),
+        (
+            "count-under-mask",
+            "boolean-mask-indexing",
+            "def f(x, m):\n    return x[m] + x[0].numel() + x[:2].size(0)  # !\n",
+        ),
         ("list-not-tensor", "tensor-item", "def f(sizes):\n    for n in sizes:\n        y = torch.zeros(n)  # !\n"),
         (
             "explicit-number",

@@ -11,6 +11,9 @@ from compile_doctor.mend.conditions import as_tensor_test, negated
 from compile_doctor.mend.rewrites import Rewrite
 from compile_doctor.mend.site import COMPILING, Candidate, Site, lines_of, only
 
+_CHECKS = ("torch_compilable_check", "_check_with", "_check_tensor_all", "_check_tensor_all_with")
+"""Functions that do nothing but check an argument."""
+
 
 def propose(site: Site) -> Iterator[Candidate]:
     statement = site.statement
@@ -22,18 +25,16 @@ def propose(site: Site) -> Iterator[Candidate]:
             yield Candidate("makes the message of the assert a literal text", site.source.edited({small: changed}))
         test = as_tensor_test(site.source, small.test)
         yield _asserted(site, statement, test, text)
-    elif isinstance(small, cst.Expr) and isinstance(small.value, cst.Call) and _checks(site, small.value):
-        plain = [one.value for one in small.value.args if one.keyword is None]
-        own_error = site.source.code(small.value.func).endswith("_with")  # its type is the first argument
-        condition, *rest = plain[1:] if own_error and len(plain) > 1 else plain
+    elif (check := checked(site)) is not None:
+        condition, message = check
         if "closure" in site.finding.cause:
-            yield _compiled_only(site, statement, f"torch._check({site.source.code(condition)})")
+            yield compiled_only(site, f"torch._check({site.source.code(condition)})")
             return
         test = f"torch.as_tensor({as_tensor_test(site.source, condition)}).all()"
-        if own_error:
-            yield _compiled_only(site, statement, f"torch._assert_async({test}, {literal(rest[0] if rest else None)})")
+        if _has_own_error(site):
+            yield compiled_only(site, f"torch._assert_async({test}, {literal(message)})")
         else:
-            yield _asserted(site, statement, test, literal(rest[0] if rest else None))
+            yield _asserted(site, statement, test, literal(message))
     elif isinstance(statement, cst.If) and statement.orelse is None and len(statement.body.body) == 1:
         raised = only(statement.body.body[0])
         if isinstance(raised, cst.Raise):
@@ -41,16 +42,25 @@ def propose(site: Site) -> Iterator[Candidate]:
             yield _asserted(site, statement, negated(site.source, statement.test), literal(message))
 
 
-def _checks(site: Site, call: cst.Call) -> bool:
-    """Whether a call does nothing but check its first argument."""
-    name = site.source.code(call.func).rpartition(".")[2]
-    return name in ("torch_compilable_check", "_check_with", "_check_tensor_all", "_check_tensor_all_with") and bool(
-        call.args
-    )
+def checked(site: Site) -> tuple[Any, Any] | None:
+    """The condition and the message (or None) of a statement that only calls a check; None for any other."""
+    small = only(site.statement)
+    call = small.value if isinstance(small, cst.Expr) else None
+    if not isinstance(call, cst.Call) or site.source.code(call.func).rpartition(".")[2] not in _CHECKS:
+        return None
+    plain = [one.value for one in call.args if one.keyword is None]
+    condition, *rest = [*(plain[1:] if _has_own_error(site) and len(plain) > 1 else plain), None]
+    return (condition, rest[0] if rest else None) if condition is not None else None
 
 
-def _compiled_only(site: Site, statement: Any, check: str) -> Candidate:
-    """Eager mode keeps the exception and its message."""
+def _has_own_error(site: Site) -> bool:
+    """Whether the exception's type is the first argument of the call."""
+    return site.source.code(only(site.statement).value.func).endswith("_with")
+
+
+def compiled_only(site: Site, check: str) -> Candidate:
+    """A check for compiled code. Eager mode keeps the statement, with its exception and message."""
+    statement = site.statement
     code = site.source.code(statement)
     text = f"if {COMPILING}:\n    {check}\nelse:\n" + "".join(f"    {line}\n" for line in code.splitlines())
     new = cst.FlattenSentinel(lines_of(text, statement.with_changes(leading_lines=statement.leading_lines)))
