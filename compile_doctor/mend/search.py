@@ -37,6 +37,8 @@ QUICK = "eager"
 NEED_KERNELS = ("attention", "kernels", "float8", "compile-errors", "numerics")
 """Categories of findings that only the requested backend shows."""
 
+FOLLOWS = ("skipped", "checkpointed")
+"""First words of the causes of findings that only follow from a break."""
 Way = tuple[Finding, Rewrite, Candidate, dict[str, str]]
 """A finding, and one way to rewrite it away, with the texts of all changed files."""
 
@@ -334,6 +336,8 @@ class Search:
         tried = [one for one in self.steps if one.state == "dropped" and _same(one.finding, finding)]
         if tried:
             return f"{tried[-1].rewrite}: {tried[-1].reason}"
+        if finding.cause.partition(":")[0] in FOLLOWS:
+            return "it goes away with the break that causes it"
         if not self._fitting(finding):
             return "there is no rewrite for its cause"
         if unfinished:

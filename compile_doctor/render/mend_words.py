@@ -67,6 +67,8 @@ def closing(mended: Mended) -> list[str]:
         lines.append(
             f"The search is not complete: {mended.unfinished}. --budget gives it more time, --resume continues it."
         )
+    if mended.left:
+        lines.append(f"Advice for what is left: compile-doctor diagnose {mended.target} -v")
     if mended.compiling:
         options = ", ".join(f"{name}={value!r}" for name, value in mended.compiling.items())
         lines.append(f"Compile with these options: torch.compile(model, {options})")
