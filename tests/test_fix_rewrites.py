@@ -745,6 +745,16 @@ CASES = {
         flex = torch.compile(flex_attention)  # !
         """,
     ),
+    "a disable around a compiled function with a name": (
+        "compile-options",
+        "disable-unwraps",
+        """
+        safe = torch.compiler.disable(fast)  # !
+        """,
+        """
+        safe = fast  # !
+        """,
+    ),
     "a backend without kernels": (
         "compile-options",
         "backend:eager",
@@ -889,6 +899,14 @@ def test_every_rewrite_has_a_case():
 )
 def test_a_rewrite_that_does_not_fit_proposes_nothing(name, cause, text):
     assert rewritten(name, cause, text) == []
+
+
+def test_a_disabled_call_can_stay_apart():
+    _, apart = rewritten(
+        "compile-options", "disable-unwraps", "safe = torch.compiler.disable(fast, recursive=False)  # !\n"
+    )
+    assert apart is not None
+    assert "torch.compiler.disable(lambda *args, **kwargs: fast(*args, **kwargs), recursive=False)" in apart
 
 
 def test_a_side_must_have_run():
