@@ -148,6 +148,15 @@ REAL = [
         "type:k",
     ),
     ("2.8", "0/0: x is y                                            ", "alias", "x is y", "alias"),
+    (
+        "2.13",
+        "1/0: L['self']._modules['a']._forward_pre_hooks[list(dict.keys(L['self']._modules['a']._forward_pre_hooks))[0]]"
+        ".__closure__[0].cell_contents is L['self']._modules['b']._parameters['bias'].device_mesh  # return x  # linear.py:134 in forward",
+        "shared",
+        "self.a._forward_pre_hooks[list(dict.keys(self.a._forward_pre_hooks))[0]].__closure__[0].cell_contents",
+        "shared:self.a._forward_pre_hooks[list(dict.keys(self.a._forward_pre_hooks))[0]].__closure__[0].cell_contents:self.b.bias.device_mesh",
+    ),
+    ("2.13", "0/0: x.mesh is not G['spec'].mesh", "shared", "x.mesh", "shared:x.mesh:spec.mesh"),
     ("2.15", '0/0: Duplicate tensors found: ["x", "y"]', "alias", 'Duplicate tensors found: ["x", "y"]', "alias"),
     (
         "2.15",
@@ -237,3 +246,19 @@ def test_a_captured_tensor_is_named_by_the_function_that_captures_it():
     )
     assert size.words == "dimension 1 of a tensor that `score_mod` captures was 129, now 130"
     assert carrier(size.source) == "score_mod" and carrier("self.keys") is None
+
+
+def test_objects_that_were_one_are_told_by_who_holds_them():
+    hook = "L['self']._modules['a']._forward_pre_hooks[list(dict.keys(L['self']._modules['a']._forward_pre_hooks))[0]]"
+    found = parse(
+        f"1/0: {hook}.__closure__[0].cell_contents is L['self']._modules['b']._parameters['bias'].device_mesh"
+    )
+    assert (
+        found.words
+        == "what a forward pre-hook of `self.a` captures and `self.b.bias.device_mesh` were one object, now they are two"
+    )
+    assert parse("0/0: x.mesh is not y.mesh").words == "`x.mesh` and `y.mesh` were two objects, now they are one"
+    assert parse("0/0: L['f'].__closure__[1].cell_contents is L['x'].mesh").words.startswith(
+        "what `f` captures and `x.mesh`"
+    )
+    assert "arguments" in parse("0/0: x is y").words

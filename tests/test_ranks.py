@@ -32,11 +32,12 @@ def text(size=3, factor=2, *calls):
     return GRAPH.format(size=size, factor=factor, calls="".join(CALL.format(*call) for call in calls))
 
 
-def trace(pid, rank, *parts, payload=None):
+def trace(pid, rank, *parts, payload=None, begun=None, seconds=0.5):
     graph = record(
         {"dynamo_output_graph": {"sizes": {}}, "rank": rank, **ids(0), "has_payload": "0"}, payload or text(), pid
     )
-    return b"".join([interned(MODEL, 1, pid=pid), start(pid=pid), *parts, graph, metrics(pid=pid)])
+    times = {"entire_frame_compile_time_s": seconds, "start_time_us": None if begun is None else int(begun * 1e6)}
+    return b"".join([interned(MODEL, 1, pid=pid), start(pid=pid), *parts, graph, metrics(pid=pid, **times)])
 
 
 def folder(tmp_path, traces):
@@ -314,3 +315,106 @@ def test_what_all_ranks_lack_is_said_once(tmp_path):
     assert len(report.ranks.rows) == 2
     (text,) = report.missing
     assert text.startswith("this is only torch's trace")
+
+
+# ---------------------------------------------------------------- what was passed to torch.compile
+
+
+def called(line=7, function="Net", where="main", **settings):
+    given = {
+        "backend": "inductor",
+        "mode": "default",
+        "dynamic": "None",
+        "fullgraph": "False",
+        "options": "None",
+        **settings,
+    }
+    return {"event": "compile-call", "stack": [[MODEL, line, where, ""]], "function": function, "settings": given}
+
+
+def of_calls(tmp_path, *ranks, meshes=()):
+    """The findings CD804 of ranks with these calls of torch.compile."""
+    events = [[*(meshes[number : number + 1]), *calls] for number, calls in enumerate(ranks)]
+    made = capture(tmp_path / "c", {number: (trace(100 + number, number), own) for number, own in enumerate(events)})
+    return [one for one in make_report(load_capture(made)).findings if one.code == "CD804"]
+
+
+def test_another_backend_on_a_rank_is_named_at_the_call(tmp_path):
+    (found,) = of_calls(tmp_path, [called()], [called(backend="eager")], [called()])
+    assert found.ranks == (1,)
+    assert found.location.line == 7
+    assert "backend: inductor on ranks 0, 2; eager on rank 1" in found.message
+
+
+def test_calls_in_both_sides_of_a_branch_are_one_call(tmp_path):
+    (found,) = of_calls(tmp_path, [called(7)], [called(9, mode="max-autotune")])
+    assert found.location.line == 9
+    assert "`mode`" in found.title
+
+
+@pytest.mark.parametrize(
+    "ranks",
+    [
+        ([called(), called(9, backend="eager")], [called(), called(9, backend="eager")]),
+        ([called(function="Front")], [called(function="Back", backend="eager")]),
+        ([called(where="teacher")], [called(where="student", backend="eager")]),
+        ([called()], [called(), called(9, mode="max-autotune")]),
+        ([called(backend="eager")], []),
+    ],
+    ids=["each call alike", "other modules", "in other functions", "one more on a rank", "not recorded on a rank"],
+)
+def test_other_calls_are_not_compared(tmp_path, ranks):
+    assert of_calls(tmp_path, *ranks) == []
+
+
+def test_stages_of_a_pipeline_may_have_other_settings(tmp_path):
+    meshes = [{"event": "mesh", "coordinates": f"pp={stage}"} for stage in (0, 1)]
+    assert of_calls(tmp_path, [called()], [called(backend="eager")], meshes=meshes) == []
+
+
+# ---------------------------------------------------------------- what caches had
+
+
+def asked(rank, answer, begun, seconds, key="k", **payload):
+    found = json.dumps({"key": key, **payload})
+    return trace(
+        100 + rank, rank, artifact(f"fx_graph_cache_{answer}", found, pid=100 + rank), begun=begun, seconds=seconds
+    )
+
+
+def of_caches(tmp_path, *ranks):
+    made = capture(tmp_path / "c", {number: (content, []) for number, content in enumerate(ranks)})
+    return [one for one in make_report(load_capture(made)).findings if one.code in ("CD805", "CD808")]
+
+
+def test_ranks_that_found_a_graph_waited_for_one_that_compiled_it(tmp_path):
+    (found,) = of_caches(tmp_path, asked(0, "hit", 0, 1), asked(1, "miss", 0, 5), asked(2, "hit", 0, 2))
+    assert found.code == "CD808"
+    assert found.ranks == (1,)
+    assert "Ranks 0, 2 took a graph from torch's cache, and then waited 3.0 s for rank 1." in found.message
+    assert "another cache folder" in found.message
+
+
+def test_torchs_reason_for_a_bypass_is_told(tmp_path):
+    ranks = asked(0, "hit", 0, 1), asked(1, "bypass", 0, 5, cache_bypass_reason="Freezing may introduce constants")
+    (found,) = of_caches(tmp_path, *ranks)
+    assert "Freezing may introduce constants" in found.message
+
+
+@pytest.mark.parametrize(
+    "ranks",
+    [
+        (asked(0, "miss", 0, 5), asked(1, "hit", 5, 1)),
+        (asked(0, "hit", 0, 1), asked(1, "miss", 0, 1.5)),
+        (asked(0, "miss", 0, 1), asked(1, "miss", 0, 5)),
+        (asked(0, "hit", 0, 1), trace(101, 1, begun=0, seconds=5)),
+        (asked(0, "hit", None, 1), asked(1, "miss", None, 5)),
+    ],
+    ids=["stored by the other", "costs nothing", "missed on both", "no cache on one", "no times"],
+)
+def test_nobody_waited_for_a_cache(tmp_path, ranks):
+    assert of_caches(tmp_path, *ranks) == []
+
+
+def test_a_straggler_with_a_cold_cache_is_one_finding(tmp_path):
+    assert [one.code for one in of_caches(tmp_path, asked(0, "hit", 0, 1), asked(1, "miss", 0, 30))] == ["CD805"]

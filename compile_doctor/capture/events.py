@@ -16,6 +16,7 @@ from compile_doctor.model.compilations import Counts, LateHook, LogRecord, Never
 from compile_doctor.model.cuda_graphs import CudaGraphFunction
 from compile_doctor.model.evidence import Child, Evidence, Facts, Failure, Patch
 from compile_doctor.model.guards import GuardCost
+from compile_doctor.model.ranks import CompileCall
 from compile_doctor.model.timeline import Call
 
 PHASES = ("import", "build", "inputs", "compiled", "eager", "numerics")
@@ -41,6 +42,7 @@ class EventReader:
         self.bytecode: list[schema.Bytecode] = []
         self.never_called: list[NeverCalled] = []
         self.late_hooks: list[LateHook] = []
+        self.compile_calls: list[CompileCall] = []
         self.facts = Facts()
         self.difference: float | None = None
         self.comparisons: list[Comparison] = []
@@ -100,6 +102,7 @@ class EventReader:
             logs=tuple(self.logs),
             never_called=tuple(self.never_called),
             late_hooks=tuple(self.late_hooks),
+            compile_calls=tuple(self.compile_calls),
             counts=tuple(self.counts.values()),
             failures=tuple(self.failures),
             children=children,
@@ -204,6 +207,10 @@ class EventReader:
 
     def _late_hook(self, process: str, event: schema.LateHook) -> None:
         self.late_hooks.append(LateHook(event.module, event.type, event.kind, event.hook, event.file, event.line))
+
+    def _compile_call(self, process: str, event: schema.CompileCall) -> None:
+        settings = tuple(sorted(event.settings.items()))
+        self.compile_calls.append(CompileCall(event.function, tuple(event.stack), settings))
 
     def _modules(self, process: str, event: schema.Modules) -> None:
         self.facts = replace(self.facts, files=tuple(event.files))

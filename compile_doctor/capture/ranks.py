@@ -170,7 +170,7 @@ class Collector:
         key = sameness(evidence)
         if key not in self._numbers:
             steps = tuple(steps_of(evidence))
-            group = RankGroup(key, outline_of(steps, evidence), steps, None)
+            group = RankGroup(key, outline_of(steps, evidence), steps, None, evidence.compile_calls)
             self._take(replace(group, evidence=whole() if self._keeps(group) else None))
         self._all.append(
             Rank(
@@ -278,6 +278,7 @@ def joined(ranks: Ranks, asked: Asked, children: tuple[Child, ...]) -> Evidence:
         logs=tuple(one for part in parts for one in part.logs),
         never_called=tuple(one for part in parts for one in part.never_called),
         late_hooks=tuple(one for part in parts for one in part.late_hooks),
+        compile_calls=tuple(one for part in parts for one in part.compile_calls),
         counts=tuple(one for part in parts for one in part.counts),
         failures=tuple(one for part in parts for one in part.failures),
         bytecode={key: one for part in parts for key, one in part.bytecode.items()},

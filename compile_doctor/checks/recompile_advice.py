@@ -25,6 +25,8 @@ _FIXES = {
     "keys": "Pass the same keys in the same order each time.",
     "identity": "Pass the same object each time: create it once, outside the loop.",
     "alias": "Pass different tensors each time, or the same tensor each time.",
+    "shared": 'Make the object once, and give the same one to everything that holds it: a look-up or a property such as `mesh["tp"]` may '
+    "make another object each time.",
     "hooks": "Register hooks before the first call. A hook that is added or removed later compiles the frame again.",
 }
 SHAPES = (

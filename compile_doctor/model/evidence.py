@@ -12,7 +12,7 @@ from compile_doctor.model.comparisons import Comparison
 from compile_doctor.model.compilations import Break, Compilation, Counts, LateHook, LogRecord, NeverCalled
 from compile_doctor.model.cuda_graphs import CudaGraphFunction
 from compile_doctor.model.guards import GuardCost
-from compile_doctor.model.ranks import Ranks
+from compile_doctor.model.ranks import CompileCall, Ranks
 from compile_doctor.model.stacks import ErrorLink, Frame
 from compile_doctor.model.timeline import Call, Span
 from compile_doctor.model.units import Seconds, Word
@@ -132,6 +132,8 @@ class Evidence:
     never_called: tuple[NeverCalled, ...] = ()
     """Compiled and not used by itself: dropped, or only inlined into what is compiled around it."""
     late_hooks: tuple[LateHook, ...] = ()
+    compile_calls: tuple[CompileCall, ...] = ()
+    """The calls of torch.compile of a rank; empty for a program without ranks, and in captures of compile-doctor 0.1."""
     counts: tuple[Counts, ...] = ()
     failures: tuple[Failure, ...] = ()
     children: tuple[Child, ...] = ()

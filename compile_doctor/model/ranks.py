@@ -65,6 +65,18 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class CompileCall:
+    """A call of torch.compile."""
+
+    function: str
+    """What was compiled: the name of a function, or the class of a module."""
+    stack: tuple[Frame, ...]
+    """Outermost first; the last frame called torch.compile."""
+    settings: tuple[tuple[str, str], ...]
+    """What was passed to it: `backend`, `mode`, `dynamic`, `fullgraph`, `options`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rank:
     """One rank. Ranks of the same `group` left the same evidence, apart from times, addresses and process ids."""
 
@@ -97,6 +109,8 @@ class RankGroup:
     steps: tuple[Step, ...]
     evidence: Evidence | None
     """Of one of them; None if there are too many groups to keep them all: see `Ranks.stand_ins`."""
+    compile_calls: tuple[CompileCall, ...] = ()
+    """Their calls of torch.compile; empty also if nothing recorded them."""
 
 
 @dataclass(frozen=True, slots=True)

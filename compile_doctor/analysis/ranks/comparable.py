@@ -34,17 +34,25 @@ class Pair:
     other: Cohort
 
 
+def stages(ranks: Ranks) -> Iterator[tuple[Rank, ...]]:
+    """The ranks of each stage of a pipeline; all ranks if there are no stages."""
+    found: dict[str, list[Rank]] = defaultdict(list)
+    for one in ranks.all:
+        stage = _STAGE.search(one.who.mesh)
+        found[stage[1] if stage else ""].append(one)
+    yield from map(tuple, found.values())
+
+
 def cohorts(ranks: Ranks) -> Iterator[tuple[Cohort, ...]]:
     """The cohorts of each pipeline stage, the largest first; of equal ones that of the lowest rank.
 
     Groups that differ only in sizes and values are one cohort.
     """
-    stages: dict[str, dict[str, list[Rank]]] = defaultdict(lambda: defaultdict(list))
-    for one in ranks.all:
-        stage = _STAGE.search(one.who.mesh)
-        stages[stage[1] if stage else ""][ranks.groups[one.group].outline].append(one)
     stand_ins = ranks.stand_ins()
-    for outlines in stages.values():
+    for stage in stages(ranks):
+        outlines: dict[str, list[Rank]] = defaultdict(list)
+        for one in stage:
+            outlines[ranks.groups[one.group].outline].append(one)
         found = []
         for members in outlines.values():
             index = stand_ins[members[0].group]

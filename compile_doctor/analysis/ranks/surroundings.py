@@ -22,6 +22,8 @@ _OPTIONS = {
     "assume_static_by_default": "assume_static_by_default, set by torch.compile(dynamic=…)",
 }
 """Settings that an option of torch.compile sets while a frame is compiled."""
+FOLLOWS = {"dynamic": tuple(_OPTIONS)}
+"""By argument of torch.compile, the settings that it changes while a frame is compiled."""
 _KINDS = ("torch._dynamo.config", "torch._inductor.config")
 
 
@@ -32,6 +34,8 @@ class Setting:
     name: str
     values: Mapping[str, tuple[int, ...]]
     """The ranks by value, the most frequent value first."""
+    option: str = ""
+    """torch's name of a setting that torch.compile may have set; else empty."""
 
 
 def differing(ranks: Ranks) -> Iterator[Setting]:
@@ -67,7 +71,7 @@ def _configured(ranks: Ranks) -> Iterator[Setting]:
                 if name in decoded[text]:
                     values[json.dumps(decoded[text][name])].extend(numbers)
             if len(values) > 1 and not _LOCAL.search(name):
-                yield _setting(_OPTIONS.get(name, f"{kind}.{name}"), values)
+                yield _setting(_OPTIONS.get(name, f"{kind}.{name}"), values, name)
 
 
 def _texts(steps: tuple[Step, ...]) -> tuple[str, str]:
@@ -85,6 +89,6 @@ def _decoded(text: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _setting(name: str, values: Mapping[str, list[int]]) -> Setting:
+def _setting(name: str, values: Mapping[str, list[int]], option: str = "") -> Setting:
     ordered = sorted(values.items(), key=lambda item: (-len(item[1]), item[1][0]))
-    return Setting(name, {value: tuple(sorted(numbers)) for value, numbers in ordered})
+    return Setting(name, {value: tuple(sorted(numbers)) for value, numbers in ordered}, option)

@@ -19,7 +19,7 @@ STATE_KINDS = frozenset(
     {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "none", "type", "length"}
 )
 UNREAD_KINDS = frozenset(
-    {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "shape-range", "alias"}
+    {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "shape-range", "alias", "shared"}
 )
 """Guards on a whole argument or setting: no single line reads them, so the location is the function."""
 

@@ -22,6 +22,7 @@ _COMMENT = re.compile(r"(?<!\s)\s+# (?P<code>.*?)(?<!\s)\s+# (?P<file>[^#\n]*?):
 _STACK = re.compile(r'File "([^"\n]+)", line (\d+), in (\S+)')
 _CARRIED = re.compile(r"(.+?)\.((?:__closure__|__defaults__|__kwdefaults__|keywords)\[.*)")
 """What a function object carries: closure cells, default values, the keywords of a functools.partial."""
+_HOOK = re.compile(r"(?P<module>.+?)\._(?P<kind>\w*hook)s\[.+\]\.__closure__\[.+")
 _STATE_WORDS = {
     "grad_mode": "gradients were switched on or off",
     "autocast": "autocast was switched on or off",
@@ -262,6 +263,25 @@ def _alias(match: re.Match[str], _text: str) -> Guard:
     return Guard("alias", match[0], "two arguments were the same tensor, or became the same", "alias")
 
 
+def _held(source: str) -> str:
+    """An object by who holds it, since torch has no name for what a hook or another function captures."""
+    hook = _HOOK.fullmatch(source)
+    if hook:
+        return f"what a {hook['kind'].replace('_pre_', ' pre-').replace('_', ' ')} of `{hook['module']}` captures"
+    function = carrier(source)
+    return f"what `{function}` captures" if function else f"`{source}`"
+
+
+def _same_object(match: re.Match[str], text: str) -> Guard:
+    """`x is y` of two arguments; else at least one of them is held by an object: `DTensorSpec.mesh is block.mesh`."""
+    one, other, negated = match["one"], match["other"], bool(match["negated"])
+    if one.isidentifier() and other.isidentifier():
+        return _alias(match, text)
+    was, now = ("two objects", "one") if negated else ("one object", "two")
+    words = f"{_held(one)} and {_held(other)} were {was}, now they are {now}"
+    return Guard("shared", one, words, f"shared:{one}:{other}", None, was, now)
+
+
 def _shape(match: re.Match[str], _text: str) -> Guard:
     name, number = match["name"], int(match["index"])
     words = f"dimension {number} of `{name}` is outside the range for which the code was compiled ({match[0]})"
@@ -307,5 +327,6 @@ _PATTERNS: tuple[tuple[str, _Build], ...] = (
     (r"(?P<name>.+?) is (?P<negated>not )?None$", _none),
     (r".*?(?P<name>[\w.\[\]'\"]+)\.size\(\)\[(?P<index>\d{1,3})\].*", _shape),
     (r"(?P<name>.+?) == (?P<value>.+)", _equal),
+    (r"(?P<one>\S+) is (?P<negated>not )?(?P<other>\S+)$", _same_object),
     (r"(?:.+ is (?:not )?.+|Duplicate tensors? found.*)$", _alias),
 )

@@ -40,7 +40,7 @@ from compile_doctor.capture.schema.files import (
     SharedRank,
     StartListed,
 )
-from compile_doctor.capture.schema.ranks import MeshMade, Ranked
+from compile_doctor.capture.schema.ranks import CompileCall, MeshMade, Ranked
 from compile_doctor.capture.schema.run import (
     Bytecode,
     Called,
@@ -88,6 +88,7 @@ __all__ = [
     "Called",
     "CleanCache",
     "Compile",
+    "CompileCall",
     "CompiledFunction",
     "CompiledRun",
     "Counters",
@@ -192,6 +193,7 @@ EVENTS: dict[str, type] = {
     "sdpa-choice": SdpaChoice,
     "ranked": Ranked,
     "mesh": MeshMade,
+    "compile-call": CompileCall,
     "plan": Plan,
     "begun": Begun,
     "outcome": Outcome,

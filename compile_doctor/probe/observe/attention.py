@@ -22,6 +22,7 @@ from compile_doctor.model.sizes import are_large, dense_need
 from compile_doctor.model.stacks import Frame
 from compile_doctor.probe import compat, devices
 from compile_doctor.probe.observe import graphs, masks
+from compile_doctor.probe.observe.compile_calls import CompileCalls
 from compile_doctor.probe.observe.events import EventLog, to_json
 from compile_doctor.probe.observe.failures import ours
 from compile_doctor.probe.observe.hooks import Hooks
@@ -65,6 +66,7 @@ class Observer:
         self._codes: list[tuple[CodeType, schema.CompiledFunction]] = []
         self.hooks = Hooks(log)
         self.made = Made(self.hooks.around)
+        self.compile_calls = CompileCalls(log)
 
     def install(self, hidden: str = "compile_doctor.probe") -> None:
         """`hidden`: the package or the module that Dynamo must not trace."""
@@ -91,6 +93,7 @@ class Observer:
             )
         )
         self.made.write(self.log)
+        self.compile_calls.write()
 
     # -- the graphs that have attention -------------------------------------------------------------------------------
 
@@ -289,6 +292,9 @@ class Observer:
         stack, _ = python_stack(caller)
         module = isinstance(function, torch.nn.Module)
         self.made.watch(context, schema.NeverCalled(stack[-3:], _name(function), module))
+        owner = getattr(function, "__self__", None)  # of a module's method, in module.compile()
+        compiled = owner if isinstance(owner, torch.nn.Module) else function
+        self.compile_calls.saw(context, frame.f_locals, stack, _name(compiled))
         code = _code(function)
         if not options or code is None:
             return

@@ -1,4 +1,4 @@
-# expect CD804 1
+# says CD804: dynamic: None on rank 0; True on rank 1
 # summary verdict=healthy exit=0
 import torch
 import torch.distributed as dist
@@ -10,7 +10,7 @@ def f(x):  # expect CD201 0; expect CD803 0
     return x.square().sum()
 
 
-f = torch.compile(f, backend="eager", dynamic=True if rank == 1 else None)
+f = torch.compile(f, backend="eager", dynamic=True if rank == 1 else None)  # expect CD804 1
 for length in (8, 12, 16):
     f(torch.ones(2, length))
 
