@@ -10,14 +10,21 @@ from compile_doctor.cli.options import (
     CompileOptions,
     OutputOptions,
     RunOptions,
-    Seconds,
     arguments_option,
+    as_is_option,
     capture_option,
+    device_option,
+    dynamic_option,
+    fail_on_option,
     files_option,
     format_option,
     gathered,
+    grad_option,
     memory_limit_option,
+    mode_option,
+    repeat_option,
     settings,
+    timeout_option,
 )
 from compile_doctor.render import coldstart_renderer, formats
 
@@ -27,32 +34,19 @@ from compile_doctor.render import coldstart_renderer, formats
 @gathered(
     CompileOptions,
     "compiling",
-    click.option("--device", metavar="NAME", help="Move model and inputs to this device first (cpu, cuda, …)."),
-    click.option("--mode", metavar="NAME", help="torch.compile's mode (reduce-overhead, max-autotune, …)."),
-    click.option("--dynamic/--no-dynamic", default=None, help="torch.compile's dynamic= [let torch decide]."),
-    click.option("--grad", is_flag=True, help="Run forward and backward; without it, forward under torch.no_grad()."),
-    click.option("--as-is", is_flag=True, help="Do not compile the target, because it calls torch.compile itself."),
+    device_option,
+    mode_option,
+    dynamic_option,
+    grad_option,
+    as_is_option,
     arguments_option,
 )
 @gathered(
     RunOptions,
     "running",
-    click.option(
-        "--repeat",
-        type=click.IntRange(1),
-        default=2,
-        show_default=True,
-        help="Number of calls, if the target has one set of inputs.",
-    ),
+    repeat_option,
     capture_option(),
-    click.option(
-        "--timeout",
-        type=Seconds(),
-        default=900.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="Stop each start after this time.",
-    ),
+    timeout_option("Stop each start after this time."),
     memory_limit_option("Limit for the private memory of the target, such as 8GB."),
 )
 @click.option("--own-cache", is_flag=True, help="Also start it with your own cache, as it is.")
@@ -62,13 +56,7 @@ from compile_doctor.render import coldstart_renderer, formats
     "output",
     format_option(formats("coldstart")),
     files_option(formats("coldstart"), "Also write the result to a file; may be repeated."),
-    click.option(
-        "--fail-on",
-        type=click.Choice(["error", "warning", "never"]),
-        default="error",
-        show_default=True,
-        help="Exit 1 if there is a finding of at least this severity.",
-    ),
+    fail_on_option,
     click.option("-v", "--verbose", count=True, help="Show all graphs and notes."),
     click.option(
         "-q", "--quiet", is_flag=True, help="No progress on stderr; print the result only if something fails."

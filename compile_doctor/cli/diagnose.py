@@ -10,14 +10,20 @@ from compile_doctor.cli.options import (
     CompileOptions,
     OutputOptions,
     RunOptions,
-    Seconds,
     arguments_option,
+    as_is_option,
     capture_option,
+    device_option,
+    dynamic_option,
     gathered,
+    grad_option,
     memory_limit_option,
+    mode_option,
     patches_option,
+    repeat_option,
     report_options,
     settings,
+    timeout_option,
 )
 from compile_doctor.cli.output import finish, prepare
 from compile_doctor.errors import UsageError
@@ -28,7 +34,7 @@ from compile_doctor.errors import UsageError
 @gathered(
     CompileOptions,
     "compiling",
-    click.option("--device", metavar="NAME", help="Move model and inputs to this device first (cpu, cuda, …)."),
+    device_option,
     click.option(
         "--tokens",
         type=click.IntRange(1),
@@ -40,36 +46,23 @@ from compile_doctor.errors import UsageError
         metavar="NAME",
         help="torch.compile's backend [inductor]; `eager` is quick, and shows breaks and recompiles but no kernels.",
     ),
-    click.option("--mode", metavar="NAME", help="torch.compile's mode (reduce-overhead, max-autotune, …)."),
-    click.option("--dynamic/--no-dynamic", default=None, help="torch.compile's dynamic= [let torch decide]."),
-    click.option("--grad", is_flag=True, help="Run forward and backward; without it, forward under torch.no_grad()."),
+    mode_option,
+    dynamic_option,
+    grad_option,
     click.option(
         "--numerics",
         is_flag=True,
         help="Compare outputs, state and (with --grad) gradients with eager and float64, decoding with the full run.",
     ),
-    click.option("--as-is", is_flag=True, help="Do not compile the target, because it calls torch.compile itself."),
+    as_is_option,
     arguments_option,
 )
 @gathered(
     RunOptions,
     "running",
-    click.option(
-        "--repeat",
-        type=click.IntRange(1),
-        default=2,
-        show_default=True,
-        help="Number of calls, if the target has one set of inputs.",
-    ),
+    repeat_option,
     capture_option(),
-    click.option(
-        "--timeout",
-        type=Seconds(),
-        default=900.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="Stop the target after this time.",
-    ),
+    timeout_option("Stop the target after this time."),
     memory_limit_option("Limit for the private memory of the target, such as 8GB."),
     click.option(
         "--require-fused", is_flag=True, help="Exit 1 if attention runs dense, 3 if it is not proven to be fused."

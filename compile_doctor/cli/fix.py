@@ -11,11 +11,16 @@ from compile_doctor.cli.options import (
     OutputOptions,
     RunOptions,
     Seconds,
+    as_is_option,
+    device_option,
+    dynamic_option,
     files_option,
     format_option,
     gathered,
     memory_limit_option,
+    mode_option,
     settings,
+    timeout_option,
 )
 from compile_doctor.errors import DoctorError
 from compile_doctor.render import fix_renderer, formats
@@ -62,25 +67,18 @@ from compile_doctor.render import fix_renderer, formats
 @gathered(
     CompileOptions,
     "compiling",
-    click.option("--device", metavar="NAME", help="Move model and inputs to this device first (cpu, cuda, …)."),
+    device_option,
     click.option("--tokens", type=click.IntRange(1), metavar="N", help="Pass N to example_inputs(tokens=N)."),
     click.option("--backend", metavar="NAME", help="torch.compile's backend [inductor]."),
-    click.option("--mode", metavar="NAME", help="torch.compile's mode (reduce-overhead, max-autotune, …)."),
-    click.option("--dynamic/--no-dynamic", default=None, help="torch.compile's dynamic= [let torch decide]."),
+    mode_option,
+    dynamic_option,
     click.option("--grad", is_flag=True, help="Run forward and backward, compiled too."),
-    click.option("--as-is", is_flag=True, help="Do not compile the target, because it calls torch.compile itself."),
+    as_is_option,
 )
 @gathered(
     RunOptions,
     "running",
-    click.option(
-        "--timeout",
-        type=Seconds(),
-        default=900.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="Limit for each run of the target.",
-    ),
+    timeout_option("Limit for each run of the target."),
     memory_limit_option("Limit for the private memory of the target, such as 8GB."),
 )
 @gathered(

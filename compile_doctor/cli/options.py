@@ -140,6 +140,34 @@ arguments_option = click.option(
 )
 
 
+device_option = click.option(
+    "--device", metavar="NAME", help="Move model and inputs to this device first (cpu, cuda, …)."
+)
+mode_option = click.option("--mode", metavar="NAME", help="torch.compile's mode (reduce-overhead, max-autotune, …).")
+dynamic_option = click.option(
+    "--dynamic/--no-dynamic", default=None, help="torch.compile's dynamic= [let torch decide]."
+)
+grad_option = click.option(
+    "--grad", is_flag=True, help="Run forward and backward; without it, forward under torch.no_grad()."
+)
+as_is_option = click.option(
+    "--as-is", is_flag=True, help="Do not compile the target, because it calls torch.compile itself."
+)
+repeat_option = click.option(
+    "--repeat",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Number of calls, if the target has one set of inputs.",
+)
+
+
+def timeout_option(help_text: str) -> Decorator:
+    return click.option(
+        "--timeout", type=Seconds(), default=900.0, show_default=True, metavar="SECONDS", help=help_text
+    )
+
+
 def memory_limit_option(help_text: str) -> Decorator:
     return click.option("--memory-limit", metavar="SIZE", callback=_size, help=help_text)
 
@@ -194,18 +222,19 @@ def _format_and_path(item: str, names: tuple[str, ...]) -> tuple[str, Path]:
     return name, Path(path)
 
 
+fail_on_option = click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning", "never"]),
+    default="error",
+    show_default=True,
+    help="Exit 1 if there is a finding of at least this severity.",
+)
 report_options = gathered(
     OutputOptions,
     "output",
     format_option((), "What to print on stdout."),
     files_option((), "Also write the report to a file; may be repeated."),
-    click.option(
-        "--fail-on",
-        type=click.Choice(["error", "warning", "never"]),
-        default="error",
-        show_default=True,
-        help="Exit 1 if there is a finding of at least this severity.",
-    ),
+    fail_on_option,
     click.option(
         "-v", "--verbose", count=True, help="Show all findings, their evidence, and what could not be checked."
     ),
