@@ -59,7 +59,7 @@ RANKS = PROGRAMS / "ranks"
 STARTS = PROGRAMS / "starts"
 """The programs that `coldstart` starts twice."""
 ONE_TORCH = "2.13.0"
-"""The torch on which the programs with several ranks, those of `coldstart` and the examples are recorded."""
+"""The torch on which the programs with several ranks and the examples are recorded."""
 SHORT_TIMEOUT = {"cd003-fires": 8.0}
 MOST_OF_A_PAYLOAD = 60_000
 BULKY = (
@@ -147,11 +147,12 @@ def programs(folder: Path):
         wanted["backend"] = label.backend or wanted.get("backend") or "eager"
         yield path.stem.replace("_", "-"), path, wanted
 
+    for path in labels.programs(STARTS):
+        version = torch.__version__.split("+")[0]
+        yield f"starts/{version}/{path.stem.replace('_', '-')}", path, settings_of(path, labels.read(path).options)
     if torch.__version__.startswith(ONE_TORCH):
         for path in labels.programs(RANKS):
             yield f"ranks/{path.stem.replace('_', '-')}", path, None
-        for path in labels.programs(STARTS):
-            yield f"starts/{path.stem.replace('_', '-')}", path, settings_of(path, labels.read(path).options)
         for name in example_names():
             path = example_path(name)
             for variant in ("", *example_variants(name)):
@@ -198,7 +199,7 @@ def record(name: str, path: Path, settings: dict | None, out: Path) -> str:
             run = coldstart if path.parent == STARTS else launch.diagnose
             run(target, launch.Settings(**settings), capture, False, Progress(quiet=True), start=watch)
         file = recording(name, out)
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         pack(capture, file, path.parent)
         return name
     finally:
@@ -206,7 +207,7 @@ def record(name: str, path: Path, settings: dict | None, out: Path) -> str:
 
 
 def recording(name: str, out: Path) -> Path:
-    """The file of a recording: `ranks/NAME`, `starts/NAME` and `examples/NAME` are beside the folders of the versions."""
+    """The file of a recording: `ranks/NAME`, `starts/VERSION/NAME` and `examples/NAME` are beside the folders of the versions."""
     return (out.parent if "/" in name else out) / f"{name}.zip"
 
 

@@ -14,16 +14,20 @@ from compile_doctor.capture.load import load_capture
 from compile_doctor.capture.schema import CAPTURE
 from compile_doctor.capture.trace.graph_text import read_graph_text
 from compile_doctor.checks import own_checks
+from compile_doctor.coldstart import run as coldstart_run
 from compile_doctor.coldstart.advice import advice
-from compile_doctor.coldstart.result import ColdStart
+from compile_doctor.coldstart.result import ColdStart, Spread
 from compile_doctor.coldstart.run import result
-from compile_doctor.model.compilations import Traced
+from compile_doctor.model.asked import Settings
+from compile_doctor.model.compilations import Operator, Traced
 from compile_doctor.model.evidence import Child, Evidence
 from compile_doctor.model.findings import Finding
 from compile_doctor.model.timeline import CacheAnswer, Call, KeyPart, Timing
-from compile_doctor.render import coldstart_json, coldstart_text
+from compile_doctor.render import coldstart_json, coldstart_markdown, coldstart_text, coldstart_words
 from compile_doctor.report.make import make_report
 from compile_doctor.report.run_checks import run_checks
+from compile_doctor.run.progress import Progress
+from compile_doctor.targets.target import parse_target
 
 HIT = CacheAnswer("fx_graph", "hit", "fa")
 MISS = CacheAnswer("fx_graph", "miss", "fa")
@@ -49,7 +53,7 @@ def start(*answers: CacheAnswer, seconds: float = 8.0, **values: Any) -> Evidenc
 
 
 def compared(cold: Evidence, warm: Evidence) -> ColdStart:
-    return result(replace(warm, earlier=cold), {"cold": cold, "warm": warm})
+    return result(replace(warm, earlier=cold), {"cold": [cold], "warm": [warm]})
 
 
 def found(cold: Evidence, warm: Evidence) -> list[tuple[str, str]]:
@@ -117,6 +121,17 @@ def test_a_number_in_the_graph_leads_to_the_line_that_computes_with_it():
     assert "467.09274" in one.evidence[0] and "531.80771" in one.evidence[0]
 
 
+def test_a_function_of_torch_has_the_users_first_line_in_its_graph():
+    of_torch = {"file": "/venv/lib/python3.11/site-packages/torch/_dynamo/external_utils.py", "line": 67}
+    traced = Traced("d", operators=(Operator(MODEL, 7, "f32", "linear(x)", "linear(x)"),))
+    bypass = CacheAnswer("fx_graph", "bypass", "", "Unsupported post grad custom pass")
+    shown = compared(*(start(bypass, traced=traced, **of_torch) for _ in range(2)))
+    assert [(one.frame.file, one.frame.line, one.frame.function) for one in shown.graphs] == [
+        (MODEL, 7, "Model.forward")
+    ]
+    assert [(one.location.file, one.location.line) for one in shown.findings if one.location] == [(MODEL, 7)]
+
+
 def test_a_number_that_is_at_two_lines_leaves_the_function():
     cold, warm = (replace(MISS, key=number, parts=graph_part(number)) for number in ("467.09274", "531.80771"))
     traced = Traced("d", constants=(("531.80771", MODEL, 7), ("531.80771", MODEL, 9)))
@@ -166,7 +181,7 @@ def test_caches_that_are_off():
     ],
 )
 def test_a_start_without_figures_is_no_pass(cold, warm, words):
-    starts = {"cold": cold} | ({"warm": warm} if warm else {})
+    starts = {"cold": [cold]} | ({"warm": [warm]} if warm else {})
     shown = result(replace(warm or cold, earlier=cold if warm else None), starts)
     assert words in shown.problem and shown.exit_code("never") == 3
     assert "INCONCLUSIVE" in coldstart_text.render(shown)
@@ -178,28 +193,68 @@ def blocks(count: int, **values: Any) -> Evidence:
 
 
 def test_repeated_blocks_are_an_estimate_until_they_are_tried():
-    estimate = next(one for one in advice({"cold": blocks(8)}) if one.name == "regional")
+    estimate = next(one for one in advice({"cold": [blocks(8)]}) if one.name == "regional")
     assert (estimate.gain, estimate.measured) == (7.0, False)
-    tried = {"cold": blocks(8), "regional": start(MISS, seconds=3.0)}
+    tried = {"cold": [blocks(8)], "regional": [start(MISS, seconds=3.0)]}
     measured = next(one for one in advice(tried) if one.name == "regional")
     assert (measured.gain, measured.measured) == (5.0, True)
-    assert coldstart_text.gain(estimate) == "Would save up to 7.0 s (an estimate)"
-    assert coldstart_text.gain(measured) == "Saves 5.0 s (measured)"
+    assert coldstart_words.gain(estimate) == "Would save up to 7.0 s (an estimate)"
+    assert coldstart_words.gain(measured) == "Saves 5.0 s (measured in one start of each, spread not known)"
 
 
 def test_a_try_that_costs_time_is_said_to_cost_it():
-    tried = {"cold": blocks(8), "regional": start(MISS, seconds=9.0)}
-    assert [coldstart_text.gain(one) for one in advice(tried)] == ["Costs 1.0 s more (measured)"]
+    tried = {"cold": [blocks(8)], "regional": [start(MISS, seconds=9.0)]}
+    assert [coldstart_words.gain(one) for one in advice(tried)] == [
+        "Costs 1.0 s more (measured in one start of each, spread not known)"
+    ]
+
+
+def lasting(*seconds: float, **values: Any) -> list[Evidence]:
+    return [start(MISS, seconds=one, **values) for one in seconds]
+
+
+def test_a_gain_within_the_spread_is_none():
+    alike = Traced("d", blocks=8)
+    tried = {"cold": lasting(8.0, 9.0, 8.5, traced=alike), "regional": lasting(8.2, 6.0, 7.0)}
+    (one,) = advice(tried)
+    assert (one.gain, one.spread.least, one.spread.most, one.measurable) == (1.5, pytest.approx(-0.2), 3.0, False)
+    assert coldstart_words.gain(one).startswith("No measurable gain (between 0.2 s lost and 3.0 s saved")
+    shown = replace(compared(start(MISS), start(HIT)), advice=(one,))
+    assert "Compile one block" not in coldstart_text.render(shown)
+    written = json.loads(coldstart_json.render(shown))["advice"][0]
+    assert (written["gain_seconds"], written["loss_seconds"]) == (None, None)
+    assert (written["measurable"], written["spread"], written["made"]) == (False, None, 3)
+
+
+def test_a_gain_beyond_the_spread_has_it():
+    tried = {"cold": lasting(8.0, 9.0, 8.5, traced=Traced("d", blocks=8)), "regional": lasting(5.0, 6.0, 4.0)}
+    assert [coldstart_words.gain(one) for one in advice(tried)] == [
+        "Saves 3.5 s (measured, 2.0 to 5.0 s in 3 starts of each)"
+    ]
+    tried["regional"] = lasting(10.0, 12.0, 11.0)
+    assert [coldstart_words.gain(one) for one in advice(tried)] == [
+        "Costs 2.5 s more (measured, 1.0 to 4.0 s in 3 starts of each)"
+    ]
+
+
+def test_of_several_starts_the_median_is_shown_with_the_least_and_the_most():
+    cold, warm = lasting(8.0, 12.0, 9.0), [start(HIT, seconds=one) for one in (0.7, 0.5, 0.6)]
+    shown = result(replace(warm[0], earlier=cold[0]), {"cold": cold, "warm": warm})
+    first = shown.starts[0]
+    assert (first.made, first.compiling, first.compilings) == (3, 9.0, Spread(8.0, 12.0))
+    rows = [line.split() for line in coldstart_text.render(shown).splitlines()]
+    assert ["least", "to", "most", "of", "3", "8.5–12.5", "s", "1.00–1.20", "s"] in rows
+    assert ["least", "to", "most", "of", "3", "8.0–12.0", "s", "0.50–0.70", "s"] in rows
 
 
 def test_a_try_that_failed_has_no_gain():
-    tried = {"cold": blocks(8), "regional": replace(start(MISS), phases={"compiled": "failed"})}
+    tried = {"cold": [blocks(8)], "regional": [replace(start(MISS), phases={"compiled": "failed"})]}
     (one,) = advice(tried)
-    assert one.gain is None and coldstart_text.gain(one) == "No gain known: that start failed."
+    assert one.gain is None and coldstart_words.gain(one) == "No gain known: that start failed."
 
 
 def test_two_blocks_are_too_few():
-    assert list(advice({"cold": blocks(2)})) == []
+    assert list(advice({"cold": [blocks(2)]})) == []
 
 
 def test_a_size_that_changes_is_a_reason_for_dynamic():
@@ -208,9 +263,9 @@ def test_a_size_that_changes_is_a_reason_for_dynamic():
     again = compilation(frame_compile_id=1, timing=timing, recompile_reasons=(f"0/0: {guard}",))
     cold = start(MISS)
     cold = replace(cold, compilations=(*cold.compilations, again))
-    assert [(one.name, one.gain, one.measured) for one in advice({"cold": cold})] == [("dynamic", 5.0, False)]
+    assert [(one.name, one.gain, one.measured) for one in advice({"cold": [cold]})] == [("dynamic", 5.0, False)]
     other = replace(again, recompile_reasons=("0/0: k == 2",))
-    assert list(advice({"cold": replace(cold, compilations=(*cold.compilations[:1], other))})) == []
+    assert list(advice({"cold": [replace(cold, compilations=(*cold.compilations[:1], other))]})) == []
 
 
 GRAPH = """
@@ -277,6 +332,69 @@ def test_the_text_shows_both_starts_side_by_side():
     assert rows["first call"] == ["8.50", "s", "7.50", "s"]
     assert rows["kernels"] == ["8.00", "s", "7.00", "s"]
     assert rows["cache: hits, misses"] == ["0,", "1", "0,", "1"]
-    assert "CD513 cache-key-changes (warning)" in shown and "Saves 1.0 s (measured)  shared-cache" in shown
+    assert (
+        "CD513 cache-key-changes (warning)" in shown
+        and "Saves 1.0 s (measured in one start of each, spread not known)  shared-cache" in shown
+    )
     assert compared(start(cold), start(warm)).exit_code("error") == 0
     assert compared(start(cold), start(warm)).exit_code("warning") == 1
+
+
+def three_starts() -> ColdStart:
+    """Two kinds of start, each made three times, with a number in the graph that changes."""
+    cold, warm = (replace(MISS, key=number, parts=graph_part(number)) for number in ("467.09274", "531.80771"))
+    alike = Traced("d", blocks=8)
+    found = {
+        "cold": [start(cold, seconds=one, traced=alike) for one in (8.0, 9.0, 8.5)],
+        "warm": [start(warm, seconds=one) for one in (3.0, 3.2, 3.1)],
+        "regional": lasting(8.2, 6.0, 7.0),
+    }
+    return result(replace(found["warm"][0], earlier=found["cold"][0]), found)
+
+
+def test_markdown_has_the_starts_the_findings_and_what_would_help():
+    text = coldstart_markdown.render(three_starts())
+    assert text.startswith("### compile-doctor coldstart: ") and "**CACHE MISSED**" in text
+    assert "| first call | 9.00 s | 3.60 s | 7.50 s |" in text
+    assert "**CD513 cache-key-changes** model.py:5" in text and "- seen: the graph has" in text
+    assert "- **shared-cache**: Saves 5.4 s (measured, 4.8 to 6.0 s in 3 starts of each)" in text
+    assert "- **regional**: No measurable gain" in text and "Compile one block" not in text
+
+
+def test_starts_are_made_in_turn_and_each_time_another_is_first(monkeypatch, tmp_path):
+    made: list[tuple[str, Any]] = []
+    answers = {
+        "own": start(HIT),
+        "cold": blocks(8),
+        "warm": start(HIT, seconds=0.5),
+        "regional": start(MISS, seconds=3.0),
+    }
+
+    def one_size(target, settings, inside, keep, progress, begin, control):
+        name = inside.name.split("-")[1]
+        made.append((inside.name, settings.regional))
+        return answers[name]
+
+    class Directory:
+        def __init__(self, *_: Any) -> None: ...
+        def close_starts(self, found):
+            assert {name: len(ones) for name, ones in found.items()} == {"cold": 3, "warm": 3, "regional": 3, "own": 1}
+            return replace(found["warm"][0], earlier=found["cold"][0])
+
+    monkeypatch.setattr(coldstart_run, "one_size", one_size)
+    monkeypatch.setattr(coldstart_run, "CaptureDirectory", Directory)
+    target = parse_target("example:clean")
+    shown = coldstart_run.coldstart(target, Settings(), tmp_path, False, Progress(quiet=True), own=True, tries=True)
+    assert [one.made for one in shown.starts] == [3, 3, 1, 3]
+    assert made == [
+        ("start-cold", False),
+        ("start-warm", False),
+        ("start-own", False),
+        ("start-regional", True),
+        ("start-regional-2", True),
+        ("start-cold-2", False),
+        ("start-warm-2", False),
+        ("start-cold-3", False),
+        ("start-warm-3", False),
+        ("start-regional-3", True),
+    ]

@@ -1,10 +1,11 @@
-"""Replays the programs that `coldstart` started twice, recorded on torch 2.13: which finding, at which line; needs no torch."""
+"""Replays the programs that `coldstart` started twice on eight versions of torch: which finding, at which line; needs no torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from helpers import TORCHES
 
 from benchmarks import labels
 from compile_doctor.capture import load_capture
@@ -15,20 +16,21 @@ RECORDED = HERE / "evidence" / "starts"
 PROGRAMS = labels.programs(HERE / "programs" / "starts")
 
 
-def test_every_program_is_recorded():
-    assert {path.stem for path in RECORDED.glob("*.zip")} == {path.stem.replace("_", "-") for path in PROGRAMS}
+@pytest.mark.parametrize("version", TORCHES)
+def test_every_program_is_recorded(version):
+    recorded = {path.stem for path in (RECORDED / version).glob("*.zip")}
+    assert recorded == {path.stem.replace("_", "-") for path in PROGRAMS}
     assert len(PROGRAMS) >= 2
 
 
+@pytest.mark.parametrize("version", TORCHES)
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
-def test_the_right_finding_at_the_right_line(program):
-    whole = load_capture(RECORDED / f"{program.stem.replace('_', '-')}.zip")
+def test_the_right_finding_at_the_right_line(program, version):
+    whole = load_capture(RECORDED / version / f"{program.stem.replace('_', '-')}.zip")
     assert whole.earlier is not None and not whole.damage
     findings = [one for one in make_report(whole).findings if one.facts.compares_starts]
-    label = labels.read(program)
-    assert [(one.code, one.location and one.location.line) for one in findings] == [
-        (one.code, one.line) for one in label.expected("2.13.0")
+    expected = labels.read(program).expected(version)
+    assert [(one.code, one.cause, one.location and one.location.line) for one in findings] == [
+        (one.code, one.label, one.line) for one in expected
     ]
-    for one in findings:
-        assert one.cause == label.expected("2.13.0")[0].label
     assert (whole.earlier.compilations[0].timing is not None) and whole.calls

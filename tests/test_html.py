@@ -10,6 +10,7 @@ import pytest
 from bench_helper import attention_bench
 from helpers import MODEL, a_break, compilation, evidence, ids, interned, metrics, read, record, start
 from html_page import Page
+from test_coldstart import three_starts
 from test_formats import GATES, HOSTILE, REPORTS, gate, hostile
 
 from compile_doctor.bench.result import Bench, Row
@@ -22,7 +23,7 @@ from compile_doctor.model.evidence import Child
 from compile_doctor.model.findings import Finding, Location
 from compile_doctor.model.timeline import CacheAnswer, Call, Span, Timing
 from compile_doctor.parity.result import Cell, Parity
-from compile_doctor.render import bench_html, html_format, matrix_html, parity_html
+from compile_doctor.render import bench_html, coldstart_html, html_format, matrix_html, parity_html
 from compile_doctor.report.by_rank import RankRow, RankTable
 from compile_doctor.report.make import Report, make_report
 
@@ -87,6 +88,8 @@ PAGES = {
     "bench": lambda: bench_html.render(attention_bench()),
     "bench-nothing": lambda: bench_html.render(Bench("suite", {}, {}, ())),
     "matrix": lambda: matrix_html.render(matrix()),
+    "coldstart": lambda: coldstart_html.render(three_starts()),
+    "coldstart-failed": lambda: coldstart_html.render(replace(three_starts(), starts=(), problem="It <failed>.")),
 }
 
 
@@ -303,6 +306,18 @@ def test_bench_draws_sizes_as_lines_and_one_size_as_bars():
     found = page(bench_html.render(Bench("model.py", {}, {}, rows)))
     widths = [float(one.attributes["width"]) for one in found.root.all("rect")]
     assert widths == [170.0, 340.0]
+
+
+def test_each_start_is_a_bar_of_its_phases_and_a_column():
+    root = page(coldstart_html.render(three_starts())).root
+    (picture,) = [one for one in root.all("svg") if "starts" in (one.attributes.get("class") or "")]
+    assert [one.text for one in picture.all("title")][1:] == [
+        "cold: kernels 8.50 s",
+        "warm: kernels 3.10 s",
+        "regional: kernels 7.00 s",
+    ]
+    widths = [float(one.attributes["width"]) for one in picture.all("rect")]
+    assert widths == [560.0, pytest.approx(560 * 3.1 / 8.5, abs=0.01), pytest.approx(560 * 7 / 8.5, abs=0.01)]
 
 
 def test_a_verdict_is_a_word_and_not_only_a_colour():

@@ -221,6 +221,7 @@ def test_everything_to_press_and_every_picture_has_a_name(opened):
         "replayed-ranks-fsdp-block-logs-on-rank-0",
         "gate-mixed",
         "bench",
+        "coldstart",
         "replayed-2.11.0+cu130-h100-sliding-window",
     ):
         tab = opened(PAGES[name]())
@@ -309,6 +310,7 @@ def test_light_and_dark_are_readable(opened, mode):
         "parity",
         "bench",
         "matrix",
+        "coldstart",
         "replayed-ranks-break-on-rank-1",
     ],
 )

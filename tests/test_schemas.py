@@ -117,10 +117,13 @@ def whole_report() -> Report:
 
 
 def whole_coldstart() -> coldstart_result.ColdStart:
-    start = coldstart_result.Started("cold", 8.5, 0.1, 8.0, {"kernels": 8.0}, 2, 1, 1, 2, 3, "It failed.")
+    spread = coldstart_result.Spread(1.0, 9.0)
+    start = coldstart_result.Started(
+        "cold", 8.5, 0.1, 8.0, {"kernels": 8.0}, 2, 1, 1, 2, 3, "It failed.", 3, spread, spread
+    )
     graph = coldstart_result.StartedGraph("0/1", Frame(MODEL, 5, "forward", "x"), 8.0, 1.0, "1 miss", "custom pass")
-    advice = coldstart_result.Advice("regional", "Compile one block.", 5.0, True, "two starts")
-    loss = replace(advice, gain=-5.0)
+    advice = coldstart_result.Advice("regional", "Compile one block.", 5.0, True, "two starts", spread, 3)
+    loss = replace(advice, gain=-5.0, spread=coldstart_result.Spread(-9.0, -1.0))
     findings = whole_report().findings
     values = {"problem": "It failed.", "notes": ("a note",), "busy": "Busy.", "sources": {MODEL: SOURCE}}
     environment = {"torch": "2.13.0", "threads": 2}

@@ -116,10 +116,10 @@ def _rungs(members: Members, manifest: Manifest) -> Evidence:
 
 
 def load_starts(members: Members, manifest: Manifest) -> dict[str, Evidence]:
-    """The evidence of each start of `coldstart`, by name."""
+    """The evidence of the first start of each kind of `coldstart`, by name."""
     found = {}
     for one in manifest.starts:
-        if any(name.startswith(one.directory + "/") for name in members.names):
+        if one.number == 1 and any(name.startswith(one.directory + "/") for name in members.names):
             found[one.name] = _load(members.below(one.directory), True)
     return found
 

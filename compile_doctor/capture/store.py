@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,15 +71,15 @@ class CaptureDirectory:
         )
         return self._seal(evidence, members, {"capture.json": Manifest(CAPTURE, self.asked, rungs=listed)})
 
-    def close_starts(self, starts: Mapping[str, Evidence]) -> Evidence:
+    def close_starts(self, starts: Mapping[str, Sequence[Evidence]]) -> Evidence:
         """Writes the list of the starts of `coldstart`, each a sealed capture in its folder, and seals them together."""
-        evidence = started(starts, self.asked)
+        evidence = started({name: ones[0] for name, ones in starts.items()}, self.asked)
         try:
             (self.path / "trace").rmdir()
             members = Members(self.path)
         except OSError as error:
             return replace(evidence, damage=(*evidence.damage, _gone(error)))
-        listed = tuple(StartListed(name) for name in starts)
+        listed = tuple(StartListed(name, number) for name, ones in starts.items() for number in range(1, len(ones) + 1))
         return self._seal(evidence, members, {"capture.json": Manifest(CAPTURE, self.asked, starts=listed)})
 
     def _read(self, children: tuple[Child, ...]) -> tuple[Evidence, Members | None]:

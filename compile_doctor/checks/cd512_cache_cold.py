@@ -15,7 +15,7 @@ _SWITCHES = ("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "TORCHINDUCTOR_FX_GRAPH_CACHE
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
-    if seen.evidence.earlier is None:
+    if seen.evidence.earlier is None or seen.evidence.before:  # two runs with caches of their own
         return
     off = list(uncached(seen.evidence))
     if off:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from compile_doctor.analysis.context import AnalysisContext
-from compile_doctor.analysis.starts import Asked, ChangedPart
+from compile_doctor.analysis.starts import Asked, ChangedPart, differences, writers
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.cold_start_values import lines_of, values
 from compile_doctor.model.findings import Finding, Location
@@ -16,18 +17,32 @@ _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
-    changed = [one for one in seen.asked_again if one.answer.answer == "miss" and one.changed]
+    run = seen.evidence.before
+    # Two runs may each have a cache of their own that has the graph: their keys differ all the same.
+    changed = [one for one in seen.asked_again if one.changed and (run or one.answer.answer == "miss")]
     for (function, kind), ones in lines_of(seen, changed, _kind):
         first = ones[0]
-        place = _constant(seen, first, function) or function
+        place = _operator(seen, first, function) or _constant(seen, first, function) or function
         words, fix = _WORDS.get(kind, _OTHER)
         yield CHECK.finding(
-            f"the cache's key changes from start to start: {place.function}",
-            f"The warm start compiled this graph again: {words.format(part=_named(first.changed))}",
+            f"the cache's key is another one than in {run}: {_named(first.changed)}"
+            if run
+            else f"the cache's key changes from start to start: {place.function}",
+            (
+                f"A cache that the run of {run} left does not have this graph: "
+                if run
+                else "The warm start compiled this graph again: "
+            )
+            + words.format(part=_named(first.changed)).replace(
+                "in each process", "in each run" if run else "in each process"
+            ),
             cause=kind,
             fix=fix,
             **values(seen, place, ones),
-            evidence=tuple(line for part in first.changed[:8] for line in _shown(part)),
+            evidence=(
+                *(line for part in first.changed[:8] for line in _shown(part, bool(run))),
+                *_by_whom(seen, first),
+            ),
         )
 
 
@@ -65,17 +80,49 @@ def _lines(graph: ChangedPart) -> list[tuple[str, str]]:
     return [(before.strip(), now.strip()) for before, now in pairs if before.strip() != now.strip()]
 
 
-def _shown(part: ChangedPart) -> Iterator[str]:
+def _by_whom(seen: AnalysisContext, one: Asked) -> Iterator[str]:
+    """Between two runs: the lines and the surroundings that may have changed the key."""
+    if not seen.evidence.before:
+        return
+    for part in one.changed[:8]:
+        group = re.search(r"\[(.*)\]$", part.name)
+        if group and part.name.startswith("inductor_config"):
+            yield from islice(writers(seen.evidence, group[1]), 3)
+    yield from islice(differences(seen.evidence), 12)
+
+
+def _operator(seen: AnalysisContext, one: Asked, function: Location) -> Location | None:
+    """Between two runs: the line of the first operator that is another one now, if the graph itself differs."""
+    earlier = seen.evidence.earlier
+    if not seen.evidence.before or earlier is None or one.compilation.traced is None or not _same_inputs(one):
+        return None
+    old = next(
+        (other.traced for other in earlier.compilations if other.label == one.compilation.label and other.traced), None
+    )
+    if old is None:
+        return None
+    for before, now in zip(old.operators, one.compilation.traced.operators):
+        if (before.text, before.dtype) != (now.text, now.dtype) and now.line:
+            return seen.location(now.file, now.line, function.function.rpartition(".")[2])
+    return None
+
+
+def _same_inputs(one: Asked) -> bool:
+    return not any(part.name.startswith("example_inputs") for part in one.changed)
+
+
+def _shown(part: ChangedPart, apart: bool = False) -> Iterator[str]:
+    old_start, new_start = ("earlier run", "later run") if apart else ("cold start", "warm start")
     if part.name == "gm":
         for old, new in _lines(part)[:2]:
-            yield f"the graph has  {old}  in the cold start,  {new}  in the warm start"
+            yield f"the graph has  {old}  in the {old_start},  {new}  in the {new_start}"
         return
     before = part.before.value.strip() if part.before else "not there"
     now = part.now.value.strip() if part.now else "not there"
     if before == now or _ADDRESS.sub("", before) == _ADDRESS.sub("", now):
         yield f"{part.name} has another hash, and looks the same: {now[:80]}"
         return
-    yield f"{part.name}: {before} in the cold start, {now} in the warm start"
+    yield f"{part.name}: {before} in the {old_start}, {now} in the {new_start}"
 
 
 _WORDS = {

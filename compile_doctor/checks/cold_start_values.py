@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from compile_doctor.analysis.context import AnalysisContext
-from compile_doctor.analysis.starts import Asked
-from compile_doctor.capture.trace.read import function_name
+from compile_doctor.analysis.starts import Asked, place
 from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.findings import Cost, Location
 
@@ -25,7 +24,7 @@ def lines_of(
 
 
 def place_of(seen: AnalysisContext, one: Compilation) -> Location:
-    return seen.location(one.file, one.line, function_name(one.function))
+    return seen.location(*place(seen.evidence, one))
 
 
 def values(seen: AnalysisContext, place: Location, ones: list[Asked]) -> dict[str, Any]:

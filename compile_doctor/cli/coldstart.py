@@ -50,6 +50,11 @@ from compile_doctor.render import coldstart_renderer, formats
     memory_limit_option("Limit for the private memory of the target, such as 8GB."),
 )
 @click.option("--own-cache", is_flag=True, help="Also start it with your own cache, as it is.")
+@click.option(
+    "--starts",
+    type=click.IntRange(1),
+    help="Make each start so often, in turn, to know the spread of its times [1; with --try 3].",
+)
 @click.option("--try", "tries", is_flag=True, help="Also make the starts that measure the gain of what would help.")
 @gathered(
     OutputOptions,
@@ -63,7 +68,13 @@ from compile_doctor.render import coldstart_renderer, formats
     ),
 )
 def command(
-    target: str, compiling: CompileOptions, running: RunOptions, own_cache: bool, tries: bool, output: OutputOptions
+    target: str,
+    compiling: CompileOptions,
+    running: RunOptions,
+    own_cache: bool,
+    tries: bool,
+    starts: int | None,
+    output: OutputOptions,
 ) -> int:
     """Starts TARGET in two new processes: with an empty cache on disk, then with what the first start left there.
 
@@ -75,6 +86,7 @@ def command(
     Examples:
       compile-doctor coldstart model.py
       compile-doctor coldstart model.py --grad --try
+      compile-doctor coldstart model.py --starts 5
       compile-doctor coldstart model.py --own-cache --fail-on warning --format json
     """
     from compile_doctor.cli.output import write
@@ -93,7 +105,7 @@ def command(
         show = None
         if not output.verbose:  # with -v the output appears as it is written
             start, show = stack.enter_context(held_back(parsed.text, watch))
-        found = coldstart(parsed, wanted, folder, keep, Progress(output.quiet), own_cache, tries, start)
+        found = coldstart(parsed, wanted, folder, keep, Progress(output.quiet), own_cache, tries, start, starts)
         code = found.exit_code(output.fail_on)
         if show and found.problem:
             show()

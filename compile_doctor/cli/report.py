@@ -26,8 +26,16 @@ from compile_doctor.errors import UsageError
     metavar="ADDRESS",
     help="Read captures where they are: CAPTURE is a pattern on each node of this Ray cluster (auto, HOST:PORT).",
 )
+@click.option(
+    "--before",
+    type=click.Path(path_type=Path),
+    metavar="CAPTURE",
+    help="Compare with this capture of an earlier run: why its cache on disk does not serve this run (CD513).",
+)
 @report_options
-def command(captures: tuple[Path, ...], digest: Path | None, address: str | None, output: OutputOptions) -> int:
+def command(
+    captures: tuple[Path, ...], digest: Path | None, address: str | None, before: Path | None, output: OutputOptions
+) -> int:
     """Renders CAPTURE (a directory from --capture, zipped or not, or a directory of TORCH_TRACE files) without torch.
 
     Several captures are read as one run with ranks: one of each machine.
@@ -36,11 +44,18 @@ def command(captures: tuple[Path, ...], digest: Path | None, address: str | None
     Examples:
       compile-doctor report run1
       compile-doctor report run1 -v
+      compile-doctor report today --before yesterday
       compile-doctor report run1 --format json -o text:report.txt
       compile-doctor report machine1 machine2.zip
       compile-doctor report machine1 --digest machine1-digest
       compile-doctor report --ray auto '/scratch/run1-*'
     """
+    if before is not None:
+        from compile_doctor.report.before import load_before
+
+        if len(captures) > 1 or digest is not None or address is not None:
+            raise UsageError("--before compares one capture with another: omit the other options and captures.")
+        return finish(load_before(captures[0], before), output)
     if address is not None:
         from compile_doctor.capture.on_ray import load_on_ray
 
@@ -52,8 +67,8 @@ def command(captures: tuple[Path, ...], digest: Path | None, address: str | None
 
         if len(captures) > 1:
             raise UsageError("--digest takes one capture: make one digest on each machine.")
-        before, after = write_digest(captures[0], digest)
-        say(f"compile-doctor: {digest} has {after:,} bytes, the capture {before:,}.")
+        size, after = write_digest(captures[0], digest)
+        say(f"compile-doctor: {digest} has {after:,} bytes, the capture {size:,}.")
         return 0
     from compile_doctor.capture.many import load_captures
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 
-from compile_doctor.coldstart.result import Advice
+from compile_doctor.coldstart.result import Advice, Spread
 from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.evidence import Evidence
 
@@ -17,8 +18,12 @@ WORTH = 0.5
 _SIZE = re.compile(r"size mismatch at index|\.size\(\)\[\d+\]")
 
 
-def advice(found: Mapping[str, Evidence]) -> Iterator[Advice]:
-    """The advice for a cold start and the starts that were made beside it."""
+Starts = Sequence[Evidence]
+"""Starts that were made alike."""
+
+
+def advice(found: Mapping[str, Starts]) -> Iterator[Advice]:
+    """The advice for cold starts and the starts that were made beside them."""
     cold = found["cold"]
     yield from _shared_cache(cold, found.get("warm"))
     yield from _regional(cold, found.get("regional"))
@@ -34,11 +39,15 @@ def _seconds(one: Compilation) -> float:
     return one.timing.duration / 1e6 if one.timing else one.seconds or 0.0
 
 
-def _shared_cache(cold: Evidence, warm: Evidence | None) -> Iterator[Advice]:
+def ran(evidence: Evidence) -> bool:
+    return evidence.phases.get("compiled") == "done"
+
+
+def _shared_cache(cold: Starts, warm: Starts | None) -> Iterator[Advice]:
     if warm is None:
         return
-    gain = compiling(cold) - compiling(warm)
-    if gain >= WORTH:
+    gain, spread, made = _difference(cold, warm)
+    if gain is not None and gain >= WORTH:
         yield Advice(
             "shared-cache",
             "Keep torch's cache for new machines and containers: set TORCHINDUCTOR_CACHE_DIR to a folder that they "
@@ -47,16 +56,19 @@ def _shared_cache(cold: Evidence, warm: Evidence | None) -> Iterator[Advice]:
             gain,
             True,
             "compile time of the cold start without that of the warm start",
+            spread,
+            made,
         )
 
 
-def _regional(cold: Evidence, tried: Evidence | None) -> Iterator[Advice]:
+def _regional(starts: Starts, tried: Starts | None) -> Iterator[Advice]:
+    cold = typical(starts)
     whole = [one for one in cold.compilations if one.traced and one.traced.blocks >= FEW]
     if not whole:
         return
     blocks = max(one.traced.blocks for one in whole if one.traced)
     estimate = sum(_seconds(one) * (1 - 1 / one.traced.blocks) for one in whole if one.traced)
-    gain, measured = _gain(cold, tried, estimate)
+    gain, measured, spread, made = _gain(starts, tried, estimate)
     if gain is None or gain >= WORTH or measured:
         yield Advice(
             "regional",
@@ -68,10 +80,13 @@ def _regional(cold: Evidence, tried: Evidence | None) -> Iterator[Advice]:
             "compile time with the blocks compiled by themselves, in an empty cache"
             if measured
             else f"the share of {blocks - 1} of {blocks} blocks in the graph's compile time; the best case",
+            spread,
+            made,
         )
 
 
-def _dynamic(cold: Evidence, tried: Evidence | None) -> Iterator[Advice]:
+def _dynamic(starts: Starts, tried: Starts | None) -> Iterator[Advice]:
+    cold = typical(starts)
     by_frame: dict[tuple[str, int], list[Compilation]] = defaultdict(list)
     for one in cold.compilations:
         by_frame[one.process, one.frame_id].append(one)
@@ -83,7 +98,7 @@ def _dynamic(cold: Evidence, tried: Evidence | None) -> Iterator[Advice]:
     if not sized or cold.asked.settings.dynamic is not None:
         return
     estimate = sum(sum(map(_seconds, ones)) - max(map(_seconds, ones)) for ones in sized)
-    gain, measured = _gain(cold, tried, estimate)
+    gain, measured, spread, made = _gain(starts, tried, estimate)
     if gain is None or gain >= WORTH or measured:
         yield Advice(
             "dynamic",
@@ -94,13 +109,30 @@ def _dynamic(cold: Evidence, tried: Evidence | None) -> Iterator[Advice]:
             "compile time with dynamic=True, in an empty cache"
             if measured
             else "compile time of the recompilations for sizes, all but the longest of each frame",
+            spread,
+            made,
         )
 
 
-def _gain(cold: Evidence, tried: Evidence | None, estimate: float) -> tuple[float | None, bool]:
+def typical(starts: Starts) -> Evidence:
+    """The one whose compile time is the median, or the one before it; of those that ran to their end, if any did."""
+    ordered = sorted([one for one in starts if ran(one)] or starts, key=compiling)
+    return ordered[(len(ordered) - 1) // 2]
+
+
+def _gain(cold: Starts, tried: Starts | None, estimate: float) -> tuple[float | None, bool, Spread | None, int]:
     """The measured gain if the start was made, which may be negative, else the estimate."""
     if tried is None:
-        return estimate, False
-    if tried.phases.get("compiled") != "done":
-        return None, False
-    return compiling(cold) - compiling(tried), True
+        return estimate, False, None, 0
+    gain, spread, made = _difference(cold, tried)
+    return gain, gain is not None, spread, made
+
+
+def _difference(cold: Starts, other: Starts) -> tuple[float | None, Spread | None, int]:
+    """How much less the other start compiles, the least and the most by what was measured, and how often each was made."""
+    long, short = ([compiling(one) for one in starts if ran(one)] for starts in (cold, other))
+    if not long or not short:
+        return None, None, 0
+    made = min(len(long), len(short))
+    spread = Spread(min(long) - max(short), max(long) - min(short)) if made > 1 else None
+    return median(long) - median(short), spread, made

@@ -20,8 +20,19 @@ NAMES = {
 
 
 @dataclass(frozen=True)
+class Spread:
+    """The least and the most of what was measured several times, in seconds."""
+
+    least: float
+    most: float
+
+
+@dataclass(frozen=True)
 class Started:
-    """One start: a new process that imports torch, builds the target, and calls it. None: not known."""
+    """One start: a new process that imports torch, builds the target, and calls it. None: not known.
+
+    Of several that were made alike it is the one whose compile time is the median, and `made` is their number.
+    """
 
     name: str
     """A key of NAMES."""
@@ -41,6 +52,10 @@ class Started:
     """Answers of Inductor's cache of graphs; without one, of AOTAutograd's."""
     problem: str = ""
     """Why it has no figures."""
+    made: int = 1
+    first_calls: Spread | None = None
+    compilings: Spread | None = None
+    """Of all that were made; None for one, which has no spread."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +81,20 @@ class Advice:
     """`shared-cache`, `regional` or `dynamic`."""
     text: str
     gain: float | None
-    """Seconds that a start becomes shorter; None if that cannot be said."""
+    """Seconds that a start becomes shorter, the difference of the medians; None if that cannot be said."""
     measured: bool
     """Whether the gain was measured; else it is an estimate."""
     basis: str
     """What the gain is computed from."""
+    spread: Spread | None = None
+    """The least and the most that it may be by what was measured; None if a start was made only once."""
+    made: int = 1
+    """How often each of the two starts was made that are compared."""
+
+    @property
+    def measurable(self) -> bool:
+        """Whether the starts differ by more than starts that were made alike. One of each has no spread to compare with."""
+        return self.spread is None or self.spread.least > 0 or self.spread.most < 0
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,8 @@ class Evidence:
     """The sizes of `--tokens`, smallest first; this evidence is that of the largest one that was run."""
     earlier: Evidence | None = None
     """Of `coldstart`: the same target in an earlier process, with the cache that was empty then and is used now."""
+    before: str = ""
+    """The name of another run's capture, of `report --before`: `earlier` is that run, whose cache is not the one of this run."""
     notes: tuple[str, ...] = ()
     """Notes of the probe, such as what it could not observe."""
     damage: tuple[str, ...] = ()

@@ -31,6 +31,7 @@ def describe_environment(device: str | None) -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "torch_root": str(Path(torch.__file__).resolve().parent) + os.sep,
         "threads": torch.get_num_threads(),
+        "processor": torch.backends.cpu.get_cpu_capability(),
     }
     if device:
         found["device"] = device

@@ -10,10 +10,19 @@ from msgspec import Meta
 from compile_doctor.clean import cleaned
 from compile_doctor.coldstart import result
 from compile_doctor.render import document
-from compile_doctor.render.coldstart_text import relative
+from compile_doctor.render.coldstart_words import relative
 from compile_doctor.render.document import ENVIRONMENT, Count, Figure, Record, Texts, one_of
 from compile_doctor.render.json_format import finding_of
 from compile_doctor.render.report_document import Finding, Location, Phases
+
+
+class Spread(Record):
+    """The least and the most of what was measured several times."""
+
+    least_seconds: Figure
+    """The least."""
+    most_seconds: Figure
+    """The most."""
 
 
 class Start(Record):
@@ -41,6 +50,12 @@ class Start(Record):
     """Graphs for which a cache was bypassed."""
     problem: str
     """Why the start has no figures, as a sentence; else empty."""
+    made: Count
+    """How often it was made. If more than once, the figures are those of the one whose compile time is the median."""
+    first_call_spread: Spread | None
+    """The first call in all of them; null if the start was made once."""
+    compile_spread: Spread | None
+    """`compile_seconds` in all of them; null if the start was made once."""
 
 
 class Graph(Record):
@@ -68,11 +83,17 @@ class Advice(Record):
     text: str
     """What to do."""
     gain_seconds: Figure
-    """Seconds that a start becomes shorter; null if it does not, or if the start that was tried failed."""
+    """Seconds that a start becomes shorter, the difference of the medians; null if it does not, if that is within the spread, or if the start that was tried failed."""
     loss_seconds: Figure
-    """Seconds that it became longer when it was tried; else null."""
+    """Seconds that it became longer when it was tried; else null, also if that is within the spread."""
     measured: bool
     """Whether that start was made; else the gain is an estimate."""
+    measurable: bool
+    """False if starts that were made alike differ as much: then there is neither gain nor loss."""
+    spread: Spread | None
+    """The least and the most that the gain or the loss may be, by the starts that were made; null if one was made only once, and if it is not measurable."""
+    made: Count
+    """How often each of the two starts was made that are compared; 0 for an estimate."""
     basis: str
     """What the gain is computed from."""
 
@@ -121,8 +142,15 @@ def as_dict(found: result.ColdStart) -> dict[str, Any]:
                 Advice(
                     kind=one.name,
                     text=one.text,
-                    gain_seconds=round(one.gain, 3) if one.gain is not None and one.gain >= 0 else None,
-                    loss_seconds=round(-one.gain, 3) if one.gain is not None and one.gain < 0 else None,
+                    gain_seconds=round(one.gain, 3)
+                    if one.gain is not None and one.gain >= 0 and one.measurable
+                    else None,
+                    loss_seconds=round(-one.gain, 3)
+                    if one.gain is not None and one.gain < 0 and one.measurable
+                    else None,
+                    measurable=one.measurable,
+                    spread=_gained(one),
+                    made=one.made if one.measured else 0,
                     measured=one.measured,
                     basis=one.basis,
                 )
@@ -146,7 +174,22 @@ def _start(one: result.Started) -> Start:
         misses=one.misses,
         bypasses=one.bypasses,
         problem=one.problem,
+        made=one.made,
+        first_call_spread=_spread(one.first_calls),
+        compile_spread=_spread(one.compilings),
     )
+
+
+def _spread(one: result.Spread | None) -> Spread | None:
+    return None if one is None else Spread(least_seconds=round(one.least, 3), most_seconds=round(one.most, 3))
+
+
+def _gained(one: result.Advice) -> Spread | None:
+    """Of the gain, or of the loss: both are positive."""
+    if one.spread is None or not one.measurable:
+        return None
+    least, most = sorted((abs(one.spread.least), abs(one.spread.most)))
+    return _spread(result.Spread(least, most))
 
 
 def _graph(one: result.StartedGraph) -> Graph:

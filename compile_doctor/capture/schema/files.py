@@ -30,10 +30,12 @@ class StartListed:
     """One start of `coldstart`: its name, and the folder of its capture."""
 
     name: Annotated[str, Meta(pattern=r"^(cold|warm|own|dynamic|regional)\Z")]
+    number: Positive = 1
+    """Which of several that were made alike."""
 
     @property
     def directory(self) -> str:
-        return f"start-{self.name}"
+        return f"start-{self.name}" + (f"-{self.number}" if self.number > 1 else "")
 
 
 @dataclass(frozen=True)
