@@ -23,7 +23,7 @@ from compile_doctor.model.compilations import Operator, Traced
 from compile_doctor.model.evidence import Child, Evidence
 from compile_doctor.model.findings import Finding
 from compile_doctor.model.timeline import CacheAnswer, Call, KeyPart, Timing
-from compile_doctor.render import coldstart_json, coldstart_markdown, coldstart_text, coldstart_words
+from compile_doctor.render import coldstart_json, coldstart_markdown, coldstart_text, start_words
 from compile_doctor.report.make import make_report
 from compile_doctor.report.run_checks import run_checks
 from compile_doctor.run.progress import Progress
@@ -198,13 +198,13 @@ def test_repeated_blocks_are_an_estimate_until_they_are_tried():
     tried = {"cold": [blocks(8)], "regional": [start(MISS, seconds=3.0)]}
     measured = next(one for one in advice(tried) if one.name == "regional")
     assert (measured.gain, measured.measured) == (5.0, True)
-    assert coldstart_words.gain(estimate) == "Would save up to 7.0 s (an estimate)"
-    assert coldstart_words.gain(measured) == "Saves 5.0 s (measured in one start of each, spread not known)"
+    assert start_words.gain(estimate) == "Would save up to 7.0 s (an estimate)"
+    assert start_words.gain(measured) == "Saves 5.0 s (measured in one start of each, spread not known)"
 
 
 def test_a_try_that_costs_time_is_said_to_cost_it():
     tried = {"cold": [blocks(8)], "regional": [start(MISS, seconds=9.0)]}
-    assert [coldstart_words.gain(one) for one in advice(tried)] == [
+    assert [start_words.gain(one) for one in advice(tried)] == [
         "Costs 1.0 s more (measured in one start of each, spread not known)"
     ]
 
@@ -218,7 +218,7 @@ def test_a_gain_within_the_spread_is_none():
     tried = {"cold": lasting(8.0, 9.0, 8.5, traced=alike), "regional": lasting(8.2, 6.0, 7.0)}
     (one,) = advice(tried)
     assert (one.gain, one.spread.least, one.spread.most, one.measurable) == (1.5, pytest.approx(-0.2), 3.0, False)
-    assert coldstart_words.gain(one).startswith("No measurable gain (between 0.2 s lost and 3.0 s saved")
+    assert start_words.gain(one).startswith("No measurable gain (between 0.2 s lost and 3.0 s saved")
     shown = replace(compared(start(MISS), start(HIT)), advice=(one,))
     assert "Compile one block" not in coldstart_text.render(shown)
     written = json.loads(coldstart_json.render(shown))["advice"][0]
@@ -228,11 +228,11 @@ def test_a_gain_within_the_spread_is_none():
 
 def test_a_gain_beyond_the_spread_has_it():
     tried = {"cold": lasting(8.0, 9.0, 8.5, traced=Traced("d", blocks=8)), "regional": lasting(5.0, 6.0, 4.0)}
-    assert [coldstart_words.gain(one) for one in advice(tried)] == [
+    assert [start_words.gain(one) for one in advice(tried)] == [
         "Saves 3.5 s (measured, 2.0 to 5.0 s in 3 starts of each)"
     ]
     tried["regional"] = lasting(10.0, 12.0, 11.0)
-    assert [coldstart_words.gain(one) for one in advice(tried)] == [
+    assert [start_words.gain(one) for one in advice(tried)] == [
         "Costs 2.5 s more (measured, 1.0 to 4.0 s in 3 starts of each)"
     ]
 
@@ -250,7 +250,7 @@ def test_of_several_starts_the_median_is_shown_with_the_least_and_the_most():
 def test_a_try_that_failed_has_no_gain():
     tried = {"cold": [blocks(8)], "regional": [replace(start(MISS), phases={"compiled": "failed"})]}
     (one,) = advice(tried)
-    assert one.gain is None and coldstart_words.gain(one) == "No gain known: that start failed."
+    assert one.gain is None and start_words.gain(one) == "No gain known: that start failed."
 
 
 def test_two_blocks_are_too_few():

@@ -8,7 +8,7 @@ from compile_doctor.analysis.compile_time import WORDS
 from compile_doctor.clean import cleaned
 from compile_doctor.coldstart.result import NAMES, ColdStart, Started
 from compile_doctor.model.timeline import PHASES
-from compile_doctor.render import coldstart_words as words
+from compile_doctor.render import start_words as words
 from compile_doctor.render.entries import cut
 from compile_doctor.render.html import findings as cards
 from compile_doctor.render.html.page import Page, Section, written

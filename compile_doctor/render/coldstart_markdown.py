@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compile_doctor.clean import cleaned
 from compile_doctor.coldstart.result import NAMES, ColdStart
-from compile_doctor.render import coldstart_words as words
+from compile_doctor.render import start_words as words
 from compile_doctor.render.markdown_escape import inline, table
 from compile_doctor.render.markdown_page import SIZE
 from compile_doctor.source import locations

@@ -8,7 +8,7 @@ from rich.text import Text
 from compile_doctor.clean import cleaned
 from compile_doctor.coldstart.result import NAMES, Advice, ColdStart, Started, StartedGraph
 from compile_doctor.model.findings import Finding
-from compile_doctor.render import coldstart_words as words
+from compile_doctor.render import start_words as words
 from compile_doctor.render.console import make_console, printed
 from compile_doctor.render.entries import one_line
 from compile_doctor.source import locations
