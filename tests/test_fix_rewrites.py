@@ -530,6 +530,59 @@ CASES = {
             return out
         """,
     ),
+    "a loop over experts whose number is read first": (
+        "all-experts",
+        "boolean-mask-indexing",
+        """
+        import torch
+
+        def f(self, x, mask, out):
+            hit = torch.greater(mask.sum(dim=(-1, -2)), 0).nonzero()  # !
+            for i in hit:
+                i = i[0]
+                row, column = torch.where(mask[i])
+                out.index_add_(0, column, self[f"expert_{i}"](x[column]))
+            return out
+        """,
+        """
+        import torch
+
+        torch._dynamo.config.capture_dynamic_output_shape_ops = True
+
+        def f(self, x, mask, out):
+            for i in range(torch.greater(mask.sum(dim=(-1, -2)), 0).shape[0]):
+                row, column = torch.where(mask[i])
+                out.index_add_(0, column, self[f"expert_{i}"](x[column]))
+            return out
+        """,
+    ),
+    "a loop over experts whose number has another name": (
+        "all-experts",
+        "boolean-mask-indexing",
+        """
+        import torch
+
+        def f(self, x, mask, out):
+            hit = torch.greater(mask.sum(dim=(-1, -2)), 0).nonzero()  # !
+            for one in hit:
+                i = int(one.item())
+                row, column = torch.where(mask[i])
+                out.index_add_(0, column, self[f"expert_{i}"](x[column]))
+            return out
+        """,
+        """
+        import torch
+
+        torch._dynamo.config.capture_dynamic_output_shape_ops = True
+
+        def f(self, x, mask, out):
+            for one in range(torch.greater(mask.sum(dim=(-1, -2)), 0).shape[0]):
+                i = int(one)
+                row, column = torch.where(mask[i])
+                out.index_add_(0, column, self[f"expert_{i}"](x[column]))
+            return out
+        """,
+    ),
     "a number stays a tensor": (
         "plain-tensor",
         "tensor-item",

@@ -27,13 +27,29 @@ def propose(site: Site) -> Iterator[Candidate]:
             continue
         name = loop.target.value
         changes: dict[cst.CSTNode, Any] = {loop.iter: expression(f"range({site.source.code(hit[1])}.shape[0])")}
-        for node in walk(loop.body):
-            if isinstance(node, cst.Subscript) and len(node.slice) == 1 and isinstance(node.slice[0].slice, cst.Index):
-                changes |= _element(site, node, name)
+        changes |= _numbers(site, loop, name)
         title = "runs all experts, also those without tokens, and traces sizes that depend on values"
         if not _reads(site, hit[0], loop.iter):
             changes[hit[0]] = cst.RemoveFromParent()
         yield Candidate(title, site.source.edited(changes), settings=_SETTINGS)
+
+
+def _numbers(site: Site, loop: cst.For, name: str) -> dict[cst.CSTNode, Any]:
+    """The body with a Python number as index: what reads the number from the tensor goes, `mask[index]` keeps its dimension."""
+    changes: dict[cst.CSTNode, Any] = {}
+    number = False
+    for statement in loop.body.body:
+        small = only(statement)
+        if isinstance(small, cst.Assign) and site.source.code(small.targets[0].target) == name:
+            changes[statement] = cst.RemoveFromParent()
+            number = True  # `index = index[0]`: after that it is no tensor
+            continue
+        for node in walk(statement):
+            if isinstance(node, cst.Call) and site.source.code(node) == f"{name}.item()":
+                changes[node] = cst.Name(name)
+            elif isinstance(node, cst.Subscript) and len(node.slice) == 1 and not number:
+                changes |= _element(site, node, name) if isinstance(node.slice[0].slice, cst.Index) else {}
+    return changes
 
 
 def _element(site: Site, node: cst.Subscript, name: str) -> dict[cst.CSTNode, Any]:
