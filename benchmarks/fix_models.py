@@ -24,6 +24,8 @@ from compile_doctor.run.fork_server import fork_server
 from compile_doctor.run.progress import Progress
 from compile_doctor.targets.target import parse_target
 
+MEMORY = 8_000_000_000
+"""Bytes that a model may take: some of them have 20 GB of weights even with two layers."""
 MODELS = Path(__file__).resolve().parent / "models"
 
 
@@ -56,7 +58,7 @@ def breaking() -> list[str]:
 
 
 def mend(path: Path, budget: float, inputs: int, resume: Path | None = None) -> dict[str, Any]:
-    settings = Settings(backend="eager", timeout=300.0, repeat=1)
+    settings = Settings(backend="eager", timeout=300.0, repeat=1, memory_limit=MEMORY)
     kept = resume / path.stem if resume else None
     options = Options(budget=budget, cases=inputs, packages=True, resume=kept)
     with scratch("bench") as folder, fork_server(1000, 1, False) as forks, fix.quiet(folder / "output.txt"):
