@@ -33,6 +33,7 @@ from compile_doctor.probe.calls import (
 )
 from compile_doctor.probe.environment import describe_environment
 from compile_doctor.probe.equality.same_model import FirstModel
+from compile_doctor.probe.file_state import FileState
 from compile_doctor.probe.load import Asked, Inputs, NotATargetError, Program, find_program, import_file, own_files
 from compile_doctor.probe.memory.attention import measure_attention
 from compile_doctor.probe.numerics.compare import Numerics
@@ -64,6 +65,7 @@ class Session:
         """The same for numpy's and Python's."""
         self.numerics: Numerics | None = None
         self.first: FirstModel | None = None
+        self.state: FileState | None = None
 
     def run(self) -> None:
         """Starts the recipes before torch imports what they change, runs, and records their outcomes at the end."""
@@ -108,6 +110,7 @@ class Session:
         if self.settings["run"] == "control":
             self._eager(program, None)
             return
+        self.state = FileState(module)
         with _Marked(log, "build"):
             model = self._build(program)
         with _Marked(log, "inputs"):
@@ -237,6 +240,8 @@ class Session:
         warnings.filterwarnings("ignore", message="flex_attention called without torch.compile")
         with _Marked(self.log, "eager"), compat.force_eager(), suppress(DenseRefusedError):
             start = self.numerics.start if self.numerics else None
+            if start is None and self.state is not None and program.rebuildable:
+                self.state.restore()
             model = start.model() if start else self._build(program)
             inputs = start.inputs() if start else self._inputs(program)
             used = start is None and self.first is not None and self.first.was_changed(model)
@@ -271,6 +276,8 @@ class Session:
 
         def eagerly(change: Callable[[Any], Any]) -> list[Any]:
             with compat.force_eager():
+                if self.state is not None:
+                    self.state.restore()
                 model = change(self._build(program))
                 args, kwargs = change(self._inputs(program)[0])
                 seed()
