@@ -119,6 +119,7 @@ def test_a_dict_is_known_by_its_use():
             "`self` had no attribute `shape`, now it has",
         ),
         ("0/0: ___dict_contains('k', d)", "keys", "`d` had the key 'k', now it has not"),
+        ("0/0: not ___dict_contains((16, 16), self.cache)", "keys", "`self.cache` had no key (16, 16), now it has"),
         ("0/0: not hasattr(self.net, 'bias')", "attribute", "`self.net` had no attribute `bias`, now it has"),
         ("0/0: not self.net._forward_hooks", "hooks", "`self.net` had no forward hooks, now it has"),
         ("0/0: len(self._backward_hooks) == 1", "hooks", "the backward hooks of `self` changed"),

@@ -11,6 +11,7 @@ from compile_doctor.analysis.graph_breaks.causes import Cause, find_cause, upstr
 from compile_doctor.analysis.root_cause import RootCause, hints, traced_stack
 from compile_doctor.model.evidence import Failure
 from compile_doctor.model.stacks import ErrorLink
+from compile_doctor.source import operators
 from compile_doctor.source.arguments import as_constant
 from compile_doctor.source.locations import innermost_mine, owner, short
 
@@ -220,7 +221,7 @@ def _fakes(failure: Failure, cause: RootCause, sources: Mapping[str, str], root:
         yield CompileError(
             f"The operator `{ran[1]}` has no fake implementation. torch calls one with tensors that have no data, to find the shape "
             f"of the output. torch: {_sentence(cause)}",
-            _add_fake(ran[1]),
+            _add_fake(ran[1], sources),
         )
     elif ran and not ran[1].startswith(("aten.", "prims.", "torch.", "higher_order.")):
         traced = {frame for link in failure.chain for frame in traced_stack(link)}
@@ -239,11 +240,14 @@ def _fakes(failure: Failure, cause: RootCause, sources: Mapping[str, str], root:
         yield CompileError(_sentence(cause), ours)
 
 
-def _add_fake(operator: str) -> str:
+def _add_fake(operator: str, sources: Mapping[str, str]) -> str:
     library, _, rest = operator.partition(".")
+    name = f"{library}::{rest.partition('.')[0]}"
+    given = operators.parameters(sources, name)
+    what = "the result's shape and dtype" if given else "the operator's arguments; the result's shape and dtype"
     return (
-        f'@torch.library.register_fake("{library}::{rest.partition(".")[0]}")\n'
-        "def _(x): return torch.empty_like(x)    # the operator's arguments; the result's shape and dtype, no data"
+        f'@torch.library.register_fake("{name}")\n'
+        f"def _({', '.join(given) or 'x'}): return torch.empty_like({given[0] if given else 'x'})    # {what}, no data"
     )
 
 

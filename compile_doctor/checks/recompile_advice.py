@@ -13,6 +13,8 @@ from compile_doctor.source.writes import last_name
 
 _PACKAGE_GLOBAL = re.compile(r"^([A-Za-z_]\w*(?:\.\w+)+)$")
 _OPTIMIZER = re.compile(r"^[ \t]*class \w+\(.*Optimizer\b", re.MULTILINE)
+_VALUE = re.compile(r"[A-Za-z_]\w*(?:\[(?:\d+|'\w+')\])*")
+"""An argument, or a part of one: `images[0]`."""
 _FIXES = {
     "shape-range": "Each side of a branch on this size gets its own graph. Remove the branch, or accept one graph for each side.",
     "stride": "Make the layout the same for every call: .contiguous() before the call. If that dimension has size 1, as in a "
@@ -188,7 +190,11 @@ def _size(seen: AnalysisContext, group: Recompiled) -> str:
             "in (an optimizer's update), set torch._dynamo.config.force_parameter_static_shapes = False. If it is a constant "
             "of the code, one graph for each size is expected."
         )
-    return STATIC_SHAPES if any(one.static for one in group.compilations) else SHAPES
+    if any(one.static for one in group.compilations):
+        return STATIC_SHAPES
+    source, dim = group.guard.source, group.guard.dimension
+    named = dim is not None and _VALUE.fullmatch(source) is not None
+    return SHAPES.replace("tensor, dim", f"{source}, {dim}") if named else SHAPES
 
 
 def _type(group: Recompiled) -> str:
@@ -222,6 +228,11 @@ def _length(seen: AnalysisContext, group: Recompiled) -> str:
         )
     if re.search(r"\.(?:items|values|keys)\(\)", text):
         name = group.guard.source
+        if re.search(r"\bfor ", text):
+            return (
+                f"`{name}` is a dict, and the line goes through all of it, so each set of keys gets its own graph. If there are few, change "
+                "nothing; else give it the same keys in each call, with a value that changes nothing for one that is missing (zeros, a padding index)."
+            )
     if name == group.guard.source or uses.is_dict(seen.evidence.sources, file, line, name):
         store = uses.stored(seen.evidence.sources, file, line, name)
         also = f", and do not write into it (line {store})" if store else ""
@@ -248,7 +259,13 @@ def _written(seen: AnalysisContext, group: Recompiled) -> str:
         )
     if guard.kind == "keys":
         return f"Create all entries of `{name}` before the first call, in `__init__`, or change it outside the compiled code."
-    number = isinstance(_literal(guard.was), (int, float)) and not isinstance(_literal(guard.was), bool)
+    if isinstance(_literal(guard.was), bool):
+        return (
+            f"True and False have one graph each, and there are no more: if `{name}` stands for a phase of the program, change nothing, "
+            "and call the model once in each phase before you measure. Else decide outside the compiled code, and compile a function "
+            "for each case."
+        )
+    number = isinstance(_literal(guard.was), (int, float))
     if number and _role(seen, group) in ("number", ""):
         return (
             f"Keep `{name}` as a tensor that begins with the same value, and change it in place: .add_(…), .mul_(…) or .copy_(…). Or "

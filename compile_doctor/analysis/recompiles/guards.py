@@ -196,10 +196,11 @@ def _missing(match: re.Match[str], _text: str) -> Guard:
     name, key, was = match["name"], match["key"], not match["negated"]
     now = "now it has not" if was else "now it has"
     if name.endswith(".__dict__"):
+        key = key.strip("'\"")
         owner = name.removesuffix(".__dict__")
         words = f"`{owner}` had {'an' if was else 'no'} attribute `{key}`, {now}"
         return Guard("attribute", f"{owner}.{key}", words, f"keys:{name}")
-    return Guard("keys", name, f"`{name}` had {'the' if was else 'no'} key {key!r}, {now}", f"keys:{name}")
+    return Guard("keys", name, f"`{name}` had {'the' if was else 'no'} key {key}, {now}", f"keys:{name}")
 
 
 def _has(match: re.Match[str], text: str) -> Guard:
@@ -312,7 +313,7 @@ _PATTERNS: tuple[tuple[str, _Build], ...] = (
     (r"GLOBAL_STATE changed: (?P<names>.+)", _state),
     (r"___check_(?P<what>obj|type|function_code|current_backend)_?(?:id)?\((?P<name>.+?),", _identity),
     (r"Cache line invalidated because (?P<name>.+) got deallocated", _gone),
-    (r"(?P<negated>not )?___dict_contains\((['\"])(?P<key>.+?)\2, (?P<name>.+)\)", _missing),
+    (r"(?P<negated>not )?___dict_contains\((?P<key>.+), (?P<name>[^,]+)\)", _missing),
     (r"(?P<negated>not )?hasattr\((?P<name>.+), ['\"](?P<key>.+)['\"]\)", _has),
     (r"not (?P<name>[\w.\[\]'\"]+)$", _empty),
     (r"len\((?P<name>.+\._\w*hooks)\) == (?P<was>\d+)", _hooks),
@@ -322,7 +323,6 @@ _PATTERNS: tuple[tuple[str, _Build], ...] = (
     (r"utils_device\.CURRENT_DEVICE == ", _default_device),
     (r"(?=.*\.size\(\)\[.*\.size\(\)\[).*?(?P<name>[\w.\[\]'\"]+)\.size\(\)\[(?P<index>\d{1,3})\].*", _relation),
     (r"(?:not )?(?:___)?(?:list\()?dict\.(?:keys|contains)\((?P<name>.+?)\)", _keys),
-    (r"(?:not )?___dict_contains\(.*?, (?P<name>.+)\)", _keys),
     (r"len\((?P<name>.+)\) [!=]= (?P<was>\d+)", _length),
     (r"(?P<name>.+?) is (?P<negated>not )?None$", _none),
     (r".*?(?P<name>[\w.\[\]'\"]+)\.size\(\)\[(?P<index>\d{1,3})\].*", _shape),

@@ -23,4 +23,11 @@ def break_of(seen: AnalysisContext, group: Recompiled) -> BreakSite | None:
         lines = {first.line}
     else:
         return None
-    return next((site for site in seen.sites if site.frame.file == first.file and site.frame.line in lines), None)
+    wanted = {(first.file, line) for line in lines}
+    return next((site for site in seen.sites if wanted & _places(site)), None)
+
+
+def _places(site: BreakSite) -> set[tuple[str, int]]:
+    """Where the break is, and those that follow from it."""
+    ends = (one.stack[-1] for one in site.followed if one.stack)
+    return {(site.frame.file, site.frame.line), *((end.file, end.line) for end in ends)}
