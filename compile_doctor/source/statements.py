@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from compile_doctor.source.names import Names, dotted, parsed
+from compile_doctor.source.value_uses import called
+from compile_doctor.source.vocabulary import OUTPUT
 
 _CHECKPOINTS = ("torch.utils.checkpoint.checkpoint", "torch.utils.checkpoint.checkpoint_sequential")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -56,6 +58,18 @@ def is_with(sources: Mapping[str, str], file: str, line: int) -> bool:
     """Whether a `with` statement begins at the line."""
     tree = _tree(sources.get(file, ""))
     return any(isinstance(one, (ast.With, ast.AsyncWith)) and one.lineno == line for one in ast.walk(tree))
+
+
+def is_output(sources: Mapping[str, str], file: str, line: int) -> bool:
+    """Whether the statement at a line does nothing but print, log or write."""
+    found = [
+        one
+        for one in ast.walk(_tree(sources.get(file, "")))
+        if isinstance(one, ast.stmt) and one.lineno <= line <= (one.end_lineno or one.lineno)
+    ]
+    last = max(found, key=lambda one: (one.lineno, -(one.end_lineno or one.lineno)), default=None)
+    call = last.value if isinstance(last, ast.Expr) else None
+    return isinstance(call, ast.Call) and called(call) in OUTPUT | {"write"}
 
 
 def checkpoint_calls(sources: Mapping[str, str], file: str, line: int, function: str) -> list[tuple[int, int, str]]:

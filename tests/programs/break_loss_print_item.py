@@ -3,7 +3,7 @@
 Truth: one line with two causes: first Tensor.item(), then, in the resumed frame, print of the
 float that came back.
 """
-# summary graph_breaks=2 recompiles=0 frames_skipped=0 verdict=unhealthy exit=1
+# summary graph_breaks=1 recompiles=0 frames_skipped=0 verdict=unhealthy exit=1
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -21,7 +21,7 @@ class ContrastiveLoss(nn.Module):
         logits = a @ b.T / self.temperature
         target = torch.arange(logits.shape[0])
         loss = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
-        print("contrastive", loss.item())  # expect CD101 item; expect CD101 print
+        print("contrastive", loss.item())  # expect CD101 item
         return loss, logits.softmax(dim=-1)
 
 

@@ -36,6 +36,7 @@ _OF_OBJECTS = frozenset(
     }
 )
 """Causes that say only that Dynamo does not know an object."""
+_OUTPUTS = frozenset({"print", "logging", "file-io"})
 _UNGRACEFUL = "Failed to handle graph break gracefully"
 _MANAGER = re.compile(r"Unsupported context manager")
 
@@ -83,11 +84,21 @@ def _one(seen: AnalysisContext, groups: Groups, key: Key, item: Break, first: di
     if item.compilation >= 0 and before != key and again:
         return before  # Dynamo met the first break, and then could not compile up to it
     return (
-        _of_interrupted_call(seen, groups, key, item)
+        _of_output(seen, groups, key)
+        or _of_interrupted_call(seen, groups, key, item)
         or _of_manager(seen, groups, key, item)
         or _of_iterator(seen, key, item, first)
         or _of_object(seen, groups, key, item)
     )
+
+
+def _of_output(seen: AnalysisContext, groups: Groups, key: Key) -> Key | None:
+    """`print(x.item())` breaks at the number and at the print: kept out of the compiled code, the statement breaks at neither."""
+    if key[2] not in _OUTPUTS or not statements.is_output(seen.evidence.sources, key[0], key[1]):
+        return None
+    own = seen.evidence.breaks.index(groups[key][0])
+    same = (other for other in groups if other != key and other[:2] == key[:2])
+    return next((other for other in same if seen.evidence.breaks.index(groups[other][0]) < own), None)
 
 
 def _of_interrupted_call(seen: AnalysisContext, groups: Groups, key: Key, item: Break) -> Key | None:

@@ -16,7 +16,7 @@ class Model(torch.nn.Module):
     def forward(self, x):  # expect CD201 1; expect CD803 1
         loss = self.net(x).square().mean()
         if rank == 1:
-            print("loss", loss.item())  # expect CD101 1; expect CD101 1; expect CD801 1
+            print("loss", loss.item())  # expect CD101 1; expect CD801 1
         return loss
 
 

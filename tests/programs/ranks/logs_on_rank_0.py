@@ -15,7 +15,7 @@ class Step(torch.nn.Module):
     def forward(self, x):
         loss = self.net(x).square().mean()
         if rank == 0:
-            print("loss", loss.item())  # expect CD101 0; expect CD101 0; expect CD801 0
+            print("loss", loss.item())  # expect CD101 0; expect CD801 0
         return loss
 
 
