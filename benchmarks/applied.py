@@ -10,10 +10,11 @@ import re
 def applied(text: str, line: int, fix: str) -> str:
     """The program with the code of a fix, up to its first comment, instead of the statements that it names."""
     changes: dict[int, list[str]] = {}
+    at = line
     for one in itertools.takewhile(lambda one: not one.startswith("#"), fix.splitlines()):
         if not one.startswith(" "):
             number = re.search(r"    # line (\d+)", one)
-            at = int(number[1]) if number else line
+            at = int(number[1]) if number else at
         changes.setdefault(at, []).append(one)
     lines = text.splitlines()
     statements = {node.lineno: node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt)}

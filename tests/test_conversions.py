@@ -179,6 +179,140 @@ def f(x):
 """,
         "x = torch.where(torch.stack(flags).any(), x + 1, x)",
     ),
+    (
+        "a for loop that a tensor ends",
+        """\
+def f(x):
+    for step in range(6):
+        n = x.norm()
+        x = x * 0.5
+        if n < 0.5:  # here
+            break
+        x = x + step
+    return x
+""",
+        "running = x.new_ones((), dtype=torch.bool)    # line 2\n"
+        "for step in range(6):\n"
+        "    n = x.norm()\n"
+        "    x = torch.where(running, x * 0.5, x)\n"
+        "    running = running & ~(n < 0.5)\n"
+        "    x = torch.where(running, x + step, x)",
+    ),
+    (
+        "a loop whose last step is read behind it",
+        """\
+def f(x):
+    for step in range(6):
+        x = x * 0.5
+        if x.norm() < 0.5:  # here
+            break
+    return x, step
+""",
+        "",
+    ),
+    (
+        "a loop that also collects",
+        """\
+def f(x):
+    rows = []
+    for step in range(6):
+        x = x * 0.5
+        rows.append(x)
+        if x.norm() < 0.5:  # here
+            break
+    return rows
+""",
+        "",
+    ),
+    (
+        "a while loop",
+        """\
+def f(x, tol):
+    y = x * 2
+    err = y.abs().mean()
+    while err > tol:  # here
+        y = y * 0.5
+        err = y.abs().mean()
+    return y
+""",
+        "for _ in range(ROUNDS):\n"
+        "    goes_on = err > tol\n"
+        "    y = torch.where(goes_on, y * 0.5, y)\n"
+        "    err = torch.where(goes_on, y.abs().mean(), err)",
+    ),
+    (
+        "a while loop with a limit",
+        """\
+def f(x):
+    i = 0
+    while x.norm() > 1 and i < 10:  # here
+        x = x / 2
+        i += 1
+    return x
+""",
+        "for _ in range(10):\n"
+        "    goes_on = (x.norm() > 1) & (i < 10)\n"
+        "    x = torch.where(goes_on, x / 2, x)\n"
+        "    i = torch.where(goes_on, i + 1, i)",
+    ),
+    (
+        "a loop that grows a tensor",
+        """\
+def f(x):
+    while x.norm() < 9:  # here
+        x = torch.cat([x, x])
+    return x
+""",
+        "",
+    ),
+    (
+        "a tuple is returned early",
+        """\
+def f(x):
+    first = x.softmax(-1)
+    top = first.amax(-1)
+    if top.mean() > 0.9:  # here
+        return first, top, None
+    second = x.sigmoid()
+    return second, second.amax(-1), None
+""",
+        "chosen = top.mean() > 0.9\n"
+        "return torch.where(chosen, first, second), torch.where(chosen, top, second.amax(-1)), None    # line 7",
+    ),
+    (
+        "what is returned early is written again before the other return",
+        """\
+def f(x):
+    y = x * 2
+    if y.mean() > 0.9:  # here
+        return y
+    y = x + 1
+    z = y * 3
+    return z
+""",
+        "",
+    ),
+    (
+        "None on one side only",
+        """\
+def f(x):
+    if x.mean() > 0.9:  # here
+        return x, None
+    return x, x
+""",
+        "",
+    ),
+    (
+        "each of a list",
+        """\
+def f(x, grads, limit):
+    norm = torch.stack([g.norm() for g in grads]).norm()
+    if norm > limit:  # here
+        grads = [g * (limit / norm) for g in grads]
+    return x + sum(g.mean() for g in grads)
+""",
+        "chosen = norm > limit\ngrads = [torch.where(chosen, g * (limit / norm), g) for g in grads]",
+    ),
 ]
 
 
@@ -403,3 +537,104 @@ def test_a_comparison_with_a_tensor_needs_no_number() -> None:
     found = read(text, "item", X, N)
     assert (found.use, found.words["converted"].partition("\n")[0]) == ("arithmetic", "t = n")
     assert read(text.replace("torch.where(x.abs() > t, x, 0)", "x if n > t else -x"), "item", X, N).use == "comparison"
+
+
+def test_a_tensor_in_a_list_or_a_dict_is_known() -> None:
+    text = """\
+def f(batch, xs):
+    x = batch["x"]
+    if xs[0]:  # here
+        x = x / 2
+    return x
+"""
+    x, flag = Given("batch['x']", "torch.float32", (3,)), Given("xs[0]", "torch.bool", ())
+    assert code(text, x, flag) == "x = torch.where(xs[0], x / 2, x)"
+    assert not code(text.replace("if xs", "xs.pop(0)\n    if xs"), x, flag).startswith("x = torch.where(xs[0], ")
+    assert not code(text.replace("if xs", "xs[0] = read()\n    if xs"), x, flag).startswith("x = torch.where(xs[0], ")
+
+
+def code(text: str, *inputs: Given) -> str:
+    """The code without what has to be known."""
+    return "\n".join(line for line in converted(text, "truth", *inputs).splitlines() if not line.startswith("#"))
+
+
+def test_both_sides_write_into_tensors() -> None:
+    text = """\
+class M:
+    def __init__(self):
+        self.register_buffer("count", torch.zeros(()))
+        self.register_buffer("mean", torch.zeros(8))
+
+    def forward(self, x):
+        m = x.mean(0)
+        if self.count == 0:  # here
+            self.mean.copy_(m)
+        else:
+            self.mean.lerp_(m, 0.1)
+        return x - self.mean
+"""
+    assert code(text, X) == "self.mean.copy_(torch.where(self.count == 0, m, self.mean.lerp(m, 0.1)))"
+    both = text.replace("self.mean.copy_(m)", "self.mean.copy_(m)\n            self.count += self.mean.sum()")
+    assert not code(both, X)  # it reads what it has written
+
+
+def test_a_tensor_without_dimensions_chooses_from_a_tensor() -> None:
+    text = """\
+def f(x, scores):
+    order = scores.argsort()
+    while order.numel() > 0:
+        first = order[0]
+        y = x[first] * 2  # here
+        order = order[1:]
+    return y
+"""
+    scores = Given("scores", "torch.float32", (4,))
+    assert converted(text, "picked", X, scores) == "y = x[first.reshape(1)].squeeze(0) * 2"
+    unknown = text.replace("y = x[first] * 2", "y = x[rows()] * int(n)").replace("first = order[0]", "rows = order[1:]")
+    assert not readings(unknown.replace("rows()", "rows"), 5, ["picked"], (X, scores))  # int(n) may be what breaks
+    looped = "def f(x, hit):\n    for e in hit:\n        x = x * x[e]  # here\n    return x\n"
+    assert converted(looped, "picked", X, Given("hit", "torch.int64", (4,))) == "x = x * x[e.reshape(1)].squeeze(0)"
+
+
+def test_a_number_that_numpy_unpacks_stays() -> None:
+    text = "import numpy as np\ndef f(x):\n    lo, hi = np.percentile(x.numpy(), [5, 95])\n    return x.clamp(float(lo), 1.0)  # here\n"
+    assert not converted(text, "float", X)
+
+
+def test_what_a_mask_selects_under_a_name() -> None:
+    text = """\
+class M:
+    def __init__(self):
+        self.body = nn.Linear(8, 16)
+
+    def forward(self, x, mask):
+        h = self.body(x)
+        fg = h[mask]  # here
+        return fg.mean(0) + 1
+"""
+    mask = Given("mask", "torch.bool", (4,))
+    masked = "fg = torch.where(mask[:, None], h, 0)\nreturn (fg.sum(0) / mask.sum()) + 1    # line 8"
+    assert read(text, "mask", X, mask).words["masked"] == masked
+    assert "masked" not in read(text.replace("fg.mean(0)", "fg.amax(0)"), "mask", X, mask).words
+    assert "masked" not in read(text.replace("+ 1", "+ len(fg)"), "mask", X, mask).words
+
+
+def test_a_number_that_is_kept_on_the_module_and_read_behind_that() -> None:
+    text = """\
+class M:
+    def __init__(self):
+        self.scale = 1.0
+
+    def forward(self, x):
+        self.scale = x.std().item()  # here
+        return x * self.scale
+"""
+    assert converted(text, "item", X).startswith("self.scale = x.std().detach()\n")
+    assert not converted(
+        text.replace("        self.scale = x", "        x = x * self.scale\n        self.scale = x"), "item", X
+    )
+
+
+def test_a_list_that_was_sorted_has_the_same_elements() -> None:
+    text = "def f(x):\n    xs = [x[0].sum(), x[1].sum()]\n    xs = sorted(xs)  # here\n    return xs[0]\n"
+    assert converted(text, "call:sorted", X).startswith("xs = list(torch.stack(tuple(xs))[")

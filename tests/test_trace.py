@@ -302,8 +302,16 @@ def test_the_tensors_that_a_frame_read():
             3, "L['self']._modules['net']._parameters['weight']", [8, 8]
         )  # of a submodule: not in the frame's source
         + tensor(4, "L['s']", ["s0", 8])  # a size that is a symbol
+        + tensor(6, "L['batch']['mask']", [4], "torch.bool")
+        + tensor(7, "L['self'].extra[1]['k']", [2])
         + tensor(5, "L['other']", [2], describer=2)  # described by another: the number means another tensor
         + metrics()
     )
     found = [(given.name, given.dtype, given.shape) for given in trace.compilations[0].inputs]
-    assert found == [("x", "torch.float32", (4, 8)), ("n", "torch.int64", ()), ("self.step", "torch.float32", (1,))]
+    assert found == [
+        ("x", "torch.float32", (4, 8)),
+        ("n", "torch.int64", ()),
+        ("self.step", "torch.float32", (1,)),
+        ("batch['mask']", "torch.bool", (4,)),
+        ("self.extra[1]['k']", "torch.float32", (2,)),
+    ]

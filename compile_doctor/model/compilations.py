@@ -46,7 +46,7 @@ class Given:
     """A tensor that a frame read: an argument, a global, or an attribute of `self`."""
 
     name: str
-    """In the frame's own words: `x`, `self.step`."""
+    """In the frame's own words: `x`, `self.step`, `batch['mask']`."""
     dtype: str
     """`torch.float32`"""
     shape: tuple[int, ...]

@@ -44,6 +44,12 @@ def _decided(tree: Tree, statement: ast.stmt, test: ast.expr) -> dict[str, str]:
     return {name: word for name, word in words.items() if word}
 
 
+def leaves(tree: Tree, node: ast.AST) -> bool:
+    """Whether a condition decides if a loop ends."""
+    statement = node if isinstance(node, ast.stmt) else tree.around(node, ast.stmt)
+    return isinstance(statement, ast.While) or (isinstance(statement, ast.If) and _kind(tree, statement) == "leaves")
+
+
 def _kind(tree: Tree, statement: ast.If) -> str:
     """`leaves` for an `if` that ends a loop, `skips` for one that ends a step of it, `collects`, `raise`, or `branch`."""
     inside = [one for part in (*statement.body, *statement.orelse) for one in ast.walk(part)]

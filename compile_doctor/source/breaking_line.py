@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from compile_doctor.model.compilations import Given
 from compile_doctor.source import draws
-from compile_doctor.source.branches import branches
+from compile_doctor.source.branches import branches, leaves
 from compile_doctor.source.constants import constant_buffer
 from compile_doctor.source.finders import (
     calls,
@@ -92,6 +92,10 @@ def _reading(tree: Tree, statement: ast.stmt, node: ast.expr, kind: str) -> Read
         use = Use("arithmetic", use.node)
     words = {**_common(tree, statement, node, use), **found}
     words |= slices.of_use(tree, node, use, words) if use is not None else {}
+    words["leaves"] = (
+        "yes" if use is not None and use.kind in ("comparison", "condition") and leaves(tree, use.node) else ""
+    )
+    words["sizes-too"] = "yes" if any(one.kind == "view" for one in uses[1:]) else ""
     words |= constant_buffer(tree, node) or {}
     if isinstance(node, ast.Call) and kind in ("item", "int", "float", "round", "math"):
         words |= numbers.converted(tree, statement, node)
@@ -132,6 +136,9 @@ _FINDERS: Mapping[str, Callable[[Tree, ast.expr, str], dict[str, str] | None]] =
     **dict.fromkeys(numbers.CONVERSIONS, numbers.conversion),
     "math": numbers.of_math,
     "indexed": numbers.indexed,
+    "picked": numbers.picked,
+    "output": plain.output,
+    "entered": plain.entered,
     "drawn": draws_of.drawn_before,
     "slice": slices.bounded,
     "packed": calls.packed,

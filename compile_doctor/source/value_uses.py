@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 
 from compile_doctor.model.compilations import Given
 from compile_doctor.source.locations import lines_of
-from compile_doctor.source.names import Names, dotted, parsed
+from compile_doctor.source.names import Names, parsed
 
 Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Module)
 PRIORITY = (
@@ -76,6 +76,8 @@ _THROUGH = frozenset(
     }
 )
 """Builtins through which the value goes on."""
+_READING = frozenset({"get", "keys", "items", "values", "index", "count", "copy"})
+"""Methods of a list or a dict that leave it as it is."""
 
 
 @dataclass(frozen=True)
@@ -144,17 +146,33 @@ class Tree:
         return found
 
     def seen(self, node: ast.AST) -> Given | None:
-        """The tensor that a name or an attribute of `self` was when its function was called, if that was recorded."""
+        """The tensor that a name, an attribute of `self`, or a part of one was when its function was called, if that was recorded."""
         if not self._inputs or self._read_by is None or self._function(node) is not self._read_by:
             return None
-        given = self._inputs.get(dotted(node))
-        return None if given is not None and given.late and self._is_stored(given.name) else given
+        given = self._inputs.get(
+            ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) else ""
+        )
+        if given is None or "[" not in given.name:
+            return None if given is not None and given.late and self._is_stored(given.name) else given
+        return None if self._is_changed(given.name.partition("[")[0]) else given
 
     def _is_stored(self, name: str) -> bool:
         """Whether the function gives the name a value before the line that breaks."""
         assert self._read_by is not None
         names = (one for one in ast.walk(self._read_by) if isinstance(one, ast.Name) and one.id == name)
         return any(not isinstance(one.ctx, ast.Load) and one.lineno <= self._line for one in names)
+
+    def _is_changed(self, container: str) -> bool:
+        """Whether the function gives a list or a dict other elements, or its name another value."""
+        assert self._read_by is not None
+        for one in ast.walk(self._read_by):
+            if isinstance(one, (ast.Name, ast.Attribute)) and ast.unparse(one) == container:
+                parent = self.parents.get(one)
+                called = isinstance(parent, ast.Attribute) and parent.attr not in _READING
+                stored = isinstance(parent, ast.Subscript) and not isinstance(parent.ctx, ast.Load)
+                if called or stored or not isinstance(one.ctx, ast.Load):
+                    return True
+        return False
 
     def _function(self, node: ast.AST | None) -> ast.AST | None:
         return self.around(node, (ast.FunctionDef, ast.AsyncFunctionDef)) if node is not None else None

@@ -65,6 +65,13 @@ RESHAPING = _words(
     """
 )
 """Methods whose result has another shape than the tensor."""
+NUMBERS_TOO = _words(
+    """
+    item tolist int float bool round range len pad zeros ones full empty arange linspace view reshape expand split repeat topk
+    narrow interpolate unflatten new_zeros new_ones new_full sorted
+    """
+)
+"""Calls that may need a number themselves."""
 ELEMENTWISE = _words(
     """
     abs exp log log1p expm1 sqrt rsqrt square sigmoid tanh relu gelu silu softplus sin cos neg sign reciprocal floor ceil

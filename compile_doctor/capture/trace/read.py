@@ -38,8 +38,11 @@ _FRAME = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*)
 RESUMED = re.compile(r"^torch_dynamo_resume_in_(.+)_at_\d+$")
 _LOOP = re.compile(r"graph break in (?:a )?(?:for/while )?loop")
 _SECTIONS = ("\n\nUser code traceback:\n", "\n\nStack variable source attribution:\n", "\n\nfrom user code:\n")
-_INPUT = re.compile(r"[LG]\['(\w+)'\](?:\.(\w+)|\._(?:parameters|buffers)\['(\w+)'\]|\.__dict__\['(\w+)'\])?")
-"""`L['x']`, `G['count']`, `L['self'].scale`, `L['self']._buffers['step']`: what the frame's own source may name."""
+_INPUT = re.compile(
+    r"[LG]\['(\w+)'\](?:\.(?!_modules\b|_parameters\b|_buffers\b|__dict__\b)(\w+)|\._(?:parameters|buffers)\['(\w+)'\]"
+    r"|\.__dict__\['(\w+)'\])?((?:\[(?:\d+|'\w+')\])*)"
+)
+"""`L['x']`, `G['count']`, `L['self'].scale`, `L['self']._buffers['step']`, `L['batch']['x'][0]`: what the frame's own source may name."""
 _NOBODYS = re.compile(
     r"/torch/(?:_dynamo/|_compile\.py)|/compile_doctor/(?:probe/|run/|launch\.py|cli/|__main__\.py)|/tests/record\.py|^<frozen "
 )
@@ -341,7 +344,8 @@ class _Reader:
             return
         if not all(isinstance(size, int) for size in tensor.size):
             return
-        given = Given(".".join(filter(None, found.groups())), tensor.dtype, tuple(tensor.size))
+        *names, inside = found.groups()
+        given = Given(".".join(filter(None, names)) + inside, tensor.dtype, tuple(tensor.size))
         before = self._so_far(index, "inputs")
         if given not in before:
             self._change(self._key(record, header), inputs=(*before, given))

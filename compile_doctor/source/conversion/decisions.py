@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
-from compile_doctor.source.conversion import branch, in_place, names, sides, skip
+from compile_doctor.source.conversion import branch, in_place, names, rounds, sides, skip
 from compile_doctor.source.value_uses import Tree, called
 from compile_doctor.source.values import is_tensor
 
@@ -37,6 +37,8 @@ def tested(attempt: Conversion, node: ast.expr) -> bool:
         if first is not parent:  # an `elif` is chosen with the `if` that it belongs to
             condition = conditions.on_device(attempt.tree, first.test, attempt.text)
         return bool(condition) and _branch(attempt, first, condition)
+    if isinstance(parent, ast.While) and top is parent.test:
+        return rounds.repeated(attempt, parent, condition)
     if isinstance(parent, (ast.Assign, ast.Return, ast.BinOp)):
         attempt.edits[top] = condition
         return attempt.value(top)
@@ -69,6 +71,8 @@ def _branch(attempt: Conversion, statement: ast.If, condition: str) -> bool:
         return True
     if isinstance(first, ast.Continue) and len(statement.body) == 1 and not statement.orelse:
         return skip.skipped(attempt, statement, condition)
+    if isinstance(first, ast.Break) and len(statement.body) == 1 and not statement.orelse:
+        return rounds.ended(attempt, statement, condition)
     if not statement.orelse and all(conditions.is_message(one) for one in statement.body):
         test = attempt.tree.source(statement.test)
         inside = test if conditions.is_one(statement.test) else f"({test})"
@@ -81,7 +85,7 @@ def _branch(attempt: Conversion, statement: ast.If, condition: str) -> bool:
         return True
     chosen = branch.chosen(attempt, statement, condition)
     if chosen is None:
-        return False
+        return branch.leaves_early(attempt, statement, condition)
     attempt.edits[statement] = chosen.text
     attempt.note(statement, chosen.note)
     return all(is_tensor(attempt.tree, one) or names.follow(attempt, one) for one in chosen.names)

@@ -25,8 +25,7 @@ def assigned(attempt: Conversion, parent: ast.Assign | ast.AnnAssign | ast.AugAs
         return follow(attempt, target)
     if not isinstance(target, ast.Attribute) or is_tensor(attempt.tree, target):
         return isinstance(target, (ast.Attribute, ast.Subscript)) and is_tensor(attempt.tree, _subject(target))
-    reads = (one for one in ast.walk(attempt.tree.root) if isinstance(one, ast.Attribute) and one.attr == target.attr)
-    if any(isinstance(one.ctx, ast.Load) for one in reads):
+    if not _reads_follow(attempt, target):
         return False
     return leaving.leave(
         attempt, parent, f"then {rewritten(attempt.tree, target, {})} is a tensor; .item() where it is read"
@@ -54,6 +53,19 @@ def follow(attempt: Conversion, target: ast.Name) -> bool:
         if isinstance(one.ctx, ast.Load) and (attempt.tree.scope(one) is not scope or not attempt.value(one)):
             return False
     return not isinstance(scope, ast.Module)
+
+
+def _reads_follow(attempt: Conversion, target: ast.Attribute) -> bool:
+    """Whether all that the file reads of `self.scale` takes a tensor; only in the class that stores it, and in compiled code."""
+    tree, around = attempt.tree, attempt.tree.around(target, ast.ClassDef)
+    for one in ast.walk(tree.root):
+        if not isinstance(one, ast.Attribute) or one.attr != target.attr or not isinstance(one.ctx, ast.Load):
+            continue
+        own = ast.unparse(one) == ast.unparse(target) and tree.around(one, ast.ClassDef) is around is not None
+        after = tree.scope(one) is tree.scope(target) and one.lineno > target.lineno
+        if not own or not after or not attempt.value(one):
+            return False
+    return True
 
 
 def _subject(target: ast.expr) -> ast.expr:

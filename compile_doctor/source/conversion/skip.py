@@ -6,8 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
-from compile_doctor.source.conversion import branch, sides
-from compile_doctor.source.vocabulary import OPERATORS, SIGNS
+from compile_doctor.source.conversion import sides, updates
 
 if TYPE_CHECKING:
     from compile_doctor.source.conversion.attempt import Conversion
@@ -32,7 +31,7 @@ def skipped(attempt: Conversion, statement: ast.If, condition: str) -> bool:
             return False
         if not conditions.is_bound_before(tree, statement, target.id):
             continue  # it has a value only behind this `if`
-        after = _after(attempt, one, target)
+        after = updates.after(attempt, one, target)
         before = sides.Value(target.id, sides.seen(attempt, target), frozenset())
         chosen = sides.choice(attempt, word, before, after) if after else None
         if chosen is None:
@@ -42,15 +41,3 @@ def skipped(attempt: Conversion, statement: ast.If, condition: str) -> bool:
     attempt.edits[statement] = f"{word} = {condition}"
     attempt.note(statement, sides.note(found))
     return bool(found)
-
-
-def _after(attempt: Conversion, statement: ast.Assign | ast.AugAssign, target: ast.Name) -> sides.Value | None:
-    """What the statement would give the name."""
-    text = attempt.whole(statement.value)
-    if isinstance(statement, ast.Assign):
-        return sides.Value(text, sides.seen(attempt, statement.value), frozenset())
-    if not isinstance(statement.op, OPERATORS) or not branch.is_own(attempt, target):
-        return None
-    operand = text if conditions.is_one(statement.value) else f"({text})"
-    seen = sides.calculated(attempt, target, statement.value)
-    return sides.Value(f"{target.id} {SIGNS[type(statement.op)]} {operand}", seen, frozenset())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from compile_doctor.source.branches import grouped
-from compile_doctor.source.finders import losses
+from compile_doctor.source.finders import losses, selected
 from compile_doctor.source.rewriting import rewritten
 from compile_doctor.source.value_uses import Tree, called
 from compile_doctor.source.values import has_shape_of
@@ -27,6 +27,8 @@ def mask(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:
     if isinstance(reduction, ast.Call):
         words |= reduced(tree, node.value, node.slice, reduction)
         words |= {f"reduced-{called(reduction)}": tree.source(reduction)} if not reduction.args else {}
+    if isinstance(parent, ast.Assign) and kind == "mask":
+        words |= _named(tree, node)
     if isinstance(parent, ast.Assign) and kind == "mask-store":
         words |= {"stored": words["tensor"], "value": tree.source(parent.value).replace(f"[{words['mask']}]", "")}
     if isinstance(parent, ast.Call):
@@ -51,6 +53,14 @@ def reduced(tree: Tree, tensor: ast.expr, mask: ast.expr, call: ast.Call) -> dic
     alone = isinstance(tree.parents.get(call), (ast.stmt, ast.keyword, ast.Call))
     written = total if name == "sum" else f"{total} / {count}" if alone else f"({total} / {count})"
     return {"masked": rewritten(tree, statement, {call: written})}
+
+
+def _named(tree: Tree, node: ast.Subscript) -> dict[str, str]:
+    shape = shape_of(tree, node.slice)
+    same = has_shape_of(tree, node.slice, node.value) or (shape is not None and shape == shape_of(tree, node.value))
+    plain = tree.source(node.slice) if same else _widened(tree, node.slice, node.value)
+    count = f"{grouped(tree.source(node.slice), node.slice)}.sum()"
+    return selected.named(tree, node, plain, count, rows=not same) if plain else {}
 
 
 def _widened(tree: Tree, mask: ast.expr, tensor: ast.expr) -> str:

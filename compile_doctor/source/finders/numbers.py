@@ -8,7 +8,8 @@ from compile_doctor.source.conversion import Conversion, is_read
 from compile_doctor.source.rewriting import statement_of
 from compile_doctor.source.value_uses import Tree, called, expressions_of, values_of
 from compile_doctor.source.values import is_tensor, kind_of
-from compile_doctor.source.vocabulary import MODULES, SEQUENCE
+from compile_doctor.source.values.shapes import shape_of
+from compile_doctor.source.vocabulary import MASK, MODULES, NUMBERS_TOO, SEQUENCE, TENSOR
 
 CONVERSIONS = {"int": "{}.long()", "float": "{}", "complex": "{}", "round": "{}.round()", "bool": "{}.bool()"}
 
@@ -101,6 +102,31 @@ def _implied(call: ast.Call) -> ast.expr:
 
 def _is_of_tensor(tree: Tree, call: ast.Call) -> bool:
     return called(call) == "item" or (bool(call.args) and is_tensor(tree, call.args[0]))
+
+
+def picked(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
+    """`boxes[first]` of a tensor by a 0-d tensor, which torch reads as a number."""
+    statement = tree.around(node, ast.stmt)
+    if not isinstance(statement, ast.stmt) or not _may_pick(tree, node):
+        return None
+    others = [one for one in expressions_of(statement) if _may_pick(tree, one)]
+    assert isinstance(node, ast.Subscript)
+    calls = {called(one) for one in expressions_of(statement) if isinstance(one, ast.Call)}
+    if (len(others) > 1 or calls & NUMBERS_TOO) and shape_of(tree, node.slice) != ():
+        return None  # something else may be what reads a number
+    attempt = Conversion(tree, statement)
+    known = [one.slice for one in others if isinstance(one, ast.Subscript)] if len(others) > 1 else [node.slice]
+    words = {"tensor": tree.source(node.slice), "in": tree.source(node)}
+    return {**words, "converted": attempt.lines()} if attempt.convert(known) else words
+
+
+def _may_pick(tree: Tree, node: ast.expr) -> bool:
+    """Whether it is an element of a tensor, chosen by what may be a 0-d tensor of integers."""
+    if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load) or isinstance(node.slice, ast.Tuple):
+        return False
+    if kind_of(tree, node.slice) != TENSOR or kind_of(tree, node.value) not in (TENSOR, MASK):
+        return False
+    return shape_of(tree, node.slice) == () or not any(isinstance(one, ast.Slice) for one in ast.walk(node.slice))
 
 
 def indexed(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:

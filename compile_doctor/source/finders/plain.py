@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from compile_doctor.source.value_uses import Tree
+from compile_doctor.source.value_uses import Tree, called
 from compile_doctor.source.values import is_tensor
+from compile_doctor.source.vocabulary import OUTPUT
 
 _ABOUT = frozenset({"shape", "dtype", "device", "ndim", "is_cuda", "requires_grad"})
 """What Python knows of a tensor without its values."""
@@ -23,6 +24,22 @@ def without_tensors(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None
     own |= {one.id for one in ast.walk(function) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
     needed = dict.fromkeys(one.id for one in ast.walk(node) if isinstance(one, ast.Name) and one.id in own)
     return {"plain-call": tree.source(node), "depends": ", ".join(needed)}
+
+
+def output(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
+    """A statement that only prints, logs or writes something."""
+    if not isinstance(tree.parents.get(node), ast.Expr) or not isinstance(node, ast.Call):
+        return None
+    return {"output": tree.source(node)} if called(node) in OUTPUT | {"write"} else None
+
+
+def entered(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
+    """`self.lock` of `with self.lock:`, which exists before."""
+    item = tree.parents.get(node)
+    inside = (
+        isinstance(item, ast.withitem) and node is item.context_expr and isinstance(node, (ast.Name, ast.Attribute))
+    )
+    return {"entered": tree.source(node)} if inside else None
 
 
 def _calls(node: ast.expr) -> bool:

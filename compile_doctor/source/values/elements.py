@@ -19,7 +19,7 @@ def elements(tree: Tree, node: ast.expr) -> tuple[ast.expr, ...]:
         return (node.func.value,)  # each part is a tensor if the whole is
     if not isinstance(node, (ast.Name, ast.Attribute)):
         return ()
-    values = values_of(tree, node)
+    values = [one for one in values_of(tree, node) if not _is_same(one, node)]
     if len(values) != 1 or isinstance(values[0], (ast.Name, ast.Attribute)):
         return ()
     found = [*elements(tree, values[0])]
@@ -28,6 +28,13 @@ def elements(tree: Tree, node: ast.expr) -> tuple[ast.expr, ...]:
             return ()
         found.append(parent.args[0])
     return tuple(found)
+
+
+def _is_same(value: ast.expr, name: ast.expr) -> bool:
+    """`xs = sorted(xs)`: the same elements in another order."""
+    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name) or not value.args:
+        return False
+    return value.func.id in ("sorted", "list", "tuple", "reversed") and ast.unparse(value.args[0]) == ast.unparse(name)
 
 
 def changes(tree: Tree, node: ast.expr) -> Iterator[ast.AST]:

@@ -9,6 +9,8 @@ from compile_doctor.source.value_uses import Tree, called, values_of
 from compile_doctor.source.values.kinds import is_truth, kind_of
 from compile_doctor.source.vocabulary import BOOL, FACTORIES, INTEGERS, MASK, MASKS, REDUCED
 
+_WITH_GRADIENTS = ("torch.float", "torch.bfloat", "torch.complex")
+
 
 def is_whole(tree: Tree, node: ast.expr, within: frozenset[str] = frozenset()) -> bool:
     """Whether it is a tensor of integers or truth values, which has no gradient. `within`: names that are looked at."""
@@ -23,14 +25,15 @@ def is_whole(tree: Tree, node: ast.expr, within: frozenset[str] = frozenset()) -
         return True  # `n` of `n = n + 1`
     if isinstance(node, (ast.Name, ast.Attribute)):
         seen = tree.seen(node)
-        if seen is not None and seen.dtype.startswith(("torch.float", "torch.bfloat", "torch.complex")):
+        if seen is not None and seen.dtype.startswith(_WITH_GRADIENTS):
             return False
         values = values_of(tree, node) if isinstance(node, ast.Name) else ()
         found = all(is_whole(tree, value, within | {dotted(node)}) for value in values)
         known = seen is not None or (bool(values) and not tree.is_parameter(node))
         return (found and known) or kind_of(tree, node) in (MASK, BOOL)
     if isinstance(node, ast.Subscript):
-        return is_whole(tree, node.value, within)
+        seen = tree.seen(node)
+        return is_whole(tree, node.value, within) if seen is None else not seen.dtype.startswith(_WITH_GRADIENTS)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if called(node) in INTEGERS:
             return True

@@ -92,8 +92,11 @@ def _both(look: Look, node: ast.BoolOp) -> str:
 
 
 def _part(look: Look, node: ast.Subscript) -> str:
+    seen = look.tree.seen(node)
+    if seen is not None:
+        return MASK if seen.dtype == "torch.bool" else TENSOR
     kind = look.kind(node.value)
-    if kind in (TENSOR, MASK):
+    if kind in (TENSOR, MASK) or (kind == ITSELF and isinstance(node.slice, (ast.Slice, ast.Tuple, ast.Compare))):
         return kind
     if kind == "shape":
         return NUMBER

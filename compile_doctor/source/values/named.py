@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from compile_doctor.source.value_uses import Tree, called, values_of
@@ -28,7 +29,7 @@ def kind(look: Look, node: ast.Name | ast.Attribute) -> str:
         if kinds - {"", TENSOR, MASK}:
             return ""
     if isinstance(node, ast.Name):
-        return TENSOR if _is_used_as_tensor(tree, node) else ""
+        return TENSOR if _is_used_as_tensor(tree, node) or _is_row(look, node) else ""
     if node.attr in ("T", "mT", "data", "grad", "real"):
         return look.kind(node.value)
     if ast.unparse(node) == "self.training":
@@ -39,6 +40,19 @@ def kind(look: Look, node: ast.Name | ast.Attribute) -> str:
     if isinstance(node.value, ast.Name) and node.value.id == "self" and _is_registered(tree, node):
         return TENSOR
     return {"ndim": NUMBER, "shape": "shape"}.get(node.attr, "")
+
+
+def _is_row(look: Look, node: ast.Name) -> bool:
+    """`row` of `for row in x`, of a tensor."""
+    loops = [
+        one
+        for one in ast.walk(look.tree.scope(node))
+        if isinstance(one, ast.For) and isinstance(one.target, ast.Name) and one.target.id == node.id
+    ]
+    if not loops or values_of(look.tree, node) or is_bound_otherwise(look.tree, node, len(loops)):
+        return False
+    inside = look.inside(node.id)
+    return all(inside.kind(one.iter) in (TENSOR, MASK) for one in loops)
 
 
 def is_bound_otherwise(tree: Tree, node: ast.expr, assigned: int) -> bool:
@@ -82,9 +96,20 @@ def is_numpy(tree: Tree, node: ast.expr, names: int = 2) -> bool:
     for one in ast.walk(node):
         if isinstance(one, ast.Call) and (tree.names.of(one.func).startswith("numpy.") or called(one) == "numpy"):
             return True
-        if isinstance(one, ast.Name) and names and any(is_numpy(tree, v, names - 1) for v in values_of(tree, one)):
+        if not isinstance(one, ast.Name) or not names:
+            continue
+        if any(is_numpy(tree, v, names - 1) for v in (*values_of(tree, one), *_unpacked(tree, one))):
             return True
     return False
+
+
+def _unpacked(tree: Tree, name: ast.Name) -> Iterator[ast.expr]:
+    """What `low, high = …` unpacks into a name."""
+    for one in ast.walk(tree.scope(name)):
+        if isinstance(one, ast.Assign) and any(isinstance(target, (ast.Tuple, ast.List)) for target in one.targets):
+            parts = (part for target in one.targets for part in ast.walk(target))
+            if any(isinstance(part, ast.Name) and part.id == name.id for part in parts):
+                yield one.value
 
 
 def _as_tensor(tree: Tree, name: ast.Name) -> bool:

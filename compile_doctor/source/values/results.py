@@ -26,6 +26,8 @@ def kind(look: Look, node: ast.Call) -> str:
         return known.BY_CALL[name]
     if name in known.OF_MODULES_TOO and isinstance(node.func, ast.Attribute):
         return look.kind(node.func.value)
+    if name in ("Parameter", "Buffer") and full.rpartition(".")[0] in ("torch.nn", "nn", "torch.nn.parameter"):
+        return TENSOR
     if name in known.MASKS and isinstance(node.func, ast.Attribute):
         return MASK
     if full.startswith(("torch.nn.functional.", "F.")) or (full.startswith("torch.") and full.count(".") == 1):

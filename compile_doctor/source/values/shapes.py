@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from compile_doctor.model.compilations import Given
 from compile_doctor.source.value_uses import Tree, called, values_of
 from compile_doctor.source.values.kinds import is_tensor, kind_of
 from compile_doctor.source.values.named import is_bound_otherwise
+from compile_doctor.source.values.results import is_module_call
 from compile_doctor.source.vocabulary import BOOL, BROADCASTING, ELEMENTWISE, NUMBER, TO_ONE
 
 Shape = tuple[int | str, ...] | None
@@ -79,7 +81,7 @@ def _name(look: _Look, node: ast.Name | ast.Attribute) -> Shape:
     tree, values, seen = look.tree, values_of(look.tree, node), look.tree.seen(node)
     given: Shape = None
     if seen is not None:
-        given = tuple(size if size >= 0 else f"{name}.shape[{dim}]" for dim, size in enumerate(seen.shape))
+        given = _sizes(seen, name)
     elif tree.is_parameter(node) or not values:
         given = (f"{_ALL}{name}",) if is_tensor(tree, node) else None
     if is_bound_otherwise(tree, node, len(values)):
@@ -90,10 +92,16 @@ def _name(look: _Look, node: ast.Name | ast.Attribute) -> Shape:
     return look.names[name]
 
 
+def _sizes(seen: Given, name: str) -> Shape:
+    return tuple(size if size >= 0 else f"{name}.shape[{dim}]" for dim, size in enumerate(seen.shape))
+
+
 def _call(look: _Look, node: ast.Call) -> Shape:
     name, full = called(node), look.tree.names.of(node.func)
     if not isinstance(node.func, ast.Attribute):
         return None
+    if is_module_call(look.tree, node):
+        return _of_module(look, node)
     given = [*([] if full.startswith(("torch.", "F.", "math.")) else [node.func.value]), *node.args]
     if not given:
         return None
@@ -107,6 +115,37 @@ def _call(look: _Look, node: ast.Call) -> Shape:
     if len(given) == 1 and not set(options) - {"dtype"}:
         return ()
     return _reduced(look.shape(given[0]), options.get("dim", given[1] if len(given) > 1 else None), options)
+
+
+def _of_module(look: _Look, node: ast.Call) -> Shape:
+    """`self.proj(x)` of a Linear changes the last dimension only; an activation, dropout or norm none."""
+    made = {ast.dump(value): value for value in values_of(look.tree, node.func)}
+    shape = look.shape(node.args[0]) if len(made) == 1 and len(node.args) == 1 and not node.keywords else None
+    (value,) = made.values() if len(made) == 1 else (None,)
+    if not isinstance(value, ast.Call) or shape is None:
+        return None
+    if called(value) == "Linear" and is_known(shape) and shape and len(value.args) > 1:
+        size = value.args[1].value if isinstance(value.args[1], ast.Constant) else None
+        return (*shape[:-1], size if isinstance(size, int) else look.tree.source(value.args[1]))
+    return shape if called(value) in _SAME_SHAPE else None
+
+
+_SAME_SHAPE = frozenset(
+    {
+        "ReLU",
+        "GELU",
+        "SiLU",
+        "Tanh",
+        "Sigmoid",
+        "LeakyReLU",
+        "Softplus",
+        "LayerNorm",
+        "RMSNorm",
+        "BatchNorm1d",
+        "BatchNorm2d",
+    }
+    | {"Dropout", "Dropout1d", "Dropout2d", "Identity"}
+)
 
 
 def _reduced(shape: Shape, dim: ast.expr | None, options: Mapping[str | None, ast.expr]) -> Shape:
@@ -123,7 +162,10 @@ def _reduced(shape: Shape, dim: ast.expr | None, options: Mapping[str | None, as
 
 
 def _part(look: _Look, node: ast.Subscript) -> Shape:
-    """`x[0]` of a tensor whose dimensions are known."""
+    """`batch["x"]` as it was seen; `x[0]` of a tensor whose dimensions are known."""
+    seen = look.tree.seen(node)
+    if seen is not None:
+        return _sizes(seen, ast.unparse(node))
     shape = look.shape(node.value)
     one = isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, int)
     return shape[1:] if shape and is_known(shape) and one and is_tensor(look.tree, node.value) else None
