@@ -158,7 +158,7 @@ def verdict(one: dict[str, Any], result: dict[str, Any]) -> str:
     after = result.get("after")
     if after is None:
         return str(one.get("judged", "general"))
-    if after.get("breaks") == 0 and (after.get("equal") or one.get("random")):
+    if after.get("breaks") == 0 and (one.get("random") or (after.get("equal") and after.get("gradients", True))):
         return "applied"
     result["problem"] = f"applied: {after}"
     return "wrong"

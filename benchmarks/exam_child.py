@@ -119,7 +119,37 @@ def fixed(job: dict[str, Any]) -> Any:
     torch._dynamo.utils.counters.clear()
     got = outputs(job, job["after"], "eager")
     breaks = list(torch._dynamo.utils.counters["graph_break"])
-    return {"breaks": len(breaks), "reason": breaks[0][:200] if breaks else "", "equal": same(got, wanted)}
+    reason = breaks[0][:200] if breaks else ""
+    one, other = gradients(job["text"]), gradients(job["after"])
+    equal = one is None or other is None or same(one, other)
+    return {"breaks": len(breaks), "reason": reason, "equal": same(got, wanted), "gradients": equal}
+
+
+def gradients(text: str) -> list[torch.Tensor] | None:
+    """The gradients of the first call, in eager mode, of parameters and inputs; None for a program without."""
+    try:
+        function, sets = loaded(text, "exam_gradients")
+        args, kwargs = calls(sets)[0]
+        leaves = [one.detach().clone().requires_grad_() if _is_float(one) else one for one in args]
+        torch.manual_seed(1)
+        found = [one for one in _tensors(function(*leaves, **kwargs)) if one.requires_grad]
+        sum(one.sum() for one in found).backward()  # type: ignore[union-attr]
+    except Exception:  # no output has a gradient, or the program changes its inputs in place
+        return None
+    parameters = list(function.parameters()) if isinstance(function, torch.nn.Module) else []
+    wanted = [*(one for one in leaves if _is_float(one)), *parameters]
+    return [torch.zeros_like(one) if one.grad is None else one.grad for one in wanted]
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point()
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return [one for part in parts for one in _tensors(part)]
 
 
 def same(one: Any, other: Any) -> bool:
