@@ -269,3 +269,13 @@ def test_a_list_that_is_not_what_the_tensor_holds_is_not_taken(tmp_path):
     found = run(str(tmp_path / "other.py"), tmp_path / "b", **wanted)
     (step,) = found.steps
     assert not found.files and step.state == "dropped" and "output of call 1" in step.reason
+
+
+def test_a_count_of_rows_is_no_count_of_elements(tmp_path):
+    """`x[keep].numel()` for a mask of rows: the sum of the mask is another number."""
+    text = SIZES.format(change="keep = x.sum(1) > 0")
+    text = text.replace("torch.stack([x[:, :n].sum() for n in lengths])", "x / x[keep].numel()")
+    (tmp_path / "rows.py").write_text(text)
+    found = run(str(tmp_path / "rows.py"), tmp_path / "a", only=("count-under-mask",), cases=1)
+    assert not found.files and [step.state for step in found.steps] == ["dropped"]
+    assert "output of call 1" in found.steps[0].reason
