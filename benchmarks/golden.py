@@ -154,7 +154,7 @@ def table(results: list[tuple[str, dict[str, Any]]]) -> str:
         mended += bool(a["graph_breaks"]) and not b["graph_breaks"]
         better += b["graph_breaks"] < a["graph_breaks"]
         kept = ", ".join(dict.fromkeys(one.split()[1] for one in found["kept"])) or "none"
-        rows.append((name, breaks, sites, *cells, kept + (" (the budget ended)" if found["unfinished"] else "")))
+        rows.append((name, breaks, sites, *cells, kept + (f" ({found['unfinished']})" if found["unfinished"] else "")))
     rows.append(
         ("all", "", "", *total, f"{mended} of {broken} models that break here end without a break, {better} with fewer")
     )
