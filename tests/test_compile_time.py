@@ -35,7 +35,7 @@ def test_without_timed_events_nothing_is_said_of_phases():
     shown = report(start())
     assert "%" not in text_format.render(shown, 1) and "Compile time" not in text_format.render(shown, 1)
     assert json_format.as_dict(shown)["compile_time"] is None
-    assert json.loads(perfetto_format.render(shown))["traceEvents"] == []
+    assert [one["ph"] for one in check_trace_events(perfetto_format.render(shown))] == ["M", "i"]
 
 
 def test_the_table_has_a_row_for_each_function():
@@ -104,6 +104,8 @@ def check_trace_events(text: str) -> list[dict[str, Any]]:
         assert isinstance(event["args"], dict)
         if event["ph"] == "M":
             assert event["name"] in ("process_name", "thread_name") and isinstance(event["args"]["name"], str)
+        elif event["ph"] == "i":
+            assert event["s"] in ("g", "p", "t")
         else:
             assert event["ph"] == "X" and event["dur"] >= 0 and isinstance(event["cat"], str)
     complete = [one for one in whole if one["ph"] == "X"]

@@ -47,7 +47,7 @@ from tools import schemas as writer
 NAMES = tuple(schemas.IDENTIFIERS)
 RECORDINGS = sorted((ROOT / "tests" / "evidence" / "2.13.0").glob("*.zip"))
 VALIDATORS = {name: jsonschema.Draft202012Validator(writer.schema(name)) for name in NAMES}
-MAPS = ("environment", "phases", "timings", "unknown_events", "reasons", "values")
+MAPS = ("environment", "not_recorded", "phases", "timings", "unknown_events", "reasons", "values")
 """Objects with the keys that a run has, and not always the same."""
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from compile_doctor.clean import clean, say, without_commands
-from compile_doctor.errors import UsageError
+from compile_doctor.errors import InconclusiveError, UsageError
 
 if TYPE_CHECKING:
     from compile_doctor.cli.options import OutputOptions
@@ -66,7 +66,12 @@ def write_report(report: Report, output: OutputOptions, show: Callable[[], None]
 
 
 def write(found: _Found, renderer: Callable[[str], Renderer[_Found]], output: OutputOptions, failed: bool) -> None:
-    """Writes to files, to the step summary of GitHub Actions, and to stdout (with `-q` only if it `failed`)."""
+    """Writes to files, to the step summary of GitHub Actions, and to stdout (with `-q` only if it `failed`).
+
+    Raises InconclusiveError, after all is written, if nothing failed and what an output is about was not recorded.
+    """
+    from compile_doctor.render import lacking
+
     for name, path in output.files:
         write_file(f"-o {name}:{path}", path, renderer(name)(found, max(output.verbose, 1)))
     github = output.format == "github"
@@ -74,6 +79,12 @@ def write(found: _Found, renderer: Callable[[str], Renderer[_Found]], output: Ou
         write_summary(lambda: renderer("markdown")(found, max(output.verbose, 1)))
     if output.format != "text" or not output.quiet or failed:
         print_data(lambda colour: renderer(output.format)(found, output.verbose, colour), github)
+    missing = {name: lacking(name, found) for name in (output.format, *(name for name, _ in output.files))}
+    told = [f"{name}: {why}." for name, why in missing.items() if why]
+    if told and not failed:
+        raise InconclusiveError(told[0])
+    if told:  # the exit code is that of what failed
+        say(f"compile-doctor: {told[0]}")
 
 
 def write_file(option: str, path: Path, text: str) -> None:

@@ -54,6 +54,12 @@ def renderer(name: str) -> Renderer[Report]:
     return _function("report", name)
 
 
+def lacking(name: str, found: Any) -> str:
+    """What a format is about and the evidence lacks, as one sentence; empty if nothing, or if the format has no such answer."""
+    asked = getattr(import_module(f"{__name__}.{name}_format"), "lacking", None) if name in own_formats() else None
+    return asked(found) if asked else ""
+
+
 def gate_renderer(name: str) -> Renderer[Gate]:
     """The same format for the outcome of `check`."""
     return _function("report", name, "render_gate")

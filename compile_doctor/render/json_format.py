@@ -48,6 +48,7 @@ def report_of(report: Report) -> report_document.Report:
         cuda_graphs=tuple(_cuda_graph(entry) for entry in report.cuda_graphs),
         guards=tuple(map(guards_of, report.guards)),
         compile_time=compile_time(report.timelines),
+        not_recorded=dict(report.not_recorded),
         skipped_checks=tuple(
             report_document.SkippedCheck(code=code, reason=reason) for code, reason in report.skipped_checks
         ),

@@ -18,6 +18,7 @@ from compile_doctor.report.make import Report, relative
 
 CALLS, COMPILING, ASIDE = 1, 100, 10_000
 """Numbers of the first track of each kind; overlapping events of one kind need several."""
+NOTHING = "nothing was compiled, and the target was not called"
 Event = dict[str, Any]
 
 
@@ -39,8 +40,27 @@ def _document(reports: list[Report], verdicts: dict[str, str]) -> str:
         for timeline in report.timelines:
             first = 1 + max((event["pid"] for event in events), default=0)
             events += _process(report.target, timeline, first)
+        if why := _missing(report):
+            events += _note(report.target, why, 1 + max((event["pid"] for event in events), default=0))
     document = {"displayTimeUnit": "ms", "otherData": verdicts, "traceEvents": events}
     return json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def lacking(found: Report | Gate) -> str:
+    """Why there is no timeline at all: the file has only notes then. Empty if there is one."""
+    reports = [found] if isinstance(found, Report) else [one.report for one in found.outcomes if one.report]
+    missing = [_missing(report) for report in reports]
+    return "" if "" in missing else f"the timeline is not recorded: {(missing or [NOTHING])[0]}"
+
+
+def _missing(report: Report) -> str:
+    return report.not_recorded.get("timeline") or ("" if report.timelines else NOTHING)
+
+
+def _note(target: str, why: str, number: int) -> Iterator[Event]:
+    """An empty process for a target without a timeline, with the reason as an event that is shown."""
+    yield from _named("process_name", number, 0, target)
+    yield {"ph": "i", "pid": number, "tid": 0, "ts": 0, "s": "p", "name": f"not recorded: {why}", "args": {}}
 
 
 def _process(target: str, timeline: Timeline, number: int) -> Iterator[Event]:

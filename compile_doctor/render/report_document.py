@@ -11,6 +11,7 @@ from compile_doctor.model.findings import SEVERITIES
 from compile_doctor.model.timeline import PHASES
 from compile_doctor.parity import result
 from compile_doctor.render.document import ENVIRONMENT, Count, Figure, Record, Size, Texts, one_of
+from compile_doctor.report.recorded import PARTS
 
 Code = Annotated[str, Meta(pattern="^[A-Z]{2,6}[0-9]{3}$")]
 Owner = Annotated[str, one_of("mine", "dependency", "torch")]
@@ -488,6 +489,8 @@ class Report(Record):
     """The guards of each compilation, the most expensive first; empty if they were not timed."""
     compile_time: CompileTime | None
     """Where the compile time went; null if torch's timed events are not in the capture."""
+    not_recorded: Mapping[Annotated[str, one_of(*PARTS)], str]
+    """Parts of the report without evidence, such as `timeline`, each with the reason: that a part is empty says nothing then."""
     skipped_checks: tuple[SkippedCheck, ...]
     """What could not be checked, and why."""
     unknown_events: Mapping[str, Size]

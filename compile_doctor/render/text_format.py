@@ -308,6 +308,7 @@ def _details(console: Console, report: Report) -> None:
     for title, lines in (
         ("Numerics", tuple(_compared(report))),
         ("Sources disagree", report.disagreements),
+        ("Not recorded", tuple(f"{part}: {why}" for part, why in report.not_recorded.items())),
         ("Not checked", tuple(f"{code}: {reason}" for code, reason in report.skipped_checks)),
         ("Unknown trace records", tuple(f"{count}× {kind}" for kind, count in report.unknown_events.items())),
         ("Notes", report.notes),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from compile_doctor.analysis.attention.entries import AttentionEntry, attention_entries
@@ -25,6 +25,7 @@ from compile_doctor.model.guards import TimedGuards
 from compile_doctor.model.timeline import Timeline
 from compile_doctor.report import proof
 from compile_doctor.report.by_rank import RankTable, by_rank
+from compile_doctor.report.recorded import not_recorded
 from compile_doctor.report.run_checks import run_checks
 from compile_doctor.report.trial import Trial
 from compile_doctor.source import locations
@@ -91,6 +92,8 @@ class Report:
     """What the guards of each compilation cost, the most expensive first."""
     timelines: tuple[Timeline, ...] = ()
     """When what was compiled: of each group of ranks that did the same; empty if torch's timed events are missing."""
+    not_recorded: Mapping[str, str] = field(default_factory=dict)
+    """For each part of the report without evidence, such as `timeline`, why it is empty and what to do."""
     trial: Trial | None = None
     """What the recipes that the findings name change, if they were tried."""
     frames: tuple[FrameMap, ...] = ()
@@ -164,6 +167,7 @@ def make_report(evidence: Evidence) -> Report:
         patches=evidence.patches,
         timelines=timelines(evidence),
         guards=timed_guards(evidence),
+        not_recorded=not_recorded(each.evidence for each in _each_rank(seen)),
         command_exit=next((child.exit_code for child in evidence.children if child.mode == "command"), None),
         frames=frame_maps(seen),
         generated=tuple(one for own, ranks in groups(seen) for one in generated(own, ranks)),

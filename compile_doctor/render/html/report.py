@@ -98,6 +98,9 @@ def sections(
     if "numerics" in room:
         compared = fitting(report.numerics, room["numerics"])
         made.append(section("numerics", "Numerics", compared, len(report.numerics)))
+    if report.not_recorded:  # a few short sentences: no room is set apart for them
+        pairs = [(part, f"Not recorded: {why}.") for part, why in report.not_recorded.items()]
+        made.append(section("unrecorded", "Not recorded", pairs, len(pairs)))
     made.append(section("details", "Details of the run", tuple(_details(report, room["details"]))))
     return tuple(made)
 
