@@ -284,7 +284,7 @@ ONE_BREAK = gate(
         (
             Change("finding", NEW, broken(6).findings[0]),
             Change("graphs", "7 graphs, 1 in the baseline"),
-            Change("frames-skipped", "1 frame skipped, 0 in the baseline"),
+            Change("frames-skipped", "1 function not compiled, 0 in the baseline"),
         ),
         hint="compile-doctor baseline update small",
     )
@@ -297,7 +297,7 @@ def test_a_new_finding_is_said_once_with_what_got_worse_with_it(name):
     (finding,) = ONE_BREAK.outcomes[0].report.findings
     for once in (
         "7 graphs, 1 in the baseline",
-        "1 frame skipped, 0 in the baseline",
+        "1 function not compiled, 0 in the baseline",
         "must run at its place between the operators",
         finding.fix.splitlines()[1].strip().replace('"', {"sarif": '\\"', "gitlab": '\\"'}.get(name, '"')),
     ):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bench_helper import attention_bench
-from helpers import MODEL, a_break, compilation, evidence, ids, interned, metrics, read, record, start
+from helpers import MODEL, a_break, about, compilation, evidence, ids, interned, metrics, read, record, start
 from html_page import Page
 from test_coldstart import three_starts
 from test_formats import GATES, HOSTILE, REPORTS, gate, hostile
@@ -21,6 +21,8 @@ from compile_doctor.matrix.result import Matrix
 from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.evidence import Child
 from compile_doctor.model.findings import Finding, Location
+from compile_doctor.model.guards import GuardCost, SlowGuard
+from compile_doctor.model.kept_text import kept
 from compile_doctor.model.timeline import CacheAnswer, Call, Span, Timing
 from compile_doctor.parity.result import Cell, Parity
 from compile_doctor.render import bench_html, coldstart_html, html_format, matrix_html, parity_html
@@ -184,6 +186,59 @@ def timed(frame: int, start: int, milliseconds: int, **values: object) -> Compil
     phases = (("dynamo", lasts // 2), ("lowering", lasts // 4), ("codegen", lasts // 4))
     answers = (CacheAnswer("fx_graph", "bypass", reason="BypassFxGraphCache: <lambda>"),)
     return compilation(frame, timing=Timing(start, lasts, phases, spans, 3), answers=answers, **values)
+
+
+def test_a_single_compilation_is_not_several_and_the_last_moment_has_its_text_in_the_picture():
+    text = html_format.render(make_report(evidence(compilations=(timed(0, 1_000_000, 10_000),))))
+    assert "1 compilation took 10.0 s" in text and "1 compilations" not in text
+    assert 'text-anchor="end">10 s</text>' in text or 'text-anchor="end">10.0 s</text>' in text
+
+
+def test_the_label_of_a_function_fits_into_the_picture():
+    file = "/venv/lib/python3.11/site-packages/transformers/models/deberta_v2/modeling_deberta_v2.py"
+    found = page(html_format.render(make_report(evidence(compilations=(compilation(file=file),)))))
+    (picture,) = (one for one in found.root.all("svg") if one.attributes.get("class") == "frames")
+    (name,) = (one for one in picture.all("text") if one.attributes.get("class") == "name")
+    assert name.text.endswith("(dependency)")
+    assert float(picture.attributes["width"]) > 8 * len(name.text)
+
+
+def test_a_decorated_function_has_one_line_in_all_sections():
+    source = "import torch\n\n@torch.no_grad()\n@torch.compile\ndef forward(x):\n    return x + 1\n"
+    one = timed(0, 1_000_000, 2_000, function="forward", file="/work/project/f.py", line=3, graph_text=kept(b"g", 1))
+    costs = (("7", GuardCost("0/0", 3.0, 2, 0)),)
+    report = make_report(evidence(compilations=(one,), guards=costs, sources={"/work/project/f.py": source}))
+    text = html_format.render(report)
+    assert "f.py:5" in text and "f.py:3" not in text
+
+
+def test_fix_is_named_with_the_target_that_can_be_typed():
+    found = a_break()
+    text = html_format.render(make_report(evidence(breaks=(found,), **about(target="my model.py", convention="x"))))
+    assert "compile-doctor fix &#39;my model.py&#39;" in text
+    text = html_format.render(make_report(evidence(breaks=(found,), **about(target="torchrun train.py"))))
+    assert "compile-doctor fix TARGET" in text
+
+
+def test_figures_that_are_0_are_left_out_above_the_picture_of_the_frames():
+    assert ">1 function, 1 graph.<" in html_format.render(make_report(evidence()))
+
+
+def test_what_changed_is_said_once():
+    text = html_format.render(replayed("2.13.0/cd201-fires"))
+    section = next(one for one in page(text).root.all("section") if one.attributes["id"] == "recompiled")
+    for step in section.all("li"):
+        changed = [one.text for one in step.all("span") if one.attributes.get("class") == "change"]
+        before = step.text.split(changed[0])[0] if changed else ""
+        assert not changed or not all(word.strip() in before for word in changed[0].split("→"))
+
+
+def test_guards_are_a_table_with_the_slowest_below():
+    slow = SlowGuard("L['x']", "check_tensor(L['x'])", 1.5)
+    costs = (("7", GuardCost("0/0", 12.3, 2_417, 1, (slow,))),)
+    found = page(html_format.render(make_report(evidence(guards=costs))))
+    section = next(one for one in found.root.all("section") if one.attributes["id"] == "guards")
+    assert "12.3" in section.text and "2,417" in section.text and "check_tensor(L['x'])" in section.text
 
 
 def test_the_timeline_shows_each_compilation_at_its_time():

@@ -47,8 +47,12 @@ def schema(name: str) -> dict[str, Any]:
     """The schema of one document, as JSON. Raises KeyError for a record or a key without a docstring."""
     root = DOCUMENTS[name]
     _, parts = msgspec.json.schema_components([root], ref_template="#/$defs/{name}")
-    documented = _docstrings(inspect.getsource(report_document))
-    documented |= _docstrings(Path(inspect.getfile(root)).read_text(encoding="utf-8"))
+    documented: dict[str, str] = {}
+    for file in [
+        *sorted(Path(inspect.getfile(report_document)).parent.glob("*_document.py")),
+        Path(inspect.getfile(root)),
+    ]:
+        documented |= _docstrings(file.read_text(encoding="utf-8"))
     for record, part in parts.items():
         part["description"] = documented[record]
         for key, found in part["properties"].items():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from compile_doctor.analysis.compiled_function import function_of
 from compile_doctor.analysis.context import AnalysisContext
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.findings import Location
 from compile_doctor.model.kept_text import KeptText
 
@@ -60,7 +60,7 @@ def generated(seen: AnalysisContext, ranks: tuple[int, ...] = ()) -> tuple[Gener
     return tuple(
         Generated(
             one.label,
-            seen.location(one.file, one.line, function_name(one.function)),
+            Location(*function_of(seen.evidence.sources, one)),
             ranks,
             one.graph_text,
             one.guards_text,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compile_doctor.capture.trace.read import function_name
+from compile_doctor.analysis.compiled_function import function_of
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.guards import TimedGuards
-from compile_doctor.model.stacks import Frame
-from compile_doctor.source import locations
 
 
 def timed_guards(evidence: Evidence) -> tuple[TimedGuards, ...]:
@@ -19,9 +17,7 @@ def timed_guards(evidence: Evidence) -> tuple[TimedGuards, ...]:
     for (process, _), cost in last.items():
         one = compiled.get((process, cost.compile_id))
         if one is not None:
-            function = locations.qualified(evidence.sources, one.file, one.line, function_name(one.function))
-            snippet = locations.snippet(evidence.sources, one.file, one.line)
-            found.append(TimedGuards(process, Frame(one.file, one.line, function, snippet), cost, one.guards[1]))
+            found.append(TimedGuards(process, function_of(evidence.sources, one), cost, one.guards[1]))
     return tuple(sorted(found, key=lambda one: (-one.cost.microseconds, one.cost.compile_id)))
 
 

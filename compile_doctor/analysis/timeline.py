@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from compile_doctor.capture.trace.read import function_name
+from compile_doctor.analysis.compiled_function import function_of
 from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.ranks import Rank
-from compile_doctor.model.stacks import Frame
 from compile_doctor.model.timeline import OtherRank, Span, TimedCompilation, Timeline, Timing
-from compile_doctor.source import locations
 
 
 def timelines(evidence: Evidence) -> tuple[Timeline, ...]:
@@ -53,11 +51,10 @@ def _timeline(evidence: Evidence) -> Timeline:
 
 
 def _timed(one: Compilation, timing: Timing, sources: Mapping[str, str]) -> TimedCompilation:
-    function = locations.qualified(sources, one.file, one.line, function_name(one.function))
     return TimedCompilation(
         process=one.process,
         compile_id=one.label,
-        frame=Frame(one.file, one.line, function, locations.snippet(sources, one.file, one.line)),
+        frame=function_of(sources, one),
         recompilation=max(one.frame_compile_id, 0),
         reason=one.recompile_reasons[0] if one.recompile_reasons else "",
         restarts=len(one.restarts),

@@ -16,7 +16,7 @@ from compile_doctor.source import locations
 
 _NAMES = {
     "graphs": ("graph", "graphs"),
-    "frames_skipped": ("frame skipped", "frames skipped"),
+    "frames_skipped": ("function not compiled", "functions not compiled"),
     "recompiles": ("recompilation", "recompilations"),
 }
 """The figures that are compared. Fewer is better."""

@@ -12,7 +12,7 @@ from compile_doctor.bench.run import OF_ATTENTION, OF_MODELS
 from compile_doctor.clean import cleaned
 from compile_doctor.render import document
 from compile_doctor.render.document import ENVIRONMENT, Count, Figure, Record, Size, Texts, one_of
-from compile_doctor.render.report_document import RecipeState
+from compile_doctor.render.trial_document import RecipeState
 
 _MACHINE = {
     "cpu": {"type": "string", "description": "The processor by name."},

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from compile_doctor.gate import outcome as gate
 from compile_doctor.render.document import Record, Texts, one_of
-from compile_doctor.render.report_document import Finding, Report
+from compile_doctor.render.finding_document import Finding
+from compile_doctor.render.report_document import Report
 
 Kind = Annotated[
     str,

@@ -10,9 +10,10 @@ from msgspec import Meta
 from compile_doctor.clean import cleaned
 from compile_doctor.coldstart import result
 from compile_doctor.render import document
+from compile_doctor.render.compile_time_document import Phases
 from compile_doctor.render.document import ENVIRONMENT, Count, Figure, Record, Texts, one_of
+from compile_doctor.render.finding_document import Finding, Location
 from compile_doctor.render.json_format import finding_of
-from compile_doctor.render.report_document import Finding, Location, Phases
 from compile_doctor.render.start_words import relative
 
 

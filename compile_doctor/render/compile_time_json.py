@@ -7,24 +7,24 @@ from collections.abc import Iterable
 from compile_doctor.model.guards import TimedGuards
 from compile_doctor.model.stacks import Frame
 from compile_doctor.model.timeline import TimedCompilation, Timeline
-from compile_doctor.render import report_document
+from compile_doctor.render import compile_time_document, finding_document
 
 
-def compile_time(timelines: Iterable[Timeline]) -> report_document.CompileTime | None:
+def compile_time(timelines: Iterable[Timeline]) -> compile_time_document.CompileTime | None:
     """None if nothing was timed."""
     timed = [one for one in timelines if one.compilations]
     if not timed:
         return None
     longest = max(timed, key=lambda one: sum(one.phases.values()))
-    return report_document.CompileTime(
+    return compile_time_document.CompileTime(
         seconds=_seconds(sum(longest.phases.values())),
         phases=phases_of(longest.phases.items()),
         compilations=tuple(_compilation(one, line.rank) for line in timed for one in line.compilations),
     )
 
 
-def _compilation(one: TimedCompilation, rank: int | None) -> report_document.TimedCompilation:
-    return report_document.TimedCompilation(
+def _compilation(one: TimedCompilation, rank: int | None) -> compile_time_document.TimedCompilation:
+    return compile_time_document.TimedCompilation(
         compile_id=one.compile_id,
         rank=rank,
         location=_location(one.frame),
@@ -36,7 +36,7 @@ def _compilation(one: TimedCompilation, rank: int | None) -> report_document.Tim
         restarts=one.restarts,
         finished=one.finished,
         caches=tuple(
-            report_document.CacheAnswer(
+            compile_time_document.CacheAnswer(
                 cache=answer.cache,
                 answer=answer.answer,
                 reason=answer.reason,
@@ -48,8 +48,8 @@ def _compilation(one: TimedCompilation, rank: int | None) -> report_document.Tim
     )
 
 
-def guards_of(one: TimedGuards) -> report_document.Guards:
-    return report_document.Guards(
+def guards_of(one: TimedGuards) -> compile_time_document.Guards:
+    return compile_time_document.Guards(
         compile_id=one.cost.compile_id,
         location=_location(one.frame),
         microseconds=one.cost.microseconds,
@@ -57,14 +57,14 @@ def guards_of(one: TimedGuards) -> report_document.Guards:
         guards=one.cost.guards,
         python=one.cost.python,
         slowest=tuple(
-            report_document.SlowGuard(source=guard.source, guard=guard.guard, microseconds=guard.microseconds)
+            compile_time_document.SlowGuard(source=guard.source, guard=guard.guard, microseconds=guard.microseconds)
             for guard in one.cost.slowest
         ),
     )
 
 
-def _location(frame: Frame) -> report_document.Location:
-    return report_document.Location(
+def _location(frame: Frame) -> finding_document.Location:
+    return finding_document.Location(
         file=frame.file, line=max(frame.line, 1), function=frame.function, snippet=frame.code
     )
 

@@ -11,8 +11,9 @@ from compile_doctor.clean import cleaned
 from compile_doctor.mend import result
 from compile_doctor.render import document
 from compile_doctor.render.document import ENVIRONMENT, Count, Figure, Record, Size, Texts, one_of
+from compile_doctor.render.finding_document import Finding
 from compile_doctor.render.json_format import finding_of
-from compile_doctor.render.report_document import Finding, Verdict
+from compile_doctor.render.trial_document import Verdict
 
 
 class Figures(Record):

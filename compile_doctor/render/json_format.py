@@ -14,7 +14,15 @@ from compile_doctor.mend.rewrites import fitting
 from compile_doctor.model.evidence import Patch
 from compile_doctor.model.findings import Finding, Location
 from compile_doctor.model.ranks import ranges
-from compile_doctor.render import check_document, document, report_document
+from compile_doctor.render import (
+    attention_document,
+    check_document,
+    document,
+    finding_document,
+    ranks_document,
+    report_document,
+    trial_document,
+)
 from compile_doctor.render.compile_time_json import compile_time, guards_of
 from compile_doctor.report.by_rank import RankTable
 from compile_doctor.report.explain import upstream_url
@@ -41,7 +49,7 @@ def report_of(report: Report) -> report_document.Report:
         reason=report.reason,
         environment=dict(report.environment),
         convention=report.convention,
-        summary=report_document.Summary(**report.summary),
+        summary=ranks_document.Summary(**report.summary),
         ranks=_ranks(report.ranks) if report.ranks else None,
         findings=tuple(finding_of(finding, report.sources) for finding in report.findings),
         attention=tuple(_attention(entry) for entry in report.attention),
@@ -101,36 +109,36 @@ def _change(change: Change) -> check_document.Change:
     )
 
 
-def _recipe(patch: Patch) -> report_document.Recipe:
-    return report_document.Recipe(id=patch.id, state=patch.state, reason=patch.reason or None)
+def _recipe(patch: Patch) -> trial_document.Recipe:
+    return trial_document.Recipe(id=patch.id, state=patch.state, reason=patch.reason or None)
 
 
-def _trial(trial: Trial) -> report_document.Trial:
-    def figures(values: tuple[float | None, float | None]) -> report_document.Figures:
-        return report_document.Figures(before=values[0], after=values[1])
+def _trial(trial: Trial) -> trial_document.Trial:
+    def figures(values: tuple[float | None, float | None]) -> trial_document.Figures:
+        return trial_document.Figures(before=values[0], after=values[1])
 
-    return report_document.Trial(
+    return trial_document.Trial(
         recipes=tuple(_recipe(one) for one in trial.recipes),
-        verdict=report_document.Verdicts(before=trial.verdict[0], after=trial.verdict[1]),
+        verdict=trial_document.Verdicts(before=trial.verdict[0], after=trial.verdict[1]),
         gone=tuple(finding_of(one) for one in trial.gone),
         new=tuple(finding_of(one) for one in trial.new),
         attention=tuple(
-            report_document.TrialAttention(place=place, before=old, after=new) for place, old, new in trial.attention
+            trial_document.TrialAttention(place=place, before=old, after=new) for place, old, new in trial.attention
         ),
         max_difference=figures(trial.max_difference),
         compile_seconds=figures(trial.compile_seconds),
     )
 
 
-def _span(place: Location | None, sources: Mapping[str, str]) -> report_document.Span | None:
+def _span(place: Location | None, sources: Mapping[str, str]) -> finding_document.Span | None:
     found = statement_at(sources, place.file, place.line) if place else None
     names = ("first_line", "first_column", "last_line", "end_column")
-    return report_document.Span(**dict(zip(names, found))) if found else None
+    return finding_document.Span(**dict(zip(names, found))) if found else None
 
 
-def finding_of(finding: Finding, sources: Mapping[str, str] | None = None) -> report_document.Finding:
+def finding_of(finding: Finding, sources: Mapping[str, str] | None = None) -> finding_document.Finding:
     """A finding, in the form that all documents share."""
-    return report_document.Finding(
+    return finding_document.Finding(
         code=finding.code,
         name=finding.name,
         severity=finding.severity,
@@ -141,35 +149,33 @@ def finding_of(finding: Finding, sources: Mapping[str, str] | None = None) -> re
         owner=finding.owner,
         count=finding.count,
         cause=finding.cause,
-        upstream=report_document.Upstream(id=finding.upstream, url=upstream_url(finding.upstream))
+        upstream=finding_document.Upstream(id=finding.upstream, url=upstream_url(finding.upstream))
         if finding.upstream
         else None,
         fix=finding.fix,
         recipe=finding.recipe,
         rewrites=tuple(one.name for one in fitting(finding.cause)),
         span=_span(finding.location, sources or {}),
-        cost=report_document.Cost(graphs=finding.cost.graphs, seconds=round(finding.cost.seconds, 2)),
+        cost=finding_document.Cost(graphs=finding.cost.graphs, seconds=round(finding.cost.seconds, 2)),
         evidence=finding.evidence,
         ranks=ranges(finding.ranks),
     )
 
 
-def _ranks(table: RankTable) -> report_document.Ranks:
-    return report_document.Ranks(
+def _ranks(table: RankTable) -> ranks_document.Ranks:
+    return ranks_document.Ranks(
         world_size=table.world_size,
         seen=ranges(table.seen),
         hosts=table.hosts,
         diverge=table.diverge,
         rows=tuple(
-            report_document.RankFigures(
+            ranks_document.RankFigures(
                 ranks=ranges(row.ranks),
                 count=len(row.ranks),
-                summary=report_document.Summary(**{**row.figures, "compile_seconds": row.seconds[1]})
+                summary=ranks_document.Summary(**{**row.figures, "compile_seconds": row.seconds[1]})
                 if row.figures
                 else None,
-                compile_seconds=report_document.Spread(
-                    least=row.seconds[0], median=row.seconds[1], most=row.seconds[2]
-                ),
+                compile_seconds=ranks_document.Spread(least=row.seconds[0], median=row.seconds[1], most=row.seconds[2]),
                 slowest=row.slowest,
                 cache_hits=row.cache[0],
                 cache_misses=row.cache[1],
@@ -180,8 +186,8 @@ def _ranks(table: RankTable) -> report_document.Ranks:
     )
 
 
-def _attention(entry: AttentionEntry) -> report_document.Attention:
-    return report_document.Attention(
+def _attention(entry: AttentionEntry) -> attention_document.Attention:
+    return attention_document.Attention(
         location=_location(entry.location),
         owner=entry.owner,
         api=entry.api,
@@ -196,11 +202,11 @@ def _attention(entry: AttentionEntry) -> report_document.Attention:
         device=entry.device,
         peak_bytes=entry.peak_bytes,
         dense_bytes=entry.dense_bytes,
-        evidence=report_document.Pieces(lowered=entry.lowered, executed=entry.executed, bounded=entry.bounded),
+        evidence=attention_document.Pieces(lowered=entry.lowered, executed=entry.executed, bounded=entry.bounded),
         reason=entry.reason,
         reasons=entry.reasons,
         ladder=tuple(
-            report_document.Step(
+            attention_document.Step(
                 tokens=step.tokens,
                 ran=step.ran,
                 verdict=step.verdict,
@@ -214,8 +220,8 @@ def _attention(entry: AttentionEntry) -> report_document.Attention:
     )
 
 
-def _cuda_graph(entry: CudaGraphEntry) -> report_document.CudaGraph:
-    return report_document.CudaGraph(
+def _cuda_graph(entry: CudaGraphEntry) -> attention_document.CudaGraph:
+    return attention_document.CudaGraph(
         compile_id=entry.compile_id,
         location=_location(entry.location),
         state=entry.state,
@@ -223,13 +229,15 @@ def _cuda_graph(entry: CudaGraphEntry) -> report_document.CudaGraph:
         recordings=entry.recordings,
         replays=entry.replays,
         reasons=tuple(
-            report_document.CudaGraphReason(text=text, count=count, location=_location(location) if location else None)
+            attention_document.CudaGraphReason(
+                text=text, count=count, location=_location(location) if location else None
+            )
             for text, count, location in entry.reasons
         ),
     )
 
 
-def _location(location: Location) -> report_document.Location:
-    return report_document.Location(
+def _location(location: Location) -> finding_document.Location:
+    return finding_document.Location(
         file=location.file, line=location.line, function=location.function, snippet=location.snippet
     )

@@ -11,8 +11,8 @@ from compile_doctor.clean import cleaned
 from compile_doctor.matrix import result
 from compile_doctor.render import document
 from compile_doctor.render.document import ENVIRONMENT, Count, Figure, Record, Texts, one_of
+from compile_doctor.render.finding_document import Finding
 from compile_doctor.render.json_format import finding_of
-from compile_doctor.render.report_document import Finding
 
 
 class Cell(Record):

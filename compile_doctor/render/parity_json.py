@@ -10,8 +10,8 @@ from msgspec import UNSET, Meta, UnsetType
 from compile_doctor.clean import cleaned
 from compile_doctor.parity import result
 from compile_doctor.render.document import ENVIRONMENT, Figure, Record, Texts, as_dict, as_text, one_of
+from compile_doctor.render.finding_document import Finding
 from compile_doctor.render.json_format import finding_of
-from compile_doctor.render.report_document import Finding
 
 
 class Cell(Record):

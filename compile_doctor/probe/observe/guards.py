@@ -12,7 +12,8 @@ from compile_doctor.probe.observe.events import EventLog
 
 LONGEST = 0.02
 """Seconds that may be spent on the guards of one compilation."""
-ROUNDS = 5
+ROUNDS = 25
+"""Short ones: on a busy machine a long one is never undisturbed."""
 MOST_TIMED = 200
 """Compilations of a process that are timed."""
 MOST_VALUES = 300

@@ -42,7 +42,8 @@ class Card:
     via: str
     via_snippet: str
     fix: str
-    rewritable: bool
+    rewrites: str
+    """The command that tries rewrites; empty if there are none."""
     recipe: str
     cost: str
     seen: tuple[str, ...]
@@ -72,6 +73,8 @@ class Known:
 
     sources: Mapping[str, str] = field(default_factory=dict)
     bytecode: Mapping[str, Any] = field(default_factory=dict)
+    target: str = "TARGET"
+    """As it is typed; a command has none."""
 
 
 def of_report(findings: Sequence[Finding], known: Known, prefix: str, room: float = SIZE) -> Findings:
@@ -129,7 +132,7 @@ def _card(finding: Finding, level: str, status: str, known: Known, name: str, nu
         via=at(via),
         via_snippet=cut(via.snippet, code.LONGEST) if via else "",
         fix=cut(finding.fix.rstrip(), _TEXT),
-        rewritable=bool(fitting(finding.cause)),
+        rewrites=f"compile-doctor fix {known.target}" if fitting(finding.cause) else "",
         recipe=finding.recipe or "",
         cost=cost(finding),
         seen=tuple(cut(line, 1_000) for line in lines),

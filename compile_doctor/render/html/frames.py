@@ -120,11 +120,10 @@ def _picture(found: FrameMap, anchors: Anchors, world_size: int, room: float) ->
     graphs = sum(attempt.outcome == "compiled" for piece in pieces for attempt in piece.attempts)
     cuts = len({(cut.location.file, cut.location.line) for lane in found.lanes for cut in lane.cuts})
     python = sum(bool(lane.eager) for lane in found.lanes)
-    summary = (
-        f"{len(found.lanes):,} function{'s' * (len(found.lanes) != 1)}, {graphs:,} graph{'s' * (graphs != 1)}, "
-        f"{cuts:,} line{'s' * (cuts != 1)} that break{'s' * (cuts == 1)} a graph, "
-        f"{python:,} function{'s' * (python != 1)} with a part in plain Python"
-    )
+    parts = [f"{len(found.lanes):,} function{'s' * (len(found.lanes) != 1)}", f"{graphs:,} graph{'s' * (graphs != 1)}"]
+    parts += [f"{cuts:,} line{'s' * (cuts != 1)} that break{'s' * (cuts == 1)} a graph"] if cuts else []
+    parts += [f"{python:,} function{'s' * (python != 1)} with a part in plain Python"] if python else []
+    summary = ", ".join(parts)
     return Picture(
         named(found.ranks, world_size) if found.ranks else "",
         tuple(drawing.rows),
@@ -177,12 +176,13 @@ class _Drawing:
         self.width = max(self.width, at + 16)
         name, place = lane.location.function, f"{locations.short(lane.location.file)}:{lane.location.line}"
         name, place = shortened(name, 60), shortened(place, 80)
-        self.width = max(self.width, x + (len(name) + len(place) + 4) * _CHARACTER)
         edge = ""
         if lane.parent is not None and lane.parent < len(self.below):
             from_x, from_y = self.below[lane.parent]
             edge = f"M{from_x:g} {from_y:g}V{top + 12:g}H{x - 3:g}"
         foreign = "" if lane.owner == "mine" else lane.owner
+        label = len(name) + len(place) + len(foreign) + 2 * bool(foreign)
+        self.width = max(self.width, x + (label + 4) * _CHARACTER)
         self.rows.append(Row(x, top, name, place, foreign, edge, tuple(boxes), tuple(gaps)))
         self.y = y + _BOX + _STEP
         self.below.append((x + 10, self.y - _STEP))

@@ -23,7 +23,7 @@ class Step:
     what: str
     why: str
     change: tuple[str, str] | None
-    """The value before and after, if torch shows both."""
+    """The value before and after, if torch shows both and the reason does not."""
     guards: str
     """torch's own text."""
 
@@ -81,11 +81,12 @@ def _step(attempt: Attempt) -> Step:
     what = attempt.outcome if attempt.outcome != "compiled" else f"graph with {attempt.ops:,} operators"
     if attempt.seconds is not None:
         what += f", {attempt.seconds:.2f} s"
-    both = attempt.was is not None and attempt.now is not None
+    was, now = attempt.was, attempt.now
+    told = was is not None and now is not None and was in attempt.why and now in attempt.why
     return Step(
         attempt.label,
         what,
         cut(attempt.why, 400) if attempt.why else ("first compilation" if not attempt.failed_entry else ""),
-        (cut(attempt.was or "", 80), cut(attempt.now or "", 80)) if both else None,
+        (cut(was, 80), cut(now, 80)) if was is not None and now is not None and not told else None,
         cut(attempt.failed_entry, 2_000),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from compile_doctor.model.findings import Finding, Location
 from compile_doctor.render.entries import Entry, cut
-from compile_doctor.render.html import attention, frames, generated, ranks, recompiled, sources, timeline
+from compile_doctor.render.html import attention, frames, generated, guards, ranks, recompiled, sources, timeline
 from compile_doctor.render.html import findings as cards
 from compile_doctor.render.html.page import Section
 from compile_doctor.render.html.room import SIZE, fitting
@@ -32,6 +33,7 @@ _SHARES = {
     "frames": 9,
     "recompiled": 6,
     "timeline": 12,
+    "guards": 3,
     "generated": 12,
     "cudagraphs": 2,
     "ranks": 12,
@@ -57,7 +59,7 @@ def sections(
 
     room = _rooms(report, size)
     world = report.ranks.world_size if report.ranks else 0
-    known = cards.Known(report.sources, report.bytecode)
+    known = cards.Known(report.sources, report.bytecode, _typed(report))
     found = [entry.finding for entry in entries] if entries is not None else list(report.findings)
     if entries is None:
         shown = cards.of_report(report.findings, known, prefix, room["findings"])
@@ -81,6 +83,9 @@ def sections(
         made.append(section("recompiled", "Recompilations", trees, report.summary.get("recompiles")))
     if "timeline" in room:
         made.append(section("timeline", "Timeline", timeline.timelines(report.timelines, room["timeline"])))
+    if "guards" in room:
+        timed = guards.guards(report.guards, room["guards"])
+        made.append(section("guards", "Guards", timed, len(report.guards)))
     if "generated" in room:
         graphs = generated.generated(report, world, int(room["generated"]))
         made.append(section("generated", "Graphs and generated code", graphs, len(report.generated)))
@@ -99,10 +104,15 @@ def sections(
         compared = fitting(report.numerics, room["numerics"])
         made.append(section("numerics", "Numerics", compared, len(report.numerics)))
     if report.not_recorded:  # a few short sentences: no room is set apart for them
-        pairs = [(part, f"Not recorded: {why}.") for part, why in report.not_recorded.items()]
+        pairs = [(part, f"{why}.") for part, why in report.not_recorded.items()]
         made.append(section("unrecorded", "Not recorded", pairs, len(pairs)))
     made.append(section("details", "Details of the run", tuple(_details(report, room["details"]))))
     return tuple(made)
+
+
+def _typed(report: Report) -> str:
+    """The target for a command line; `fix` needs one, and a program under `run`, or torch's trace, has none."""
+    return shlex.quote(report.target) if report.convention else "TARGET"
 
 
 def _rooms(report: Report, size: float) -> dict[str, float]:
@@ -113,6 +123,7 @@ def _rooms(report: Report, size: float) -> dict[str, float]:
         "frames": any(one.lanes for one in report.frames),
         "recompiled": recompiled.any_again(report.frames),
         "timeline": any(one.compilations for one in report.timelines),
+        "guards": report.guards,
         "generated": report.generated,
         "cudagraphs": report.cuda_graphs,
         "ranks": report.ranks,

@@ -86,7 +86,7 @@ def _file(name: str, at: Mapping[int, list[Note]], sources: Mapping[str, str], r
         for first, last in merged
     )
     regions = fitting(made, room)
-    return File(name, regions, sum(map(len, at.values())), len(merged) - len(regions))
+    return File(locations.short(name), regions, sum(map(len, at.values())), len(merged) - len(regions))
 
 
 def _span(sources: Mapping[str, str], name: str, line: int) -> tuple[int, int]:

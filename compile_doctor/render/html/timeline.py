@@ -65,6 +65,11 @@ class Tick:
     fine: bool
     """Shown only in a wide picture."""
 
+    @property
+    def at_end(self) -> bool:
+        """Whether there is no room behind it for its text."""
+        return self.x > 94
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -166,7 +171,10 @@ def _picture(found: Timeline, end: int, room: float) -> Picture:
         rows.append(_plain(y, f"rank {other.rank}, which did the same", times, end))
         y += _LABEL + _LINE + _PAD
     spent = sum(one.timing.duration for one in found.compilations)
-    summary = f"{len(found.compilations):,} compilations took {spent / 1e6:.1f} s of {found.duration / 1e6:.1f} s"
+    several = "s" * (len(found.compilations) != 1)
+    summary = (
+        f"{len(found.compilations):,} compilation{several} took {spent / 1e6:.1f} s of {found.duration / 1e6:.1f} s"
+    )
     phases = [phase for phase, time in found.phases.items() if time]
     table = fitting(_table(found, phases), room / 4)
     whole = len(found.compilations) + (len(found.compilations) > 1)
