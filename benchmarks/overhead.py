@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -33,6 +34,7 @@ def main() -> None:
         "target": options.target,
         "diagnose": paired(options),
         "start": starts(options.starts),
+        "guards": guard_timing(),
     }
     tables.save("overhead", results)
     tables.publish("overhead", tables.table(["measure", "value"], rows(results)), options.write)
@@ -117,6 +119,13 @@ def starts(count: int) -> dict[str, Any]:
     return {f"{name}_ms": round(1000 * median(values), 1) for name, values in seconds.items()}
 
 
+def guard_timing() -> dict[str, float]:
+    """Milliseconds that the probe takes to time the guards of a compilation, by model."""
+    finished = run([sys.executable, Path(__file__).with_name("guards.py"), "--overhead"])
+    found: dict[str, float] = json.loads(finished.stdout) if not finished.code else {"error": 0.0}
+    return found
+
+
 def rows(results: dict[str, Any]) -> list[list[object]]:
     cost, start = results["diagnose"], results["start"]
     if "error" in cost:
@@ -132,6 +141,7 @@ def rows(results: dict[str, Any]) -> list[list[object]]:
         ]
     if "error" in start:
         return [*shown, ["start-up", start["error"]]]
+    shown += [[f"timing the guards of {name}, ms", cost] for name, cost in results["guards"].items()]
     return [
         *shown,
         ["compile-doctor --help, ms", start["help_ms"]],

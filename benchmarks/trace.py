@@ -113,6 +113,7 @@ def measure(trace: Path, folder: Path, runs: int, timeout: float) -> dict[str, d
         commands: dict[str, list[str | Path]] = {
             "plain pass": [sys.executable, __file__, "--pass", trace],
             "compile-doctor report": [*BASE, "report", trace.parent, "--format", "json"],
+            "compile-doctor report, HTML": [*BASE, "report", trace.parent, "--format", "html"],
         }
         if tlparse:
             commands["tlparse 0.4.3"] = [tlparse, trace, "-o", folder / f"out-{number}", "--no-browser"]
@@ -126,11 +127,11 @@ def measure(trace: Path, folder: Path, runs: int, timeout: float) -> dict[str, d
 
 
 def summarise(finished: list[Finished], allowed: set[int]) -> dict[str, Any]:
-    """Median seconds and peak memory, or the error. `report` ends with 1 if it has findings; so does a crash, without JSON."""
+    """Median seconds and peak memory, or the error. `report` ends with 1 if it has findings; so does a crash, without a report."""
     failed = [
         one
         for one in finished
-        if one.code not in allowed or (one.code == 1 and not one.stdout.lstrip().startswith("{"))
+        if one.code not in allowed or (one.code == 1 and not one.stdout.lstrip().startswith(("{", "<!DOCTYPE")))
     ]
     if failed:
         return {"error": failed[0].last_error()}

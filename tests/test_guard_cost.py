@@ -55,6 +55,11 @@ def test_of_several_compilations_of_a_frame_the_cheapest_counts():
     assert found is not None and found.seconds == pytest.approx(400e-6) and found.share == pytest.approx(0.2)
 
 
+def test_guards_that_take_longer_than_the_call_around_them_were_not_timed_well():
+    assert guard_share(seen(cost("0/0", 2_500.0), call=2e-3)) is None
+    assert guard_share(seen(cost("0/0", 1_500.0), call=2e-3)) is not None
+
+
 @pytest.mark.parametrize(
     ("found", "reported"),
     [

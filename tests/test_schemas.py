@@ -101,6 +101,7 @@ def whole_report() -> Report:
         environment={"torch": "2.13.0", "threads": 2, "cuda": "13.0", "CXX": "g++"},
         findings=(finding,),
         attention=(entry,),
+        memory=((1, 100), (5, -20)),
         cuda_graphs=(CudaGraphEntry("0/0", place, "partly", 2, 1, 4, (("cpu ops", 3, place), ("unknown", 1, None))),),
         skipped_checks=(("CD202", "a bare trace"),),
         unknown_events={"artifact:new": 2},

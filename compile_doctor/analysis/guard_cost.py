@@ -37,12 +37,14 @@ class GuardShare:
 
 
 def guard_share(evidence: Evidence) -> GuardShare | None:
-    """None if calls or guards were not timed. One compilation counts for each frame: the cheapest, if there are several."""
+    """None if calls or guards were not timed, or not well enough. One compilation counts for each frame: the cheapest, if there are several."""
     call = evidence.facts.warm_call
     cheapest: dict[tuple[str, str], TimedGuards] = {}
     for one in timed_guards(evidence):
         cheapest[one.process, one.cost.compile_id.partition("/")[0]] = one
     if not call or not cheapest:
         return None
+    if sum(one.cost.microseconds for one in cheapest.values()) / 1e6 > call:
+        return None  # more than the call that contains them: something else ran while they were timed
     kept = tuple(sorted(cheapest.values(), key=lambda one: -one.cost.microseconds))
     return GuardShare(sum(one.cost.microseconds for one in kept) / 1e6, call, kept)

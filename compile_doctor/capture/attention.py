@@ -9,6 +9,7 @@ from typing import Any
 
 from compile_doctor.capture import schema
 from compile_doctor.model.attention import (
+    POINTS,
     AttentionEvidence,
     AttentionNode,
     CompiledFunction,
@@ -157,7 +158,7 @@ class AttentionReader:
 
     def _memory(self, process: str, event: schema.Memory) -> None:
         name = event.window if event.window == "call" else f"{process}:{event.window}"
-        self.windows[name] = Window(name, event.peak, event.largest, tuple(event.kernels))
+        self.windows[name] = Window(name, event.peak, event.largest, tuple(event.kernels), tuple(event.series[:POINTS]))
 
     def _memory_pass(self, process: str, event: schema.MemoryPass) -> None:
         if event.done or not self.memory.done:  # with several processes, what one has measured was measured

@@ -156,6 +156,10 @@ class MaskTable:
     """`none`, `causal`, `window`, `padding` or `causal-padding`; `other` for everything else."""
 
 
+POINTS = 500
+"""Of the memory of a call over time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """Memory while a graph, a dense call, or the whole call (`call`) ran, in the profiled call."""
@@ -167,6 +171,8 @@ class Window:
     """Bytes of the largest single allocation."""
     kernels: tuple[str, ...] = ()
     """CUDA kernels of attention in the profiler's events."""
+    series: tuple[tuple[int, int], ...] = ()
+    """Of `call`: microseconds since it began, and bytes from then on, on the device that the target runs on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,15 @@ class Attention(Record):
     """The sizes of `--tokens`, smallest first."""
 
 
+class Memory(Record):
+    """The memory of one compiled call over time, under torch's profiler."""
+
+    peak_bytes: int
+    """The highest point, in bytes beyond what was allocated before the call."""
+    points: tuple[tuple[Count, int], ...]
+    """Microseconds since the call began, and bytes from then on; at most 500."""
+
+
 class CudaGraphReason(Record):
     """Why something is not captured."""
 

@@ -111,8 +111,11 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
-def figures(report: Report, every: bool = True) -> list[str]:
-    """Counts, times and the comparison with eager mode; `every`: also zeros, and what hardly anybody needs."""
+def figures(report: Report, every: bool = True, phase: bool = True) -> list[str]:
+    """Counts, times and the comparison with eager mode; `every`: also zeros, and what hardly anybody needs.
+
+    `phase`: with the phase that took most of the compile time.
+    """
     summary = report.summary
     found = [_counted(report, "graphs", "graph")]
     deliberate = summary["deliberate_breaks"]
@@ -126,7 +129,7 @@ def figures(report: Report, every: bool = True) -> list[str]:
     if report.cuda_graphs:
         whole = sum(one.state == "captured" for one in report.cuda_graphs)
         found.append(f"CUDA graphs: {whole} of {_number(len(report.cuda_graphs), 'graph')} captured")
-    found.append(_compile_time(report))
+    found.append(_compile_time(report, phase))
     if every and "eager" in report.timings:
         found.append(f"eager mode ran in {report.timings['eager']:.1f} s")
     if report.max_difference is not None and not any(f.is_outcome for f in report.findings):
@@ -153,9 +156,9 @@ def _counted(report: Report, name: str, noun: str) -> str:
     return f"{_number(low, noun) if low == high else f'{low:,} to {_number(high, noun)}'} per rank"
 
 
-def _compile_time(report: Report) -> str:
+def _compile_time(report: Report, phase: bool) -> str:
     if report.ranks is None or not report.ranks.rows:
-        return f"compile {report.summary['compile_seconds']:.1f} s{mostly(report)}"
+        return f"compile {report.summary['compile_seconds']:.1f} s{mostly(report) if phase else ''}"
     least = min(row.seconds[0] for row in report.ranks.rows)
     most = max(report.ranks.rows, key=lambda row: row.seconds[2])
     longest = most.seconds[2]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from compile_doctor.parity import result
-from compile_doctor.render.attention_document import Attention, CudaGraph
+from compile_doctor.render.attention_document import Attention, CudaGraph, Memory
 from compile_doctor.render.compile_time_document import CompileTime, Guards
 from compile_doctor.render.document import ENVIRONMENT, Figure, Record, Size, Texts, one_of
 from compile_doctor.render.finding_document import Finding
@@ -72,6 +72,8 @@ class Report(Record):
     """The findings, most important first."""
     attention: tuple[Attention, ...]
     """One entry for each line that called attention."""
+    memory: Memory | None
+    """The memory of one compiled call over time; null if it was not measured, as without attention."""
     cuda_graphs: tuple[CudaGraph, ...]
     """One entry for each compiled graph of a run that asked for CUDA graphs on a device that has them."""
     guards: tuple[Guards, ...]

@@ -131,7 +131,10 @@ def _rest(console: Console, report: Report, verbosity: int) -> None:
         _details(console, report)
     elif report.disagreements:
         console.print("torch's trace and its counters disagree on a count: -v shows which", style="yellow")
-    for line in joined(figures(report, bool(verbosity)), " · ", console.width):
+    lines = list(joined(figures(report, bool(verbosity)), " · ", console.width))
+    if len(lines) > 1 and not verbosity:  # a line more for the phase that took most is a line less for the first fix
+        lines = list(joined(figures(report, every=False, phase=False), " · ", console.width))
+    for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
     if report.findings:
         for line in joined(_next(report, verbosity), "     ", console.width):

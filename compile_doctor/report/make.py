@@ -56,6 +56,8 @@ class Report:
     """Peak memory of one call of the whole target; None if it was not measured: it is if there is attention."""
     attention: tuple[AttentionEntry, ...]
     """One entry per line that called attention."""
+    memory: tuple[tuple[int, int], ...]
+    """Microseconds since a call began, and bytes from then on; empty if it was not measured: it is if there is attention."""
     cuda_graphs: tuple[CudaGraphEntry, ...]
     """What became of each compiled graph under CUDA graphs; empty if nobody asked for them."""
     require_fused: bool
@@ -153,6 +155,7 @@ def make_report(evidence: Evidence) -> Report:
         require_cudagraphs=evidence.asked.settings.require_cudagraphs,
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
         warm_call=evidence.facts.warm_call,
+        memory=next((one.series for one in evidence.attention.windows if one.name == "call"), ()),
         peak_bytes=next((one.peak for one in evidence.attention.windows if one.name == "call" and one.peak > 0), None),
         max_difference=None if evidence.facts.random or evidence.facts.doubt else evidence.max_difference,
         numerics=tuple(judged(evidence.comparisons)),

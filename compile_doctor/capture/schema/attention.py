@@ -97,6 +97,8 @@ class Memory:
     """Negative on CUDA if more was freed than allocated: then nothing was measured."""
     largest: Bytes
     kernels: Sequence[str]
+    series: Sequence[tuple[int, int]] = ()
+    """Of the whole call: microseconds since it began, and bytes from then on."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from compile_doctor.capture import schema
 from compile_doctor.model.stacks import Frame
 from compile_doctor.probe import compat
 from compile_doctor.probe.devices import Device
+from compile_doctor.probe.memory.over_time import over_time
 from compile_doctor.probe.observe.attention import Observer, python_stack
 from compile_doctor.probe.observe.events import EventLog
 
@@ -128,7 +129,10 @@ class MemoryPass:
                 self._written.add(name)
                 peak, largest = max(allocated(event) for event in found)
                 measured = self.peaks.get(name, peak)
-                self.log.write(schema.Memory(window=name, peak=measured, largest=largest, kernels=kernels))
+                series = over_time(_changes(found[-1], self.device.type)) if name == "call" else []
+                self.log.write(
+                    schema.Memory(window=name, peak=measured, largest=largest, kernels=kernels, series=series)
+                )
 
     def _with_inputs(self, call: Callable[[], Any], events: dict[str, list[Any]], seen: list[Any]) -> dict[str, Any]:
         """The marks of one more call, whose events have the operators' inputs; empty if SDPA was not called.
@@ -256,6 +260,13 @@ def allocated(event: Any) -> tuple[int, int]:
         total += size
         peak, largest = max(peak, total), max(largest, size)
     return peak, largest
+
+
+def _changes(event: Any, device: str) -> Iterator[tuple[int, int]]:
+    """Nanoseconds since the event began, and bytes allocated or freed, on one kind of device."""
+    for child in _walk(event.children):
+        if _is_allocation(child) and child.extra_fields.device.type == device:
+            yield child.start_time_ns - event.start_time_ns, child.extra_fields.alloc_size
 
 
 def _metadata(value: Any) -> dict[str, Any] | None:

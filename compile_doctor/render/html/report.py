@@ -8,7 +8,17 @@ from typing import Any
 
 from compile_doctor.model.findings import Finding, Location
 from compile_doctor.render.entries import Entry, cut
-from compile_doctor.render.html import attention, frames, generated, guards, ranks, recompiled, sources, timeline
+from compile_doctor.render.html import (
+    attention,
+    frames,
+    generated,
+    guards,
+    memory,
+    ranks,
+    recompiled,
+    sources,
+    timeline,
+)
 from compile_doctor.render.html import findings as cards
 from compile_doctor.render.html.page import Section
 from compile_doctor.render.html.room import SIZE, fitting
@@ -33,6 +43,7 @@ _SHARES = {
     "frames": 9,
     "recompiled": 6,
     "timeline": 12,
+    "memory": 1,
     "guards": 3,
     "generated": 12,
     "cudagraphs": 2,
@@ -83,6 +94,8 @@ def sections(
         made.append(section("recompiled", "Recompilations", trees, report.summary.get("recompiles")))
     if "timeline" in room:
         made.append(section("timeline", "Timeline", timeline.timelines(report.timelines, room["timeline"])))
+    if "memory" in room:
+        made.append(section("memory", "Memory over time", memory.memory(report.memory)))
     if "guards" in room:
         timed = guards.guards(report.guards, room["guards"])
         made.append(section("guards", "Guards", timed, len(report.guards)))
@@ -123,6 +136,7 @@ def _rooms(report: Report, size: float) -> dict[str, float]:
         "frames": any(one.lanes for one in report.frames),
         "recompiled": recompiled.any_again(report.frames),
         "timeline": any(one.compilations for one in report.timelines),
+        "memory": report.memory,
         "guards": report.guards,
         "generated": report.generated,
         "cudagraphs": report.cuda_graphs,
