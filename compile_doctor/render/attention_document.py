@@ -88,7 +88,7 @@ class Attention(Record):
 class Memory(Record):
     """The memory of one compiled call over time, under torch's profiler."""
 
-    peak_bytes: int
+    peak_bytes: Count
     """The highest point, in bytes beyond what was allocated before the call."""
     points: tuple[tuple[Count, int], ...]
     """Microseconds since the call began, and bytes from then on; at most 500."""

@@ -53,7 +53,7 @@ def report_of(report: Report) -> report_document.Report:
         ranks=_ranks(report.ranks) if report.ranks else None,
         findings=tuple(finding_of(finding, report.sources) for finding in report.findings),
         attention=tuple(_attention(entry) for entry in report.attention),
-        memory=attention_document.Memory(peak_bytes=max(size for _, size in report.memory), points=report.memory)
+        memory=attention_document.Memory(peak_bytes=max(0, *(size for _, size in report.memory)), points=report.memory)
         if report.memory
         else None,
         cuda_graphs=tuple(_cuda_graph(entry) for entry in report.cuda_graphs),
