@@ -58,37 +58,4 @@ times the guards of each compilation after torch has built them, and compares th
 slowest ones. The figure is a lower bound: a function that is entered several times in a call counts once.
 """,
     detect=detect,
-    options="--backend eager --repeat 6",
-    fires="""\
-import torch
-
-
-class Weighted(torch.nn.Module):
-    def forward(self, x, weights):
-        return x * sum(weights)
-
-
-def build_model():
-    return Weighted()
-
-
-def example_inputs():
-    return torch.randn(4), [float(one) for one in range(20_000)]
-""",
-    silent="""\
-import torch
-
-
-class Weighted(torch.nn.Module):
-    def forward(self, x, weights):
-        return x * weights.sum()
-
-
-def build_model():
-    return Weighted()
-
-
-def example_inputs():
-    return torch.randn(4), torch.arange(20_000, dtype=torch.float32)
-""",
 )
