@@ -34,6 +34,7 @@ ENVIRONMENT: dict[str, Any] = {
         "torch": {"type": "string", "description": "torch's version, such as `2.13.0+cpu`."},
         "python": {"type": "string", "description": "Python's version, such as `3.11.7`."},
         "platform": {"type": "string", "description": "Operating system and architecture."},
+        "processor": {"type": "string", "description": "What torch's kernels use of the CPU, such as `AVX2`."},
         "threads": {"type": "integer", "minimum": 1, "description": "torch's threads for one operation."},
         "device": {"type": "string", "description": "What it ran on: `cpu`, `cuda`, …"},
         "gpu": {"type": "string", "description": "The GPU by name, if it ran on one."},
