@@ -189,16 +189,17 @@ def test_a_start_without_figures_is_no_pass(cold, warm, words):
 
 
 def blocks(count: int, **values: Any) -> Evidence:
-    return start(MISS, seconds=8.0, traced=Traced("d", blocks=count), **values)
+    timing = Timing(0, 8_000_000, (("dynamo", 1_000_000), ("codegen", 3_000_000), ("kernels", 4_000_000)), ())
+    return start(MISS, timing=timing, traced=Traced("d", blocks=count), **values)
 
 
 def test_repeated_blocks_are_an_estimate_until_they_are_tried():
     estimate = next(one for one in advice({"cold": [blocks(8)]}) if one.name == "regional")
-    assert (estimate.gain, estimate.measured) == (7.0, False)
+    assert (estimate.gain, estimate.measured) == (3.5, False)  # 7 of 8 blocks, without kernels
     tried = {"cold": [blocks(8)], "regional": [start(MISS, seconds=3.0)]}
     measured = next(one for one in advice(tried) if one.name == "regional")
     assert (measured.gain, measured.measured) == (5.0, True)
-    assert start_words.gain(estimate) == "Would save up to 7.0 s (an estimate)"
+    assert start_words.gain(estimate) == "Would save 3.5 to 7.0 s (an estimate: --try measures it)"
     assert start_words.gain(measured) == "Saves 5.0 s (measured in one start of each, spread not known)"
 
 

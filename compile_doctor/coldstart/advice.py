@@ -43,6 +43,13 @@ def ran(evidence: Evidence) -> bool:
     return evidence.phases.get("compiled") == "done"
 
 
+def _tracing(one: Compilation) -> float:
+    """Seconds without those for kernels, which may not grow with the number of equal blocks."""
+    if one.timing is None:
+        return 0.0
+    return sum(spent for phase, spent in one.timing.phases if phase not in ("kernels", "autotuning")) / 1e6
+
+
 def _shared_cache(cold: Starts, warm: Starts | None) -> Iterator[Advice]:
     if warm is None:
         return
@@ -67,9 +74,12 @@ def _regional(starts: Starts, tried: Starts | None) -> Iterator[Advice]:
     if not whole:
         return
     blocks = max(one.traced.blocks for one in whole if one.traced)
-    estimate = sum(_seconds(one) * (1 - 1 / one.traced.blocks) for one in whole if one.traced)
+    least, most = (
+        sum(spent(one) * (1 - 1 / one.traced.blocks) for one in whole if one.traced) for spent in (_tracing, _seconds)
+    )
+    estimate = least
     gain, measured, spread, made = _gain(starts, tried, estimate)
-    if gain is None or gain >= WORTH or measured:
+    if gain is None or most >= WORTH or measured:
         yield Advice(
             "regional",
             f"Compile one block for all: the graph has {blocks} blocks whose parameters are alike. Instead of the "
@@ -79,8 +89,9 @@ def _regional(starts: Starts, tried: Starts | None) -> Iterator[Advice]:
             measured,
             "compile time with the blocks compiled by themselves, in an empty cache"
             if measured
-            else f"the share of {blocks - 1} of {blocks} blocks in the graph's compile time; the best case",
-            spread,
+            else f"the share of {blocks - 1} of {blocks} blocks in the time without kernels, and in that with them: a graph "
+            "compiles equal kernels once, so theirs may be small",
+            spread if measured or tried is not None else Spread(least, most),
             made,
         )
 

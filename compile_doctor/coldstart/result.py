@@ -87,14 +87,14 @@ class Advice:
     basis: str
     """What the gain is computed from."""
     spread: Spread | None = None
-    """The least and the most that it may be by what was measured; None if a start was made only once."""
+    """The least and the most that it may be, by what was measured or by the estimate; None if a start was made only once."""
     made: int = 1
     """How often each of the two starts was made that are compared."""
 
     @property
     def measurable(self) -> bool:
         """Whether the starts differ by more than starts that were made alike. One of each has no spread to compare with."""
-        return self.spread is None or self.spread.least > 0 or self.spread.most < 0
+        return self.spread is None or not self.measured or self.spread.least > 0 or self.spread.most < 0
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ class Advice(Record):
     measurable: bool
     """False if starts that were made alike differ as much: then there is neither gain nor loss."""
     spread: Spread | None
-    """The least and the most that the gain or the loss may be, by the starts that were made; null if one was made only once, and if it is not measurable."""
+    """The least and the most that the gain or the loss may be, by the starts that were made or by the estimate; null if a start was made only once, and if it is not measurable."""
     made: Count
     """How often each of the two starts was made that are compared; 0 for an estimate."""
     basis: str

@@ -72,11 +72,12 @@ def helps(one: Advice) -> bool:
 
 
 def gain(one: Advice) -> str:
-    """`Saves 12.3 s (measured, …)`, `Would save up to 3 s (an estimate)`, `Costs 1.0 s more (measured, …)`, `No measurable gain`."""
+    """`Saves 12.3 s (measured, …)`, `Would save up to 3 s (an estimate…)`, `Costs 1.0 s more (measured, …)`, `No measurable gain`."""
     if one.gain is None:
         return "No gain known: that start failed."
     if not one.measured:
-        return f"Would save up to {one.gain:.1f} s (an estimate)"
+        amount = f"{one.spread.least:.1f} to {one.spread.most:.1f}" if one.spread else f"up to {one.gain:.1f}"
+        return f"Would save {amount} s (an estimate: --try measures it)"
     if not one.measurable and one.spread:
         return (
             f"No measurable gain (between {_signed(one.spread.least)} and {_signed(one.spread.most)}: "
