@@ -244,7 +244,7 @@ def test_what_was_behind_a_break_comes_to_light_and_what_is_carried_along_does_n
 
 
 def test_every_format_shows_the_change():
-    assert formats("fix") == ("text", "json", "markdown", "sarif", "github", "patch")
+    assert formats("fix") == ("text", "json", "markdown", "html", "sarif", "github", "patch")
     for name in formats("fix"):
         assert "is_compiling" in fix_renderer(name)(mended(), 1), name
 

@@ -11,6 +11,7 @@ from bench_helper import attention_bench
 from helpers import MODEL, a_break, about, compilation, evidence, ids, interned, metrics, read, record, start
 from html_page import Page
 from test_coldstart import three_starts
+from test_fix import mended
 from test_formats import GATES, HOSTILE, REPORTS, gate, hostile
 
 from compile_doctor.bench.result import Bench, Row
@@ -25,7 +26,7 @@ from compile_doctor.model.guards import GuardCost, SlowGuard
 from compile_doctor.model.kept_text import kept
 from compile_doctor.model.timeline import CacheAnswer, Call, Span, Timing
 from compile_doctor.parity.result import Cell, Parity
-from compile_doctor.render import bench_html, coldstart_html, html_format, matrix_html, parity_html
+from compile_doctor.render import bench_html, coldstart_html, fix_html, html_format, matrix_html, parity_html
 from compile_doctor.report.by_rank import RankRow, RankTable
 from compile_doctor.report.make import Report, make_report
 
@@ -90,6 +91,7 @@ PAGES = {
     "bench": lambda: bench_html.render(attention_bench()),
     "bench-nothing": lambda: bench_html.render(Bench("suite", {}, {}, ())),
     "matrix": lambda: matrix_html.render(matrix()),
+    "fix": lambda: fix_html.render(mended()),
     "coldstart": lambda: coldstart_html.render(three_starts()),
     "coldstart-failed": lambda: coldstart_html.render(replace(three_starts(), starts=(), problem="It <failed>.")),
 }
@@ -361,6 +363,21 @@ def test_bench_draws_sizes_as_lines_and_one_size_as_bars():
     found = page(bench_html.render(Bench("model.py", {}, {}, rows)))
     widths = [float(one.attributes["width"]) for one in found.root.all("rect")]
     assert widths == [170.0, 340.0]
+
+
+def test_fix_has_the_changes_the_gains_and_what_is_left():
+    found = mended()
+    root = page(fix_html.render(found)).root
+    assert found.patch() in [one.text for one in root.all("pre")]
+    assert [one.text.split(" (")[0] for one in root.all("h2")] == [
+        "Before and after",
+        "Kept",
+        "Changes",
+        "Left",
+        "Tried and dropped",
+        "What was compared, and what is next",
+    ]
+    assert "graph breaks" in [one.text for one in root.all("th")]
 
 
 def test_each_start_is_a_bar_of_its_phases_and_a_column():
