@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from helpers import MODEL, SOURCE, one_break, write_capture
@@ -38,7 +39,12 @@ def test_a_setting_has_both_values_the_line_and_the_variable_that_differ():
     (one,) = found(old, new)
     assert (one.code, one.cause) == ("CD513", "inductor_config")
     assert one.title == "the cache's key is another one than in yesterday: inductor_config[max_fusion_size]"
-    assert "start" not in one.message
+    assert one.message == (
+        "The cache of yesterday does not have this graph: a setting of Inductor has another value "
+        f"(inductor_config[max_fusion_size]). {MODEL}:{len(SOURCE.splitlines()) + 1} has  "
+        "torch._inductor.config.max_fusion_size = 32."
+    )
+    assert "purpose" in one.fix
     assert one.evidence == (
         "inductor_config[max_fusion_size]: 64 in the earlier run, 32 in the later run",
         f"{MODEL}:{len(SOURCE.splitlines()) + 1} has  torch._inductor.config.max_fusion_size = 32",
@@ -88,3 +94,35 @@ def test_a_capture_without_answers_of_a_cache_is_not_compared(tmp_path):
         write_capture(tmp_path / name, one_break())
     with pytest.raises(CaptureError, match="old has no key of torch's cache"):
         load_before(tmp_path / "new", tmp_path / "old")
+
+
+def test_the_hash_of_torch_itself_is_not_printed_as_text():
+    old, new = (start(replace(HIT, key=raw, parts=parts(torch_version=raw))) for raw in ("\ufffdM\x10", "o\ufffdn"))
+    (one,) = found(old, new)
+    assert (one.cause, one.evidence[0]) == ("torch_version", "torch_version: another hash of torch's own files")
+
+
+def test_two_programs_are_not_compared():
+    folder = Path(__file__).parent / "evidence" / "starts" / "2.13.0"
+    with pytest.raises(CaptureError, match="no function in common"):
+        load_before(folder / "blocks.zip", folder / "run-id.zip")
+
+
+def test_the_recorded_starts_of_two_torches_are_told_apart():
+    folder = Path(__file__).parent / "evidence" / "starts"
+    both = load_before(folder / "2.13.0" / "run-id.zip", folder / "2.8.0" / "run-id.zip")
+    (one,) = run_checks(CHECKS, AnalysisContext(both)).findings
+    assert (one.code, one.cause) == ("CD513", "torch_version")
+    assert any(line.startswith("torch: 2.8.0") and "2.13.0" in line for line in one.evidence)
+    assert all("\ufffd" not in line for line in one.evidence)
+
+
+def test_equal_keys_on_another_kind_of_processor_are_a_finding():
+    old, new = (replace(keyed("64"), environment={"device": "cpu", "processor": one}) for one in ("AVX512", "AVX2"))
+    (one,) = found(old, new)
+    assert (one.code, one.cause) == ("CD512", "other-processor") and "AVX512" in one.message and "AVX2" in one.message
+    assert found(old, old) == []
+    other_key = replace(keyed("32"), environment=new.environment)
+    assert [one.code for one in found(old, other_key)] == ["CD513"]
+    unknown = replace(keyed("64"), environment={"device": "cpu"})
+    assert found(unknown, new) == [], "a capture that does not name the processor"

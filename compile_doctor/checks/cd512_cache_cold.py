@@ -15,7 +15,10 @@ _SWITCHES = ("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "TORCHINDUCTOR_FX_GRAPH_CACHE
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
-    if seen.evidence.earlier is None or seen.evidence.before:  # two runs with caches of their own
+    if seen.evidence.before:  # two runs: what one missed in its own cache says nothing about the other's
+        yield from _other_processor(seen)
+        return
+    if seen.evidence.earlier is None:
         return
     off = list(uncached(seen.evidence))
     if off:
@@ -50,6 +53,30 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
                 for one in ones[:4]
             ),
         )
+
+
+def _other_processor(seen: AnalysisContext) -> Iterator[Finding]:
+    """Equal keys on unlike processors: torch takes code that was written for vectors of another length."""
+    earlier = seen.evidence.earlier
+    before, now = ((one.environment if one else {}).get("processor") for one in (earlier, seen.evidence))
+    same = [one for one in seen.asked_again if one.before and one.answer.key and one.answer.key == one.before.key]
+    if not before or not now or before == now or not same or seen.evidence.environment.get("device") != "cpu":
+        return
+    place = place_of(seen, same[0].compilation)
+    yield CHECK.finding(
+        "the cache is of another kind of processor, and its keys are equal",
+        f"The cache of {seen.evidence.before} was filled with {before}, and this run has {now}. torch's key of a graph has no kind of "
+        "processor in it, so this run takes code that was written for the other one. Its results can be wrong.",
+        cause="other-processor",
+        fix="Keep one cache for each kind of processor: another TORCHINDUCTOR_CACHE_DIR. `diagnose` compares the results with eager mode.",
+        location=place,
+        owner=seen.owner(place.file),
+        count=len(same),
+        evidence=(
+            f"{len(same)} equal keys; processor: {before} in the earlier run, {now} in this one",
+            "on torch 2.13.0 a cache that was filled with AVX512 gave wrong results with AVX2 (ATEN_CPU_CAPABILITY=avx2)",
+        ),
+    )
 
 
 def _why(one: Asked) -> str:
@@ -98,6 +125,8 @@ CHECK = Check(
 `coldstart` runs the target twice in new processes with the same folder for torch's caches. What the first start compiled, the second one
 should load. If it does not, and no part of the key changed that torch shows (else it is CD513), the cache is off, the second process
 compiled another graph, or the first one could not store it.
+`report --before` reports with this code a cache of another kind of processor whose keys are equal: torch 2.13.0 was seen to take code for
+AVX512 with AVX2, and the results were wrong.
 """,
     detect=detect,
 )

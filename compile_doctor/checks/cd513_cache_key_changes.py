@@ -24,24 +24,26 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         first = ones[0]
         place = _operator(seen, first, function) or _constant(seen, first, function) or function
         words, fix = _WORDS.get(kind, _OTHER)
-        yield CHECK.finding(
-            f"the cache's key is another one than in {run}: {_named(first.changed)}"
-            if run
-            else f"the cache's key changes from start to start: {place.function}",
-            (
-                f"A cache that the run of {run} left does not have this graph: "
-                if run
-                else "The warm start compiled this graph again: "
+        words = words.format(part=_named(first.changed))
+        causes = list(_by_whom(seen, first))
+        title = f"the cache's key changes from start to start: {place.function}"
+        message = f"The warm start compiled this graph again: {words}"
+        if run:
+            title = f"the cache's key is another one than in {run}: {_named(first.changed)}"
+            what = "the graph itself differs." if kind == "gm" else words.replace(" in each process", "")
+            message = " ".join(
+                [f"The cache of {run} does not have this graph: {what}", *(f"{one}." for one in causes[:1])]
             )
-            + words.format(part=_named(first.changed)).replace(
-                "in each process", "in each run" if run else "in each process"
-            ),
+            fix = _FIX_OF_RUNS
+        yield CHECK.finding(
+            title,
+            message,
             cause=kind,
             fix=fix,
             **values(seen, place, ones),
             evidence=(
                 *(line for part in first.changed[:8] for line in _shown(part, bool(run))),
-                *_by_whom(seen, first),
+                *causes,
             ),
         )
 
@@ -49,6 +51,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
 def _kind(one: Asked) -> str:
     """Which part of the key changed first; the graph comes last, since a setting may have changed it."""
     names = [part.name.partition("[")[0] for part in one.changed]
+    if "torch_version" in names:  # then other parts differ because of it
+        return "torch_version"
     return next((name for name in names if name != "gm"), "gm")
 
 
@@ -117,6 +121,9 @@ def _shown(part: ChangedPart, apart: bool = False) -> Iterator[str]:
         for old, new in _lines(part)[:2]:
             yield f"the graph has  {old}  in the {old_start},  {new}  in the {new_start}"
         return
+    if any("\ufffd" in one.value for one in (part.before, part.now) if one):
+        yield f"{part.name}: another hash of torch's own files"
+        return
     before = part.before.value.strip() if part.before else "not there"
     now = part.now.value.strip() if part.now else "not there"
     if before == now or _ADDRESS.sub("", before) == _ADDRESS.sub("", now):
@@ -155,6 +162,7 @@ _WORDS = {
     ),
 }
 """By the part of the key: what is said, and the fix."""
+_FIX_OF_RUNS = "If that was changed on purpose, fill the cache anew with one run of this kind. Else make what is named here the same in both runs."
 _OTHER = (
     "a part of its key differs ({part}).",
     "Make what the part names the same in each process.",

@@ -59,7 +59,8 @@ def _shared_cache(cold: Starts, warm: Starts | None) -> Iterator[Advice]:
             "shared-cache",
             "Keep torch's cache for new machines and containers: set TORCHINDUCTOR_CACHE_DIR to a folder that they "
             "share or that is in the image; or save it with torch.compiler.save_cache_artifacts() after a warm-up, "
-            "and load it before the first call with torch.compiler.load_cache_artifacts(bytes).",
+            "and load it before the first call with torch.compiler.load_cache_artifacts(bytes). On CPU keep one for each kind "
+            "of processor: torch's key does not have it, and code for another one can give wrong results.",
             gain,
             True,
             "compile time of the cold start without that of the warm start",

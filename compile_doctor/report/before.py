@@ -10,11 +10,6 @@ from compile_doctor.capture.load import load_capture
 from compile_doctor.errors import CaptureError
 from compile_doctor.model.evidence import Evidence
 
-OUTSIDE = (
-    "torch's key of a graph has no kind of processor in it: kernels in C++ have a key of their own, which torch does not "
-    "write into its trace."
-)
-
 
 def load_before(path: Path, earlier: Path) -> Evidence:
     """The run of `path` with that of `earlier` in it. Raises CaptureError if a capture has no answer of a cache to compare."""
@@ -26,6 +21,8 @@ def load_before(path: Path, earlier: Path) -> Evidence:
                 hint="The caches may be off, or the backend is not Inductor.",
             )
     both = replace(new, earlier=old.earlier or old, before=earlier.name)
+    if not any(one.before is not None for one in asked_again(both)):
+        raise CaptureError(f"{path} and {earlier} have no function in common that was compiled with a cache.")
     return replace(both, notes=(*new.notes, *_notes(both)))
 
 
@@ -42,5 +39,4 @@ def _notes(both: Evidence) -> list[str]:
     told = list(differences(both))
     if told:
         notes += [f"Differs: {text}." for text in told[:20]]
-        notes.append(OUTSIDE)
     return notes
