@@ -638,3 +638,19 @@ class M:
 def test_a_list_that_was_sorted_has_the_same_elements() -> None:
     text = "def f(x):\n    xs = [x[0].sum(), x[1].sum()]\n    xs = sorted(xs)  # here\n    return xs[0]\n"
     assert converted(text, "call:sorted", X).startswith("xs = list(torch.stack(tuple(xs))[")
+
+
+def test_a_loop_through_the_positions_that_are_not_zero() -> None:
+    text = """\
+def f(x, mask):
+    hit = mask.any(0).nonzero().squeeze(-1)  # here
+    out = torch.zeros_like(x)
+    for e in hit:
+        out = out + x * mask[:, e][:, None]
+    return out
+"""
+    assert read(text, "gone-through", X).words["every"] == "hit = range(mask.any(0).shape[0])"
+    assert not readings(text.replace("return out", "return out / len(hit)"), 2, ["gone-through"])
+    assert not readings(text.replace("mask[:, e]", "mask[:, e.item()]"), 2, ["gone-through"])
+    assert not readings(text.replace("mask[:, e]", "mask[:, f(e)]"), 2, ["gone-through"])
+    assert not readings(text.replace(".squeeze(-1)", ""), 2, ["gone-through"])  # rows of positions
