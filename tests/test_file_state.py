@@ -40,3 +40,22 @@ def test_what_cannot_be_copied_stays() -> None:
     target.KEPT.clear()
     state.restore()
     assert kept == target.KEPT
+
+
+def test_a_data_set_is_not_copied() -> None:
+    target = ModuleType("target")
+    target.ROWS, target.LARGE = [[torch.zeros(600_000)], [torch.zeros(600_000)]], torch.zeros(2_000_000)
+    rows, state = target.ROWS[0][0], FileState(target)
+    target.LARGE = small = torch.zeros(2)
+    state.restore()
+    assert target.ROWS[0][0] is rows and target.LARGE is small
+
+
+def test_a_list_that_contains_itself_does_not_end_the_run() -> None:
+    target = ModuleType("target")
+    target.LOOP = []
+    target.LOOP.append(target.LOOP)
+    state = FileState(target)
+    target.LOOP.append(1)
+    state.restore()
+    assert len(target.LOOP) == 2

@@ -22,10 +22,21 @@ class Noise:
 
     def other(self, x, g):
         return torch.rand(8, generator=g)
+
+    def shown(self, x):
+        print("sum", x.sum().item())
+        start = clock()
+        y = x * 2
+        self.took = clock() - start
 """
 OBJECT = "An opaque object was created in the middle of the program.\n  Explanation: torch._C.Generator"
 USED = "Failed to convert args/kwargs to proxy\n  Explanation: Missing `as_proxy()` implementation for an arg.\n  Developer debug context: call_function args:\n UserDefinedObjectVariable(Generator)"
 ITEM = "Unsupported Tensor.item() call with capture_scalar_outputs=False"
+PRINT = "Failed to trace builtin operator\n  Explanation: Dynamo does not know how to trace builtin operator `print`"
+DISABLED = (
+    "Skip calling `torch.compiler.disable()`d function\n  Explanation: f is wrapped with `torch.compiler.disable`"
+)
+CLOCK = "Attempted to call function marked as skipped\n  Explanation: Dynamo does not know how to trace the builtin `time.perf_counter.`"
 SORT = "sort with non-constant keys\n  Explanation: Cannot perform sort with non-constant key."
 
 
@@ -89,4 +100,29 @@ def test_a_key_function_that_plain_python_calls_for_each_element():
         compiled("<lambda>", 7, 1, again=1, recompile_reasons=("1/0: L['row'].size()[0] == 4",)),
     ]
     found = seen(frames, [broke(0, SORT, 7)])
+    assert not list(find_check("CD201").detect(found))
+
+
+def test_a_number_that_is_printed_is_one_cause():
+    frames = [compiled("shown", 13), compiled("torch_dynamo_resume_in_shown_at_14", 14, 1)]
+    found = seen(frames, [broke(0, ITEM, 14, "shown"), broke(1, PRINT, 14, "shown")])
+    assert [(site.cause.key, len(site.followed)) for site in found.sites] == [("tensor-item", 1)]
+
+
+def test_a_print_of_what_breaks_on_purpose_is_not_excused():
+    frames = [compiled("shown", 13), compiled("torch_dynamo_resume_in_shown_at_14", 14, 1)]
+    found = seen(frames, [broke(0, DISABLED, 14, "shown"), broke(1, PRINT, 14, "shown")])
+    assert [site.cause.key for site in found.sites] == ["compiler-disabled-function", "print"]
+
+
+def test_a_recompilation_behind_a_break_that_follows_belongs_to_the_first():
+    first, second = "torch_dynamo_resume_in_shown_at_15", "torch_dynamo_resume_in_shown_at_17"
+    frames = [
+        compiled("shown", 13),
+        compiled(first, 15, 1),
+        compiled(second, 17, 2),
+        compiled(second, 17, 2, again=1, recompile_reasons=("2/0: start == 1.5  # self.took = clock() - start",)),
+    ]
+    found = seen(frames, [broke(0, CLOCK, 15, "shown"), broke(1, CLOCK, 17, first)])
+    assert [(site.frame.line, len(site.followed)) for site in found.sites] == [(15, 1)]
     assert not list(find_check("CD201").detect(found))

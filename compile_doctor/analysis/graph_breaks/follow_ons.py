@@ -37,6 +37,10 @@ _OF_OBJECTS = frozenset(
 )
 """Causes that say only that Dynamo does not know an object."""
 _OUTPUTS = frozenset({"print", "logging", "file-io"})
+_SHOWN = frozenset(
+    {"tensor-item", "tensor-tolist", "tensor-to-string", "object-to-string", "numpy-call", "boolean-mask-indexing"}
+)
+"""Causes by which what is shown breaks; a break on purpose in the same line is another matter."""
 _UNGRACEFUL = "Failed to handle graph break gracefully"
 _MANAGER = re.compile(r"Unsupported context manager")
 
@@ -97,7 +101,7 @@ def _of_output(seen: AnalysisContext, groups: Groups, key: Key) -> Key | None:
     if key[2] not in _OUTPUTS or not statements.is_output(seen.evidence.sources, key[0], key[1]):
         return None
     own = seen.evidence.breaks.index(groups[key][0])
-    same = (other for other in groups if other != key and other[:2] == key[:2])
+    same = (other for other in groups if other[:2] == key[:2] and other[2] in _SHOWN)
     return next((other for other in same if seen.evidence.breaks.index(groups[other][0]) < own), None)
 
 
