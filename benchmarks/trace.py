@@ -121,17 +121,17 @@ def measure(trace: Path, folder: Path, runs: int, timeout: float) -> dict[str, d
             collected.setdefault(name, []).append(run(command, timeout=timeout))
             print(f"{name}: {collected[name][-1].seconds:.2f} s", file=sys.stderr, flush=True)
     return {
-        name: summarise(finished, allowed={0, 1} if name.startswith("compile") else {0})
+        name: summarise(finished, allowed={0, 1, 3} if name.startswith("compile") else {0})
         for name, finished in collected.items()
     }
 
 
 def summarise(finished: list[Finished], allowed: set[int]) -> dict[str, Any]:
-    """Median seconds and peak memory, or the error. `report` ends with 1 if it has findings; so does a crash, without a report."""
+    """Median seconds and peak memory, or the error. `report` ends with 1 if it has findings, with 3 without a verdict; so does a crash, without a report."""
     failed = [
         one
         for one in finished
-        if one.code not in allowed or (one.code == 1 and not one.stdout.lstrip().startswith(("{", "<!DOCTYPE")))
+        if one.code not in allowed or (one.code and not one.stdout.lstrip().startswith(("{", "<!DOCTYPE")))
     ]
     if failed:
         return {"error": failed[0].last_error()}
