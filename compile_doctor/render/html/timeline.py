@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from compile_doctor.analysis.compile_time import WORDS, TimedLine, answers, by_line, longest
-from compile_doctor.model.timeline import PHASES, Span, TimedCompilation, Timeline
+from compile_doctor.model.stacks import Frame
+from compile_doctor.model.timeline import PHASES, Span, Timeline
 from compile_doctor.render.entries import cut
 from compile_doctor.render.html.room import fitting
 from compile_doctor.source import locations
@@ -127,7 +128,7 @@ def timelines(found: Sequence[Timeline], room: float) -> Timelines:
 def _function(line: TimedLine, phases: Sequence[str]) -> tuple[str, ...]:
     return (
         cut(line.frame.function, 80),
-        f"{locations.short(line.frame.file)}:{line.frame.line}",
+        _place(line.frame),  # as in the picture: with the whole path the last columns have no room
         f"{len(line.compilations)}×",
         f"{line.total / 1e6:.2f}",
         *(f"{line.phases[phase] / 1e6:.2f}" for phase in phases),
@@ -155,7 +156,7 @@ def _picture(found: Timeline, end: int, room: float) -> Picture:
             *(_bar(span, y + _LABEL + _LINE * (level + 1) + 2, end) for span, level, _ in levels),
         )
         start = 100 * one.timing.start / end
-        label, place = f"{cut(one.frame.function, 50)} {one.compile_id}", _place(one)
+        label, place = f"{cut(one.frame.function, 50)} {one.compile_id}", _place(one.frame)
         rows.append(Row(y, label, place, round(start, 3), start > 55, bars))
         y += _LABEL + (2 + max((level for _, level, _ in levels), default=0)) * _LINE + _PAD
     if found.aside:
@@ -251,8 +252,8 @@ def _plain(y: float, label: str, times: Sequence[tuple[int, int, str]], end: int
     return Row(y, label, "", min((bar.x for bar in bars), default=0.0), False, bars)
 
 
-def _place(one: TimedCompilation) -> str:
-    return f"{locations.short(one.frame.file).rpartition('/')[2]}:{one.frame.line}"
+def _place(frame: Frame) -> str:
+    return f"{locations.short(frame.file).rpartition('/')[2]}:{frame.line}"
 
 
 def _time(microseconds: float) -> str:
