@@ -355,3 +355,11 @@ def test_a_screenshot_has_the_verdict_in_its_colour(opened):
     picture = Image.open(path).convert("RGB")
     colours = {colour for _, colour in picture.getcolors(2**24)}
     assert (179, 38, 30) in colours and len(colours) > 50
+
+
+def test_the_table_of_compile_times_is_seen_whole_on_a_wide_screen(opened):
+    tab = opened(html_format.render(replayed("examples/four-breaks")))
+    wide, seen = tab.run(
+        "const one = document.querySelector('#timeline .wide'); return [one.scrollWidth, one.clientWidth]"
+    )
+    assert tab.shown("#timeline .wide th")[-1].startswith("Router.forward") and wide <= seen
