@@ -144,8 +144,9 @@ def table(results: list[tuple[str, dict[str, Any]]]) -> str:
     total = [0, 0, 0, 0]
     for name, found in results:
         breaks, sites = found["theirs"]
-        if "error" in found:
-            rows.append((name, breaks, sites, "–", "–", "–", "–", found["error"][:90]))
+        missing = found.get("error") or ("" if found["before"]["graphs"] else "not run: it takes more memory")
+        if missing:
+            rows.append((name, breaks, sites, "–", "–", "–", "–", missing[:90]))
             continue
         a, b = found["before"], found["after"]
         cells = (a["graph_breaks"], b["graph_breaks"], a["graphs"], b["graphs"])
