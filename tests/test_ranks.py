@@ -8,7 +8,7 @@ import pytest
 from helpers import artifact, graph_break, ids, interned, metrics, record, start
 
 from compile_doctor.analysis.ranks.collectives import mismatches
-from compile_doctor.analysis.ranks.divergence import parting, uneven
+from compile_doctor.analysis.ranks.divergence import parting, uneven, without_callers
 from compile_doctor.analysis.ranks.ends import culprit, endings
 from compile_doctor.capture.load import load_capture
 from compile_doctor.capture.standing import read_standing
@@ -210,6 +210,18 @@ def test_recompilations_are_counted_apart():
     (found,) = uneven([step()], [step(), again, again])
     assert (found.usual, found.other) == (0, 2)
     assert not list(uneven([step(), again], [step(), again]))
+
+
+def test_a_wrapper_of_torch_that_recompiles_for_the_same_size_is_not_another_finding():
+    sizes = "0/0: tensor '{}' size mismatch at index 0. expected 8, actual {}"
+    mine = step("forward", "4/1", reasons=(sizes.format("x", 6),))
+    wrapper = step("inner", "0/1", file="/torch/_dynamo/external_utils.py", reasons=(sizes.format("args[0]", 6),))
+    other = step("f", "1/1", file="/torch/nn/x.py", reasons=(sizes.format("y", 5),))
+    first = [step("forward", "4/0"), step("inner", file=wrapper.file), step("f", "1/0", file=other.file)]
+    found = list(uneven(first, [*first, mine, wrapper, other]))
+    assert [one.function for one in found] == ["forward", "inner", "f"]
+    assert [one.function for one in without_callers(found, lambda file: "/torch/" in file)] == ["forward", "f"]
+    assert list(without_callers(found[1:], lambda file: "/torch/" in file)) == found[1:]
 
 
 def test_a_break_on_one_rank_is_tagged_and_named(tmp_path):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.ranks.comparable import Pair, pairs
-from compile_doctor.analysis.ranks.divergence import Uneven, uneven
+from compile_doctor.analysis.ranks.divergence import Uneven, uneven, without_callers
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.analysis.recompiles.guards import Guard, parse
 from compile_doctor.capture.trace.read import function_name
@@ -19,7 +19,8 @@ from compile_doctor.source import locations
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
     found: dict[tuple[str, str], list[tuple[Pair, Uneven]]] = {}
     for pair in pairs(seen.evidence.ranks):
-        for one in uneven(pair.usual.group.steps, pair.other.group.steps):
+        differ = list(uneven(pair.usual.group.steps, pair.other.group.steps))
+        for one in without_callers(differ, lambda file: seen.owner(file) == "torch"):
             if not locations.is_interior(one.file, one.function):
                 found.setdefault((one.file, function_name(one.function)), []).append((pair, one))
     for together in found.values():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from compile_doctor.analysis.recompiles.guards import parse
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Operator
 from compile_doctor.model.ranks import Step
@@ -158,6 +159,17 @@ def uneven(usual: Sequence[Step], other: Sequence[Step]) -> Iterator[Uneven]:
             more = one if len(one) > len(two) else two
             reasons = tuple(dict.fromkeys(step.reasons[0] for step in more))
             yield Uneven(more[0].file, more[0].line, more[0].function, len(one), len(two), reasons)
+
+
+def without_callers(found: Sequence[Uneven], of_torch: Callable[[str], bool]) -> Iterator[Uneven]:
+    """Without torch's own functions around a function of the user's (a wrapper of DDP) that were compiled again for the same change."""
+    changes = {_change(one) for one in found if not of_torch(one.file)}
+    return (one for one in found if not of_torch(one.file) or _change(one) not in changes)
+
+
+def _change(one: Uneven) -> tuple[tuple[str, int | None, str | None, str | None], ...]:
+    guards = map(parse, one.reasons)
+    return tuple((guard.kind, guard.dimension, guard.was, guard.now) for guard in guards)
 
 
 def _again(steps: Sequence[Step], function: Function) -> list[Step]:
