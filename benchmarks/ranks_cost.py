@@ -1,4 +1,5 @@
-"""What `run` costs a rank: two programs for two ranks, plain and observed, in alternating order."""
+"""What `run` costs a rank, and how much of that is torch's own trace: two programs for two ranks, each plain, with
+TORCH_TRACE alone, with the probe alone, and under `run`, which is both; in another order each time."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -61,52 +63,76 @@ for step in range(5):
 """
     + TAIL
 )
-PROGRAMS = {"600 steps after one compilation": STEPS, "Inductor compiles 16 blocks, nothing cached": COMPILES}
+STARTS = (
+    HEAD
+    + """
+import torch._dynamo, torch._inductor.compile_fx
+began = first = spent()
+"""
+    + TAIL
+)
+PROGRAMS = {
+    "starts, compiles nothing": STARTS,
+    "600 steps after one compilation": STEPS,
+    "Inductor compiles 16 blocks, nothing cached": COMPILES,
+}
+WAYS = ("plain", "TORCH_TRACE alone", "probe alone", "run")
 PARTS = ("start, imports", "first step, with compiling", "the other steps", "the whole rank", "the whole command")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", default="", help="a word of the program's description")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     options = parser.parse_args()
     found = tables.load("ranks-cost")
     for name, program in PROGRAMS.items():
         if options.only in name:
-            found[name] = pairs(program, options.pairs)
-            tables.save("ranks-cost", found)
+            found[name] = []
+            for one in rounds(program, options.rounds):
+                found[name].append(one)
+                tables.save("ranks-cost", found)
     rows = []
-    for name, both in found.items():
+    for name, seen in found.items():
         for number, part in enumerate(PARTS):
-            ratios = [seen[number] / plain[number] for plain, seen in both]
-            seconds = median(plain[number] for plain, _ in both)
-            rows.append([name, part, f"{seconds:.1f} s", median(ratios), min(ratios), max(ratios)])
-    head = ["program", "CPU time of", "plain", "under run, median", "least", "most"]
-    tables.publish("ranks-cost", tables.table(head, rows), options.write)
+            seconds = median(one["plain"][number] for one in seen)
+            if seconds < 0.1:  # a part that the program does not have
+                continue
+            row: list[object] = [name, part, f"{seconds:.1f} s"]
+            for way in WAYS[1:]:
+                ratios = sorted(one[way][number] / one["plain"][number] for one in seen if way in one)
+                row.append(f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})" if ratios else "–")
+            rows.append(row)
+    tables.publish("ranks-cost", tables.table(["program", "CPU time of", *WAYS], rows), options.write)
 
 
-def pairs(program: str, count: int) -> list[tuple[list[float], list[float]]]:
+def rounds(program: str, count: int) -> Iterator[dict[str, list[float]]]:
+    """Of each round the seconds of every way, which are compared within the round: a machine gets slower and faster."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "train.py"
         file.write_text(program)
-        times(file, False)  # what the disk cache has then is the same for all
-        both = []
+        times(file, "plain")  # what the disk cache has then is the same for all
         for number in range(count):
-            order = (False, True) if number % 2 else (True, False)
-            seen = {observed: times(file, observed) for observed in order}
-            both.append((seen[False], seen[True]))
+            first = number % len(WAYS)
+            seen = {way: times(file, way) for way in WAYS[first:] + WAYS[:first]}
             print(number, seen, file=sys.stderr, flush=True)
-        return both
+            yield seen
 
 
-def times(program: Path, observed: bool) -> list[float]:
+def times(program: Path, way: str) -> list[float]:
     """Seconds of CPU: of both ranks together by part, and of everything that the command started."""
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", str(program)]
-    if observed:
+    if way == "probe alone":
+        command = ["env", "-u", "TORCH_TRACE", *command]
+    if way in ("probe alone", "run"):
         command = [sys.executable, "-m", "compile_doctor", "run", "--", *command]
-    with tempfile.TemporaryDirectory() as cache:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TORCHINDUCTOR_CACHE_DIR": cache}
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            **os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TORCHINDUCTOR_CACHE_DIR": f"{folder}/cache",
+        }  # fmt: skip
+        if way == "TORCH_TRACE alone":
+            environment["TORCH_TRACE"] = f"{folder}/trace"
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)

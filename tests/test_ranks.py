@@ -204,6 +204,16 @@ def test_another_order():
     assert (found.kind, found.function, found.at) == ("order", "g", 0)
 
 
+def test_two_classes_with_a_forward_are_two_functions():
+    found = parting([step("forward", line=6)], [step("forward", line=12, graph="b")])
+    assert (found.kind, found.line, found.extra) == ("frame", 6, "usual")
+    found = parting(
+        [step("forward", line=6), step("forward", "1/0", line=12)],
+        [step("forward", line=12), step("forward", "1/0", line=6)],
+    )
+    assert found.kind == "order"
+
+
 def test_recompilations_are_counted_apart():
     again = step(label="0/1", reasons=("0/0: tensor 'x' size mismatch at index 0. expected 3, actual 4",))
     assert parting([step()], [step(), again]) is None
@@ -356,6 +366,12 @@ def test_another_backend_on_a_rank_is_named_at_the_call(tmp_path):
     assert found.ranks == (1,)
     assert found.location.line == 7
     assert "backend: inductor on ranks 0, 2; eager on rank 1" in found.message
+
+
+def test_a_call_with_two_other_settings_is_one_finding(tmp_path):
+    (found,) = of_calls(tmp_path, [called()], [called(backend="eager", fullgraph="True")])
+    assert found.title == "torch.compile has another `backend` and `fullgraph` on some ranks"
+    assert "fullgraph: False on rank 0; True on rank 1" in found.message
 
 
 def test_calls_in_both_sides_of_a_branch_are_one_call(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import labels
+from compile_doctor.analysis.ranks.caches import LEAST, colder, reason
 from compile_doctor.capture import load_capture
 from compile_doctor.model.ranks import ranges
 from compile_doctor.report.make import exit_code, make_report
@@ -71,3 +72,19 @@ def test_no_figure_is_added_up_over_ranks(program):
 def test_ranks_that_do_the_same_share_one_evidence(name):
     """What a process has of its own, such as times, must not make its rank another one: memory grows with the groups."""
     assert len(load_capture(RECORDED / f"same-{name}.zip").ranks.groups) == 1
+
+
+def test_why_a_cache_missed_is_read_from_the_keys():
+    """Rank 1 has an empty folder for its caches: the key is that of rank 0, which hit. CD805 has it, since it took so long."""
+    ranks = load_capture(RECORDED / "cold-cache-on-rank-1.zip").ranks
+    (found,) = colder(ranks)
+    assert (found.hit, found.missed) == ((0,), (1,))
+    assert found.waited > LEAST
+    assert reason(ranks, found.asked[0]).same_key
+
+
+def test_what_to_do_about_a_mode_is_not_to_pass_a_tensor():
+    (found,) = (
+        one for one in replay(HERE / "programs" / "ranks" / "no_grad_on_rank_0.py").findings if one.code == "CD803"
+    )
+    assert "in each mode on all ranks" in found.fix

@@ -86,6 +86,11 @@ def _fix(guards: list[Guard]) -> str:
             "them before the first call: torch._dynamo.mark_dynamic(x, dim). "
             "torch._dynamo.config.enable_compiler_collectives = True lets the ranks agree on what is dynamic."
         )
+    if guards and all(guard.kind == "state" for guard in guards):
+        return (
+            "Each mode has a graph of its own. Call it in each mode on all ranks before training starts, so that nobody waits; "
+            "or run that part (an evaluation) on all ranks, or with the module that is not compiled."
+        )
     return "Make the value the same on all ranks, or pass it in as a tensor, which has no guard on its value."
 
 

@@ -11,6 +11,7 @@ from compile_doctor.analysis.ranks.surroundings import FOLLOWS, Setting, differi
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.ranks_in_words import who
 from compile_doctor.model.findings import Finding
+from compile_doctor.model.stacks import Frame
 
 SHOWN = 6
 _VERSIONS = ("torch", "python", "platform", "cuda", "rocm", "xpu", "gpu", "device")
@@ -20,26 +21,31 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     calls = list(differing_calls(seen.evidence.ranks))
     told = {(name, tuple(one.values.values())) for one in calls for name in FOLLOWS.get(one.name, ())}
     rest = [one for one in differing(seen.evidence.ranks) if (one.option, tuple(one.values.values())) not in told]
+    by_call: dict[tuple[Frame, str], list[CallSetting]] = {}
     for one in calls:
-        yield _of_call(seen, one)
+        by_call.setdefault((one.at, one.function), []).append(one)
+    for together in by_call.values():
+        yield _of_call(seen, together)
     if rest:
         yield _of_rank(seen, rest)
 
 
-def _of_call(seen: AnalysisContext, one: CallSetting) -> Finding:
-    location = seen.location(one.at.file, one.at.line, one.at.function)
-    condition = rank_condition(seen.evidence.sources, one.at.file, one.at.line)
-    line = _line(seen, one)
+def _of_call(seen: AnalysisContext, together: list[CallSetting]) -> Finding:
+    first = together[0]
+    names = " and ".join(f"`{one.name}`" for one in together)
+    condition = rank_condition(seen.evidence.sources, first.at.file, first.at.line)
+    lines = [_line(seen, one) for one in together]
     decides = f" What varies: the rank, in `{condition}`." if condition else ""
+    others = tuple(sorted({number for one in together for number in _others(one)}))
     return CHECK.finding(
-        f"torch.compile has another `{one.name}` on some ranks",
-        f"`{one.function}` is compiled with {line}.{decides} {_EFFECTS[one.name]}",
-        location=location,
-        owner=seen.owner(one.at.file),
-        cause=f"compile:{one.name}",
-        fix=f"Pass the same `{one.name}` to torch.compile on all ranks.",
-        ranks=_others(one),
-        evidence=(line,),
+        f"torch.compile has another {names} on some ranks",
+        f"`{first.function}` is compiled with {'. '.join(lines)}.{decides} {_EFFECTS[first.name]}",
+        location=seen.location(first.at.file, first.at.line, first.at.function),
+        owner=seen.owner(first.at.file),
+        cause=f"compile:{'+'.join(one.name for one in together)}",
+        fix=f"Pass the same {names} to torch.compile on all ranks.",
+        ranks=others,
+        evidence=tuple(lines),
     )
 
 

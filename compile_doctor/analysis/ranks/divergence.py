@@ -81,8 +81,8 @@ def _first_times(steps: Sequence[Step]) -> list[Step]:
 
 
 def _apart(one: Step, two: Step, at: int, mine: list[Step], theirs: list[Step]) -> Parting | None:
-    if function_of(one) != function_of(two) or _resumes_at(one) != _resumes_at(two):
-        later = Counter(map(function_of, mine)) == Counter(map(function_of, theirs))
+    if _begins(one) != _begins(two):
+        later = Counter(map(_begins, mine)) == Counter(map(_begins, theirs))
         if later:
             text = "compile{} `%s` as its number %d"
             return Parting(
@@ -95,7 +95,7 @@ def _apart(one: Step, two: Step, at: int, mine: list[Step], theirs: list[Step]) 
                 at,
             )
         # The one that the other side never compiles is what is extra.
-        extra_here = function_of(one) not in set(map(function_of, theirs))
+        extra_here = _begins(one) not in set(map(_begins, theirs))
         return _frame(one if extra_here else two, at, extra_here)
     if _places(one) != _places(two):
         only = [item for item in two.breaks if item[:2] not in _places(one)]
@@ -139,8 +139,9 @@ def _one_sided(kind: str, file: str, line: int, function: str, does: str, usual_
     return Parting(kind, file, line, function, *words, at, "usual" if usual_does else "other")
 
 
-def _resumes_at(step: Step) -> int | None:
-    return step.line if function_name(step.function) != step.function else None
+def _begins(step: Step) -> tuple[Function, int]:
+    """Two classes of a file may have a function of one name; a function continues behind several breaks."""
+    return function_of(step), step.line
 
 
 def _places(step: Step) -> set[tuple[str, int]]:

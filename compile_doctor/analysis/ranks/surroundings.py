@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from compile_doctor.analysis.ranks.comparable import stages
 from compile_doctor.model.ranks import Ranks, Step
 
 _LOCAL = re.compile(
@@ -70,8 +71,14 @@ def _configured(ranks: Ranks) -> Iterator[Setting]:
             for text, numbers in texts.items():
                 if name in decoded[text]:
                     values[json.dumps(decoded[text][name])].extend(numbers)
-            if len(values) > 1 and not _LOCAL.search(name):
+            if len(values) > 1 and not _LOCAL.search(name) and not (name in _OPTIONS and _by_stage(ranks, values)):
                 yield _setting(_OPTIONS.get(name, f"{kind}.{name}"), values, name)
+
+
+def _by_stage(ranks: Ranks, values: Mapping[str, list[int]]) -> bool:
+    """Whether each stage of a pipeline has one value: its call of torch.compile may have an option of its own."""
+    value_of = {number: value for value, numbers in values.items() for number in numbers}
+    return all(len({value_of[one.number] for one in stage if one.number in value_of}) < 2 for stage in stages(ranks))
 
 
 def _texts(steps: tuple[Step, ...]) -> tuple[str, str]:
