@@ -1,0 +1,20 @@
+# TRUTH: `if self.rank == 0: print(...item())` inside forward's helper `log_norm`: rank 0 alone breaks at the print line; CD801 break on rank 0 + CD101 rank 0; what varies: self.rank == 0
+import torch, torch.nn as nn, torch.distributed as dist
+class Trainer(nn.Module):
+    def __init__(self, rank):
+        super().__init__()
+        self.rank = rank; self.net = nn.Linear(8, 8)
+    def log_norm(self, h):
+        if self.rank == 0:
+            print(f"norm {h.norm().item():.3f}")
+    def forward(self, x):
+        h = self.net(x)
+        self.log_norm(h)
+        return h.relu().sum()
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+torch.manual_seed(0)
+t = torch.compile(Trainer(rank), backend="aot_eager")
+for _ in range(2):
+    t(torch.randn(4, 8)).backward()
+dist.barrier(); dist.destroy_process_group()
