@@ -654,3 +654,10 @@ def f(x, mask):
     assert not readings(text.replace("mask[:, e]", "mask[:, e.item()]"), 2, ["gone-through"])
     assert not readings(text.replace("mask[:, e]", "mask[:, f(e)]"), 2, ["gone-through"])
     assert not readings(text.replace(".squeeze(-1)", ""), 2, ["gone-through"])  # rows of positions
+
+
+def test_a_list_that_is_kept_grows_with_tensors_too() -> None:
+    text = "class M:\n    def forward(self, x):\n        self.seen.append(x.sum().item())  # here\n        return x\n"
+    assert not converted(text, "item", X) and read(text, "item", X).use == "kept"
+    own = "def f(x):\n    seen = []\n    seen.append(x.sum().item())  # here\n    return x\n"
+    assert converted(own, "item", X).startswith("seen.append(x.sum().detach()")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from compile_doctor.source.conversion import reads
 from compile_doctor.source.rewriting import rewritten
-from compile_doctor.source.value_uses import Tree, called
+from compile_doctor.source.value_uses import Tree, called, values_of
 
 if TYPE_CHECKING:
     from compile_doctor.source.conversion.attempt import Conversion
@@ -47,8 +47,12 @@ def collected(attempt: Conversion, parent: ast.Dict) -> bool:
 
 
 def kept(attempt: Conversion, call: ast.Call, container: ast.expr) -> bool:
-    """`attempt.history.append(n)`: of a list that nothing in the file reads."""
+    """`seen.append(n)`, of a list that the function makes and nothing reads: one that is kept has a graph for each length."""
     name = reads.last_name(container)
+    if not isinstance(container, ast.Name) or isinstance(attempt.tree.scope(container), ast.Module):
+        return False
+    if not any(attempt.tree.scope(one) is attempt.tree.scope(container) for one in values_of(attempt.tree, container)):
+        return False
     loads = [
         one
         for one in ast.walk(attempt.tree.root)
