@@ -11,6 +11,7 @@ from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.root_cause import root_cause
 from compile_doctor.checks import needs
 from compile_doctor.checks.base import Check
+from compile_doctor.checks.missing_kernel import missing_kernel
 from compile_doctor.model.findings import Finding
 
 _NO_GRAD = re.compile(r"does not require grad|does not have a grad_fn")
@@ -35,12 +36,15 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
                 evidence=tuple(failure.text.rstrip().splitlines()),
             )
             return
+        words = missing_kernel(cause.message) or {
+            "title": "The target fails in eager mode" + _size(seen),
+            "message": f"{cause.type}: {cause.message}",
+            "cause": f"eager:{cause.type}",
+            "fix": "Fix this first: run the model on its inputs without torch.compile.",
+        }
         yield CHECK.finding(
-            "The target fails in eager mode" + _size(seen),
-            f"{cause.type}: {cause.message}",
+            **words,
             location=seen.location(cause.frame.file, cause.frame.line, cause.frame.function) if cause.frame else None,
-            cause=f"eager:{cause.type}",
-            fix="Fix this first: run the model on its inputs without torch.compile.",
             evidence=tuple(failure.text.rstrip().splitlines()),
         )
         return
