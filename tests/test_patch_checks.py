@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from helpers import MODEL, compilation, evidence, failure
+from test_attention import in_graph, node, qkv, watched
 
 from compile_doctor.analysis.attention.calls import AttentionCall
 from compile_doctor.analysis.recipe_match import with_recipe
@@ -13,6 +15,7 @@ from compile_doctor.capture import load_capture
 from compile_doctor.model.attention import AttentionNode, Graph, Tensor
 from compile_doctor.model.evidence import Patch
 from compile_doctor.model.findings import Finding
+from compile_doctor.model.kernels import Kernel
 from compile_doctor.model.stacks import Frame
 from compile_doctor.render import renderer
 from compile_doctor.report.make import exit_code, make_report
@@ -104,3 +107,23 @@ def test_what_was_recorded_names_its_recipe(version, code, recipe):
     capture = Path(__file__).parent / "evidence" / version / f"{code.lower()}-fires.zip"
     found = [finding.recipe for finding in make_report(load_capture(capture)).findings if finding.code == code]
     assert found and set(found) == {recipe}
+
+
+@pytest.mark.parametrize(
+    ("torch", "backend", "line", "expected"),
+    [
+        ("2.12.1", "cutedsl", "flex_attention(q, k, v, return_lse=True)", {"known:flex-flash-lse"}),
+        ("2.13.0", "cutedsl", "flex_attention(q, k, v, return_lse=True)", set()),
+        ("2.12.1", "triton", "flex_attention(q, k, v, return_lse=True)", set()),
+        ("2.13.0", "cutedsl", "BlockMask.from_kv_blocks(numbers, indices)", {"known:flex-flash-blocks"}),
+        ("2.14.1", "cutedsl", "BlockMask.from_kv_blocks(numbers, indices)", set()),
+        ("2.12.1", "cutedsl", "flex_attention(q, k, v)", set()),
+    ],
+)
+def test_defects_of_the_flash_backend_need_its_kernel_and_what_they_are_about(torch, backend, line, expected):
+    kernel = Kernel("flex_attention", "cutedsl_fused_flex_attention_0", backend, 1)
+    environment = {"torch": f"{torch}+cu130", "device": "cuda", "torch_root": "/venv/site-packages/torch/"}
+    ran = watched(in_graph(node(inputs=qkv(device="cuda")), kernels=(kernel,)))
+    found = replace(ran, environment=environment, sources={MODEL: f"out = {line}\n"}, max_difference=None)
+    known = {one.cause for one in make_report(found).findings if one.code == "CD702"}
+    assert {one for one in known if "flash" in one} == expected
