@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -96,3 +98,26 @@ def test_a_mask_that_is_written_into_is_not_computed_again(view):
         return graph.call_method("narrow", (kept, 0, 0, 1024))
 
     assert not mask_readers(attention_graph(make, torch.ones(2048, 1024, dtype=torch.bool)))
+
+
+@pytest.mark.parametrize(
+    "write", [operator.iand, operator.ior, operator.iadd, operator.imul, operator.ipow, operator.setitem]
+)
+def test_a_mask_that_an_operator_writes_into_is_not_computed_again(write):
+    """`mask &= seen` on an input of the graph: to compute it again would write into the program's own tensor."""
+
+    def make(graph, kept, other):
+        result = graph.call_function(write, (kept, other) if write is not operator.setitem else (kept, 0, other))
+        return kept if write is operator.setitem else result
+
+    assert not mask_readers(attention_graph(make, *(torch.ones(1024, 1024, dtype=torch.bool) for _ in range(2))))
+
+
+@pytest.mark.parametrize("combine", [operator.and_, operator.or_])
+def test_operators_that_write_nothing_are_computed_again(combine):
+    def make(graph, kept, other):
+        return graph.call_function(combine, (kept, other))
+
+    masks = [torch.ones(1024, 1024, dtype=torch.bool).tril() for _ in range(2)]
+    (read,) = mask_readers(attention_graph(make, *masks)).values()
+    assert described(read((torch.empty(1, 1, 1024, 8), *masks)))["pattern"] == "causal"

@@ -7,6 +7,7 @@ What is compared is the mask of this run, element by element: nothing is conclud
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,11 @@ _MOST_STEPS = 80
 _NEVER = -1e4
 """A float mask's value from which a pair of tokens counts as hidden: half precision has -65,504 at least."""
 
+_IN_PLACE = {"setitem", "delitem"} | {
+    name for name in dir(operator) if name[0] == "i" and {name[1:], f"{name[1:]}_"} & set(dir(operator))
+}
+"""Python's operators that write into their first operand: `iadd`, `iand`, …; `and_` and its like do not."""
+
 Read = Callable[[tuple[Any, ...]], torch.Tensor]
 
 
@@ -33,9 +39,9 @@ def mask_readers(graph_module: GraphModule) -> dict[str, Read]:
         mask = graphs.attn_mask(node)
         value = mask.meta.get("example_value") if mask is not None else None
         if mask is not None and isinstance(value, torch.Tensor) and _is_table(value):
-            reader = _reader(graph_module, mask)
-            if reader is not None:
-                found[node.name] = reader
+            read = reader(graph_module, mask)
+            if read is not None:
+                found[node.name] = read
     return found
 
 
@@ -44,7 +50,7 @@ def _is_table(value: torch.Tensor) -> bool:
     return len(sizes) > 1 and sizes[-1] * sizes[-2] >= _LEAST and min(sizes) > 0
 
 
-def _reader(graph_module: GraphModule, mask: Node) -> Read | None:
+def reader(graph_module: GraphModule, mask: Node) -> Read | None:
     """A graph of only what makes the mask; None if that is too much, random, or no plain operation."""
     places = {
         node: place for place, node in enumerate(one for one in graph_module.graph.nodes if one.op == "placeholder")
@@ -86,15 +92,18 @@ def _changed(graph_module: GraphModule, needed: set[Node]) -> bool:
     related = set(needed)
     for node in graph_module.graph.nodes:
         if related & set(node.all_input_nodes):
-            name = str(getattr(node.target, "__name__", node.target)).split(".")[0]
-            if (
-                (name.endswith("_") and not name.endswith("__"))
-                or name in ("setitem", "__setitem__")
-                or "out" in node.kwargs
-            ):
+            if _writes(node):
                 return True
             related.add(node)
     return False
+
+
+def _writes(node: Node) -> bool:
+    """Whether an operation changes one of its inputs: `mask &= seen`, `mask[0] = …`, `mask.fill_(…)`, `out=`."""
+    name = str(getattr(node.target, "__name__", node.target)).split(".")[0]
+    if getattr(node.target, "__module__", "") == operator.iand.__module__:
+        return name in _IN_PLACE
+    return (name.endswith("_") and not name.endswith("__")) or name == "__setitem__" or "out" in node.kwargs
 
 
 def described(mask: torch.Tensor) -> dict[str, Any]:
