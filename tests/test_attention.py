@@ -19,6 +19,7 @@ from compile_doctor.model.attention import (
     DenseCall,
     EagerSdpa,
     Graph,
+    MaskTable,
     Tensor,
     Window,
     Wrapper,
@@ -208,6 +209,36 @@ def test_memory_at_a_smaller_size_proves_nothing_about_a_larger_one():
     verdict = only(watched(small, large))
     assert (verdict.verdict, verdict.bounded, verdict.site.peak) == ("unverified", None, None)
     assert only(watched(small, large, window="7:graph:2")).verdict == "fused"
+
+
+@pytest.mark.parametrize("kernels", [(FLASH,), ()], ids=["fused", "math"])
+def test_a_call_in_a_side_of_cond_is_not_known_to_run(kernels):
+    inside = replace(node(api="sdpa", name="sdpa"), conditional=True)
+    verdict = only(watched(in_graph(inside, kernels=kernels)))
+    assert (verdict.verdict, verdict.executed) == ("unverified", None)
+    assert "torch.cond" in verdict.reasons["executed"]
+
+
+def test_a_mask_as_large_as_the_scores_is_the_reason_that_memory_tells_nothing():
+    table = MaskTable("7", 1, "sdpa", (1, 2, 512, 512), "float32", SCORES, "other")
+    graph = in_graph(node(api="sdpa", name="sdpa"), kernels=(FLASH,))
+    found = watched(graph, peak=SCORES + FAR, largest=SCORES, tables=(table,))
+    assert only(found).reasons["bounded"].startswith("its attn_mask is a table of 2.1 MB")
+    other = watched(graph, peak=SCORES + FAR, largest=SCORES, tables=(replace(table, graph=2),))
+    assert "what surrounds the attention" in only(other).reasons["bounded"]
+
+
+def test_a_backward_that_ran_is_measured_too_or_nothing_is_proven():
+    forward, backward = Window("7:graph:1", FAR, FAR // 4), Window("7:backward:1", 3 * SCORES, SCORES)
+    ran = watched(in_graph(node()), windows=(forward,), backwards=(("7", 1),), peak=None)
+    assert only(ran).verdict == "unverified"
+    assert only(ran).reasons["bounded"] == "its backward ran too, and the memory of that was not measured"
+    measured = watched(in_graph(node()), windows=(forward, backward), backwards=(("7", 1),), peak=None)
+    assert (only(measured).verdict, only(measured).site.peak) == ("unverified", 3 * SCORES)
+    small = watched(in_graph(node()), windows=(forward, replace(backward, peak=FAR, largest=FAR // 4)), peak=None)
+    assert only(small).verdict == "fused"
+    of_another = watched(in_graph(node()), windows=(forward,), backwards=(("7", 2),), peak=None)
+    assert only(of_another).verdict == "fused"
 
 
 def test_what_a_command_needs_for_a_measurement_is_said():

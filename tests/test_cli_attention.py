@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, run_doctor
 
+from compile_doctor.capture import load_capture
+
 pytestmark = pytest.mark.compile
 
 EXAMPLES = ROOT / "compile_doctor" / "examples"
@@ -320,3 +322,31 @@ def test_run_measures_nothing_unasked(tmp_path):
     done = run_doctor(tmp_path, "run", "--format", "json", "--", sys.executable, "train.py", "masked", timeout=600)
     (entry,) = json.loads(done.stdout)["attention"]
     assert entry["verdict"] == "unverified" and "run --memory" in entry["reasons"]["bounded"]
+
+
+TRAINING_STEP = """\
+import torch
+import torch.nn.functional as F
+
+q, k, v = (torch.randn(1, 2, 1024, 32, requires_grad=True) for _ in range(3))
+
+
+@torch.compile
+def attend(q, k, v):
+    return F.scaled_dot_product_attention(q * 2, k * 2, v, is_causal=True)
+
+
+for _ in range(3):
+    attend(q, k, v).sum().backward()
+"""
+
+
+def test_run_measures_the_backward_too(tmp_path):
+    (tmp_path / "train.py").write_text(TRAINING_STEP)
+    command = ("--memory", "--capture", "seen", "--format", "json", "--", sys.executable, "train.py")
+    done = run_doctor(tmp_path, "run", *command, timeout=600)
+    (entry,) = json.loads(done.stdout)["attention"]
+    assert (entry["verdict"], entry["evidence"]["bounded"]) == ("fused", True), entry["reasons"]
+    windows = load_capture(tmp_path / "seen").attention.windows
+    assert sorted(one.name.partition(":")[2] for one in windows) == ["backward:1", "graph:1"]
+    assert all(0 < one.largest < 1024 * 1024 * 4 for one in windows)

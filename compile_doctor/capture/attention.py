@@ -69,6 +69,8 @@ class AttentionReader:
         self.sdpa: list[EagerSdpa] = []
         self.masks: list[MaskMade] = []
         self.tables: list[MaskTable] = []
+        self.backwards: dict[tuple[str, int], None] = {}
+        self.blocks: dict[tuple[str, int, str], bool] = {}
         self.windows: dict[str, Window] = {}
         self.memory = schema.MemoryPass(done=False)
         self.disabled: list[DisabledCompiled] = []
@@ -99,6 +101,8 @@ class AttentionReader:
             eager_sdpa=tuple(self.sdpa),
             masks=tuple(self.masks),
             tables=tuple(self.tables),
+            blocks=self.blocks,
+            backwards=tuple(self.backwards),
             windows=tuple(self.windows.values()),
             measured=self.memory.done,
             not_measured=self.memory.reason or "",
@@ -155,6 +159,12 @@ class AttentionReader:
     def _sdpa_mask(self, process: str, event: schema.SdpaMask) -> None:
         shape = tuple(event.shape)
         self.tables.append(MaskTable(process, event.graph, event.node, shape, event.dtype, event.bytes, event.pattern))
+
+    def _block_mask_read(self, process: str, event: schema.BlockMaskRead) -> None:
+        self.blocks[process, event.graph, event.node] = event.differs
+
+    def _backward_ran(self, process: str, event: schema.BackwardRan) -> None:
+        self.backwards[process, event.number] = None
 
     def _memory(self, process: str, event: schema.Memory) -> None:
         name = event.window if event.window == "call" else f"{process}:{event.window}"
@@ -213,6 +223,8 @@ def _node(entry: schema.NodeSeen) -> AttentionNode:
         output_dtype=output["dtype"] if output else None,
         cast_back=entry["cast_back"],
         autocast=entry.get("autocast"),
+        mask=tuple(entry.get("mask", ())),
+        conditional=entry.get("conditional", False),
         key=choice_key(entry["inputs"], entry["options"]) if entry["api"] == "sdpa" else "",
     )
 

@@ -120,7 +120,7 @@ def sameness(evidence: Evidence) -> str:
         guards=(),
         logs=tuple(replace(one, process="") for one in evidence.logs),
         counts=tuple(replace(one, process="") for one in evidence.counts),
-        attention=replace(evidence.attention, ran={}),
+        attention=replace(evidence.attention, ran={}, blocks={}),
         seconds={},
         mesh="",
         facts=replace(evidence.facts, beyond_limit={}),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from compile_doctor.analysis.attention.block_masks import fatal
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks import needs
 from compile_doctor.checks.base import Check
+from compile_doctor.checks.block_mask_words import evidence_of, fix, sizes
 from compile_doctor.checks.damaged_cache import damaged_cache
 from compile_doctor.model.findings import Finding
 
@@ -23,6 +25,20 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         how = f"The process was ended by {died.signal or died.exit_code}."
         seen_again = "a second process compiled the target with an empty cache, and passed"
         yield CHECK.finding(**damaged_cache(seen, how), evidence=(seen_again,))
+        return
+    misfit = fatal(evidence)
+    if misfit is not None:
+        yield CHECK.finding(
+            f"The process dies under torch.compile ({died.signal}): a BlockMask does not fit its query",
+            f"{sizes(misfit)}. torch does not compare them, and the compiled kernel looks up blocks that the mask does not have. "
+            "In eager mode, which evaluates mask_mod itself, the same inputs work.",
+            location=seen.location(misfit.frame.file, misfit.frame.line, misfit.frame.function),
+            owner=seen.owner(misfit.frame.file),
+            via=seen.via(misfit.stack, misfit.frame),
+            cause="died:block-mask-misfit",
+            fix=fix(misfit),
+            evidence=(f"ended by {died.signal} in the first call of the graph", evidence_of(misfit)),
+        )
         return
     open_frames = [compilation for compilation in evidence.compilations if compilation.guarded is None]
     last = open_frames[-1] if open_frames else None

@@ -13,12 +13,15 @@ from compile_doctor.model.sizes import human
 
 _HOW = {
     "matmul": "softmax(q @ k.T) @ v is written out here",
+    "mixed-heads": "softmax(q @ k.T) @ v is written out here, with scores or weights that are combined over the heads",
     "weights": "MultiheadAttention is asked for its weights here (need_weights=True is its default)",
     "fast-path": "TransformerEncoderLayer takes its fast path here, one operator of torch that keeps the scores on this device",
 }
 _FIX = {
     "matmul": "Call torch.nn.functional.scaled_dot_product_attention(q, k, v), with is_causal=True for a causal mask, or a compiled "
     "flex_attention with a mask_mod or score_mod for any other mask or bias: neither keeps the scores.",
+    "mixed-heads": "No fused kernel of torch combines heads. Compute it for some queries at a time, so that the table is as small as "
+    "those; or leave out the mixing, and call torch.nn.functional.scaled_dot_product_attention.",
     "weights": "Pass need_weights=False if the weights are not used: then it calls scaled_dot_product_attention.",
     "fast-path": "torch.backends.mha.set_fastpath_enabled(False): then the layer calls scaled_dot_product_attention.",
 }
@@ -55,7 +58,8 @@ CHECK = Check(
     needs=(needs.generated_code,),
     summary="Attention is written out with matmul and softmax, or asks for its weights, and keeps every score.",
     explanation="""\
-Attention that is written as softmax(q @ k.T) @ v holds a table of queries × keys for each head. Inductor's pattern
+Attention that is written as softmax(q @ k.T) @ v holds a table of queries × keys for each head: with a mask, a bias, a column
+more (a sink), over a view, with the keys first or with mixed heads too. Inductor's pattern
 matcher replaces some spellings by SDPA; the finding is about those that it did not replace, and about MultiheadAttention
 with weights and TransformerEncoderLayer's fast path, if they hold the same table. Small tables (short sequences) are not
 told: the scores must be more than four times as large as q, k and v. Under --require-fused it counts as dense.

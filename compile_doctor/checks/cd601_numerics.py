@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from compile_doctor.analysis.attention.block_masks import misfits
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.numerics.statuses import decoded_eagerly, described
 from compile_doctor.checks import needs
@@ -89,8 +90,8 @@ def _failing(comparison: Comparison) -> list[Compared]:
 def _quickly(seen: AnalysisContext) -> Iterator[Finding]:
     difference, facts = seen.evidence.max_difference, seen.evidence.facts
     largest, unlike = facts.largest_output, facts.unlike
-    if facts.random or facts.doubt:
-        return
+    if facts.random or facts.doubt or any(misfits(seen.evidence)):
+        return  # CD310 has the difference: it is the cause
     if unlike:
         text, measured = f"The outputs of the first call differ: {unlike}", unlike
     elif difference is None or not largest or difference <= TOLERATED * largest:

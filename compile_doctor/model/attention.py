@@ -42,6 +42,10 @@ class AttentionNode:
     """Whether the next operation casts the result."""
     autocast: str | None = None
     """The dtype to which autocast casts there."""
+    mask: tuple[int, ...] = ()
+    """For flex_attention: batch, heads, queries and keys of its BlockMask; empty without one, or if it is not known."""
+    conditional: bool = False
+    """Whether a run of the graph need not run it: a side of torch.cond, the body of a while_loop."""
     key: str = ""
     """For SDPA: the key of `AttentionEvidence.choices` for these inputs."""
 
@@ -61,7 +65,7 @@ class Written:
     """Attention in a graph whose scores are written out, not a call of SDPA or flex_attention."""
 
     how: str
-    """`matmul` (softmax between two products), `weights` (MultiheadAttention), `fast-path` (TransformerEncoderLayer)."""
+    """`matmul` (softmax between two products), `mixed-heads` (the same, and the scores of all heads are combined), `weights` (MultiheadAttention), `fast-path` (TransformerEncoderLayer)."""
     nodes: tuple[str, ...]
     stack: tuple[Frame, ...]
     scores: tuple[int, ...]
@@ -162,7 +166,7 @@ POINTS = 500
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Memory while a graph, a dense call, or the whole call (`call`) ran, in the profiled call."""
+    """Memory while a graph, its backward, a dense call, or the whole call (`call`) ran, in the profiled call."""
 
     name: str
     peak: int
@@ -216,6 +220,11 @@ class AttentionEvidence:
     eager_sdpa: tuple[EagerSdpa, ...] = ()
     masks: tuple[MaskMade, ...] = ()
     tables: tuple[MaskTable, ...] = ()
+    blocks: Mapping[tuple[str, int, str], bool] = field(default_factory=dict)
+    """For a BlockMask with another batch or other heads than the query, by (process, graph number, node): whether its blocks
+    differ between batch entries or heads, at the graph's first call."""
+    backwards: tuple[tuple[str, int], ...] = ()
+    """The graphs whose backward ran while memory was measured, by (process, graph number)."""
     windows: tuple[Window, ...] = ()
     measured: bool = False
     """Whether the memory pass finished."""

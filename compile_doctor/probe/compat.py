@@ -282,6 +282,19 @@ def is_profiling() -> bool:
     return bool(torch._C._autograd._profiler_enabled())
 
 
+def in_backward() -> bool:
+    """Whether autograd runs in this thread."""
+    return torch._C._current_graph_task_id() != -1
+
+
+def compiles_autograd() -> bool:
+    """Whether the backward is compiled as a whole: its graph would contain the hooks."""
+    module = sys.modules.get("torch._dynamo.compiled_autograd")
+    return bool(getattr(module, "compiled_autograd_enabled", False)) or bool(
+        getattr(torch._dynamo.config, "compiled_autograd", False)
+    )
+
+
 _CUDA_GRAPHS = "torch._inductor.cudagraph_trees"
 
 

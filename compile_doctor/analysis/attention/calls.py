@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from compile_doctor.capture.trace.read import function_name
-from compile_doctor.model.attention import AttentionNode, DenseCall, EagerSdpa, Tensor, Window
+from compile_doctor.model.attention import AttentionNode, DenseCall, EagerSdpa, MaskTable, Tensor, Window
 from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.kernels import Kernel
@@ -34,6 +34,11 @@ class Lowering:
     dense: int
     """Dense executions while this graph ran."""
 
+    @property
+    def computes_scores(self) -> bool:
+        """Whether a graph that ran computes the scores itself; not if a run of it need not come to this call."""
+        return self.lowered is False and self.runs > 0 and not self.node.conditional
+
 
 @dataclass(frozen=True)
 class AttentionCall:
@@ -56,6 +61,10 @@ class AttentionCall:
     """Another call in one of its graphs runs dense: the memory of the graph is not that of this call."""
     kernels_ran: tuple[str, ...] = ()
     """Names of the CUDA kernels in the profiler's events."""
+    table: int = 0
+    """Bytes of the largest attn_mask of queries × keys that it was given; 0 if none was seen."""
+    backward_unmeasured: bool = False
+    """The backward of one of its graphs ran while memory was measured, and its own memory is not known."""
     profiled: bool = False
     """Whether a call of it ran under the profiler."""
 
@@ -67,7 +76,7 @@ class AttentionCall:
     def ran_dense(self) -> bool:
         """Whether any path computed and kept the scores."""
         by_math = any(one.backend == "math" for one in self.eager)
-        decomposed = self.api == "sdpa" and any(one.lowered is False and one.runs for one in self.lowerings)
+        decomposed = self.api == "sdpa" and any(one.computes_scores for one in self.lowerings)
         return bool(self.dense) or by_math or decomposed
 
     @property
@@ -195,6 +204,14 @@ class _Gathered:
             if one.compilation.graph and _scores(one.node.inputs) == most
         )
 
+    def _gets(self, table: MaskTable) -> bool:
+        return any(
+            (one.compilation.process, one.compilation.graph.number, one.node.node)
+            == (table.process, table.graph, table.node)
+            for one in self.lowerings
+            if one.compilation.graph
+        )
+
     def site(self, evidence: Evidence) -> AttentionCall:
         windows = {window.name: window for window in evidence.attention.windows}
         numbers: dict[str, int] = {}
@@ -210,7 +227,9 @@ class _Gathered:
                 for one in self.lowerings
                 if one.compilation.graph
             ]
-        held = [windows[name] for name in names if name in windows]
+        backwards = [name.replace(":graph:", ":backward:") for name in names if ":graph:" in name]
+        ran = {f"{process}:backward:{number}" for process, number in evidence.attention.backwards}
+        held = [windows[name] for name in (*names, *backwards) if name in windows]
         if not self._measured_at_the_largest(windows):
             held = []
         called = [windows["call"]] if "call" in windows else []
@@ -227,6 +246,8 @@ class _Gathered:
             largest=max([*(window.largest for window in held), *(one.largest for one in self.eager)], default=None),
             # The profiler lists the kernels of the whole call: their names show which ones are this site's.
             kernels_ran=tuple(dict.fromkeys(name for window in [*called, *held] for name in window.kernels)),
+            table=max((one.bytes for one in evidence.attention.tables if self._gets(one)), default=0),
+            backward_unmeasured=any(name in ran and name not in windows for name in backwards),
             profiled=bool(called or held),
         )
         if made.peak is not None and made.peak < max(1, made.output_bytes or 0):

@@ -50,7 +50,7 @@ def judge(site: AttentionCall, evidence: Evidence, smaller: Iterable[AttentionCa
         1 for one in site.eager if one.backend not in (None, "math")
     )
     dense_runs = len(site.dense) + sum(1 for one in site.eager if one.backend == "math")
-    dense_runs += sum(one.runs for one in site.lowerings if site.api == "sdpa" and one.lowered is False)
+    dense_runs += sum(one.runs for one in site.lowerings if site.api == "sdpa" and one.computes_scores)
     if dense_runs:
         verdict = "mixed" if fused_runs else "dense"
     elif executed and bounded and (lowered or (lowered is None and _only_eager(site))):
@@ -127,6 +127,9 @@ def _executed(site: AttentionCall, evidence: Evidence, reasons: dict[str, str]) 
         reasons["executed"] = f"backend {asked} does not lower the operator"
         return None
     if any(one.runs for one in site.lowerings) or any(one.backend for one in site.eager):
+        if site.lowerings and all(one.node.conditional for one in site.lowerings) and not site.eager:
+            reasons["executed"] = "its graph ran, but it is in a side of torch.cond or a while_loop, which need not run"
+            return None
         device = site.query.device if site.query else "cpu"
         measured = evidence.attention.measured or evidence.asked.memory
         if device == "cuda" and measured and site.profiled and not _on_gpu(site):
@@ -170,6 +173,9 @@ def _bounded(
             "another attention call of the same graph runs dense: the memory of the two cannot be distinguished"
         )
         return None, growth
+    if site.backward_unmeasured:
+        reasons["bounded"] = "its backward ran too, and the memory of that was not measured"
+        return None, growth
     if not site.memory_tells:
         return True, growth  # nothing to bound: the scores themselves are as small as the inputs
     far_below = site.peak <= FAR_BELOW * scores
@@ -181,7 +187,9 @@ def _bounded(
         if far_below:
             return True, None
         reasons["bounded"] = (
-            f"at {site.tokens:,} tokens what surrounds the attention needs as much memory as the scores would: "
+            f"its attn_mask is a table of {human(site.table)}, which hides whether a table of scores was kept too"
+            if site.table >= NO_SCORES * scores
+            else f"at {site.tokens:,} tokens what surrounds the attention needs as much memory as the scores would: "
             "run diagnose with --tokens N, if the target has a parameter `tokens`"
         )
         return None, None
@@ -222,7 +230,7 @@ def _growth(site: AttentionCall, smaller: list[AttentionCall]) -> float | None:
 def _backend(site: AttentionCall, kernel: Kernel | None) -> str | None:
     if site.api == "sdpa":
         ran = next((one.backend for one in site.eager if one.backend), None)
-        math_graph = any(one.lowered is False and one.runs for one in site.lowerings)
+        math_graph = any(one.computes_scores for one in site.lowerings)
         return "math" if math_graph else ran or (kernel.backend if kernel else None)
     graph = next((one.compilation.graph for one in site.lowerings if one.compilation.graph), None)
     return graph.backend if graph else None

@@ -89,6 +89,16 @@ class SdpaMask:
 
 
 @dataclass(frozen=True)
+class BlockMaskRead:
+    """A BlockMask with another batch or other heads than the query, at the first call of its graph."""
+
+    graph: Count
+    node: str
+    differs: bool
+    """Whether its blocks differ between batch entries or heads."""
+
+
+@dataclass(frozen=True)
 class Memory:
     """Memory while a graph, a dense call or the whole call ran."""
 
@@ -99,6 +109,13 @@ class Memory:
     kernels: Sequence[str]
     series: Sequence[tuple[int, int]] = ()
     """Of the whole call: microseconds since it began, and bytes from then on."""
+
+
+@dataclass(frozen=True)
+class BackwardRan:
+    """The backward of a graph that contains attention ran while memory was measured; or it may run, and cannot be watched."""
+
+    number: Count
 
 
 @dataclass(frozen=True)
@@ -170,12 +187,16 @@ class NodeSeen(_Node, total=False):
 
     autocast: str | None
     """The dtype to which autocast casts there; None without autocast."""
+    conditional: bool
+    """Whether a run of the graph need not run it: a side of torch.cond, the body of a while_loop."""
+    mask: list[int]
+    """flex_attention's BlockMask: batch, heads, queries and keys for which it was made; absent without one."""
 
 
 class WrittenSeen(TypedDict):
     """Attention whose scores are written out, not a call of SDPA or flex_attention."""
 
-    how: Literal["matmul", "weights", "fast-path"]
+    how: Literal["matmul", "mixed-heads", "weights", "fast-path"]
     nodes: list[str]
     """Its product, softmax and product, or its one call."""
     stack: list[Frame]

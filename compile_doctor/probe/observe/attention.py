@@ -21,7 +21,8 @@ from compile_doctor.model.attention import DenseRefused
 from compile_doctor.model.sizes import are_large, dense_need
 from compile_doctor.model.stacks import Frame
 from compile_doctor.probe import compat, devices
-from compile_doctor.probe.observe import graphs, masks
+from compile_doctor.probe.observe import block_masks, graphs, masks
+from compile_doctor.probe.observe.backward import Backwards
 from compile_doctor.probe.observe.compile_calls import CompileCalls
 from compile_doctor.probe.observe.events import EventLog, to_json
 from compile_doctor.probe.observe.failures import ours
@@ -61,9 +62,11 @@ class Observer:
         self._graphs = 0
         self._traced: dict[int, list[tuple[int, ...]]] = {}
         self._tables: dict[int, dict[str, masks.Read]] = {}
+        self._blocks: dict[int, dict[str, block_masks.Differs]] = {}
         self._dense: dict[Any, int] = {}
         self._calls: dict[int, int] = {}
         self._codes: list[tuple[CodeType, schema.CompiledFunction]] = []
+        self.backwards = Backwards(log, lambda: self.window)
         self.hooks = Hooks(log)
         self.made = Made(self.hooks.around)
         self.compile_calls = CompileCalls(log)
@@ -86,6 +89,7 @@ class Observer:
         return list(self._dense.values())
 
     def write_counts(self) -> None:
+        self.backwards.close()
         self.log.write(
             schema.AttentionCounts(
                 graphs=dict(self.ran),
@@ -123,6 +127,7 @@ class Observer:
         self.calls[self._graphs] = [one["stack"] for one in found if one["api"] == "sdpa"]
         self._traced[self._graphs] = graphs.traced_sizes(gm)
         self._tables[self._graphs] = masks.mask_readers(gm)
+        self._blocks[self._graphs] = block_masks.readers(gm)
         for one in found:
             if one["api"] == "sdpa":
                 key = json.dumps([one["inputs"], one["options"]], sort_keys=True, default=str)
@@ -147,12 +152,15 @@ class Observer:
                 return compiled(*args, **kwargs)
             self.running.append(number)
             try:
+                self._write_blocks(number, args)
                 if self.window is None or not self._has_traced_sizes(number, args):
                     result = compiled(*args, **kwargs)
                 else:
                     self._write_tables(number, args)
+                    self.backwards.close()
                     with self.window(f"graph:{number}"):
                         result = compiled(*args, **kwargs)
+                    self.backwards.watch(number, args, result)
             finally:
                 self.running.pop()
                 self._calls.pop(number, None)
@@ -181,6 +189,16 @@ class Observer:
             except Exception:  # what cannot be computed again is not known, and nothing is said about it
                 continue
             self.log.write(schema.SdpaMask(number, node, **found))
+
+    def _write_blocks(self, number: int, args: tuple[Any, ...]) -> None:
+        """Writes once whether a BlockMask that does not fit the query has different blocks."""
+        for node, differs in self._blocks.pop(number, {}).items():
+            try:
+                with compat.outside_modes(), torch.no_grad():
+                    found = differs(args)
+            except Exception:  # what cannot be computed again is not known, and nothing is said about it
+                continue
+            self.log.write(schema.BlockMaskRead(number, node, found))
 
     # -- the dense path of flex_attention -----------------------------------------------------------------------------
 

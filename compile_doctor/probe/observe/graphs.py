@@ -47,6 +47,7 @@ def attention_nodes(graph_module: GraphModule) -> list[NodeSeen]:
     """The calls of flex_attention and scaled_dot_product_attention, in order, including sub-graphs (checkpointing)."""
     found = []
     casting: list[Node] = []
+    perhaps = _perhaps_run(graph_module)
     for node in nodes(graph_module):
         name = getattr(node.target, "__name__", "") if node.op == "call_function" else ""
         if name == "_enter_autocast":
@@ -55,6 +56,22 @@ def attention_nodes(graph_module: GraphModule) -> list[NodeSeen]:
             casting.pop()
         elif api := _api(node):
             found.append(_described(node, api, casting))
+            if node.graph.owning_module in perhaps:
+                found[-1]["conditional"] = True
+    return found
+
+
+def _perhaps_run(graph_module: GraphModule) -> set[GraphModule]:
+    """The sub-graphs that one call of the graph need not run: the sides of torch.cond, the body of a while_loop."""
+    found: set[GraphModule] = set()
+    for node in nodes(graph_module):
+        held = node.graph.owning_module
+        if getattr(node.target, "__name__", "") in ("cond", "while_loop") and node.op == "call_function" and held:
+            sides = [one for one in node.all_input_nodes if one.op == "get_attr"]
+            inner = (getattr(held, str(one.target), None) for one in sides)
+            for side in inner:
+                if isinstance(side, GraphModule):
+                    found |= {one for one in side.modules() if isinstance(one, GraphModule)}
     return found
 
 
@@ -132,11 +149,20 @@ def describe_tensor(value: Any) -> TensorSeen | None:
     }
 
 
+def is_flex(node: Node) -> bool:
+    """Whether it calls flex_attention's operator."""
+    return (
+        node.op == "call_function"
+        and isinstance(node.target, torch._ops.HigherOrderOperator)
+        and getattr(node.target, "__name__", "") == "flex_attention"
+    )
+
+
 def _api(node: Node) -> Literal["flex_attention", "sdpa"] | None:
     if node.op != "call_function":
         return None
     name = getattr(node.target, "__name__", str(node.target))
-    if name == "flex_attention" and isinstance(node.target, torch._ops.HigherOrderOperator):
+    if is_flex(node):
         return "flex_attention"
     if name == "multi_head_attention_forward":  # nn.MultiheadAttention: SDPA, unless the weights are requested
         return "sdpa" if node.kwargs.get("need_weights", True) is False else None
@@ -151,7 +177,7 @@ def _described(node: Node, api: Literal["flex_attention", "sdpa"], casting: list
     output = output[0] if isinstance(output, (tuple, list)) else output
     described = {name: _split_heads(node, _input(value)) for name, value in inputs.items()}
     device = next((one["device"] for one in described.values() if one), None)
-    return {
+    seen: NodeSeen = {
         "api": api,
         "node": node.name,
         "stack": stack_of(node),
@@ -161,6 +187,9 @@ def _described(node: Node, api: Literal["flex_attention", "sdpa"], casting: list
         "cast_back": _is_cast(node),
         "options": _options(node) if getattr(node.target, "__name__", "").split(".")[0] == _SDPA else {},
     }
+    if (mask := block_mask(node)) is not None:
+        seen["mask"] = mask
+    return seen
 
 
 def _split_heads(node: Node, described: TensorSeen | None) -> TensorSeen | None:
@@ -227,6 +256,37 @@ def attn_mask(node: Node) -> Node | None:
         return None
     mask = {**dict(zip(_GIVEN, node.args)), **node.kwargs}.get("attn_mask")
     return mask if isinstance(mask, Node) else None
+
+
+_NO_MASK = 1 << 30
+"""torch's block size if no BlockMask was given."""
+
+
+def block_mask(node: Node) -> list[int] | None:
+    """Batch, heads, queries and keys of the BlockMask that flex_attention gets; None without one."""
+    blocks = block_tensors(node)
+    numbers = blocks[0].meta.get("example_value") if blocks else None
+    if not isinstance(numbers, torch.Tensor) or len(numbers.shape) != 3:
+        return None
+    given = _block_mask(node)
+    lengths = [one.meta.get("example_value", -1) if isinstance(one, Node) else one for one in given[:2]]
+    return [size(one) for one in (*numbers.shape[:2], *lengths)]
+
+
+def block_tensors(node: Node) -> list[Node]:
+    """The numbers and indices of the partial, then of the full blocks of flex_attention's mask; empty without one."""
+    given = _block_mask(node)
+    if any(isinstance(one, int) and one >= _NO_MASK for one in given[6:]):
+        return []
+    return [one for one in given[2:6] if isinstance(one, Node)]
+
+
+def _block_mask(node: Node) -> tuple[Any, ...]:
+    """The operator's tuple: query and key tokens; numbers and indices of blocks; block sizes; the mask_mod."""
+    if not is_flex(node):
+        return ()
+    given = node.args[4] if len(node.args) > 4 else node.kwargs.get("block_mask")
+    return tuple(given) if isinstance(given, (tuple, list)) else ()
 
 
 def size(value: Any) -> int:

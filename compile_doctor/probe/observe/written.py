@@ -17,8 +17,11 @@ from compile_doctor.capture.schema import WrittenSeen
 from compile_doctor.probe.observe import graphs
 
 _PRODUCTS = frozenset({"matmul", "bmm", "baddbmm", "einsum", "__matmul__"})
+_MIXES = frozenset({*_PRODUCTS, "linear", "conv2d"})
 _MOST_STEPS = 40
-"""Operations between a product and the softmax: scale, mask, bias, soft cap, casts."""
+"""Operations between a product and the softmax: scale, mask, bias, soft cap, casts, views, a column more or less."""
+_SMALL = 64
+"""What multiplies a table and is smaller than it by this factor mixes its heads; it makes no other table."""
 
 
 def written_scores(graph_module: GraphModule) -> list[WrittenSeen]:
@@ -27,6 +30,8 @@ def written_scores(graph_module: GraphModule) -> list[WrittenSeen]:
     for node in graphs.nodes(graph_module):
         made = {
             "softmax": _by_hand,
+            "truediv": _by_sum,
+            "div": _by_sum,
             "multi_head_attention_forward": _with_weights,
             "_transformer_encoder_layer_fwd": _fast_path,
         }
@@ -38,20 +43,42 @@ def written_scores(graph_module: GraphModule) -> list[WrittenSeen]:
 
 
 def _by_hand(node: Node) -> WrittenSeen | None:
+    dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
+    return _table(node, dim) if isinstance(dim, int) else None
+
+
+def _by_sum(node: Node) -> WrittenSeen | None:
+    """A softmax that is written as exponentials over their sum."""
+    above, below = (*node.args[:2], None, None)[:2]
+    if not isinstance(above, Node) or not isinstance(below, Node) or _name(above) != "exp" or _name(below) != "sum":
+        return None
+    dim = below.kwargs.get("dim", below.args[1] if len(below.args) > 1 else None)
+    dim = dim[0] if isinstance(dim, (tuple, list)) and len(dim) == 1 else dim
+    return _table(node, dim) if above in below.all_input_nodes and isinstance(dim, int) else None
+
+
+def _table(node: Node, dim: int) -> WrittenSeen | None:
+    """The entry for a softmax over one dimension, if products make its table and use it."""
     value = node.meta.get("example_value")
     shape = _shape(value)
-    dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
-    if len(shape) < 2 or dim not in (-1, len(shape) - 1):
+    if len(shape) < 2 or min(shape) < 1 or dim % len(shape) < len(shape) - 2:
         return None
-    before = next(_products(node, shape, backward=True), None)
-    after = next(_products(node, shape, backward=False), None)
-    if before is None or after is None or _learned_keys(before):
+    keys_last, size = dim % len(shape) == len(shape) - 1, math.prod(shape)
+    before = next(_makers(node, size), None)
+    after = next(_users(node, size, keys_last), None)
+    if before is None or after is None or _learned_keys(before[0]):
         return None
-    operands = [one for product in (before, after) for one in product.args if isinstance(one, Node)]
-    others = [_shape(one.meta.get("example_value")) for one in operands]
-    inputs = sum(math.prod(one) for one in others if one[-2:] != shape[-2:])
-    names = [one.name for one in (before, node, after)]
-    return _entry("matmul", node, names, shape, inputs, value)
+    maker, _, mixed_before = before
+    product, weights, mixed_after = after
+    made_of = maker.args[1:] if _name(maker) == "baddbmm" else maker.args  # its first one has the size of the result
+    operands = [one for one in (*made_of, *product.args) if isinstance(one, Node) and one is not weights]
+    inputs = sum(map(_elements, operands))
+    names = [one.name for one in (maker, node, product)]
+    shape = shape if keys_last else (*shape[:-2], shape[-1], shape[-2])
+    if len(shape) == 4 and shape[1] > shape[2]:
+        shape = (shape[0], shape[2], shape[1], shape[3])  # (batch, queries, heads, keys)
+    how = "mixed-heads" if mixed_before or mixed_after else "matmul"
+    return _entry(how, node, names, shape, inputs, value)
 
 
 def _with_weights(node: Node) -> WrittenSeen | None:
@@ -87,20 +114,63 @@ def _entry(how: Any, node: Node, names: list[str], shape: tuple[int, ...], input
     }
 
 
-def _products(node: Node, shape: tuple[int, ...], backward: bool) -> Iterator[Node]:
-    """Products that make the scores, or that use them, over operations that keep the shape of a table of scores."""
-    waiting, seen = [node], {node}
+Found = tuple[Node, Node, bool]
+"""A product, the node through which it was reached, and whether heads are mixed on the way."""
+
+
+def _makers(node: Node, size: int) -> Iterator[Found]:
+    """Products that make the table, over operations on tensors of about its size."""
+    waiting, seen = [(node, False)], {node}
     while waiting and len(seen) < _MOST_STEPS:
-        current = waiting.pop(0)
-        for one in current.all_input_nodes if backward else list(current.users):
+        current, mixed = waiting.pop(0)
+        for one in current.all_input_nodes:
             if one in seen:
                 continue
             seen.add(one)
-            if _name(one) in _PRODUCTS:
-                if backward or _uses_first(one, current):
-                    yield one
-            elif _shape(one.meta.get("example_value"))[-2:] == shape[-2:]:
-                waiting.append(one)
+            if _mixes(one, size):
+                waiting.append((one, True))
+            elif _name(one) in _PRODUCTS:
+                yield one, current, mixed
+            elif _near(one, size) and _name(one) not in _MIXES:
+                waiting.append((one, mixed))
+
+
+def _users(node: Node, size: int, keys_last: bool) -> Iterator[Found]:
+    """Products that take the table as weights of the values."""
+    waiting, seen = [(node, False)], {node}
+    while waiting and len(seen) < _MOST_STEPS:
+        current, mixed = waiting.pop(0)
+        for one in current.users:
+            if one in seen:
+                continue
+            seen.add(one)
+            if _mixes(one, size):
+                waiting.append((one, True))
+            elif _name(one) in _PRODUCTS:
+                operands = [operand for operand in one.args if isinstance(operand, Node)]
+                if operands and operands[0 if keys_last or _name(one) == "einsum" else -1] is current:
+                    yield one, current, mixed
+            elif _near(one, size) and _name(one) not in _MIXES:
+                waiting.append((one, mixed))
+
+
+def _mixes(node: Node, size: int) -> bool:
+    """Whether it multiplies a table by something small, such as a matrix of heads by heads, and gives a table."""
+    if _name(node) not in _MIXES or not _near(node, size):
+        return False
+    tables = [one for one in node.all_input_nodes if _near(one, size)]
+    others = [one for one in node.all_input_nodes if one not in tables]
+    return len(tables) == 1 and bool(others) and all(_elements(one) * _SMALL <= size for one in others)
+
+
+def _near(node: Node, size: int) -> bool:
+    """Whether its result has about the size of the table: a view of it, or a column more or less."""
+    return size <= 2 * _elements(node) <= 4 * size
+
+
+def _elements(node: Node) -> int:
+    shape = _shape(node.meta.get("example_value"))
+    return math.prod(shape) if shape else 0
 
 
 def _learned_keys(product: Node) -> bool:
@@ -115,12 +185,6 @@ def _learned_keys(product: Node) -> bool:
         seen.update(more)
         waiting += more
     return not waiting
-
-
-def _uses_first(product: Node, scores: Node) -> bool:
-    """Whether the scores are multiplied from the left, as weights of the values."""
-    operands = [one for one in product.args if isinstance(one, Node)]
-    return bool(operands) and operands[0] is scores
 
 
 def _name(node: Node) -> str:
