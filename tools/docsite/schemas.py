@@ -52,6 +52,8 @@ def _type(found: Mapping[str, Any]) -> str:
     if "anyOf" in found:
         return " or ".join(_type(one) for one in found["anyOf"])
     kind = found.get("type", "any")
+    if "prefixItems" in found:  # of a fixed length: `items` is then false
+        return f"array of {' and '.join(_type(one) for one in found['prefixItems'])}"
     if kind == "array":
         return f"array of {_type(found.get('items', {}))}"
     if kind == "object" and isinstance(found.get("additionalProperties"), dict):
