@@ -42,8 +42,20 @@ def asked_again(evidence: Evidence) -> Iterator[Asked]:
         return
     before = _by_graph(evidence.earlier)
     for key, (compilation, answers) in _by_graph(evidence).items():
-        for answer, old in zip_longest(answers, before[key][1][: len(answers)] if key in before else ()):
+        first, old_answers = before.get(key, (None, []))
+        if first is None or _of_another_class(evidence.earlier, first, evidence, compilation):
+            old_answers = []
+        for answer, old in zip_longest(answers, old_answers[: len(answers)]):
             yield Asked(compilation, answer, old, changed_parts(old, answer) if old else ())
+
+
+def _of_another_class(earlier: Evidence, first: Compilation, evidence: Evidence, now: Compilation) -> bool:
+    """Whether the sources of both show that this is the `forward` of two classes; if one is not known, it is taken for the same."""
+    plain = function_name(now.function)
+    names = {
+        locations.qualified(of.sources, one.file, one.line, plain) for of, one in ((earlier, first), (evidence, now))
+    }
+    return len(names) == 2 and plain not in names
 
 
 def uncached(evidence: Evidence) -> Iterator[Compilation]:

@@ -89,9 +89,9 @@ def _by_whom(seen: AnalysisContext, one: Asked) -> Iterator[str]:
     if not seen.evidence.before:
         return
     for part in one.changed[:8]:
-        group = re.search(r"\[(.*)\]$", part.name)
-        if group and part.name.startswith("inductor_config"):
-            yield from islice(writers(seen.evidence, group[1]), 3)
+        kind, _, setting = part.name.removesuffix("]").partition("[")
+        if setting and kind == "inductor_config":
+            yield from islice(writers(seen.evidence, setting), 3)
     yield from islice(differences(seen.evidence), 12)
 
 
