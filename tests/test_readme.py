@@ -32,6 +32,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
 PAGES = ("README.md", *DOCS, "CONTRIBUTING.md", "CHANGELOG.md", "RELEASING.md", "SECURITY.md")
 MANUAL = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", *DOCS))
+OPTIONS = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
 JSON = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
 PACKAGE = ROOT / "compile_doctor"
 
@@ -92,9 +93,12 @@ def written_commands() -> list[tuple[str, str]]:
 
 
 def table(heading: str) -> list[list[str]]:
-    """The cells of all table rows of a section, heads and rules left out."""
-    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    rows = [line for line in section.splitlines() if line.startswith("|")]
+    """The cells of all table rows of a section of the README, heads and rules left out."""
+    return cells_of(README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0])
+
+
+def cells_of(text: str) -> list[list[str]]:
+    rows = [line for line in text.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
     rules = [number for number, row in enumerate(cells) if set("".join(row)) <= set("-: ")]
     return [row for number, row in enumerate(cells) if number not in rules and number + 1 not in rules]
@@ -118,19 +122,19 @@ def test_every_option_that_the_manual_names_exists():
     assert sorted(named - all_options()) == []
 
 
-def test_every_option_stands_in_the_readme():
-    named = {option for span in spans(README) for option in _OPTION.findall(span)}
+def test_every_option_is_on_the_page_of_options():
+    named = {option for span in spans(OPTIONS) for option in _OPTION.findall(span)}
     assert sorted(all_options() - named) == []
 
 
 def test_the_formats_are_named_where_people_choose_one():
-    option = next(line for line in README.splitlines() if line.startswith("| `--format NAME`"))
+    option = next(line for line in OPTIONS.splitlines() if line.startswith("| `--format NAME`"))
     for text in (option, Report.render.__doc__ or ""):
         assert [name for name in own_formats() if f"`{name}`" not in text] == []
 
 
 def test_the_table_of_options_says_which_command_has_them():
-    rows = [cells for cells in table("Commands") if len(cells) == 3 and cells[0].startswith("`-")]
+    rows = cells_of(OPTIONS)
     said = {
         (name, option)
         for options, names, _ in rows
