@@ -17,6 +17,7 @@ pytestmark = [
 
 TARGET = """\
 import os, sys, json, time, signal, gc, logging, threading, glob
+from collections import deque
 import torch
 {at_import}
 
@@ -31,7 +32,7 @@ class Model(torch.nn.Module):
         return self.linear(x)
 
 
-BUILT = []
+BUILT = deque()  # not a list, which the eager control run would get as it was
 
 
 def build_model():
