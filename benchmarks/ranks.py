@@ -26,7 +26,7 @@ PROGRAMS = ROOT / "tests" / "programs" / "ranks"
 RECORDED = ROOT / "tests" / "evidence" / "ranks"
 TORCH = "2.13.0"
 WARNING = re.compile(r"Diverging ([A-Za-z -]+?) detected|divergence in ([a-z -]+)", re.IGNORECASE)
-ABOUT_RANKS = ("CD801", "CD802", "CD803", "CD804", "CD805", "CD806", "CD807")
+ABOUT_RANKS = ("CD801", "CD802", "CD803", "CD804", "CD805", "CD806", "CD807", "CD808")
 
 
 def main() -> None:

@@ -1,11 +1,11 @@
-# TRUTH: every 2 steps the main process alone evaluates with model.eval() and no_grad: rank 0 only recompiles Net.forward; the others wait. CD803 rank 0, at Net.forward. fix: warm up / evaluate on all
+# summary verdict=healthy exit=0
 import torch, torch.nn as nn, torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel as DDP
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
         self.l1 = nn.Linear(8, 16); self.drop = nn.Dropout(0.1); self.l2 = nn.Linear(16, 2)
-    def forward(self, x):
+    def forward(self, x):  # expect CD206 0; expect CD803 0
         return self.l2(self.drop(self.l1(x).relu()))
 def is_main_process():
     return dist.get_rank() == 0

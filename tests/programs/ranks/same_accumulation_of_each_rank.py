@@ -1,4 +1,4 @@
-# TRUTH: rank 1 has GRAD_ACCUM 4, rank 0 has 2, loss / accum is inside the compiled step as python int: one constant each, same graph text with another number: "not a difference" (value by rank). No recompilation. Ideal: silent about ranks.
+# summary verdict=healthy exit=0
 import os, torch, torch.nn as nn, torch.distributed as dist
 dist.init_process_group("gloo")
 rank = dist.get_rank()

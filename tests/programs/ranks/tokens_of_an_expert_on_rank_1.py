@@ -1,9 +1,9 @@
-# TRUTH: tokens per expert vary per rank; each rank runs its expert on a slice whose length varies by data; recompiles (dynamic after the second). rank 0 gets always 4 tokens -> no recompile; ranks 1 gets 3, 5, 7 -> 1 recompile. CD803 rank 1, Expert.forward, sizes of x
+# summary verdict=healthy exit=0
 import torch, torch.nn as nn, torch.distributed as dist
 class Expert(nn.Module):
     def __init__(self):
         super().__init__(); self.w1 = nn.Linear(8, 16); self.w2 = nn.Linear(16, 8)
-    def forward(self, tokens):
+    def forward(self, tokens):  # expect CD201 1; expect CD803 1
         return self.w2(nn.functional.silu(self.w1(tokens)))
 dist.init_process_group("gloo")
 rank = dist.get_rank()

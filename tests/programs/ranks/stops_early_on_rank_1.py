@@ -1,4 +1,5 @@
-# TRUTH: rank 1 leaves the loop early by its own loss (break in python, outside of the graph) and never calls the last all_reduce of `metrics` -> the others hang in a collective outside of graphs. With --timeout: CD807 with rank 0 at the all_reduce in train(), rank 1 in barrier at the end. verdict inconclusive
+# option --timeout 45
+# summary verdict=inconclusive exit=3
 import torch, torch.nn as nn, torch.distributed as dist
 @torch.compile(backend="aot_eager")
 def loss_of(w, x):
@@ -14,7 +15,7 @@ def train(rank):
         best = min(best, loss.item())
         if rank == 1 and patience > 2:
             return
-        dist.all_reduce(loss.detach())
+        dist.all_reduce(loss.detach())  # expect CD807 0, 1
 def finish():
     dist.broadcast(torch.zeros(1), 0)
     dist.broadcast(torch.zeros(1000), 1)

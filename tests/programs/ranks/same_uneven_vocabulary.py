@@ -1,4 +1,4 @@
-# TRUTH: vocabulary of 101 over 2 ranks: 51 and 50 rows. By design; no divergence, healthy.
+# summary verdict=healthy exit=0
 import torch, torch.nn as nn, torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import Replicate

@@ -1,4 +1,6 @@
-# TRUTH: lora rank r is 4 on rank 0..1 and 8 on rank 2 -> other parameter shapes; only sizes of a graph differ. Sizes that depend on rank are "not a difference" by doc; expect nothing false, at best silent or a hint. (adapter is not sharded)
+# expect CD101 0-2
+# option --ranks 3
+# summary verdict=healthy exit=0
 import torch, torch.nn as nn, torch.distributed as dist
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.device_mesh import init_device_mesh
@@ -7,7 +9,7 @@ class Lora(nn.Module):
         super().__init__()
         self.base = nn.Linear(d, d)
         self.a, self.b = nn.Parameter(torch.randn(d, r) * .01), nn.Parameter(torch.zeros(r, d))
-    def forward(self, x):
+    def forward(self, x):  # expect CD201 0-2
         return self.base(x) + x @ self.a @ self.b
 dist.init_process_group("gloo")
 rank = dist.get_rank()

@@ -1,12 +1,12 @@
-# TRUTH: global grad norm all_reduce in compiled clip(): rank 1 passes sync=False -> its graph has no all_reduce: hang danger. CD802 error, clip, rank 1 (with the line of all_reduce, 8)
+# summary verdict=unhealthy exit=1
 import torch, torch.distributed as dist
 import torch.distributed._functional_collectives as fc
 @torch.compile(backend="aot_eager")
 def clip(g, sync):
     total = g.square().sum()
-    if sync:
-        total = fc.all_reduce(total, "sum", dist.group.WORLD)
-    return g / (total.sqrt() + 1e-6)
+    if sync:  # expect CD201 1; expect CD803 1
+        total = fc.all_reduce(total, "sum", dist.group.WORLD)  # expect CD802 0
+    return g / (total.sqrt() + 1e-6)  # expect CD801 1
 dist.init_process_group("gloo")
 rank = dist.get_rank()
 if rank == 1:

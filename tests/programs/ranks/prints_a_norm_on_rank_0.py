@@ -1,4 +1,4 @@
-# TRUTH: `if self.rank == 0: print(...item())` inside forward's helper `log_norm`: rank 0 alone breaks at the print line; CD801 break on rank 0 + CD101 rank 0; what varies: self.rank == 0
+# summary verdict=unhealthy exit=1
 import torch, torch.nn as nn, torch.distributed as dist
 class Trainer(nn.Module):
     def __init__(self, rank):
@@ -6,7 +6,7 @@ class Trainer(nn.Module):
         self.rank = rank; self.net = nn.Linear(8, 8)
     def log_norm(self, h):
         if self.rank == 0:
-            print(f"norm {h.norm().item():.3f}")
+            print(f"norm {h.norm().item():.3f}")  # expect CD101 0; expect CD801 0
     def forward(self, x):
         h = self.net(x)
         self.log_norm(h)
