@@ -37,7 +37,7 @@ dist.init_process_group("gloo")
 TAIL = """
 dist.barrier()
 dist.destroy_process_group()
-sys.stdout.write(f"TIMES {began} {first - began} {spent() - first}\n")  # at once: the other rank writes there too
+sys.stdout.write(f"TIMES {began} {first - began} {spent() - first}\\n")  # at once: the other rank writes there too
 sys.stdout.flush()
 """
 STEPS = (
