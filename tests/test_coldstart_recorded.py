@@ -10,6 +10,7 @@ from helpers import TORCHES
 from benchmarks import labels
 from compile_doctor.capture import load_capture
 from compile_doctor.report.make import make_report
+from compile_doctor.report.proof import lacking
 
 HERE = Path(__file__).parent
 RECORDED = HERE / "evidence" / "starts"
@@ -34,3 +35,8 @@ def test_the_right_finding_at_the_right_line(program, version):
         (one.code, one.label, one.line) for one in expected
     ]
     assert (whole.earlier.compilations[0].timing is not None) and whole.calls
+
+
+def test_a_report_of_the_starts_says_that_nothing_was_compared():
+    whole = load_capture(RECORDED / "2.13.0" / "blocks.zip")
+    assert lacking(whole, ()) == ("the eager control run was not made",)

@@ -87,7 +87,10 @@ def _open(evidence: Evidence, without_control: bool) -> Iterator[str]:
         # `refused`: dense eager attention would not have fitted into memory; the report states that nothing was compared
         excused = "refused", *(["failed"] if without_control else [])
         if evidence.phases.get(name) != "done" and not (name == "eager" and evidence.phases.get(name) in excused):
-            yield f"{PHASES[name][1]} did not finish"
+            begun = (
+                evidence.phases.get(name) or evidence.earlier is None
+            )  # the starts of `coldstart` have no control run
+            yield f"{PHASES[name][1]} {'did not finish' if begun else 'was not made'}"
             break  # the later phases are missing too
     if evidence.asked.recipes and not evidence.facts.patches_seen:
         yield "it is unknown whether the requested recipes were applied"
