@@ -24,7 +24,7 @@ from compile_doctor.run.fork_server import fork_server
 from compile_doctor.run.progress import Progress
 from compile_doctor.targets.target import parse_target
 
-MEMORY = 8_000_000_000
+MEMORY = 14_000_000_000
 """Bytes that a model may take: some of them have 20 GB of weights even with two layers."""
 MODELS = Path(__file__).resolve().parent / "models"
 

@@ -15,11 +15,12 @@ from helpers import evidence
 from compile_doctor.errors import UsageError
 from compile_doctor.mend.copies import Copies
 from compile_doctor.mend.journal import Journal
-from compile_doctor.mend.judge import State, _worse
+from compile_doctor.mend.judge import State, Verdict, _worse
 from compile_doctor.mend.result import Figures, Left, Mended, Step, hunks
 from compile_doctor.mend.rewrites import rewrites
 from compile_doctor.mend.search import Options, Search, check_names
 from compile_doctor.mend.site import Candidate
+from compile_doctor.mend.ways import Way, Ways
 from compile_doctor.mend.write import check_folder, write_files, write_packages
 from compile_doctor.model.asked import Settings
 from compile_doctor.model.findings import CheckFacts, Finding, Location
@@ -186,23 +187,109 @@ def test_a_rewrite_that_does_not_exist_is_named():
 
 
 def test_what_was_dropped_once_comes_last_in_later_states(tmp_path, monkeypatch):
-    hopeless, good = finding(5, "CD101", "print"), finding(9, "CD102", "data-dependent-branch")
-    ways = {"print": ["a", "b"], "data-dependent-branch": ["c", "d"]}
-    target = Target("m.py", tmp_path / "m.py", None, None)
-    found = Search(target, Settings(), Options(), tmp_path, watch, Progress(True))
+    hopeless, good = finding(), finding(7, "CD102", "data-dependent-branch")
+    found = searching(tmp_path)
+    titles = {"print": ["a", "b"], "data-dependent-branch": ["c", "d"]}
 
-    def candidates(judge, state, one):
-        for title in ways[one.cause]:
-            yield rewrites()[0], Candidate(title, title), {"m.py": title}
+    def of(state, one):
+        for title in titles[one.cause]:
+            yield Way(one, rewrites()[0], Candidate(title, title), {"m.py": title}, {})
 
-    monkeypatch.setattr(found, "_candidates", candidates)
+    monkeypatch.setattr(found.ways, "of", of)
 
     def order():
-        return [way[2].title for way in found._in_order(None, state(hopeless, good))]
+        return [[way.candidate.title for way in turn] for turn in found._turns(state(hopeless, good))]
 
-    assert order() == ["a", "c", "b", "d"]
+    assert order() == [["a", "c"], ["b", "d"]]
     found.steps.append(Step(hopeless, rewrites()[0].name, "a", "dropped", "no", "key"))
-    assert order() == ["c", "b", "d", "a"]
+    assert order() == [["c"], ["b", "d"], ["a"]]
+
+
+def searching(folder: Path, **options: object) -> Search:
+    target = Target("m.py", folder / "m.py", None, None)
+    found = Search(target, Settings(), Options(**options), folder, watch, Progress(True))  # type: ignore[arg-type]
+    found.ways = Ways(Copies(target, [], [str(folder)], folder), found.options.only, False, found.notes)
+    return found
+
+
+THREE = "import torch\n\n\ndef f(x):\n    print(x)\n    y = x + 1\n    print(y)\n    z = y * 2\n    print(z)\n    return z\n"
+
+
+def three(folder: Path) -> list[Finding]:
+    (folder / "m.py").write_text(THREE)
+    return [
+        finding(line, file=str(folder / "m.py"), snippet=text) for line, text in zip((5, 7, 9), PRINTS, strict=True)
+    ]
+
+
+PRINTS = ("print(x)", "print(y)", "print(z)")
+
+
+class Answers:
+    """A judge that knows which texts are good: those in which none of the `bad` calls was changed."""
+
+    def __init__(self, bad: tuple[str, ...] = ()) -> None:
+        self.bad = bad
+        self.asked: list[list[str]] = []
+
+    def better(self, old, findings, texts, compiling, made):
+        self.asked.append([one.location.snippet[-2] for one in findings])
+        (text,) = texts.values()
+        wrong = [one for one in findings if one.location.snippet in self.bad]
+        if wrong:
+            return Verdict(None, "it differs")
+        lines = [line.strip() for line in text.splitlines()]
+        left = [
+            replace(one, location=replace(one.location, line=lines.index(one.location.snippet) + 1))
+            for one in old.findings
+            if one not in findings
+        ]
+        assert all(f"        {one.location.snippet}" in text for one in findings), text
+        new = replace(state(*left, texts=texts), taken=len(findings))
+        return Verdict(new)
+
+
+def kept(found: Search) -> list[str]:
+    return [one.finding.location.snippet for one in found.steps if one.state == "kept"]
+
+
+def test_ways_that_do_not_touch_each_other_are_tried_at_once(tmp_path):
+    found, judge = searching(tmp_path, only=("messages-outside",)), Answers()
+    found._until_nothing_helps(judge, state(*three(tmp_path)))
+    assert judge.asked == [["x", "y", "z"]] and kept(found) == list(PRINTS)
+    assert found.kept == 3 and found.path[-1].findings == ()
+    text = found.path[-1].texts[str(tmp_path / "m.py")]
+    assert text.count("if not torch.compiler.is_compiling():") == 3
+
+
+def test_one_bad_way_does_not_cost_the_others(tmp_path):
+    found, judge = searching(tmp_path, only=("messages-outside",)), Answers(bad=("print(y)",))
+    found._until_nothing_helps(judge, state(*three(tmp_path)))
+    assert sorted(kept(found)) == ["print(x)", "print(z)"]
+    dropped = [(one.finding.location.snippet, one.reason) for one in found.steps if one.state == "dropped"]
+    assert ("print(y)", "it differs") in dropped, "it was tried by itself"
+    assert [one.location.snippet for one in found.path[-1].findings] == ["print(y)"]
+
+
+def test_what_the_diagnosis_still_shows_is_left_out_of_the_next_try(tmp_path):
+    class There(Answers):
+        def better(self, old, findings, texts, compiling, made):
+            there = tuple(one for one in findings if one.location.snippet == "print(x)")
+            if there:
+                self.asked.append([one.location.snippet[-2] for one in findings])
+                return Verdict(None, "the finding is still there", there)
+            return super().better(old, findings, texts, compiling, made)
+
+    found, judge = searching(tmp_path, only=("messages-outside",)), There()
+    found._until_nothing_helps(judge, state(*three(tmp_path)))
+    assert judge.asked[:2] == [["x", "y", "z"], ["y", "z"]] and kept(found) == ["print(y)", "print(z)"]
+
+
+def test_a_way_whose_line_another_one_has_changed_waits(tmp_path):
+    same = [three(tmp_path)[0], replace(three(tmp_path)[0], code="CD104")]
+    found = searching(tmp_path, only=("messages-outside",))
+    first, second = (next(found.ways.of(state(*same), one)) for one in same)
+    assert found.ways.together(state(*same), [first, second]).ways == (first,)
 
 
 # ---------------------------------------------------------------- two diagnoses
@@ -217,27 +304,28 @@ def state(*findings: Finding, texts: dict[str, str] | None = None, **summary: in
 
 def test_a_finding_has_to_go_and_no_other_may_come():
     old = state(finding())
-    assert _worse(old, state(), finding()) == ""
-    assert _worse(old, state(finding(7)), finding()) == "the finding is still there"
-    assert "it brings CD201" in _worse(old, state(finding(6, "CD201", "value:n")), finding())
-    assert _worse(old, state(graphs=3), finding()) == "there are 3 graphs instead of 2"
-    assert _worse(old, state(graphs=0), finding()) == "nothing is compiled any more"
+    assert _worse(old, state(), [finding()]) == ""
+    assert _worse(old, state(finding(7)), [finding()]) == "the finding is still there"
+    assert "it brings CD201" in _worse(old, state(finding(6, "CD201", "value:n")), [finding()])
+    assert _worse(old, state(graphs=3), [finding()]) == "there are 3 graphs instead of 2"
+    assert _worse(old, state(graphs=0), [finding()]) == "nothing is compiled any more"
 
 
 def test_of_two_findings_on_one_line_one_may_go():
-    assert _worse(state(finding(), finding()), state(finding()), finding()) == ""
+    assert _worse(state(finding(), finding()), state(finding()), [finding()]) == ""
+    assert "still there" in _worse(state(finding(), finding()), state(finding()), [finding(), finding()])
 
 
 def test_what_was_behind_a_break_comes_to_light_and_what_is_carried_along_does_not():
     skipped = replace(finding(cause="skipped:print"), facts=CheckFacts(category="frames"))
     behind = finding(6, "CD102", "data-dependent-branch", snippet="return x")
     old = state(finding(), skipped, finding(6, "CD105", "nothing"))
-    assert _worse(old, state(behind, ops_captured=9), finding()) == ""
+    assert _worse(old, state(behind, ops_captured=9), [finding()]) == ""
     same = finding(6, snippet="return x")
     texts = {"/work/m.py": NEW}
-    assert _worse(state(finding()), state(same, texts=texts, ops_captured=9), finding()) == ""
+    assert _worse(state(finding()), state(same, texts=texts, ops_captured=9), [finding()]) == ""
     moved = finding(6, snippet="print(x.detach())")
-    assert "only moves" in _worse(state(finding()), state(moved, texts=texts, ops_captured=9), finding())
+    assert "only moves" in _worse(state(finding()), state(moved, texts=texts, ops_captured=9), [finding()])
 
 
 # ---------------------------------------------------------------- formats

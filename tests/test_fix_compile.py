@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from compile_doctor.cli import main
-from compile_doctor.mend import search
+from compile_doctor.mend import search, ways
 from compile_doctor.mend.rewrites import Rewrite
 from compile_doctor.mend.search import Options, Search
 from compile_doctor.mend.site import Candidate, Site
@@ -99,7 +99,7 @@ def planted(name: str) -> Rewrite:
 def test_a_rewrite_that_is_wrong_is_never_kept(tmp_path, monkeypatch):
     (tmp_path / "net.py").write_text(NET)
     wrong = [planted(name) for name in PLANTED]
-    monkeypatch.setattr(search, "fitting", lambda cause: [one for one in wrong if one.fits(cause)])
+    monkeypatch.setattr(ways, "fitting", lambda cause: [one for one in wrong if one.fits(cause)])
     found = run(str(tmp_path / "net.py"), tmp_path / "work")
     assert found.files == {} and found.kept == () and found.patch() == ""
     reasons = {step.rewrite: step.reason for step in found.steps}

@@ -53,6 +53,8 @@ class State:
     """Whether gradients were compared too."""
     made: tuple[str, ...] = ()
     """Attributes that its rewrites make early."""
+    taken: int = 1
+    """How many rewrites led to it from the state before."""
 
     @classmethod
     def of(cls, report: Report) -> State:
@@ -72,6 +74,8 @@ class Verdict:
 
     state: State | None
     reason: str = ""
+    there: tuple[Finding, ...] = ()
+    """The findings that should be gone and are not."""
 
 
 class OutOfTimeError(Exception):
@@ -127,17 +131,17 @@ class Judge:
             raise InconclusiveError(f"--resume: the files that an earlier search kept differ now: {wrong[0]}.")
         return _seen(state, found)
 
-    def better(self, old: State, candidate: Candidate, finding: Finding, texts: Texts, compiling: Any) -> Verdict:
-        """Whether these files are better than the old state: `finding` gone, nothing new, all that is seen equal."""
-        unseen = _unseen(old, finding, candidate)
-        if unseen:
-            return Verdict(None, unseen)
+    def better(
+        self, old: State, findings: Sequence[Finding], texts: Texts, compiling: Mapping[str, Any], made: Sequence[str]
+    ) -> Verdict:
+        """Whether these files are better than the old state: `findings` gone, nothing new, all that is seen equal."""
         copy = self.copies.make(texts)
         report = self._diagnosed(copy, compiling)
-        new = State(texts, compiling, report, _about(report, copy), {}, made=(*old.made, *candidate.made))
-        reason = _worse(old, new, finding)
+        about = _about(report, copy)
+        new = State(texts, compiling, report, about, {}, made=(*old.made, *made), taken=len(findings))
+        reason = _worse(old, new, findings)
         if reason:
-            return Verdict(None, reason)
+            return Verdict(None, reason, _still_there(old, new, findings))
         found = self._compare(copy, compiling, record=False, made=new.made)
         if found.get("state") and self.ignored is None:
             # a temporary folder, a time: state that two runs of the unchanged files do not share either
@@ -234,7 +238,7 @@ def _seen(state: State, found: Mapping[str, Any]) -> State:
     return replace(state, ran=found["ran"], notes=tuple(found["notes"]), cases=cases, gradients=found["gradients"])
 
 
-def _unseen(old: State, finding: Finding, candidate: Candidate) -> str:
+def unseen(old: State, finding: Finding, candidate: Candidate) -> str:
     """Why equal outputs would show nothing, because a side of a branch never ran; empty if all of it ran."""
     ran = old.ran.get(finding.location.file, {}) if finding.location else {}
     reached_lines = {line for _, line in ran}
@@ -283,14 +287,22 @@ def _line(finding: Finding) -> tuple[str]:
     return (finding.location.snippet if finding.location else "",)
 
 
-def _worse(old: State, new: State, finding: Finding) -> str:
+def _still_there(old: State, new: State, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Those of the findings that the new state has too: too many of their kind, and one on a line with the same text."""
+    before, after = (Counter(identity(one) for one in state.findings) for state in (old, new))
+    left = before - Counter(identity(one) for one in findings)
+    lines = {(*identity(one), *_line(one)) for one in new.findings}
+    same = [one for one in findings if (*identity(one), *_line(one)) in lines]
+    return tuple(one for one in same if after[identity(one)] > left[identity(one)])
+
+
+def _worse(old: State, new: State, findings: Sequence[Finding]) -> str:
     """Why the new state is not better, according to the diagnoses; empty if it is."""
     before, after = (Counter(identity(one) for one in state.findings) for state in (old, new))
     outcome = next((one for one in new.findings if one.is_outcome), None)
     if outcome is not None and not any(one.is_outcome for one in old.findings):
         return f"the diagnosis had no verdict: {outcome.title}"
-    here = (*identity(finding), *_line(finding))
-    if here in [(*identity(one), *_line(one)) for one in new.findings] and after[here[:-1]] >= before[here[:-1]]:
+    if _still_there(old, new, findings):
         return "the finding is still there"
     fewer = sum(after.values()) < sum(before.values())
     more = after - before

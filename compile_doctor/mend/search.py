@@ -1,28 +1,21 @@
-"""The search: for each finding the rewrites that fit, one at a time, until none helps or the budget ends."""
+"""The search: for each finding the rewrites that fit, until none helps or the budget ends."""
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
-
-import libcst
 
 from compile_doctor.errors import InconclusiveError, UsageError
 from compile_doctor.mend.copies import Copies, in_package
 from compile_doctor.mend.journal import Journal
-from compile_doctor.mend.judge import Judge, OutOfTimeError, State, Verdict, identity
+from compile_doctor.mend.judge import Judge, OutOfTimeError, State, Verdict, identity, unseen
 from compile_doctor.mend.result import INTERRUPTED, Left, Mended, Step
-from compile_doctor.mend.rewrites import Rewrite, fitting, rewrites
-from compile_doctor.mend.site import Candidate, Site, Source
+from compile_doctor.mend.rewrites import rewrites
 from compile_doctor.mend.timing import median_seconds
+from compile_doctor.mend.ways import Change, Way, Ways, chosen
 from compile_doctor.model.asked import Settings
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import Finding
@@ -39,8 +32,6 @@ NEED_KERNELS = ("attention", "kernels", "float8", "compile-errors", "numerics")
 
 FOLLOWS = ("skipped", "checkpointed")
 """First words of the causes of findings that only follow from a break."""
-Way = tuple[Finding, Rewrite, Candidate, dict[str, str]]
-"""A finding, and one way to rewrite it away, with the texts of all changed files."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +76,7 @@ class Search:
         self.path: list[State] = []
         """The states from the original to the best one, a kept step between each two."""
         self.notes: dict[str, None] = {}
+        self.ways: Ways
         self.kept = 0
         """How many of the steps that were kept led to the best state."""
         self.tried: dict[str, str] = {}
@@ -106,7 +98,7 @@ class Search:
         self.path = [original]
         unfinished = ""
         try:
-            if any(self._fitting(one) for one in original.findings):
+            if any(chosen(one, self.options.only) for one in original.findings):
                 self._until_nothing_helps(judged, self._resumed(judged, self._unchanged(judged, first, report)))
         except OutOfTimeError:
             unfinished = f"the budget of {self.options.budget:g} s ended"
@@ -117,7 +109,9 @@ class Search:
 
     def _unchanged(self, judge: Judge, first: Evidence, report: Report) -> State:
         """The unchanged files, as the judge sees them."""
-        ran = judge.original(self._copies(first), report)
+        copies = self._copies(first)
+        self.ways = Ways(copies, self.options.only, self.options.packages, self.notes)
+        ran = judge.original(copies, report)
         return ran if judge.settings == self.settings else replace(judge.again({}, {}), ran=ran.ran)
 
     def _resumed(self, judge: Judge, state: State) -> State:
@@ -167,12 +161,12 @@ class Search:
                 ahead.append(better)
                 if better.figures.findings < self.path[-1].figures.findings:
                     self.path += ahead
-                    self.kept += len(ahead)
+                    self.kept += sum(one.taken for one in ahead)
                     ahead = []
                 self._save()
             if not ahead:
                 return
-            self._give_up(len(ahead))
+            self._give_up(sum(one.taken for one in ahead))
 
     def _give_up(self, count: int) -> None:
         """Marks the last kept steps as dropped: they led to nothing."""
@@ -187,90 +181,72 @@ class Search:
         return kept[self.kept] if len(kept) > self.kept else len(self.steps)
 
     def _improved(self, judge: Judge, state: State) -> Iterator[State]:
-        """Better states, the first candidate that is kept first.
+        """Better states, the first one that is found first."""
+        for turn in self._turns(state):
+            yield from self._better(judge, state, turn)
 
-        The best candidate of each finding comes before the second of any: a hopeless finding does not use up the budget.
+    def _turns(self, state: State) -> Iterator[list[Way]]:
+        """The best way of each finding, then the second of each: a hopeless finding does not use up the budget.
+
+        What was dropped in an earlier state comes last, one by one: it seldom helps in this one.
         """
-        for finding, rewrite, candidate, texts in self._in_order(judge, state):
-            compiling = {**state.compiling, **candidate.compiling}
-            key = _key(texts, compiling)
-            if key in self.tried:
-                continue
-            self.progress.say(f"{finding.code} {finding.title}: {candidate.title}")
-            verdict = judge.better(state, candidate, finding, texts, compiling)
-            self._note(finding, rewrite, candidate, verdict, key)
+        dropped = {_what(one) for one in self.steps if one.state == "dropped"}
+        later = []
+        for turn in zip_longest(*(self.ways.of(state, one) for one in state.findings)):
+            seen = [way for way in turn if way is not None and not self._unseen(state, way)]
+            later += [way for way in seen if way.what in dropped]
+            yield [way for way in seen if way.what not in dropped]
+        yield from ([way] for way in later)
+
+    def _unseen(self, state: State, way: Way) -> bool:
+        """Whether no input would show that a way is wrong: then it is dropped without a run."""
+        reason = unseen(state, way.finding, way.candidate)
+        key = Change((way,)).key
+        if reason and key not in self.tried:
+            self._note(Change((way,)), Verdict(None, reason))
+        return bool(reason)
+
+    def _better(self, judge: Judge, state: State, ways: list[Way]) -> Iterator[State]:
+        """All of these ways at once, as most findings do not touch each other.
+
+        If that is not better, then those whose findings went away, and the others; or each half.
+        """
+        if not ways:
+            return
+        change = self.ways.together(state, ways)
+        there: tuple[Finding, ...] = ()
+        if change.key not in self.tried:
+            for way in change.ways:
+                self.progress.say(f"{way.finding.code} {way.finding.title}: {way.candidate.title}")
+            findings = [way.finding for way in change.ways]
+            verdict = judge.better(state, findings, change.texts, change.compiling, change.made)
+            there = verdict.there
+            self._note(change, verdict)
             if verdict.state is not None:
                 yield verdict.state
+        elif change.key not in {one.key for one in self.steps}:
+            # The same texts were tried when this way and those that are kept by now were one change.
+            self._note(change, Verdict(None, self.tried[change.key]))
+        if len(ways) > 1:
+            gone = [way for way in ways if way.finding not in there]
+            first = gone if 0 < len(gone) < len(ways) else ways[: (len(ways) + 1) // 2]
+            yield from self._better(judge, state, first)
+            yield from self._better(judge, state, [way for way in ways if way not in first])
 
-    def _in_order(self, judge: Judge, state: State) -> Iterator[Way]:
-        """The candidates of all findings. What was dropped in an earlier state comes last: it seldom helps in this one."""
-        dropped = {_what(one.finding, one.rewrite, one.title) for one in self.steps if one.state == "dropped"}
-        later = []
-        # Each is made when its turn comes: a large file takes seconds.
-        for turn in zip_longest(*(self._ways(judge, state, one) for one in state.findings)):
-            for way in filter(None, turn):
-                if _what(way[0], way[1].name, way[2].title) in dropped:
-                    later.append(way)
-                else:
-                    yield way
-        yield from later
-
-    def _ways(self, judge: Judge, state: State, finding: Finding) -> Iterator[Way]:
-        return ((finding, *way) for way in self._candidates(judge, state, finding))
-
-    def _note(self, finding: Finding, rewrite: Rewrite, candidate: Candidate, verdict: Verdict, key: str) -> None:
+    def _note(self, change: Change, verdict: Verdict) -> None:
+        """Several ways that do not help together are not steps: each is tried by itself."""
         kept = verdict.state is not None
-        self.tried[key] = verdict.reason
-        state = "kept" if kept else "dropped"
-        self.steps.append(Step(finding, rewrite.name, candidate.title, state, verdict.reason, key))
-        self.progress.say("kept" if kept else f"dropped: {verdict.reason}")
+        self.tried[change.key] = verdict.reason
+        if kept or len(change.ways) == 1:
+            state = "kept" if kept else "dropped"
+            self.steps += [
+                Step(way.finding, way.rewrite.name, way.candidate.title, state, verdict.reason, change.key)
+                for way in change.ways
+            ]
+        together = " together" if len(change.ways) > 1 else ""
+        self.progress.say("kept" if kept else f"dropped{together}: {verdict.reason}")
         if not kept:
             self._save()
-
-    def _fitting(self, finding: Finding) -> list[Rewrite]:
-        return [one for one in fitting(finding.cause) if not self.options.only or one.name in self.options.only]
-
-    def _candidates(
-        self, judge: Judge, state: State, finding: Finding
-    ) -> Iterator[tuple[Rewrite, Candidate, dict[str, str]]]:
-        """The candidates for a finding, with the texts that they lead to."""
-        place = finding.location
-        if place is None:
-            return
-        may_change = self._may_change(judge, place.file)
-        text = _text(judge, state, place.file)
-        try:
-            site = Site(_parsed(text), finding, place.line)
-        except libcst.ParserSyntaxError as error:
-            self.notes[f"{place.file} cannot be rewritten: LibCST cannot read line {error.raw_line}"] = None
-            return
-        own = place.file if may_change and not in_package(place.file) else str(self.target.path or place.file)
-        for rewrite in self._fitting(finding):
-            for candidate in self._proposed(rewrite, site):
-                texts = dict(state.texts)
-                if candidate.text is not None:
-                    texts[place.file] = candidate.text
-                if candidate.settings and self._may_change(judge, own):
-                    texts[own] = _parsed(texts.get(own, judge.copies.originals[own])).edited({}, candidate.settings)
-                changes = [file for file, new in texts.items() if new != state.texts.get(file)]
-                if (candidate.compiling or changes) and (candidate.text is None or may_change):
-                    yield rewrite, candidate, texts
-
-    def _may_change(self, judge: Judge, file: str) -> bool:
-        return (self.options.packages or not in_package(file)) and judge.copies.add(file)
-
-    def _proposed(self, rewrite: Rewrite, site: Site) -> list[Candidate]:
-        """Its candidates. A mistake of a rewrite costs that rewrite, and not what the others have found."""
-        found: list[Candidate] = []
-        try:
-            for one in rewrite.propose(site):
-                if one.text is not None:
-                    ast.parse(one.text)
-                found.append(one)
-        except Exception as error:
-            what = f"{type(error).__name__}: {error}"
-            self.notes[f"the rewrite {rewrite.name} failed at {site.finding.code} in line {site.line} ({what})"] = None
-        return found
 
     def _mended(self, judge: Judge, original: State, unfinished: str) -> Mended:
         state, notes = self._confirmed(judge, original)
@@ -312,7 +288,7 @@ class Search:
                 return replace(final, cases=best.cases, notes=best.notes, gradients=best.gradients), notes
             reason = final.report.reason or "there are as many findings as before"
             notes.append(f"a step was undone, because with the requested backend: {reason}")
-            self._give_up(1)
+            self._give_up(best.taken)
             self.path.pop()
             best = self.path[-1] if self.path else original
         return replace(original, cases=best.cases), notes
@@ -338,7 +314,7 @@ class Search:
             return f"{tried[-1].rewrite}: {tried[-1].reason}"
         if finding.cause.partition(":")[0] in FOLLOWS:
             return "it goes away with the break that causes it"
-        if not self._fitting(finding):
+        if not chosen(finding, self.options.only):
             return "there is no rewrite for its cause"
         if unfinished:
             return f"it was not tried, because {unfinished}"
@@ -347,31 +323,11 @@ class Search:
         return "no rewrite fits the way in which the line is written"
 
 
-@lru_cache(maxsize=8)
-def _parsed(text: str) -> Source:
-    """A parsed file, kept: several findings are in one, and each step looks at all of them again."""
-    return Source(text)
-
-
-def _text(judge: Judge, state: State, file: str) -> str:
-    """The text of a file; one that is gone, because the target wrote it for one run, as the diagnosis read it."""
-    if file in state.texts or file in judge.copies.originals:
-        return state.texts.get(file) or judge.copies.originals[file]
-    try:
-        return Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return state.report.sources.get(file) or ""
-
-
 def _same(one: Finding, other: Finding) -> bool:
     places = [(f.location.file, f.location.function) if f.location else None for f in (one, other)]
     return (one.code, one.cause) == (other.code, other.cause) and places[0] == places[1]
 
 
-def _what(finding: Finding, rewrite: str, title: str) -> tuple[str, ...]:
-    """A candidate, whatever else has changed in the meantime."""
-    return (*identity(finding), rewrite, title)
-
-
-def _key(texts: Mapping[str, str], compiling: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps([texts, compiling], sort_keys=True).encode()).hexdigest()[:16]
+def _what(step: Step) -> tuple[str, ...]:
+    """As `Way.what`."""
+    return (*identity(step.finding), step.rewrite, step.title)
