@@ -58,7 +58,7 @@ def mended(cwd: str = "/work", file: str = "/work/m.py") -> Mended:
         {file: (OLD, NEW)},
         {"dynamic": True},
         (21, 9),
-        True,
+        21,
         (0.002, 0.001),
         "",
         ("when compiled, it says less",),

@@ -67,7 +67,7 @@ PLANTED = {
         "data-dependent-branch",
         BRANCH,
         RIGHT + "        x.add_(1)\n",
-        "state input|brings CD201|output of call 2",
+        "raises RuntimeError: one of the variables needed for gradient computation has been modified",
     ),
     "writes-attribute": ("data-dependent-branch", BRANCH, RIGHT + "        self.seen = 1\n", "state seen is new"),
     "with-gradient": ("tensor-item", ".mean().item()", ".mean()", "gradient lin."),

@@ -14,7 +14,19 @@ torch = pytest.importorskip("torch")
 from compile_doctor.mend.judge import reached
 from compile_doctor.probe.equality.compare import differences, differing_names, excused
 from compile_doctor.probe.equality.inputs import CHANGES, cases, scaled
-from compile_doctor.probe.equality.seen import Seen, TooSlowError, at_most, listening, state_of, values_of, watching
+from compile_doctor.probe.equality.run import Equality
+from compile_doctor.probe.equality.seen import (
+    LARGE,
+    UNCHANGED,
+    Seen,
+    TooSlowError,
+    at_most,
+    listening,
+    state_of,
+    values_of,
+    watching,
+)
+from compile_doctor.probe.numerics.trees import held
 
 
 def test_other_inputs_have_the_shape_dtype_strides_and_bounds_of_the_given_ones():
@@ -103,6 +115,56 @@ def test_state_is_tensors_plain_attributes_and_inputs():
     found = state_of(Counting(), [((torch.ones(2),), {})], set())
     assert {"lin.weight", "calls", "names[0]", "training", "input[0] of call 1"} <= set(found)
     assert not {"_hidden", "_index_tensor"} & set(found)
+
+
+class Large(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.arange(float(LARGE)))
+        self.register_buffer("table", torch.ones(LARGE))
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.7])
+def test_large_tensors_that_no_call_has_changed_are_not_kept(factor):
+    model = Large()
+    start = {name: tensor.detach().clone() for name, tensor in held(model)}
+    model = scaled(model, factor)
+    before = state_of(model, [], set(), start, factor)
+    assert before["weight"] == before["table"] == UNCHANGED
+    model.weight.data[5] += 1  # no version counter sees this
+    after = state_of(model, [], set(), start, factor)
+    assert after["weight"].shape == (LARGE,) and after["table"] == UNCHANGED
+    one, two = seen(state=before), seen(state=after)
+    assert differences(one, two, False) == ["state weight is changed by the calls, and was not"]
+    assert differences(two, one, False) == ["state weight is not changed by the calls, and was"]
+    assert differences(two, two, False) == []
+
+
+def running(sizes):
+    """A child of `fix` whose cases have gradients of these sizes, in GiB."""
+    child = Equality.__new__(Equality)
+    child.settings = {"seconds": [1e9, 1e9]}
+    child._cases = lambda: ((str(number), [], 1.0) for number in range(len(sizes)))
+
+    def case(name, inputs, factor, backward):
+        size = int(sizes[int(name)] * 2**28)
+        made = Seen(name, gradients={"w": torch.empty(size, device="meta")} if backward else {})
+        made.backward = backward
+        return made
+
+    child._case = case
+    return child
+
+
+@pytest.mark.parametrize(
+    ("gradients", "size", "count"), [(True, 0.1, 4), (True, 0.75, 3), (True, 9.0, 1), (False, 0.1, 0)]
+)
+def test_gradients_are_kept_as_far_as_there_is_memory(gradients, size, count):
+    child = running([size] * 4)
+    found = child._all_eager(gradients, None)
+    assert [one.backward for one in found] == [True] * count + [False] * (4 - count)
+    again = child._all_eager(gradients, [one.backward for one in found[:3]])
+    assert [one.backward for one in again] == [one.backward for one in found[:3]], "the changed files run as these did"
 
 
 def seen(output=None, gradients=None, state=None, error=""):

@@ -49,8 +49,8 @@ class State:
     """How often each line of each file ran after which other one, on all inputs together."""
     notes: tuple[str, ...] = ()
     cases: tuple[int, int] = (0, 0)
-    gradients: bool = False
-    """Whether gradients were compared too."""
+    gradients: int = 0
+    """On how many inputs gradients were compared too."""
     made: tuple[str, ...] = ()
     """Attributes that its rewrites make early."""
     taken: int = 1

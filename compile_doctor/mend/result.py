@@ -68,8 +68,8 @@ class Mended:
     """Options of torch.compile that were kept."""
     cases: tuple[int, int] = (0, 0)
     """On how many inputs the kept files were compared in eager mode, and compiled; the target's own are the first."""
-    gradients: bool = False
-    """Whether gradients were compared too."""
+    gradients: int = 0
+    """On how many of these inputs gradients were compared too."""
     seconds: tuple[float, float] | None = None
     """Median seconds of one compiled call, before and after; None if it was not measured."""
     untimed: str = ""

@@ -86,6 +86,8 @@ class Compared(Record):
     """Those of them on which compiled results were compared too, as far as there was time."""
     gradients: bool
     """Whether gradients were compared."""
+    gradient_inputs: Count
+    """Inputs on which gradients were compared in eager mode, as far as there was memory: each has those of the whole model."""
     unlike: Texts
     """What is not the same although results are equal, such as messages that compiled code leaves out."""
 
@@ -180,7 +182,8 @@ def as_dict(mended: result.Mended) -> dict[str, Any]:
         compared=Compared(
             eager_inputs=mended.cases[0],
             compiled_inputs=mended.cases[1],
-            gradients=mended.gradients,
+            gradients=mended.gradients > 0,
+            gradient_inputs=mended.gradients,
             unlike=mended.unlike,
         ),
         call_seconds=Seconds(before=mended.seconds[0], after=mended.seconds[1]) if mended.seconds else None,

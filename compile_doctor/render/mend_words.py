@@ -54,6 +54,8 @@ def honesty(mended: Mended) -> list[str]:
         f"{what} equal those of the original on {eager} inputs in eager mode, and on {compiled} compiled: "
         "the target's own, and others made from them. This is shown on these inputs, not proven for all."
     ]
+    if 0 < mended.gradients < eager:
+        lines.append(f"Gradients were compared on {mended.gradients} of them: those of all take too much memory.")
     lines += [f"Not the same: {text}." for text in mended.unlike]
     if mended.untimed:
         lines.append(f"The time of a call was not measured: {mended.untimed}")

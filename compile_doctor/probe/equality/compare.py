@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from compile_doctor.model.tolerances import STEPS, coarsest
-from compile_doctor.probe.equality.seen import Seen, Values
+from compile_doctor.probe.equality.seen import UNCHANGED, Seen, Values
 from compile_doctor.probe.numerics.trees import dtype_name
 
 STEPS_APART = 256
@@ -82,6 +82,10 @@ def differs(one: Any, other: Any, own: Any = None) -> str:
     """How the second value differs; empty if it does not."""
     if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
         return _tensors(one, other, own if isinstance(own, torch.Tensor) else None)
+    if isinstance(one, torch.Tensor) and other == UNCHANGED:
+        return "is not changed by the calls, and was"
+    if isinstance(other, torch.Tensor) and one == UNCHANGED:
+        return "is changed by the calls, and was not"
     if isinstance(one, torch.Tensor) or isinstance(other, torch.Tensor):
         return f"is a {_kind(other)} and was a {_kind(one)}"
     if isinstance(one, float) and isinstance(other, float):

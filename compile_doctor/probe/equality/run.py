@@ -39,6 +39,8 @@ from compile_doctor.probe.session import Session
 
 LIMIT = 20.0
 """The most seconds of a case, and the most as a multiple of the first: a loop until convergence never ends for infinity."""
+GRADIENTS = 2 << 30
+"""Bytes of all gradients that are kept, those of the first case in any case: each has those of the whole model."""
 
 
 class Equality(Session):
@@ -59,25 +61,25 @@ class Equality(Session):
         self.files = set(self.settings["files"])
         lines: dict[str, Steps] = {}
         reference = Path(self.settings["reference"])
-        loaded = {} if self.settings["record"] else torch.load(reference, weights_only=True)
+        loaded = {} if self.settings["record"] else torch.load(reference, weights_only=True, mmap=True)
         with compat.force_eager():
-            gradients = self._has_gradients()
+            gradients = not loaded and self._has_gradients()
             with watching(self.files, lines):
-                eager = self._all_eager(gradients, len(loaded["cases"]) if loaded else None)
+                eager = self._all_eager(gradients, [one["backward"] for one in loaded["cases"]] if loaded else None)
         found: dict[str, Any] = {
             "lines": {file: [(*step, count) for step, count in sorted(ran.items())] for file, ran in lines.items()},
             "cases": len(eager),
-            "gradients": gradients,
+            "gradients": sum(one.backward for one in eager),
         }
         if not loaded:
-            compiled = [] if eager[0].error else self._all_compiled(0.0)
+            compiled = [] if eager[0].error else self._all_compiled(0.0, eager)
             kept = {"cases": eager, "compiled": compiled}
             plain = {name: [asdict(one) for one in seen] for name, seen in kept.items()}
-            torch.save({"gradients": gradients, **plain}, reference)
+            torch.save(plain, reference)
             found["error"] = f"{eager[0].error}: {eager[0].said:.200}" if eager[0].error else ""
         else:
             before, compiled = ([Seen(**one) for one in loaded[name]] for name in ("cases", "compiled"))
-            found |= self._judged(before, eager, compiled, bool(loaded["gradients"]))
+            found |= self._judged(before, eager, compiled)
         Path(self.settings["result"]).write_text(json.dumps(found), encoding="utf-8")
 
     def _cases(self) -> Any:
@@ -90,14 +92,20 @@ class Equality(Session):
         except Exception:  # it never ran backward: no way to compare
             return False
 
-    def _all_eager(self, gradients: bool, count: int | None) -> list[Seen]:
-        """The eager runs of the first `count` cases; without one of as many as there is time for, at least of two."""
+    def _all_eager(self, gradients: bool, backward: list[bool] | None) -> list[Seen]:
+        """The eager runs of as many cases as there is time for, at least of two; gradients as far as there is memory.
+
+        `backward`: for each case of an earlier run, whether it was run backward. Then the same is done again.
+        """
         found: list[Seen] = []
         until = time.monotonic() + float(self.settings["seconds"][0])
-        for name, inputs, factor in self._cases():
-            if len(found) == count or (count is None and len(found) > 1 and time.monotonic() > until):
+        room = GRADIENTS if gradients else 0
+        for number, (name, inputs, factor) in enumerate(self._cases()):
+            ended = len(found) > 1 and time.monotonic() > until if backward is None else number == len(backward)
+            if ended:
                 break
-            found.append(self._case(name, inputs, factor, gradients))
+            found.append(self._case(name, inputs, factor, room > 0 if backward is None else backward[number]))
+            room -= found[0].gradient_bytes
             self.limit = self.limit or max(LIMIT, LIMIT * found[0].seconds)
         return found
 
@@ -113,7 +121,7 @@ class Equality(Session):
 
     def _case(self, name: str, inputs: list[Inputs], factor: float, gradients: bool, model: Any = None) -> Seen:
         """All calls of one case, from the same start. An exception of the target is part of what is seen."""
-        seen = Seen(name)
+        seen = Seen(name, backward=gradients)
         model = other.scaled(self._model(), factor) if model is None else model
         seed()
         began = time.monotonic()
@@ -132,10 +140,10 @@ class Equality(Session):
                 seen.error, seen.said = type(error).__name__, (str(error).strip() or "no message").splitlines()[0]
         seen.seconds = time.monotonic() - began
         seen.gradients = gradients_of(model, inputs) if gradients else {}
-        seen.state, seen.drawn = state_of(model, inputs, self.files), drawn()
+        seen.state, seen.drawn = state_of(model, inputs, self.files, self.start.tensors, factor), drawn()
         return seen
 
-    def _judged(self, before: list[Seen], eager: list[Seen], were: list[Seen], gradients: bool) -> dict[str, Any]:
+    def _judged(self, before: list[Seen], eager: list[Seen], were: list[Seen]) -> dict[str, Any]:
         """The differences of the eager runs; if there are none, those of the compiled runs too.
 
         `were`: the compiled runs of the unchanged target. What its own compilation rounds away is no fault of a change.
@@ -148,6 +156,7 @@ class Equality(Session):
             seen.state = {name: one for name, one in seen.state.items() if name not in self.settings["ignored"]}
         for old, new in zip(before, eager, strict=True):
             notes += self._without_made(old, new)
+            gradients = old.backward and new.backward
             texts = differences(old, new, gradients)
             differing_state |= differing_names(old.state, new.state) if texts else set()
             if not texts and gradients and not old.error:
@@ -166,7 +175,7 @@ class Equality(Session):
         if differing:
             return found
         grad, unlike = bool(self.settings["grad"]), []
-        now = self._all_compiled(were[0].seconds if were else 0.0)
+        now = self._all_compiled(were[0].seconds if were else 0.0, before)
         for seen in now:
             seen.state = {name: one for name, one in seen.state.items() if name not in self.settings["ignored"]}
         skipped = 0
@@ -192,15 +201,15 @@ class Equality(Session):
             del new.state[name]
         return [f"makes {name} also if it is not needed (inputs: {old.name})" for name in early]
 
-    def _all_compiled(self, usual: float) -> list[Seen]:
-        """The compiled runs of all cases, as many as there is time for; each is compiled anew.
+    def _all_compiled(self, usual: float, eager: list[Seen]) -> list[Seen]:
+        """The compiled runs of the cases of `eager`, as many as there is time for; each is compiled anew.
 
         `usual`: how long the first one of the unchanged target took; 0 if that is not known.
         """
         found: list[Seen] = []
         self.limit = max(LIMIT, LIMIT * usual) if usual else 0.0
         until = time.monotonic() + float(self.settings["seconds"][1])
-        for name, inputs, factor in self._cases():
+        for (name, inputs, factor), old in zip(self._cases(), eager):
             if found and time.monotonic() > until:
                 break
             compat.forget_compilations()
@@ -208,7 +217,8 @@ class Equality(Session):
                 model = other.scaled(self._model(), factor)
                 as_is = self.settings.get("as_is") or compat.is_compiled(model) or compat.compiled_parts(model)
                 model = model if as_is or compat.keeps_out(model) else torch.compile(model, **self._options())
-                found.append(self._case(name, inputs, factor, bool(self.settings["grad"]), model))
+                backward = bool(self.settings["grad"]) and old.backward
+                found.append(self._case(name, inputs, factor, backward, model))
                 self.limit = self.limit or max(LIMIT, LIMIT * found[0].seconds)
         return found
 

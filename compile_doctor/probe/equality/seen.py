@@ -8,7 +8,7 @@ import signal
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from types import FrameType
@@ -21,6 +21,10 @@ from compile_doctor.probe.numerics.trees import held, input_tensors, leaves, unc
 
 Values = dict[str, Any]
 """Tensors (copies on the CPU), numbers and texts, by name."""
+LARGE = 1 << 16
+"""Elements from which on a tensor that no call has changed is not kept: 21 cases of a model would be 21 models."""
+UNCHANGED = "unchanged"
+"""Stands for such a tensor."""
 
 
 @dataclass
@@ -42,6 +46,12 @@ class Seen:
     """The first line of the exception's message. Not compared: it may contain numbers."""
     seconds: float = 0.0
     """How long it took, with compilation. Not compared."""
+    backward: bool = False
+    """Whether it was run with gradients, and backward."""
+
+    @property
+    def gradient_bytes(self) -> int:
+        return sum(one.numel() * one.itemsize for one in self.gradients.values() if isinstance(one, torch.Tensor))
 
 
 def plain(value: Any) -> Any:
@@ -60,10 +70,19 @@ def values_of(value: Any, name: str) -> Values:
     return {key: kept for key, leaf in leaves(value, name) if (kept := plain(leaf)) is not None or leaf is None}
 
 
-def state_of(model: Any, inputs: Any, files: set[str]) -> Values:
-    """What calls may have changed: tensors of the model and the inputs, and plain attributes and globals."""
+def state_of(
+    model: Any, inputs: Any, files: set[str], start: Mapping[str, torch.Tensor] | None = None, factor: float = 1.0
+) -> Values:
+    """What calls may have changed: tensors of the model and the inputs, and plain attributes and globals.
+
+    `start`: the tensors of the model before them, times `factor` if they are parameters.
+    """
     private = set(_private_buffers(model))
-    found: Values = {name: plain(tensor) for name, tensor in held(model) if name not in private}
+    found: Values = {
+        name: UNCHANGED if _is(tensor, (start or {}).get(name), factor) else plain(tensor)
+        for name, tensor in held(model)
+        if name not in private
+    }
     for number, (args, kwargs) in enumerate(inputs):
         found |= {f"{name} of call {number + 1}": plain(tensor) for name, tensor in input_tensors(args, kwargs)}
     inner = uncompiled(model)
@@ -78,6 +97,16 @@ def state_of(model: Any, inputs: Any, files: set[str]) -> Values:
                 if not key.startswith("__") and not isinstance(value, type):
                     found |= _simple(value, f"global {name.rpartition('.')[2]}.{key}")
     return found
+
+
+def _is(tensor: torch.Tensor, before: torch.Tensor | None, factor: float) -> bool:
+    """Whether a large tensor has the values from before."""
+    if before is None or tensor.numel() < LARGE or tensor.shape != before.shape or tensor.dtype != before.dtype:
+        return False
+    if tensor.is_meta or tensor.is_quantized or tensor.layout is not torch.strided:
+        return False
+    now = tensor.detach().cpu()
+    return torch.equal(now, before) or (factor != 1.0 and torch.equal(now, before * factor))
 
 
 def _private_buffers(model: Any) -> Iterator[str]:
