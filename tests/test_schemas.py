@@ -192,7 +192,7 @@ def whole_fix() -> fix_result.Mended:
         {"/work/m.py": ("a\nb\n", "a\nc\n")},
         {"dynamic": True},
         (21, 9),
-        True,
+        9,
         (0.2, 0.1),
         "why",
         ("it differs",),
