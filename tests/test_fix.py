@@ -311,6 +311,15 @@ def test_a_finding_has_to_go_and_no_other_may_come():
     assert _worse(old, state(graphs=0), [finding()]) == "nothing is compiled any more"
 
 
+def test_a_rewrite_for_recompilations_has_to_leave_fewer():
+    again = replace(finding(), facts=CheckFacts(category="recompiles"))
+    assert _worse(state(again, recompiles=3), state(recompiles=1), [again]) == ""
+    assert (
+        _worse(state(again, recompiles=3), state(recompiles=3), [again])
+        == "there are 3 recompilations, and there were 3"
+    )
+
+
 def test_of_two_findings_on_one_line_one_may_go():
     assert _worse(state(finding(), finding()), state(finding()), [finding()]) == ""
     assert "still there" in _worse(state(finding(), finding()), state(finding()), [finding(), finding()])

@@ -897,6 +897,105 @@ CASES = {
                 return y, shapes
         """,
     ),
+    "one dimension varies": (
+        "marked-dimension",
+        "size:x:0",
+        """
+        import torch
+
+        class Block(torch.nn.Module):
+            def forward(self, x, scale=1.0):  # !
+                return x.relu() * scale
+
+        block = torch.compile(Block(), backend="eager")
+
+        @torch.compiler.disable(recursive=False)
+        def f(batch):
+            # one step
+            return block(batch, scale=2.0)
+        """,
+        """
+        import torch
+
+        class Block(torch.nn.Module):
+            def forward(self, x, scale=1.0):  # !
+                return x.relu() * scale
+
+        block = torch.compile(Block(), backend="eager")
+
+        @torch.compiler.disable(recursive=False)
+        def f(batch):
+            # one step
+            torch._dynamo.mark_dynamic(batch, 0)
+            return block(batch, scale=2.0)
+        """,
+    ),
+    "sizes of a decorated function": (
+        "dynamic-sizes",
+        "size:x:0",
+        """
+        import torch
+
+        @torch.compile(backend="eager", dynamic=False)
+        def step(x):  # !
+            return x.relu() + x.shape[0]
+
+        @torch.compile(backend="eager")
+        def other(x):
+            return x + 1
+
+        @torch.compiler.disable(recursive=False)
+        def f(batch):
+            return step(batch)
+        """,
+        """
+        import torch
+
+        @torch.compile(backend="eager", dynamic=True)
+        def step(x):  # !
+            return x.relu() + x.shape[0]
+
+        @torch.compile(backend="eager")
+        def other(x):
+            return x + 1
+
+        @torch.compiler.disable(recursive=False)
+        def f(batch):
+            return step(batch)
+        """,
+    ),
+    "sizes of a module that is compiled in place": (
+        "dynamic-sizes",
+        "size:x:0",
+        """
+        import torch
+
+        class Block(torch.nn.Module):
+            def forward(self, x):  # !
+                return x.relu() * x.shape[0]
+
+        block = Block()
+        block.compile(backend="eager", dynamic=False)
+
+        @torch.compiler.disable(recursive=False)
+        def f(batch):
+            return block(batch)
+        """,
+        """
+        import torch
+
+        class Block(torch.nn.Module):
+            def forward(self, x):  # !
+                return x.relu() * x.shape[0]
+
+        block = Block()
+        block.compile(backend="eager", dynamic=True)
+
+        @torch.compiler.disable(recursive=False)
+        def f(batch):
+            return block(batch)
+        """,
+    ),
 }
 
 
@@ -948,10 +1047,38 @@ def test_every_rewrite_has_a_case():
             "tensor-item",
             "def f(x):\n    return torch.zeros(3, dtype=x.dtype, device=x.device)  # !\n",
         ),
+        (
+            "marked-dimension",
+            "size:x:0",
+            "step = torch.compile(g)\ndef g(x):  # !\n    return x\ndef f(xs):\n    return [step(x) for x in xs], step(xs[0])\n",
+        ),
     ],
 )
 def test_a_rewrite_that_does_not_fit_proposes_nothing(name, cause, text):
     assert rewritten(name, cause, text) == []
+
+
+def test_torch_compile_is_called_in_another_file():
+    """The finding is where the model is defined, and the call is where it is trained."""
+    model = "import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return x\n"
+    train = "import re\nfrom torch import compile\nfrom model import Net\nnet = Net(4)\n"
+    train += "word = re.compile('a')\nfast = compile(net)\ny = fast(x)\n"
+    found = Finding("CD201", "n", "warning", "t", "m", Location("model.py", 3, "Net.forward"), cause="size:x:0")
+    site = Site(Source(model), found, 3, {"train.py": Source(train)}, [found])
+    (marked,) = NAMES["marked-dimension"].propose(site)
+    assert marked.text is None and "torch._dynamo.mark_dynamic(x, 0)\ny = fast(x)" in marked.others["train.py"]
+    dynamic, option = NAMES["dynamic-sizes"].propose(site)
+    assert dynamic.others == {"train.py": train.replace("compile(net)", "compile(net, dynamic=True)")}
+    assert option.compiling == {"dynamic": True}
+
+
+def test_if_several_dimensions_vary_none_is_marked():
+    text = "import torch\nstep = torch.compile(g)\ndef g(x):\n    return x\nstep(y)\n"
+    one, other = (
+        Finding("CD201", "n", "warning", "t", "m", Location("m.py", 3, "g"), cause=f"size:x:{dim}") for dim in (0, 1)
+    )
+    assert list(NAMES["marked-dimension"].propose(Site(Source(text), one, 3, {}, [one, other]))) == []
+    assert len(list(NAMES["marked-dimension"].propose(Site(Source(text), one, 3, {}, [one])))) == 1
 
 
 def test_a_disabled_call_can_stay_apart():

@@ -318,6 +318,9 @@ def _worse(old: State, new: State, findings: Sequence[Finding]) -> str:
         return "nothing is compiled any more"
     if graphs > were and not _compiles_more(old, new):
         return f"there are {graphs} graphs instead of {were}"
+    again, had = (state.report.summary["recompiles"] for state in (new, old))
+    if any(one.facts.category == "recompiles" for one in findings) and again >= had and not _compiles_more(old, new):
+        return f"there are {again} recompilations, and there were {had}"
     if new.report.verdict == "inconclusive" and old.report.verdict != "inconclusive":
         return f"the diagnosis had no verdict: {new.report.reason}"
     return ""

@@ -26,7 +26,9 @@ class Candidate:
     title: str
     """What it does, for the report."""
     text: str | None = None
-    """The new text of the file; None if no file changes."""
+    """The new text of the finding's file; None if it does not change."""
+    others: Mapping[str, str] = field(default_factory=dict)
+    """The new texts of other files of the user, by path: torch.compile is seldom called where the model is defined."""
     compiling: Mapping[str, Any] = field(default_factory=dict)
     """Options of torch.compile that it needs instead."""
     settings: tuple[str, ...] = ()
@@ -84,10 +86,22 @@ class Source:
 class Site:
     """Where a finding is, with what surrounds it."""
 
-    def __init__(self, source: Source, finding: Finding, line: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        finding: Finding,
+        line: int,
+        others: Mapping[str, Source] | None = None,
+        findings: Sequence[Finding] = (),
+    ) -> None:
+        """`others`: the user's other files, by path. `findings`: all that there are at the same time, this one among them."""
         self.source = source
         self.finding = finding
         self.line = line
+        self.findings = findings
+        own = {finding.location.file: source} if finding.location else {}
+        self.files: Mapping[str, Source] = {**own, **(others or {}), **own}
+        """The finding's file and the user's other ones, by path."""
 
     @cached_property
     def statement(self) -> Any:
@@ -108,6 +122,12 @@ class Site:
         if self.statement is None:
             return None
         return next((node for node in self.source.around(self.statement) if isinstance(node, cst.FunctionDef)), None)
+
+    def changed(self, title: str, changes: Mapping[str, Mapping[cst.CSTNode, Any]]) -> Candidate:
+        """A candidate that replaces nodes in several files, by path."""
+        texts = {file: self.files[file].edited(edits) for file, edits in changes.items() if edits}
+        own = self.finding.location.file if self.finding.location else ""
+        return Candidate(title, texts.pop(own, None), others=texts)
 
     def siblings(self, node: cst.CSTNode) -> tuple[Any, ...]:
         """The statements of the block in which the node is."""

@@ -7,6 +7,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from compile_doctor.mend.copies import Copies, in_package
 from compile_doctor.mend.judge import State, identity
 from compile_doctor.mend.rewrites import Rewrite, fitting
 from compile_doctor.mend.site import Candidate, Site, Source
-from compile_doctor.model.findings import Finding
+from compile_doctor.model.findings import Finding, Location
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Ways:
             return
         may_change = self._may_change(place.file)
         try:
-            site = Site(_parsed(self._text(state, place.file)), finding, place.line)
+            site = self._site(state, finding, place)
         except libcst.ParserSyntaxError as error:
             self.notes[f"{place.file} cannot be rewritten: LibCST cannot read line {error.raw_line}"] = None
             return
@@ -94,6 +95,7 @@ class Ways:
                 texts = dict(state.texts)
                 if candidate.text is not None:
                     texts[place.file] = candidate.text
+                texts |= candidate.others
                 if candidate.settings and self._may_change(own):
                     texts[own] = _parsed(texts.get(own, self.copies.originals[own])).edited({}, candidate.settings)
                 changes = [file for file, new in texts.items() if new != state.texts.get(file)]
@@ -109,6 +111,16 @@ class Ways:
             again = next((one for one in self.of(now, moved) if one.what == way.what), None) if moved else None
             done += [replace(again, finding=way.finding)] if again else []
         return Change(tuple(done))
+
+    def _site(self, state: State, finding: Finding, place: Location) -> Site:
+        """Raises libcst.ParserSyntaxError for a file that LibCST cannot read."""
+        others = {}
+        for file in self.copies.originals:
+            text = self._text(state, file)
+            if file != place.file and not in_package(file) and "compile" in text:
+                with suppress(libcst.ParserSyntaxError):  # it is only looked at
+                    others[file] = _parsed(text)
+        return Site(_parsed(self._text(state, place.file)), finding, place.line, others, state.findings)
 
     def _moved(self, old: State, new: State, finding: Finding) -> Finding | None:
         """The finding where its line is now; None if the line has been changed."""
@@ -127,8 +139,8 @@ class Ways:
         found: list[Candidate] = []
         try:
             for one in rewrite.propose(site):
-                if one.text is not None:
-                    ast.parse(one.text)
+                for text in filter(None, [one.text, *one.others.values()]):
+                    ast.parse(text)
                 found.append(one)
         except Exception as error:
             what = f"{type(error).__name__}: {error}"

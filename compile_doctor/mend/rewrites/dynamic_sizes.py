@@ -7,30 +7,29 @@ from typing import Any
 
 import libcst as cst
 
+from compile_doctor.mend.compile_calls import CompileCall, about, compile_calls
 from compile_doctor.mend.rewrites import Rewrite
-from compile_doctor.mend.site import Candidate, Site, walk
+from compile_doctor.mend.site import Candidate, Site
+
+SIZES = ("size:.*", "shape-range:.*")
+"""Causes of findings about a size that varies."""
 
 
 def propose(site: Site) -> Iterator[Candidate]:
     title = "compiles for all sizes at once (dynamic=True)"
-    changes: dict[cst.CSTNode, Any] = {}
-    for call in compile_calls(site):
-        kept = [one for one in call.args if not (one.keyword and one.keyword.value == "dynamic")]
-        added = cst.Arg(
-            keyword=cst.Name("dynamic"),
-            value=cst.Name("True"),
-            equal=cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace("")),
-        )
-        changes[call] = call.with_changes(args=[*kept, added])
-    if changes:
-        yield Candidate(title, site.source.edited(changes))
+    calls = compile_calls(site)
+    meant = about(site, calls)
+    for chosen in [meant] if len(meant) == len(calls) else [meant, calls]:
+        if chosen:
+            yield site.changed(title if chosen is meant else f"{title}, in every call of torch.compile", _edits(chosen))
     yield Candidate(title, compiling={"dynamic": True})
 
 
-def compile_calls(site: Site) -> list[cst.Call]:
-    """The calls of torch.compile in the file."""
-    found = [node for node in walk(site.source.module) if isinstance(node, cst.Call)]
-    return [one for one in found if site.source.code(one.func) == "torch.compile" and one.args]
+def _edits(calls: list[CompileCall]) -> dict[str, dict[cst.CSTNode, Any]]:
+    found: dict[str, dict[cst.CSTNode, Any]] = {}
+    for one in calls:
+        found.setdefault(one.file, {})[one.node] = one.with_option("dynamic", "True")
+    return found
 
 
-REWRITE = Rewrite("dynamic-sizes", ("size:.*", "shape-range:.*"), propose, rank=60)
+REWRITE = Rewrite("dynamic-sizes", SIZES, propose, rank=60)
