@@ -23,7 +23,6 @@ class Start:
         """`build` makes the model again, None if the target cannot; `anew` makes the inputs again."""
         self.build = build
         self.anew = anew
-        self.given = model
         self.notes: list[str] = []
         inner = uncompiled(model)
         self.tensors = {name: at_rest(tensor) for name, tensor in held(model)}
@@ -31,6 +30,8 @@ class Start:
             suffix = f" of call {number + 1}" if number else ""
             self.tensors |= {name + suffix: at_rest(tensor) for name, tensor in input_tensors(args, kwargs)}
         self._copy = self._copied(inner) if build is None and isinstance(inner, torch.nn.Module) else None
+        # Not kept if it is not needed: every model more counts if one takes gigabytes.
+        self.given = model if build is None and self._copy is None else None
         self._inputs = self._copied(inputs, "")
         parts = list(inner.modules()) if isinstance(inner, torch.nn.Module) else []
         self.depth = max(1, sum(1 for part in parts if any(True for _ in part.parameters(recurse=False))))
