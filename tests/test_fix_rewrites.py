@@ -18,7 +18,8 @@ def candidates(name: str, cause: str, text: str) -> list[Candidate]:
     """What a rewrite proposes for the finding in the marked line."""
     text = whole(text)
     line = next(number for number, one in enumerate(text.splitlines(), 1) if one.endswith("# !"))
-    found = Finding("CD101", "n", "error", "t", "m", Location("m.py", line, "f"), cause=cause)
+    seen = ("guard: L['score_mod'].__closure__[0].cell_contents == 0.5",)
+    found = Finding("CD101", "n", "error", "t", "m", Location("m.py", line, "f"), cause=cause, evidence=seen)
     assert NAMES[name].fits(cause)
     return list(NAMES[name].propose(Site(Source(text), found, line)))
 
@@ -996,6 +997,88 @@ CASES = {
             return block(batch)
         """,
     ),
+    "a block mask is made with its mask_mod": (
+        "kept-block-mask",
+        "mask-per-call",
+        """
+        import torch
+        from torch.nn.attention.flex_attention import create_block_mask
+
+        class A(torch.nn.Module):
+            def __init__(self, window=2):
+                super().__init__()
+                self.window = window
+
+            @torch.compiler.disable
+            def mask(self, x):
+                # near tokens
+                def near(b, h, q, k):
+                    return (q - k).abs() <= self.window
+
+                return create_block_mask(near, None, None, x.shape[1], x.shape[1], device=x.device)  # !
+        """,
+        """
+        import torch
+        from torch.nn.attention.flex_attention import create_block_mask
+
+        import functools
+
+
+        @functools.lru_cache(maxsize=8)
+        def kept_block_mask(window, x_shape_1, x_device):
+            # near tokens
+            def near(b, h, q, k):
+                return (q - k).abs() <= window
+            return create_block_mask(near, None, None, x_shape_1, x_shape_1, device=x_device)
+
+        class A(torch.nn.Module):
+            def __init__(self, window=2):
+                super().__init__()
+                self.window = window
+
+            @torch.compiler.disable
+            def mask(self, x):
+
+                return kept_block_mask(self.window, x.shape[1], x.device)  # !
+        """,
+    ),
+    "a number that a function captures": (
+        "captured-number",
+        "function:score_mod",
+        """
+        def make(slope, table):
+            # one function for each slope
+            def score_mod(scores):
+                return scores * slope + table
+
+            return score_mod
+
+        @torch.compile(backend="eager")
+        def step(x, score_mod):
+            return score_mod(x)  # !
+
+        @torch.compiler.disable(recursive=False)
+        def f(x, slope):
+            return step(x, make(slope, None if x is None else x))
+        """,
+        """
+        def make(slope, table):
+            # one function for each slope
+            slope = torch.as_tensor(slope)  # an input of the graph, and no constant of it
+            def score_mod(scores):
+                return scores * slope + table
+
+            return score_mod
+
+        @torch.compile(backend="eager")
+        def step(x, score_mod):
+            return score_mod(x)  # !
+
+        @torch.compiler.disable(recursive=False)
+        def f(x, slope):
+            return step(x, make(slope, None if x is None else x))
+        """,
+    ),
 }
 
 
@@ -1046,6 +1129,17 @@ def test_every_rewrite_has_a_case():
             "explicit-number",
             "tensor-item",
             "def f(x):\n    return torch.zeros(3, dtype=x.dtype, device=x.device)  # !\n",
+        ),
+        (
+            # values of a tensor may change while it stays the same key of a cache
+            "kept-block-mask",
+            "mask-per-call",
+            "def f(self, x, ids):\n    return create_block_mask(lambda b, h, q, k: ids[q] == ids[k], None, None, 8, 8)  # !\n",
+        ),
+        (
+            "captured-number",
+            "function:mod",
+            "def make(slope):\n    base = slope + 1\n    return lambda s: s * slope + base  # !\n",
         ),
         (
             "marked-dimension",

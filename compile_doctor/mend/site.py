@@ -70,6 +70,12 @@ class Source:
     def code(self, node: cst.CSTNode) -> str:
         return self.module.code_for_node(node).strip()
 
+    def replaced(self, node: cst.CSTNode, changes: Mapping[cst.CSTNode, Any]) -> str:
+        """The code of a part of the file, with nodes in it replaced."""
+        new = node.visit(_Swap(changes))
+        assert isinstance(new, cst.CSTNode)
+        return self.module.code_for_node(new).strip()
+
     def edited(self, changes: Mapping[cst.CSTNode, Any], head: Sequence[str] = ()) -> str:
         """The text with nodes replaced, and with lines after the last import at the top of the file.
 
