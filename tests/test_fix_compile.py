@@ -279,3 +279,13 @@ def test_a_count_of_rows_is_no_count_of_elements(tmp_path):
     found = run(str(tmp_path / "rows.py"), tmp_path / "a", only=("count-under-mask",), cases=1)
     assert not found.files and [step.state for step in found.steps] == ["dropped"]
     assert "output of call 1" in found.steps[0].reason
+
+
+def test_blocks_are_compiled_before_they_are_sharded(tmp_path):
+    program = Path(__file__).parent / "programs" / "break_fsdp_hooks_in_loop.py"
+    text = program.read_text(encoding="utf-8")
+    (tmp_path / "net.py").write_text(text)
+    found = run(str(tmp_path / "net.py"), tmp_path / "work", only=("blocks-before-sharding",), cases=2)
+    assert {step.rewrite for step in found.kept} == {"blocks-before-sharding"}, found.steps
+    assert "        layer.compile()\n        fully_shard(layer" in found.files[str(tmp_path / "net.py")][1]
+    assert found.after.graph_breaks == 0 and found.left == ()

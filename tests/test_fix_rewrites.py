@@ -1058,8 +1058,8 @@ CASES = {
             return score_mod(x)  # !
 
         @torch.compiler.disable(recursive=False)
-        def f(x, slope):
-            return step(x, make(slope, None if x is None else x))
+        def f(x, score_mod):
+            return step(x, score_mod)
         """,
         """
         def make(slope, table):
@@ -1075,8 +1075,47 @@ CASES = {
             return score_mod(x)  # !
 
         @torch.compiler.disable(recursive=False)
-        def f(x, slope):
-            return step(x, make(slope, None if x is None else x))
+        def f(x, score_mod):
+            return step(x, score_mod)
+        """,
+    ),
+    "blocks are compiled before they are sharded": (
+        "blocks-before-sharding",
+        "skipped:compiler-disable-inside",
+        """
+        import torch
+        from torch.distributed.fsdp import fully_shard
+
+        class Net(torch.nn.Module):
+            def forward(self, x):  # !
+                for block in self.blocks:
+                    x = block(x)
+                return x
+
+        def build(mesh):
+            net = Net()
+            for block in net.blocks:
+                # its own gathering
+                fully_shard(block, mesh=mesh)
+            return torch.compile(fully_shard(net, mesh=mesh), dynamic=False)
+        """,
+        """
+        import torch
+        from torch.distributed.fsdp import fully_shard
+
+        class Net(torch.nn.Module):
+            def forward(self, x):  # !
+                for block in self.blocks:
+                    x = block(x)
+                return x
+
+        def build(mesh):
+            net = Net()
+            for block in net.blocks:
+                # its own gathering
+                block.compile(dynamic=False)
+                fully_shard(block, mesh=mesh)
+            return fully_shard(net, mesh=mesh)
         """,
     ),
 }
@@ -1135,6 +1174,12 @@ def test_every_rewrite_has_a_case():
             "kept-block-mask",
             "mask-per-call",
             "def f(self, x, ids):\n    return create_block_mask(lambda b, h, q, k: ids[q] == ids[k], None, None, 8, 8)  # !\n",
+        ),
+        (
+            "blocks-before-sharding",
+            "skipped:compiler-disable-inside",
+            "def f(blocks, x):  # !\n    for b in blocks:\n        b.compile()\n        fully_shard(b)\n    for b in blocks:\n"
+            "        x = b(x)\n    return x\n",
         ),
         (
             "captured-number",

@@ -117,7 +117,7 @@ class Ways:
         others = {}
         for file in self.copies.originals:
             text = self._text(state, file)
-            if file != place.file and not in_package(file) and "compile" in text:
+            if file != place.file and not in_package(file):
                 with suppress(libcst.ParserSyntaxError):  # it is only looked at
                     others[file] = _parsed(text)
         return Site(_parsed(self._text(state, place.file)), finding, place.line, others, state.findings)
