@@ -12,10 +12,11 @@ import pytest
 import sarif_pydantic
 from helpers import evidence
 
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.errors import UsageError
-from compile_doctor.mend.copies import Copies
+from compile_doctor.mend.copies import Copies, Copy
 from compile_doctor.mend.journal import Journal
-from compile_doctor.mend.judge import State, Verdict, _worse
+from compile_doctor.mend.judge import State, Verdict, _worse, of_user
 from compile_doctor.mend.result import Figures, Left, Mended, Step, hunks
 from compile_doctor.mend.rewrites import rewrites
 from compile_doctor.mend.search import Options, Search, check_names
@@ -26,8 +27,10 @@ from compile_doctor.model.asked import Settings
 from compile_doctor.model.findings import CheckFacts, Finding, Location
 from compile_doctor.processes.children import watch
 from compile_doctor.render import fix_renderer, formats
+from compile_doctor.render.mend_words import honesty
 from compile_doctor.report.make import make_report
 from compile_doctor.run.progress import Progress
+from compile_doctor.source import locations
 from compile_doctor.targets.target import Target
 
 OLD = "import torch\n\n\ndef f(x):\n    print(x)\n    return x\n"
@@ -311,6 +314,24 @@ def test_a_finding_has_to_go_and_no_other_may_come():
     assert _worse(old, state(graphs=0), [finding()]) == "nothing is compiled any more"
 
 
+def test_a_copy_in_the_temporary_folder_is_the_users_own():
+    """Its findings keep their owner: a function that the user keeps out of graphs would be an error in a package."""
+    folder = "/tmp/compile-doctor-fix-ab12cd34/copy-001/0/own"  # as `scratch` names it
+    assert locations.is_generated(f"{folder}/net.py", ())
+    made = Copy(Path(folder), Target("net.py", Path(folder, "net.py"), search=(folder,)), {}, {})
+    seen = AnalysisContext(of_user(evidence(compilations=()), made))
+    assert seen.owner(f"{folder}/net.py") == "mine"
+
+
+def test_a_healthy_target_stays_healthy():
+    old, new = (
+        replace(one, report=replace(one.report, verdict=v))
+        for one, v in ((state(finding()), "healthy"), (state(), "unhealthy"))
+    )
+    assert _worse(old, new, [finding()]) == "the verdict is unhealthy, and it was healthy"
+    assert _worse(old, replace(new, report=old.report), [finding()]) == ""
+
+
 def test_a_rewrite_for_recompilations_has_to_leave_fewer():
     again = replace(finding(), facts=CheckFacts(category="recompiles"))
     assert _worse(state(again, recompiles=3), state(recompiles=1), [again]) == ""
@@ -362,6 +383,14 @@ def test_the_text_names_what_is_not_proven():
         "Nothing was written.",
     ):
         assert words in text, words
+
+
+def test_a_call_that_got_slower_is_named():
+    slower = replace(mended(), seconds=(1e-3, 1.6e-3))
+    assert any("1.6 times as long as before: weigh it" in line for line in honesty(slower))
+    sizes = replace(slower, steps=tuple(replace(one, rewrite="dynamic-sizes") for one in slower.steps))
+    assert any("may be slower than code for one size" in line for line in honesty(sizes))
+    assert not any("times as long" in line for line in honesty(replace(mended(), seconds=(1e-3, 1.1e-3))))
 
 
 def test_sarif_has_a_fix_that_gives_the_new_text():

@@ -176,7 +176,9 @@ def test_the_loop_of_the_skill_file_ends_with_a_model_that_passes(tmp_path, caps
     asked, fixing = (next(words for words in commands if words[1] == name) for name in ("diagnose", "fix"))
     before = json.loads(called(tmp_path, *asked[1:], "--backend", "eager").stdout)
     assert all(one["rewrites"] and one["span"]["first_line"] <= one["location"]["line"] for one in before["findings"])
-    found = json.loads(called(tmp_path, *fixing[1:], "--backend", "eager", "--no-time", "--inputs", "6").stdout)
+    done = called(tmp_path, *fixing[1:], "--backend", "eager", "--no-time", "--inputs", "6")
+    assert "called" not in done.stderr  # what the target prints, at each of its runs
+    found = json.loads(done.stdout)
     (changed,) = found["files"]
     lines = NET.splitlines(keepends=True)
     for one in reversed(changed["replacements"]):
@@ -279,6 +281,19 @@ def test_a_count_of_rows_is_no_count_of_elements(tmp_path):
     found = run(str(tmp_path / "rows.py"), tmp_path / "a", only=("count-under-mask",), cases=1)
     assert not found.files and [step.state for step in found.steps] == ["dropped"]
     assert "output of call 1" in found.steps[0].reason
+
+
+def test_what_is_kept_out_of_graphs_on_purpose_stays_so_in_the_copy(tmp_path):
+    text = NET.replace(
+        "    def forward",
+        "    @torch.compiler.disable\n    def kept_out(self, x):\n        return x + 1\n\n    def forward",
+    )
+    (tmp_path / "net.py").write_text(text.replace("self.lin(x)", "self.lin(self.kept_out(x))"))
+    found = run(
+        str(tmp_path / "net.py"), tmp_path / "compile-doctor-fix-ab12cd34", only=("messages-reordered",), cases=1
+    )
+    (left,) = [one.finding for one in found.left if one.finding.cause == "compiler-disabled-function"]
+    assert found.kept and (left.severity, left.owner) == ("info", "mine")
 
 
 def test_blocks_are_compiled_before_they_are_sharded(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -124,6 +125,7 @@ def command(
     from compile_doctor.processes.scratch import scratch
     from compile_doctor.run.fork_server import fork_server
     from compile_doctor.run.progress import Progress
+    from compile_doctor.run.target_output import held_back
     from compile_doctor.targets.target import parse_target
 
     parsed = parse_target(target)
@@ -132,12 +134,19 @@ def command(
         if folder is not None:
             check_folder(option, folder)
     options = Options(budget, inputs, vendor is not None, only, timed, resume)
-    with scratch("fix") as folder, fork_server(_MANY, 1, at_once=True) as forks:
-        from compile_doctor.processes.children import watch
+    with ExitStack() as stack:
+        folder = stack.enter_context(scratch("fix"))
+        forks = stack.enter_context(fork_server(_MANY, 1, at_once=True))
+        from compile_doctor.processes.children import Start, watch
 
-        start = watch if forks is None else forks.start
+        start: Start = watch if forks is None else forks.start
+        show = None
+        if not output.verbose:  # a search runs the target dozens of times: with -v the first run's output appears
+            start, show = stack.enter_context(held_back(parsed.text, start))
         search = Search(parsed, settings(compiling, running), options, folder, start, Progress(output.quiet))
         mended = search.run()
+        if show is not None and mended.verdict[0] == "inconclusive":
+            show()
     problem: DoctorError | None = None
     try:
         written = [] if write is None else write_files(mended, write)

@@ -19,6 +19,7 @@ from compile_doctor.mend.copies import Copies, Copy
 from compile_doctor.mend.result import Figures
 from compile_doctor.mend.site import Candidate, Lines
 from compile_doctor.model.asked import Settings
+from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import Finding
 from compile_doctor.processes.children import Start, child_environment
 from compile_doctor.report.make import Report, make_report
@@ -159,7 +160,7 @@ class Judge:
         if evidence.facts.usage or evidence.facts.not_a_target:
             raise UsageError(evidence.facts.usage or evidence.facts.not_a_target, hint=not_a_target())
         self._in_time(evidence.children[-1].ended)
-        report = make_report(evidence)
+        report = make_report(of_user(evidence, copy))
         shutil.rmtree(directory, ignore_errors=True)  # a search may run a hundred times
         return report
 
@@ -257,6 +258,13 @@ def reached(ran: Steps, lines: Lines) -> int:
     return sum(count for (before, line), count in ran.items() if first <= line <= last and not first <= before <= last)
 
 
+def of_user(evidence: Evidence, copy: Copy) -> Evidence:
+    """The evidence, in which the copy is the user's own: other files in the temporary folder are taken for generated ones."""
+    return replace(
+        evidence, facts=replace(evidence.facts, search_path=(*evidence.facts.search_path, *copy.target.search))
+    )
+
+
 def _silent(start: Start, file: Path) -> Start:
     """`start`, with what the target prints in a file: it was shown by the first run, and would come again each time."""
 
@@ -321,6 +329,8 @@ def _worse(old: State, new: State, findings: Sequence[Finding]) -> str:
     again, had = (state.report.summary["recompiles"] for state in (new, old))
     if any(one.facts.category == "recompiles" for one in findings) and again >= had and not _compiles_more(old, new):
         return f"there are {again} recompilations, and there were {had}"
+    if new.report.verdict == "unhealthy" and old.report.verdict == "healthy" and not _compiles_more(old, new):
+        return "the verdict is unhealthy, and it was healthy"
     if new.report.verdict == "inconclusive" and old.report.verdict != "inconclusive":
         return f"the diagnosis had no verdict: {new.report.reason}"
     return ""

@@ -311,7 +311,9 @@ class Search:
         """Why a finding is left."""
         tried = [one for one in self.steps if one.state == "dropped" and _same(one.finding, finding)]
         if tried:
-            return f"{tried[-1].rewrite}: {tried[-1].reason}"
+            outside = finding.location and in_package(finding.location.file) and not self.options.packages
+            more = ". It is in an installed package: --vendor DIR also tries to change a copy of it" if outside else ""
+            return f"{tried[-1].rewrite}: {tried[-1].reason}{more}"
         if finding.cause.partition(":")[0] in FOLLOWS:
             return "it goes away with the break that causes it"
         if not chosen(finding, self.options.only):

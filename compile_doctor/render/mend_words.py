@@ -6,6 +6,11 @@ from compile_doctor.mend.result import Left, Mended, Step, short
 from compile_doctor.model.findings import Finding
 from compile_doctor.render.bench_text import seconds
 
+SLOWER = 1.2
+"""From how many times of the time before a compiled call is said to be slower: two measurements differ by less."""
+FOR_ALL_SIZES = ("dynamic-sizes", "marked-dimension")
+"""Rewrites that compile one kernel for all sizes."""
+
 
 def place(finding: Finding, mended: Mended) -> str:
     """`model.py:12`; empty for a finding about the whole run."""
@@ -57,6 +62,14 @@ def honesty(mended: Mended) -> list[str]:
     if 0 < mended.gradients < eager:
         lines.append(f"Gradients were compared on {mended.gradients} of them: those of all take too much memory.")
     lines += [f"Not the same: {text}." for text in mended.unlike]
+    if mended.seconds and mended.seconds[1] > SLOWER * mended.seconds[0]:
+        before, after = mended.seconds
+        lines.append(
+            f"A compiled call takes {after / before:.1f} times as long as before. It was measured with the first inputs: code for "
+            "any size may be slower than code for one size. Weigh it against the compile time, or leave the change out."
+            if any(step.rewrite in FOR_ALL_SIZES for step in mended.kept)
+            else f"A compiled call takes {after / before:.1f} times as long as before: weigh it against what the change gains."
+        )
     if mended.untimed:
         lines.append(f"The time of a call was not measured: {mended.untimed}")
     return lines

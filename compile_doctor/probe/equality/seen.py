@@ -59,7 +59,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         if value.is_meta or value.is_quantized or value.layout is not torch.strided:
             return None
-        return value.detach().to("cpu", copy=True)
+        whole = value.full_tensor() if hasattr(value, "full_tensor") else value  # a DTensor: FSDP shards again or not
+        return whole.detach().to("cpu", copy=True)
     if isinstance(value, (bool, int, float, complex, str)) or value is None:
         return repr(value) if isinstance(value, complex) else value
     return None
@@ -101,7 +102,13 @@ def state_of(
 
 def _is(tensor: torch.Tensor, before: torch.Tensor | None, factor: float) -> bool:
     """Whether a large tensor has the values from before."""
-    if before is None or tensor.numel() < LARGE or tensor.shape != before.shape or tensor.dtype != before.dtype:
+    if (
+        hasattr(tensor, "full_tensor")
+        or before is None
+        or tensor.numel() < LARGE
+        or tensor.shape != before.shape
+        or tensor.dtype != before.dtype
+    ):
         return False
     if tensor.is_meta or tensor.is_quantized or tensor.layout is not torch.strided:
         return False
