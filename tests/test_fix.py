@@ -295,6 +295,25 @@ def test_a_way_whose_line_another_one_has_changed_waits(tmp_path):
     assert found.ways.together(state(*same), [first, second]).ways == (first,)
 
 
+def test_the_line_of_the_break_moves_with_the_function_that_was_skipped(tmp_path):
+    first, _, last = three(tmp_path)
+    skipped = replace(last, code="CD104", location=replace(last.location, line=4, snippet="def f(x):"), breaks_at=9)
+    found = searching(tmp_path, only=("messages-outside",))
+    way = next(found.ways.of(state(first, skipped), first))
+    moved = found.ways._moved(state(first), state(first, texts=way.texts), skipped)
+    text = way.texts[str(tmp_path / "m.py")].splitlines()
+    assert moved.location.line == 4 and text[moved.breaks_at - 1] == "    print(z)" and moved.breaks_at == 10
+    gone = replace(skipped, breaks_at=5)
+    assert found.ways._moved(state(first), state(first, texts=way.texts), gone).breaks_at is None
+
+
+@pytest.mark.parametrize("kind", ["skipped", "rest-skipped", "checkpointed"])
+def test_what_follows_from_a_break_is_said_to_go_away_with_it(kind, tmp_path):
+    left = finding(code="CD104", cause=f"{kind}:thread-or-lock")
+    assert searching(tmp_path)._why(left, "") == "it goes away with the break that causes it"
+    assert searching(tmp_path)._why(finding(cause="thread-or-lock"), "") == "there is no rewrite for its cause"
+
+
 # ---------------------------------------------------------------- two diagnoses
 
 

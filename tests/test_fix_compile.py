@@ -120,6 +120,75 @@ def test_the_right_rewrites_are_kept_and_the_original_stays(tmp_path):
     assert again.files == found.files and len(again.steps) == len(found.steps), "nothing is tried twice"
 
 
+AROUND = """\
+import contextlib
+import os
+import time
+
+import torch
+from torch import nn
+
+STATE = {"scale": 1.0}
+TIMES = {}
+
+
+@contextlib.contextmanager
+def scaled(value):
+    was = STATE["scale"]
+    STATE["scale"] = value
+    try:
+        yield
+    finally:
+        STATE["scale"] = was
+
+
+@contextlib.contextmanager
+def timed(name):
+    start = time.perf_counter()
+    yield
+    TIMES[name] = time.perf_counter() - start
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(4, 4)
+
+    def forward(self, x, lengths):
+        with timed("in"):
+            x = self.lin(x)
+        longest = lengths.clamp(1, 4).max().item()
+        if longest > 0:
+            x = x + longest
+        return self.end(x)
+
+    def end(self, x):
+        with scaled(2.0):
+            x = x * STATE["scale"]
+            os.getloadavg()
+            x = x.relu() + STATE["scale"]
+        return x * 2
+
+
+def build_model():
+    return Net()
+
+
+def example_inputs():
+    return torch.ones(2, 4), torch.tensor([1, 3])
+"""
+
+
+def test_what_is_around_operators_does_not_keep_them_out_of_graphs(tmp_path):
+    """A timer, a decision that always falls the same way, and a break in a `with` block that only sets something."""
+    (tmp_path / "net.py").write_text(AROUND)
+    found = run(str(tmp_path / "net.py"), tmp_path / "work", cases=5)
+    kept = {step.rewrite for step in found.kept}
+    assert {"timer-outside", "checked-number", "context-split"} <= kept, found.steps
+    assert [one.finding.cause for one in found.left] == ["environment-or-os"], "nothing can take that line's place"
+    assert found.after.graphs > found.before.graphs == 0
+
+
 def test_a_side_that_never_ran_is_not_changed(tmp_path):
     text = NET.replace("y.sum() > 0", "torch.tensor(True)").replace('        print("called")\n', "")
     (tmp_path / "net.py").write_text(text.replace(".mean().item()", ".mean()"))

@@ -19,7 +19,9 @@ def candidates(name: str, cause: str, text: str) -> list[Candidate]:
     text = whole(text)
     line = next(number for number, one in enumerate(text.splitlines(), 1) if one.endswith("# !"))
     seen = ("guard: L['score_mod'].__closure__[0].cell_contents == 0.5",)
-    found = Finding("CD101", "n", "error", "t", "m", Location("m.py", line, "f"), cause=cause, evidence=seen)
+    found = Finding(
+        "CD101", "n", "error", "t", "m", Location("m.py", line, "f"), cause=cause, breaks_at=line, evidence=seen
+    )
     assert NAMES[name].fits(cause)
     return list(NAMES[name].propose(Site(Source(text), found, line)))
 
@@ -56,6 +58,248 @@ CASES = {
         def f(x):
             print(x)  # !
             return x
+        """,
+    ),
+    "a timer as a context manager": (
+        "timer-outside",
+        "clock",
+        """
+        @contextlib.contextmanager
+        def timed(name):
+            'Seconds.'
+            start = time.perf_counter()  # !
+            try:
+                yield
+            finally:
+                TIMES[name] = time.perf_counter() - start
+
+        def f(x):
+            with timed("double"):
+                return x * 2
+        """,
+        """
+        @contextlib.contextmanager
+        def timed(name):
+            'Seconds.'
+            if torch.compiler.is_compiling():
+                yield
+                return
+            start = time.perf_counter()  # !
+            try:
+                yield
+            finally:
+                TIMES[name] = time.perf_counter() - start
+
+        def f(x):
+            with timed("double"):
+                return x * 2
+        """,
+    ),
+    "a timer as a class": (
+        "timer-outside",
+        "clock",
+        """
+        class Timer:
+            def __enter__(self):
+                self.start = time.time()  # !
+                return self
+
+            def __exit__(self, *error):
+                print("took", time.time() - self.start)
+
+        def f(x):
+            with Timer():
+                return x * 2
+        """,
+        """
+        class Timer:
+            def __enter__(self):
+                if torch.compiler.is_compiling():
+                    return self
+                self.start = time.time()  # !
+                return self
+
+            def __exit__(self, *error):
+                if torch.compiler.is_compiling():
+                    return None
+                print("took", time.time() - self.start)
+
+        def f(x):
+            with Timer():
+                return x * 2
+        """,
+    ),
+    "a filter of warnings around operators": (
+        "context-outside",
+        "warnings",
+        """
+        import contextlib
+        import warnings
+
+        import torch
+
+        def f(x):
+            with warnings.catch_warnings():  # !
+                # noisy
+                warnings.simplefilter("ignore")
+                x = x * 2
+            return x
+        """,
+        """
+        import contextlib
+        import warnings
+
+        import torch
+
+        def f(x):
+            with contextlib.nullcontext() if torch.compiler.is_compiling() else warnings.catch_warnings():  # !
+                # noisy
+                if not torch.compiler.is_compiling():
+                    warnings.simplefilter("ignore")
+                x = x * 2
+            return x
+        """,
+    ),
+    "a branch that is always taken": (
+        "checked-number",
+        "data-dependent-branch",
+        """
+        def f(x, lengths):
+            n = lengths.max().item()
+            # none are empty
+            if n > 0:  # !
+                x = x + n
+            return x
+        """,
+        """
+        def f(x, lengths):
+            n = lengths.max().item()
+            # none are empty
+            torch._check(n > 0)
+            if n > 0:  # !
+                x = x + n
+            return x
+        """,
+    ),
+    "the limits of a slice": (
+        "checked-number",
+        "data-dependent-guard",
+        """
+        def f(x, lengths):
+            n = lengths.max().item()
+            end = min(n, 3)
+            return x[:, :end] * 2  # !
+        """,
+        """
+        def f(x, lengths):
+            n = lengths.max().item()
+            end = min(n, 3)
+            torch._check(end >= 0)
+            torch._check(end <= x.shape[1])
+            return x[:, :end] * 2  # !
+        """,
+    ),
+    "the limits of an index": (
+        "checked-number",
+        "data-dependent-guard",
+        """
+        def f(x, lengths):
+            n = lengths.max().item()
+            return x[n] * 2  # !
+        """,
+        """
+        def f(x, lengths):
+            n = lengths.max().item()
+            torch._check(n >= 0)
+            torch._check(n < x.shape[0])
+            return x[n] * 2  # !
+        """,
+    ),
+    "a table that is filled by type": (
+        "filled-table",
+        "length:_known",
+        """
+        _known = {}
+
+        class Backend:
+            def twice(self, x):
+                return x * 2
+
+        def backend(x):
+            kind = type(x)
+            if kind not in _known:  # !
+                _known[kind] = Backend()
+            return _known[kind]
+
+        class Later(Backend):
+            pass
+
+        def f(x):
+            return backend(x).twice(x)
+        """,
+        """
+        _known = {}
+
+        class Backend:
+            def twice(self, x):
+                return x * 2
+
+        def backend(x):
+            kind = type(x)
+            if kind not in _known:  # !
+                _known[kind] = Backend()
+            return _known[kind]
+
+        class Later(Backend):
+            pass
+
+
+        # fills _known before the first compiled call
+        backend(torch.empty(0))
+
+        def f(x):
+            return backend(x).twice(x)
+        """,
+    ),
+    "a break in a with block": (
+        "context-split",
+        "skipped:environment-or-os",
+        """
+        @contextlib.contextmanager
+        def scaled(value):
+            was = STATE["scale"]
+            STATE["scale"] = value
+            try:
+                yield
+            finally:
+                STATE["scale"] = was
+
+        def f(x):
+            # twice
+            with scaled(2.0):
+                x = x * STATE["scale"]
+                at = os.getpid() > 0  # !
+                x = x + at * STATE["scale"]
+            return x * STATE["scale"]
+        """,
+        """
+        @contextlib.contextmanager
+        def scaled(value):
+            was = STATE["scale"]
+            STATE["scale"] = value
+            try:
+                yield
+            finally:
+                STATE["scale"] = was
+
+        def f(x):
+            # twice
+            with scaled(2.0):
+                x = x * STATE["scale"]
+            at = os.getpid() > 0  # !
+            with scaled(2.0):
+                x = x + at * STATE["scale"]
+            return x * STATE["scale"]
         """,
     ),
     "a message leaves with what only it needs": (
@@ -1135,6 +1379,54 @@ def test_every_rewrite_has_a_case():
     ("name", "cause", "text"),
     [
         (
+            "timer-outside",
+            "clock",
+            "@contextmanager\ndef held():\n    LOCK.acquire()\n    t = time.time()  # !\n    yield\n    LOCK.release()\n",
+        ),
+        (
+            "timer-outside",
+            "clock",
+            "@contextmanager\ndef timed():\n    t = time.time()  # !\n    yield t\n",
+        ),
+        (
+            "timer-outside",
+            "clock",
+            "class T:\n    def __enter__(self):\n        self.t = time.time()  # !\n    def __exit__(self, *e):\n        return True\n",
+        ),
+        (
+            "context-outside",
+            "warnings",
+            'def f(x):\n    with warnings.catch_warnings():  # !\n        warnings.simplefilter("error")\n        return x\n',
+        ),
+        (
+            "checked-number",
+            "data-dependent-branch",
+            "def f(x):\n    if x.sum() > 0:  # !\n        x = x + 1\n    return x\n",
+        ),
+        (
+            "checked-number",
+            "data-dependent-branch",
+            "def f(x):\n    n = x.item()\n    if x is None:\n        return 1\n    elif n > 2:  # !\n        return x\n    return -x\n",
+        ),
+        ("checked-number", "data-dependent-guard", "def f(x, n):\n    return x[:n]  # !\n"),
+        (
+            "filled-table",
+            "keys:_known",
+            "_known = {}\ndef f(n):\n    if n not in _known:  # !\n        _known[n] = torch.arange(n)\n    return _known[n]\n",
+        ),
+        (
+            "context-split",
+            "skipped:clock",
+            "def f(x):\n    with LOCK:\n        x = x + 1\n        t = time.time()  # !\n    return x\n",
+        ),
+        (
+            "context-split",
+            "skipped:clock",
+            "class Held:\n    def __enter__(self):\n        LOCK.acquire()\ndef f(x):\n    with Held():\n        x = x + 1\n"
+            "        t = time.time()  # !\n    return x\n",
+        ),
+        ("filled-table", "length:no_such_package.module.table", "def f(x):\n    return x  # !\n"),
+        (
             "branch-to-where",
             "data-dependent-branch",
             "def f(x, out):\n    if x.sum() > 0:  # !\n        out.append(x)\n",
@@ -1226,6 +1518,28 @@ def test_a_disabled_call_can_stay_apart():
     )
     assert apart is not None
     assert "torch.compiler.disable(lambda *args, **kwargs: fast(*args, **kwargs), recursive=False)" in apart
+
+
+def test_a_table_of_a_package_is_filled_from_the_target(tmp_path, monkeypatch):
+    (tmp_path / "types_of").mkdir()
+    (tmp_path / "types_of" / "__init__.py").write_text("raise ImportError('only read')\n")
+    table = "_table: dict = {}\n\ndef find(x):\n    found = _table[type(x)] = str(x)\n    return found\n"
+    (tmp_path / "types_of" / "_by_type.py").write_text(table)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    tensor, parameter = candidates("filled-table", "length:types_of._by_type._table", "def f(x):  # !\n    return x\n")
+    why = "  # fills _table before the first compiled call"
+    assert tensor.text is None and tensor.settings == (
+        "import types_of._by_type",
+        "types_of._by_type.find(torch.empty(0))" + why,
+    )
+    assert parameter.settings[-1] == "types_of._by_type.find(torch.nn.Parameter(torch.empty(0)))" + why
+
+
+def test_what_always_or_never_holds_is_stated():
+    text = "def f(x):\n    n = int(x.sum())\n    if n == 0:  # !\n        return x\n    return x[:n]\n"
+    always, never = candidates("checked-number", "data-dependent-branch", text)
+    assert "torch._check(n == 0)" in str(always.text) and "torch._check(n != 0)" in str(never.text)
+    assert never.title == "states n != 0 with torch._check, which raises if that does not hold"
 
 
 def test_a_side_must_have_run():

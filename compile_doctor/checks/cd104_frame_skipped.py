@@ -28,6 +28,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             upstream=skipped.site.upstream if skipped.site else None,
             cause=f"{_kind(skipped)}:{skipped.site.cause.key if skipped.site else skipped.first.fail_type or 'unknown'}",
             baseline_cause="skipped",  # one finding, whichever of its breaks Dynamo met first; that break has its own
+            breaks_at=skipped.at or None,
             fix=_fix(seen, skipped),
             evidence=(_evidence(skipped), *_torch_reason(skipped)),
         )

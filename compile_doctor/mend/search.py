@@ -30,7 +30,7 @@ QUICK = "eager"
 NEED_KERNELS = ("attention", "kernels", "float8", "compile-errors", "numerics")
 """Categories of findings that only the requested backend shows."""
 
-FOLLOWS = ("skipped", "checkpointed")
+FOLLOWS = ("skipped", "rest-skipped", "checkpointed")
 """First words of the causes of findings that only follow from a break."""
 
 

@@ -136,8 +136,9 @@ class Site:
         return Candidate(title, texts.pop(own, None), others=texts)
 
     def siblings(self, node: cst.CSTNode) -> tuple[Any, ...]:
-        """The statements of the block in which the node is."""
-        return tuple(getattr(self.source.parent(node), "body", ()))
+        """The statements of the block in which the node is; none for an `elif`, which is in no block of its own."""
+        body = getattr(self.source.parent(node), "body", ())
+        return tuple(body) if isinstance(body, Sequence) else ()
 
     def expressions(self, kind: type[Any]) -> list[Any]:
         """The expressions of a kind on the finding's line, within its statement; outermost first."""

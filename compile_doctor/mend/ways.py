@@ -128,8 +128,11 @@ class Ways:
         if place is None:
             return None
         before, after = (self._text(state, place.file) for state in (old, new))
-        line = place.line if before == after else _same_line(before, after, place.line)
-        return replace(finding, location=replace(place, line=line)) if line else None
+        if before == after:
+            return finding
+        line = _same_line(before, after, place.line)
+        at = _same_line(before, after, finding.breaks_at) if finding.breaks_at else None
+        return replace(finding, location=replace(place, line=line), breaks_at=at) if line else None
 
     def _may_change(self, file: str) -> bool:
         return (self.packages or not in_package(file)) and self.copies.add(file)

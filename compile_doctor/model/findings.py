@@ -104,6 +104,8 @@ class Finding:
     """It is less informative than similar findings, and is listed after them whatever its count."""
     baseline_cause: str = ""
     """What a baseline has instead of cause and upstream, if those depend on what torch met first."""
+    breaks_at: int | None = None
+    """The line of its location's file at which a function that was skipped breaks. Not part of any document."""
     ranks: tuple[int, ...] = ()
     """The ranks on which it was seen; empty for a run without ranks."""
     facts: CheckFacts = field(default_factory=CheckFacts, compare=False, repr=False)
