@@ -128,6 +128,7 @@ import time
 import torch
 from torch import nn
 
+torch._dynamo.config.capture_scalar_outputs = True
 STATE = {"scale": 1.0}
 TIMES = {}
 
@@ -159,7 +160,7 @@ class Net(nn.Module):
             x = self.lin(x)
         longest = lengths.clamp(1, 4).max().item()
         if longest > 0:
-            x = x + longest
+            x = x[:, :longest]
         return self.end(x)
 
     def end(self, x):
