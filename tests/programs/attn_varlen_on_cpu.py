@@ -2,7 +2,7 @@
 
 Truth: its operator exists for CUDA only; eager mode raises NotImplementedError, too. Before torch 2.10 there is no such module.
 """
-# recorded [>=2.10,!=2.12.*,!=2.14.*]
+# recorded [>=2.8]
 # summary exit=3
 # expect CD002 no-kernel
 # says CD002: varlen_attn has kernels for a GPU only
