@@ -56,7 +56,7 @@ class Allocator:
     def device_count(self) -> int:
         return 2
 
-    def get_device_capability(self) -> tuple[int, int]:
+    def get_device_capability(self, device: object = None) -> tuple[int, int]:
         return 9, 0
 
     def use(self, size: int) -> None:
@@ -91,11 +91,12 @@ def test_a_gpu_gives_its_name_by_index_and_its_versions(monkeypatch):
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(torch.version, "hip", None)
     device = accelerator(Allocator())
-    assert device.facts("cuda:1") == {"gpu": "Fake cuda:1", "cuda": "13.0"}
+    assert device.facts("cuda:1") == {"gpu": "Fake cuda:1", "capability": "9.0", "cuda": "13.0"}
     assert device.summary() == "Fake 0, Fake 1 (CUDA 13.0, sm_90)"
     monkeypatch.setattr(torch.version, "cuda", None)
     monkeypatch.setattr(torch.version, "hip", "7.0")
     assert device.summary() == "Fake 0, Fake 1 (ROCM 7.0)"
+    assert "capability" not in device.facts("cuda:1")
 
 
 @pytest.mark.parametrize("name", ["cpu", "cuda", "cuda:1", "xpu:0", "mps", "meta", "hpu"])

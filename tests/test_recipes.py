@@ -11,6 +11,7 @@ from helpers import TORCHES as VERSIONS
 from compile_doctor.errors import UsageError
 from compile_doctor.recipes import catalogue, waiting
 from compile_doctor.recipes.catalogue import all_recipes, find_recipe, why_not_affected, within
+from compile_doctor.recipes.errors import about, can_occur_at
 from compile_doctor.recipes.page import page
 from compile_doctor.recipes.read import RecipeError, read_recipe
 from compile_doctor.recipes.verified import CLEAN, OK, SEEN, merge, parse, read_table, render
@@ -98,6 +99,13 @@ def test_a_good_file_is_read(tmp_path):
         ("verify: assert False", "verify: assert False\npatch: not_there", 6, "needs `config`, and allows no `patch`"),
         ("title: A test", "title: A test\ntitle: Again", 3, "appears twice"),
         ("title: A test", "title: [a, b]", 2, "a text is expected here"),
+        (
+            "title: A test",
+            "title: A test\nconditions: {device: cuda, capability: Hopper}",
+            3,
+            "'Hopper' is not a valid PEP 440 range",
+        ),
+        ("title: A test", "title: A test\nconditions: {capability: '>=9.0'}", 3, "capability needs `device: cuda`"),
         ("title: A test", "title: 'A test", None, "not valid YAML"),
         ("title: A test", "title: !!python/object:os.system x", None, ""),
     ],
@@ -153,6 +161,26 @@ def test_why_it_is_not_about_this_environment():
     assert why_not_affected(recipe, lambda _: "2.12.1") == "torch 2.12.1 is not in >=2.13"
     assert why_not_affected(recipe, lambda _: None) == "torch is not installed"
     assert why_not_affected(recipe, lambda _: "2.13.0+cpu") == ""
+
+
+@pytest.mark.parametrize(
+    ("where", "occurs"),
+    [
+        ({"device": "cuda", "capability": "9.0"}, True),
+        ({"device": "cuda", "capability": "8.9"}, False),
+        ({"device": "cuda", "capability": "10.0"}, False),
+        ({"device": "cuda", "capability": "12.0"}, False),
+        ({"device": "cuda"}, True),  # an older capture does not have it
+        ({"device": "cpu"}, False),
+    ],
+)
+def test_a_defect_of_some_gpus_only(tmp_path, where, occurs):
+    path = tmp_path / "good.yaml"
+    conditions = 'conditions: {device: cuda, capability: ">=9.0,<10.0"}'
+    path.write_text(GOOD.replace("title: A test", f"title: A test\n{conditions}", 1))
+    recipe = read_recipe(path)
+    assert about(recipe, {"torch": "2.13.0+cu130", **where}) is occurs
+    assert can_occur_at(recipe, where.get("capability")) is (occurs or where["device"] == "cpu")
 
 
 def test_an_unknown_recipe_has_near_ones():

@@ -75,7 +75,8 @@ def command(
         | {"dropout": dropout}
     )
     answers = facts.pop("sdpa", [])
-    defects = known.known_defects(["cpu", "cuda"] if facts.get("GPU") else ["cpu"]) if facts.get("torch") else []
+    kinds = ["cpu", "cuda"] if facts.get("GPU") else ["cpu"]
+    defects = known.known_defects(kinds, facts.get("compute capability")) if facts.get("torch") else []
     if output.format == "json":
         found = {"schema": "compile-doctor/env/1", **facts, "sdpa": answers, "known_defects": defects}
         answer(found)

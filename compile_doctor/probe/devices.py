@@ -115,7 +115,7 @@ class Accelerator:
         return bool(self._module.is_available() and self._module.is_initialized())
 
     def facts(self, name: str) -> dict[str, str | None]:
-        return {"gpu": self._module.get_device_name(name), **self._versions()}
+        return {"gpu": self._module.get_device_name(name), **self._capability(name), **self._versions()}
 
     def summary(self) -> str | None:
         if not self.available():
@@ -125,6 +125,12 @@ class Accelerator:
         if self.type == "cuda" and not torch.version.hip:
             versions.append("sm_{}{}".format(*self._module.get_device_capability()))
         return f"{', '.join(names)} ({', '.join(versions)})"
+
+    def _capability(self, name: str) -> dict[str, str | None]:
+        """NVIDIA's compute capability, such as `9.0`; AMD's and Intel's devices have none."""
+        if self.type != "cuda" or torch.version.hip:
+            return {}
+        return {"capability": "{}.{}".format(*self._module.get_device_capability(name))}
 
     def _versions(self) -> dict[str, str | None]:
         if self.type == "xpu":

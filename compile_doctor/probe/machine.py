@@ -40,6 +40,8 @@ def facts() -> dict[str, Any]:
         },
         "depyf": _version("depyf"),
     }
+    if capability := devices.best().facts(devices.best().type).get("capability"):
+        found["compute capability"] = capability
     disabled = os.environ.get("TORCHDYNAMO_DISABLE") == "1" or os.environ.get("TORCH_COMPILE_DISABLE") == "1"
     gpu_ready = found["GPU"] is not None and found["Triton"] is not None
     found["can compile"] = not disabled and (found["C++ compiler"] is not None or gpu_ready)

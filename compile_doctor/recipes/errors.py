@@ -32,4 +32,12 @@ def about(recipe: Recipe, environment: Mapping[str, Any]) -> bool:
     if spec and not (version and within(spec, str(version))):
         return False
     device = recipe.conditions.get("device")
-    return not device or not environment.get("device") or environment["device"] in device.split("|")
+    if device and environment.get("device") and environment["device"] not in device.split("|"):
+        return False
+    return can_occur_at(recipe, environment.get("capability"))
+
+
+def can_occur_at(recipe: Recipe, capability: str | None) -> bool:
+    """Whether a GPU of this compute capability can have the defect; an unknown one can."""
+    wanted = recipe.conditions.get("capability")
+    return not wanted or not capability or within(wanted, capability)

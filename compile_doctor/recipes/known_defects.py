@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from compile_doctor.recipes.catalogue import all_recipes, why_not_affected
+from compile_doctor.recipes.errors import can_occur_at
 
 
-def known_defects(devices: Sequence[str]) -> list[dict[str, Any]]:
+def known_defects(devices: Sequence[str], capability: str | None = None) -> list[dict[str, Any]]:
     """{id, title, action, default, silent_wrong_result} of each; wrong results without an error come first."""
     found = [
         {
@@ -21,6 +22,7 @@ def known_defects(devices: Sequence[str]) -> list[dict[str, Any]]:
         for recipe in all_recipes()
         if not why_not_affected(recipe)
         and (not recipe.conditions.get("device") or set(recipe.conditions["device"].split("|")) & set(devices))
+        and can_occur_at(recipe, capability)
     ]
     return sorted(found, key=lambda one: (not one["silent_wrong_result"], one["id"]))
 

@@ -20,7 +20,7 @@ from compile_doctor.errors import UsageError
 from compile_doctor.recipes.recipe import ACTIONS, Recipe, Registration, Replacement, Setting, Signature
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_CONDITIONS = ("platform", "machine", "device", "uses", "head_dim", "kernel", "queries", "source")
+_CONDITIONS = ("platform", "machine", "device", "capability", "uses", "head_dim", "kernel", "queries", "source")
 
 _USES = ("flex_attention", "sdpa")
 
@@ -177,6 +177,10 @@ class _Reader:
         found = self.keys(node, _CONDITIONS)
         if "source" in found:
             self.pattern(found["source"])
+        if "capability" in found:
+            self.range(found["capability"])
+            if "device" not in found or self.text(found["device"]) != "cuda":
+                raise self.fail(found["capability"], "capability needs `device: cuda`: other devices have none")
         if "uses" in found and self.text(found["uses"]) not in _USES:
             raise self.fail(found["uses"], f"uses: expected one of {', '.join(_USES)}")
         if "head_dim" in found and not re.fullmatch(r"\d+(\|\d+)*", self.text(found["head_dim"])):

@@ -80,7 +80,7 @@ class Recipe:
     fixed_in: dict[str, str] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
     """What else must match for the defect to occur: `platform`, `machine` and `device`, one value each or several
-    separated by |; `uses` (flex_attention or sdpa); `head_dim` of its queries; `kernel` that computes it (`triton-decode`);
+    separated by |; `capability`, a range of the GPU's compute capability (>=9.0,<12.0); `uses` (flex_attention or sdpa); `head_dim` of its queries; `kernel` that computes it (`triton-decode`);
     `queries`, the least number of them; `source`, a pattern for the target's own files."""
     upstream: tuple[str, ...] = ()
     default: bool = False

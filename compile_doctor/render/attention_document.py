@@ -51,7 +51,7 @@ class Attention(Record):
     """The line of the call."""
     owner: Owner
     """Whose code it is."""
-    api: Annotated[str, one_of("flex_attention", "sdpa")]
+    api: Annotated[str, one_of("flex_attention", "sdpa", "varlen_attn")]
     """What is called."""
     verdict: CallVerdict
     """How it ran; `unverified` is not a pass."""

@@ -38,6 +38,10 @@ ENVIRONMENT: dict[str, Any] = {
         "threads": {"type": "integer", "minimum": 1, "description": "torch's threads for one operation."},
         "device": {"type": "string", "description": "What it ran on: `cpu`, `cuda`, …"},
         "gpu": {"type": "string", "description": "The GPU by name, if it ran on one."},
+        "capability": {
+            "type": "string",
+            "description": "The compute capability of the NVIDIA GPU that it ran on, such as `9.0`.",
+        },
         "cuda": {"type": ["string", "null"], "description": "The CUDA version of torch, if it ran on a GPU."},
         "rocm": {"type": "string", "description": "The ROCm version of torch, if it ran on an AMD GPU."},
         "xpu": {"type": ["string", "null"], "description": "The oneAPI version of torch, if it ran on an Intel GPU."},
