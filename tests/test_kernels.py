@@ -115,6 +115,7 @@ def sdpa(which, *nodes):
     return [*comment, f"buf3 = torch.ops.aten._scaled_dot_product_{which}.default(arg0_1, arg1_1, arg2_1, 0.0, True)"]
 
 
+VARLEN = "torch_attn._varlen_attn.default"
 MODULES = {
     "torch 2.8 on CPU": module(
         PLAIN.format(name="cpp_fused_0"), cpp("cpp_fused_1"), calls=["cpp_fused_0(arg0_1, buf0)", "cpp_fused_1(arg0_1)"]
@@ -141,6 +142,14 @@ MODULES = {
     "two SDPA": module(calls=[*sdpa("flash_attention_for_cpu", "y"), *sdpa("flash_attention_for_cpu", "add", "y_1")]),
     "SDPA, backward": module(calls=sdpa("flash_attention_for_cpu_backward", "y")),
     "both": module(cpp("cpp_fused_1"), calls=["cpp_fused_1(arg0_1)", *sdpa("efficient_attention", "y")]),
+    "varlen_attn": module(
+        calls=[
+            COMMENT.format("mul, _varlen_attn"),
+            f"buf1 = torch.ops.{VARLEN}(buf0, arg1_1, arg2_1, arg3_1, arg3_1, 60, 60, False, None, [-1, -1])",
+            f"assert_size_stride(buf2, (100, 2, 32), (64, 32, 1), 'torch.ops.{VARLEN}')",
+        ]
+    ),
+    "varlen_attn, backward": module(calls=["buf1 = torch.ops.torch_attn._varlen_attn_backward.default(buf0, arg1_1)"]),
     "no attention": module(PLAIN.format(name="cpp_fused_0"), calls=["cpp_fused_0(arg0_1, buf0)"]),
 }
 FLASH = "aten._scaled_dot_product_flash_attention_for_cpu.default"
@@ -165,6 +174,8 @@ FOUND = {
         Kernel("flex_attention", "cpp_fused_1", "cpp", 1),
         Kernel("sdpa", "aten._scaled_dot_product_efficient_attention.default", "efficient", 1, ("y",)),
     ],
+    "varlen_attn": [Kernel("varlen_attn", VARLEN, "varlen", 1, ("mul", "_varlen_attn"))],
+    "varlen_attn, backward": [],
     "no attention": [],
 }
 
@@ -302,3 +313,16 @@ def test_every_implementation_has_a_rank():
         "cudnn",
     }
     assert known | {"overrideable", "math", "dense"} == set(FASTEST_FIRST)
+
+
+@pytest.mark.parametrize(
+    ("ran", "name"),
+    [
+        (["void pytorch_flash::flash_fwd_kernel<...>"], "flash-2"),
+        (["void cutlass::device_kernel<flash::enable_sm90<...>>"], "flash-3"),
+        (["cudnn_generated_fort_native_sdpa_sm90_flash_fprop_wgmma_f16"], "cudnn"),
+        ([], "varlen"),
+    ],
+)
+def test_what_computes_varlen_attn_is_known_by_the_kernel_that_ran(ran, name):
+    assert implementation("varlen_attn", "varlen", ran) == name

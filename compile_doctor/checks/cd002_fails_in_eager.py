@@ -12,6 +12,7 @@ from compile_doctor.analysis.root_cause import root_cause
 from compile_doctor.checks import needs
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.missing_kernel import missing_kernel
+from compile_doctor.checks.varlen_refusals import varlen_fix
 from compile_doctor.model.findings import Finding
 
 _NO_GRAD = re.compile(r"does not require grad|does not have a grad_fn")
@@ -40,7 +41,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             "title": "The target fails in eager mode" + _size(seen),
             "message": f"{cause.type}: {cause.message}",
             "cause": f"eager:{cause.type}",
-            "fix": "Fix this first: run the model on its inputs without torch.compile.",
+            "fix": varlen_fix(cause.message, failure.text)
+            or "Fix this first: run the model on its inputs without torch.compile.",
         }
         yield CHECK.finding(
             **words,

@@ -19,6 +19,7 @@ _SDPA = (
     "SDPA needs a mask or bias as a tensor of all pairs. Use is_causal=True, which needs none, or flex_attention, which "
     "computes any mask or bias from the indices (mask_mod, score_mod)."
 )
+_PACKED = "varlen_attn itself keeps no scores: look for the tensor of all pairs beside it."
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
@@ -32,7 +33,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
                 f"{verdict.growth or 2:.1f}th power of the tokens. Something in the same graph creates a tensor of all "
                 "pairs (a dense mask or bias, a score_mod that reads one, scores kept for a loss).",
                 cause="quadratic-memory",
-                fix=_FLEX if site.api == "flex_attention" else _SDPA,
+                fix={"flex_attention": _FLEX, "varlen_attn": _PACKED}.get(site.api, _SDPA),
                 evidence=seen_of(verdict),
                 **at_site(seen, verdict),
             )

@@ -22,6 +22,12 @@ _FIXES = (
         "Pass dropout_p only while training: dropout_p=self.p if self.training else 0.0. For inference, let build_model() "
         "return model.eval(): compile-doctor does not change the mode of the model.",
     ),
+    (
+        "same num_heads",
+        "Repeat the heads of key and value, and leave enable_gqa out: "
+        "k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) for t in (k, v)). "
+        "On a CPU, flash takes enable_gqa from torch 2.9 on.",
+    ),
     ("same last dimension", "Pad value to the head size of query and key, and cut the result; or use flex_attention."),
     (
         "attn_mask.requires_grad",

@@ -31,7 +31,7 @@ class AttentionNode:
     """One attention call in a graph that Dynamo passed to a backend."""
 
     api: str
-    """`flex_attention` or `sdpa`."""
+    """`flex_attention`, `sdpa` or `varlen_attn`."""
     node: str
     """Its name in the graph."""
     stack: tuple[Frame, ...]
@@ -48,6 +48,8 @@ class AttentionNode:
     """Whether a run of the graph need not run it: a side of torch.cond, the body of a while_loop."""
     key: str = ""
     """For SDPA: the key of `AttentionEvidence.choices` for these inputs."""
+    lengths: tuple[int, ...] = ()
+    """For varlen_attn: the number of sequences, and the most queries and keys of one; empty if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

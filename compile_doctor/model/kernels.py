@@ -24,6 +24,8 @@ _SDPA = re.compile(
     r"torch\.ops\.(aten\._scaled_dot_product_(flash|efficient|cudnn|fused)_attention(?:_for_cpu|_overrideable)?\.default)[(,]"
 )
 """The operator is called, or passed to `run_and_save_rng_state` and its like: checkpointed in training, up to torch 2.14."""
+_VARLEN = re.compile(r"torch\.ops\.(torch_attn\._varlen_attn(?:_out)?\.default)[(,]")
+"""varlen_attn's operator, which Inductor calls as it is: it has fused kernels only."""
 _AGAIN = re.compile(r"higher_order\.run_with_rng_state\(|\bbwd_rng_state")
 """A checkpointed operator runs again in the backward: no kernel of a call of its own."""
 _NODES = re.compile(r"Source Nodes: \[([^\[\]]*)\]")
@@ -33,6 +35,7 @@ MARKERS = (
     b"forward_inner",
     b"_flash_attn_fwd(",
     b"_scaled_dot_product_",
+    b"torch_attn._varlen_attn",
 )
 """Every module with such a kernel contains one of these: a quick test before reading megabytes of code."""
 _BACKENDS = {"fused": "overrideable"}
@@ -43,18 +46,18 @@ class Kernel:
     """One attention kernel of a generated module; `calls` counts its call lines."""
 
     api: str
-    """`flex_attention` or `sdpa`."""
+    """`flex_attention`, `sdpa` or `varlen_attn`."""
     name: str
     backend: str
-    """`cpp`, `triton`, `triton-decode` or `cutedsl` for flex_attention; `flash`, `efficient`, `cudnn`, `overrideable` for SDPA."""
+    """`cpp`, `triton`, `triton-decode` or `cutedsl` for flex_attention; `flash`, `efficient`, `cudnn`, `overrideable` for SDPA; `varlen`."""
     calls: int
     nodes: tuple[str, ...] = ()
-    """The FX nodes that torch names in the comment above an SDPA call."""
+    """The FX nodes that torch names in the comment above a call of an operator."""
 
 
 def find_kernels(code: str) -> tuple[Kernel, ...]:
     """The forward attention kernels of one generated module."""
-    return (*_flex(code), *_sdpa(code))
+    return (*_flex(code), *_operators(code))
 
 
 def _flex(code: str) -> list[Kernel]:
@@ -84,17 +87,21 @@ def _template(compiler: str, body: str) -> str | None:
     return None
 
 
-def _sdpa(code: str) -> list[Kernel]:
+def _operators(code: str) -> list[Kernel]:
+    """The calls of SDPA's and varlen_attn's own operators."""
     found = []
     comment = ""
     for line in code.splitlines():
         if "Source Nodes:" in line:
             comment = line
-        match = _SDPA.search(line)
-        if match and "=" in line.split("(", 1)[0] and not _AGAIN.search(line):
+        match, varlen = _SDPA.search(line), _VARLEN.search(line)
+        if (match or varlen) and "=" in line.split("(", 1)[0] and not _AGAIN.search(line):
             nodes = _NODES.search(comment)
             names = tuple(filter(None, map(str.strip, nodes[1].split(",")))) if nodes else ()
-            found.append(Kernel("sdpa", match[1], _BACKENDS.get(match[2], match[2]), 1, names))
+            if match:
+                found.append(Kernel("sdpa", match[1], _BACKENDS.get(match[2], match[2]), 1, names))
+            elif varlen:
+                found.append(Kernel("varlen_attn", varlen[1], "varlen", 1, names))
     return found
 
 
@@ -104,6 +111,7 @@ _FLASH = (
     ("flash-2", re.compile(r"pytorch_flash::|flash_fwd_(?:splitkv_)?kernel")),
 )
 """The generation of FlashAttention by the name of its kernel on a GPU; 2 was measured (H100), 3 and 4 are upstream's names."""
+_CUDNN = ("cudnn", re.compile(r"cudnn"))
 FASTEST_FIRST = (
     *("flash-4", "cudnn", "flash-3", "cutedsl", "flash-2", "flash", "triton-decode", "triton", "cpp"),
     *("efficient", "overrideable", "math", "dense"),
@@ -113,16 +121,28 @@ the places of the others follow upstream's figures."""
 
 
 def implementation(api: str, backend: str | None, ran: Iterable[str]) -> str | None:
-    """What computes a call: `backend` of its kernel, for SDPA's flash with the generation that ran on the GPU."""
+    """What computes a call: `backend` of its kernel; for SDPA's flash, and for varlen_attn, by the kernel that ran on the GPU."""
+    names = " ".join(ran)
+    if api == "varlen_attn" and backend:
+        return next((name for name, pattern in (*_FLASH, _CUDNN) if pattern.search(names)), backend)
     if api != "sdpa" or backend != "flash":
         return backend
-    names = " ".join(ran)
     return next((name for name, pattern in _FLASH if pattern.search(names)), "flash")
 
 
 def without_the_rest(code: str) -> str:
     """Only the lines of generated code that `find_kernels` reads, for small recordings."""
-    wanted = (_DEFINITION, _CPP, _TRITON, _TRITON_BACKWARD, _TRITON_DECODE, _CUTE, _SDPA, re.compile("Source Nodes:"))
+    wanted = (
+        _DEFINITION,
+        _CPP,
+        _TRITON,
+        _TRITON_BACKWARD,
+        _TRITON_DECODE,
+        _CUTE,
+        _SDPA,
+        _VARLEN,
+        re.compile("Source Nodes:"),
+    )
     calls = {match[1] for match in _DEFINITION.finditer(code)}
     kept = []
     for line in code.splitlines():

@@ -2,8 +2,8 @@
 
 Truth: flash takes one query too; the scores are one row for each head, smaller than the cache.
 """
-# recorded [>=2.8]
-# summary graph_breaks=0 recompiles=0 verdict=healthy exit=0
+# recorded [>=2.8,!=2.9.*,!=2.10.*,!=2.12.*]
+# summary graph_breaks=0 recompiles=0
 # backend inductor
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ class Cache(nn.Module):
         self.keys.index_copy_(2, position, k)
         self.values.index_copy_(2, position, v)
         seen = torch.arange(self.keys.shape[2])[None, None, None, :] <= position[:, None]
-        return F.scaled_dot_product_attention(q, self.keys, self.values, attn_mask=seen, enable_gqa=True)  # attention fused
+        return F.scaled_dot_product_attention(q, self.keys, self.values, attn_mask=seen, enable_gqa=True)  # attention fused [>=2.9]; attention dense [<2.9]; expect CD503 grouped [<2.9]
 
 
 def build_model():
@@ -29,3 +29,7 @@ def build_model():
 
 def example_inputs():
     return torch.randn(1, 8, 1, 32), torch.randn(1, 2, 1, 32), torch.randn(1, 2, 1, 32), torch.tensor([700])
+
+
+# summary verdict=healthy exit=0 [>=2.9]
+# says CD503: k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) [<2.9]

@@ -113,11 +113,16 @@ class AttentionCall:
 
     @property
     def dense_bytes(self) -> int | None:
-        """Bytes of the float32 score matrix, which every dense path holds at least once: B × H × Sq × Skv × 4."""
+        """Bytes of the float32 score matrix, which every dense path holds at least once: B × H × Sq × Skv × 4.
+
+        For sequences packed into one row, what their own matrices take, padded to the longest, if that is less.
+        """
         query, tokens = self.query, self.tokens
         if query is None or tokens is None or len(query.shape) < 2:
             return None
-        return math.prod(query.shape[:-1]) * tokens * 4
+        packed = [math.prod(one.node.lengths) for one in self.lowerings if one.node.lengths]
+        pairs = query.shape[-2] * tokens
+        return math.prod(query.shape[:-2]) * min(pairs, max(packed, default=pairs)) * 4
 
 
 def sites(evidence: Evidence) -> tuple[AttentionCall, ...]:
@@ -272,7 +277,7 @@ def _lowerings(evidence: Evidence, compilation: Compilation) -> list[Lowering]:
         return []
     ran = evidence.attention.ran.get((compilation.process, graph.number), 0)
     found = []
-    for api in ("flex_attention", "sdpa"):
+    for api in ("flex_attention", "sdpa", "varlen_attn"):
         nodes = [node for node in graph.attention if node.api == api]
         kernels = [k for k in compilation.kernels or () if k.api == api for _ in range(max(k.calls, 1))]
         for index, node in enumerate(nodes):

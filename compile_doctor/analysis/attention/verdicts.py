@@ -17,8 +17,13 @@ NO_SCORES = 0.25
 """If no allocation reaches this share of the float32 score matrix, there is no bfloat16 one and no full mask either."""
 LINEAR, QUADRATIC = 1.5, 1.7
 """Exponents of the growth of memory with tokens: 1 for a fused kernel, 2 for the dense path."""
-_GPU_NAMES = {"flash": ("flash",), "efficient": ("fmha", "efficient"), "cudnn": ("cudnn", "sdpa")}
-"""What the CUDA kernels of SDPA's backends are called (upstream's names, not measured here)."""
+_GPU_NAMES = {
+    "flash": ("flash",),
+    "efficient": ("fmha", "efficient"),
+    "cudnn": ("cudnn", "sdpa"),
+    "varlen": ("flash", "cudnn"),
+}
+"""What the CUDA kernels of SDPA's backends and of varlen_attn are called (upstream's names, not measured here)."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,7 @@ def _executed(site: AttentionCall, evidence: Evidence, reasons: dict[str, str]) 
 def _on_gpu(site: AttentionCall) -> bool:
     """Whether the profiler saw the site's own kernel: by its generated name, or for SDPA by the name of its backend."""
     wanted = {one.kernel.name for one in site.lowerings if one.kernel and one.kernel.api == "flex_attention"}
-    if site.api == "sdpa":
+    if site.api != "flex_attention":
         backends = {one.kernel.backend for one in site.lowerings if one.kernel} | {one.backend for one in site.eager}
         wanted = {word for backend in backends for word in _GPU_NAMES.get(str(backend), ())}
         return any(word in ran for word in wanted for ran in site.kernels_ran)

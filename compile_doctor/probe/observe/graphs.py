@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -14,6 +15,9 @@ from compile_doctor.model.stacks import Frame
 
 _ENTRY = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
 _SDPA = "scaled_dot_product_attention"
+_VARLEN = re.compile(r"torch_attn\._varlen_attn(_out)?(\.default)?$")
+"""The operator behind varlen_attn; `_out` takes the output first."""
+_Api = Literal["flex_attention", "sdpa", "varlen_attn"]
 _LAYOUT_ONLY = frozenset(
     {
         "view",
@@ -44,7 +48,7 @@ _LAYOUT_ONLY = frozenset(
 
 
 def attention_nodes(graph_module: GraphModule) -> list[NodeSeen]:
-    """The calls of flex_attention and scaled_dot_product_attention, in order, including sub-graphs (checkpointing)."""
+    """The calls of flex_attention, scaled_dot_product_attention and varlen_attn, in order, including sub-graphs (checkpointing)."""
     found = []
     casting: list[Node] = []
     perhaps = _perhaps_run(graph_module)
@@ -158,7 +162,7 @@ def is_flex(node: Node) -> bool:
     )
 
 
-def _api(node: Node) -> Literal["flex_attention", "sdpa"] | None:
+def _api(node: Node) -> _Api | None:
     if node.op != "call_function":
         return None
     name = getattr(node.target, "__name__", str(node.target))
@@ -166,16 +170,20 @@ def _api(node: Node) -> Literal["flex_attention", "sdpa"] | None:
         return "flex_attention"
     if name == "multi_head_attention_forward":  # nn.MultiheadAttention: SDPA, unless the weights are requested
         return "sdpa" if node.kwargs.get("need_weights", True) is False else None
+    if _VARLEN.match(str(node.target)):
+        return "varlen_attn"
     return "sdpa" if name.split(".")[0] == _SDPA else None
 
 
-def _described(node: Node, api: Literal["flex_attention", "sdpa"], casting: list[Node]) -> NodeSeen:
+def _described(node: Node, api: _Api, casting: list[Node]) -> NodeSeen:
     names = ("query", "key", "value")
-    inputs = dict(zip(names, node.args))
+    inputs = dict(zip(names, node.args[_first(node) :]))
     inputs.update({name: node.kwargs[name] for name in names if name in node.kwargs})
     output = node.meta.get("example_value")
     output = output[0] if isinstance(output, (tuple, list)) else output
     described = {name: _split_heads(node, _input(value)) for name, value in inputs.items()}
+    if api == "varlen_attn":
+        described = {name: _as_one_row(one) for name, one in described.items()}
     device = next((one["device"] for one in described.values() if one), None)
     seen: NodeSeen = {
         "api": api,
@@ -189,7 +197,37 @@ def _described(node: Node, api: Literal["flex_attention", "sdpa"], casting: list
     }
     if (mask := block_mask(node)) is not None:
         seen["mask"] = mask
+    if api == "varlen_attn":
+        seen["lengths"] = _lengths(node)
     return seen
+
+
+def _first(node: Node) -> int:
+    """The position of the query among the arguments."""
+    found = _VARLEN.match(str(node.target))
+    return int(bool(found and found[1]))
+
+
+_VARLEN_GIVEN = ("query", "key", "value", "cu_seq_q", "cu_seq_k", "max_q", "max_k")
+
+
+def _lengths(node: Node) -> list[int]:
+    """The sequences of a call of varlen_attn, and the most queries and keys of one; -1 for what is not known."""
+    given = {**dict(zip(_VARLEN_GIVEN, node.args[_first(node) :])), **node.kwargs}
+    starts = given.get("cu_seq_q")
+    starts = starts.meta.get("example_value") if isinstance(starts, Node) else None
+    most = (given.get(name) for name in ("max_q", "max_k"))
+    values = [one.meta.get("example_value", -1) if isinstance(one, Node) else one for one in most]
+    sequences = size(starts.shape[0]) - 1 if isinstance(starts, torch.Tensor) and starts.dim() == 1 else -1
+    return [sequences, *(size(one) if isinstance(one, (int, torch.SymInt)) else -1 for one in values)]
+
+
+def _as_one_row(described: TensorSeen | None) -> TensorSeen | None:
+    """An input of varlen_attn, (tokens, heads, dim) or pages of it, as the other functions take it: (1, heads, tokens, dim)."""
+    if described is None or len(described["shape"]) not in (3, 4):
+        return described
+    *tokens, heads, dim = described["shape"]
+    return {**described, "shape": [1, heads, math.prod(tokens), dim], "strides": []}
 
 
 def _split_heads(node: Node, described: TensorSeen | None) -> TensorSeen | None:
