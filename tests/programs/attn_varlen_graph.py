@@ -2,7 +2,7 @@
 
 Truth: Inductor calls the operator as it is, one sequence at a time: the scores of all pairs, 67 MB in float32, never exist.
 """
-# recorded [>=2.10]
+# recorded [>=2.13]
 # summary graph_breaks=0 recompiles=0 verdict=healthy exit=0
 # backend inductor
 import torch

@@ -2,7 +2,7 @@
 
 Truth: eager mode raises ValueError, too; torch says how to ask for grouped queries.
 """
-# recorded [>=2.12]
+# recorded [>=2.13]
 # summary exit=3
 # says CD002: Pass enable_gqa=True, with which 4 query heads share the 2 of key and value
 import torch

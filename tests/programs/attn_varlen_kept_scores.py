@@ -2,7 +2,7 @@
 
 Truth: the operator was called, but the memory is that of the scores: nothing proves that it is fused.
 """
-# recorded [>=2.10]
+# recorded [>=2.13]
 # summary graph_breaks=0 recompiles=0 exit=0
 # backend inductor
 import torch

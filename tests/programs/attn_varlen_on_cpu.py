@@ -2,7 +2,7 @@
 
 Truth: its operator exists for CUDA only; eager mode raises NotImplementedError, too. Before torch 2.10 there is no such module.
 """
-# recorded [>=2.10]
+# recorded [>=2.13]
 # summary exit=3
 # backend inductor
 # expect CD002 no-kernel
