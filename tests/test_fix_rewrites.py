@@ -1495,7 +1495,7 @@ def test_torch_compile_is_called_in_another_file():
     train = "import re\nfrom torch import compile\nfrom model import Net\nnet = Net(4)\n"
     train += "word = re.compile('a')\nfast = compile(net)\ny = fast(x)\n"
     found = Finding("CD201", "n", "warning", "t", "m", Location("model.py", 3, "Net.forward"), cause="size:x:0")
-    site = Site(Source(model), found, 3, {"train.py": Source(train)}, [found])
+    site = Site(Source(model), found, 3, {"train.py": train, "broken.py": "def"}, [found])
     (marked,) = NAMES["marked-dimension"].propose(site)
     assert marked.text is None and "torch._dynamo.mark_dynamic(x, 0)\ny = fast(x)" in marked.others["train.py"]
     dynamic, option = NAMES["dynamic-sizes"].propose(site)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import libcst as cst
@@ -89,6 +90,12 @@ class Source:
         return with_head(new, [*(["import torch"] if more else []), *head], text)
 
 
+@lru_cache(maxsize=64)
+def parsed(text: str) -> Source:
+    """A parsed file, kept: several findings are in one, and each step looks at all of them again."""
+    return Source(text)
+
+
 class Site:
     """Where a finding is, with what surrounds it."""
 
@@ -97,17 +104,25 @@ class Site:
         source: Source,
         finding: Finding,
         line: int,
-        others: Mapping[str, Source] | None = None,
+        others: Mapping[str, str] | None = None,
         findings: Sequence[Finding] = (),
     ) -> None:
-        """`others`: the user's other files, by path. `findings`: all that there are at the same time, this one among them."""
+        """`others`: the texts of the user's other files, by path. `findings`: all that there are, this one among them."""
         self.source = source
         self.finding = finding
         self.line = line
+        self.others = others or {}
         self.findings = findings
-        own = {finding.location.file: source} if finding.location else {}
-        self.files: Mapping[str, Source] = {**own, **(others or {}), **own}
-        """The finding's file and the user's other ones, by path."""
+
+    @cached_property
+    def files(self) -> Mapping[str, Source]:
+        """The finding's file and the user's other ones, by path: parsed when they are asked for, as that takes seconds."""
+        found = {self.finding.location.file: self.source} if self.finding.location else {}
+        for file, text in self.others.items():
+            if file not in found:
+                with suppress(cst.ParserSyntaxError):  # a file that cannot be read cannot be changed
+                    found[file] = parsed(text)
+        return found
 
     @cached_property
     def statement(self) -> Any:

@@ -7,9 +7,8 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import libcst
 from compile_doctor.mend.copies import Copies, in_package
 from compile_doctor.mend.judge import State, identity
 from compile_doctor.mend.rewrites import Rewrite, fitting
-from compile_doctor.mend.site import Candidate, Site, Source
+from compile_doctor.mend.site import Candidate, Site, parsed
 from compile_doctor.model.findings import Finding, Location
 
 
@@ -97,7 +96,7 @@ class Ways:
                     texts[place.file] = candidate.text
                 texts |= candidate.others
                 if candidate.settings and self._may_change(own):
-                    texts[own] = _parsed(texts.get(own, self.copies.originals[own])).edited({}, candidate.settings)
+                    texts[own] = parsed(texts.get(own, self.copies.originals[own])).edited({}, candidate.settings)
                 changes = [file for file, new in texts.items() if new != state.texts.get(file)]
                 if (candidate.compiling or changes) and (candidate.text is None or may_change):
                     yield Way(finding, rewrite, candidate, texts, {**state.compiling, **candidate.compiling})
@@ -114,13 +113,9 @@ class Ways:
 
     def _site(self, state: State, finding: Finding, place: Location) -> Site:
         """Raises libcst.ParserSyntaxError for a file that LibCST cannot read."""
-        others = {}
-        for file in self.copies.originals:
-            text = self._text(state, file)
-            if file != place.file and not in_package(file):
-                with suppress(libcst.ParserSyntaxError):  # it is only looked at
-                    others[file] = _parsed(text)
-        return Site(_parsed(self._text(state, place.file)), finding, place.line, others, state.findings)
+        own = (file for file in self.copies.originals if file != place.file and not in_package(file))
+        others = {file: self._text(state, file) for file in own}
+        return Site(parsed(self._text(state, place.file)), finding, place.line, others, state.findings)
 
     def _moved(self, old: State, new: State, finding: Finding) -> Finding | None:
         """The finding where its line is now; None if the line has been changed."""
@@ -163,12 +158,6 @@ class Ways:
 def chosen(finding: Finding, only: tuple[str, ...]) -> list[Rewrite]:
     """The rewrites for a finding's cause: those with these names, or all."""
     return [one for one in fitting(finding.cause) if not only or one.name in only]
-
-
-@lru_cache(maxsize=8)
-def _parsed(text: str) -> Source:
-    """A parsed file, kept: several findings are in one, and each step looks at all of them again."""
-    return Source(text)
 
 
 def _same_line(before: str, after: str, line: int) -> int | None:
