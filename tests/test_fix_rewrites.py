@@ -60,6 +60,29 @@ CASES = {
             return x
         """,
     ),
+    "a loop over the sizes of images": (
+        "rows-as-numbers",
+        "tensor-item",
+        """
+        def f(grid):
+            found = []
+            for t, h, w in grid:
+                rows = torch.arange(h).unsqueeze(1).expand(-1, w)  # !
+                found.append(rows.reshape(h // 2, 2, w // 2, 2).permute(0, 2, 1, 3).flatten().repeat(t))
+            return torch.cat(found) * 2
+        """,
+        """
+        import torch
+
+        torch._dynamo.config.capture_scalar_outputs = True
+        def f(grid):
+            found = []
+            for t, h, w in grid.tolist():
+                rows = torch.arange(h).unsqueeze(1).expand(-1, w)  # !
+                found.append(rows.reshape(h // 2, 2, w // 2, 2).permute(0, 2, 1, 3).flatten().repeat(t))
+            return torch.cat(found) * 2
+        """,
+    ),
     "a timer as a context manager": (
         "timer-outside",
         "clock",
@@ -1379,6 +1402,12 @@ def test_every_rewrite_has_a_case():
     ("name", "cause", "text"),
     [
         (
+            "rows-as-numbers",
+            "tensor-item",
+            "def f(x, sizes):\n    for n in sizes:\n        x = x + 1\n        y = x.item()  # !\n    return x\n",
+        ),
+        ("rows-as-numbers", "tensor-item", "def f(n):\n    for i in range(n):\n        y = torch.zeros(i)  # !\n"),
+        (
             "timer-outside",
             "clock",
             "@contextmanager\ndef held():\n    LOCK.acquire()\n    t = time.time()  # !\n    yield\n    LOCK.release()\n",
@@ -1533,6 +1562,14 @@ def test_a_table_of_a_package_is_filled_from_the_target(tmp_path, monkeypatch):
         "types_of._by_type.find(torch.empty(0))" + why,
     )
     assert parameter.settings[-1] == "types_of._by_type.find(torch.nn.Parameter(torch.empty(0)))" + why
+
+
+def test_the_parts_of_zip_and_enumerate_are_read_if_the_line_needs_them():
+    text = (
+        "def f(x, hs, ws):\n    for i, (y, h, w) in enumerate(zip(x, hs[0], ws)):\n        z = y.narrow(0, 0, h)  # !\n"
+    )
+    (found,) = candidates("rows-as-numbers", "tensor-item", text)
+    assert "enumerate(zip(x, hs[0].tolist(), ws))" in str(found.text), "y.narrow shows that y is a tensor"
 
 
 def test_what_always_or_never_holds_is_stated():
