@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import sarif_pydantic
 from helpers import evidence
 
 from compile_doctor.analysis.context import AnalysisContext
-from compile_doctor.errors import UsageError
+from compile_doctor.errors import InconclusiveError, UsageError
+from compile_doctor.mend import timing
 from compile_doctor.mend.copies import Copies, Copy
 from compile_doctor.mend.journal import Journal
 from compile_doctor.mend.judge import State, Verdict, _worse, of_user
@@ -312,6 +314,20 @@ def test_what_follows_from_a_break_is_said_to_go_away_with_it(kind, tmp_path):
     left = finding(code="CD104", cause=f"{kind}:thread-or-lock")
     assert searching(tmp_path)._why(left, "") == "it goes away with the break that causes it"
     assert searching(tmp_path)._why(finding(cause="thread-or-lock"), "") == "there is no rewrite for its cause"
+
+
+def test_what_the_target_prints_is_not_shown_again_when_calls_are_measured(tmp_path, monkeypatch, capfd):
+    def measured(target, settings, given, folder, progress, start):
+        command = [sys.executable, "-c", "import sys; print('again'); print('and again', file=sys.stderr)"]
+        assert start("plan", command, dict(os.environ), 60.0)["exit_code"] == 0
+        raise InconclusiveError("nothing to measure")
+
+    monkeypatch.setattr(timing, "bench", measured)
+    target = Target("m.py", tmp_path / "m.py", None, None)
+    assert timing.median_seconds(target, Settings(), tmp_path / "time") == "nothing to measure"
+    assert capfd.readouterr() == ("", "")
+    (kept,) = (tmp_path / "time").glob("*.txt")
+    assert sorted(kept.read_text().splitlines()) == ["again", "and again"]
 
 
 # ---------------------------------------------------------------- two diagnoses

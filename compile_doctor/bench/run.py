@@ -14,7 +14,7 @@ from typing import Any
 from compile_doctor.bench.read import Events, rows_of
 from compile_doctor.bench.result import Bench, Row, ranked
 from compile_doctor.errors import DoctorError, UsageError
-from compile_doctor.processes.children import child_environment, require_torch, watch
+from compile_doctor.processes.children import Start, child_environment, require_torch, watch
 from compile_doctor.run.progress import Progress
 from compile_doctor.targets.target import Target, not_a_target
 
@@ -59,9 +59,14 @@ SIZES = (512, 1024, 2048)
 
 
 def bench(
-    target: Target | None, settings: BenchSettings, given: Collection[str], folder: Path, progress: Progress
+    target: Target | None,
+    settings: BenchSettings,
+    given: Collection[str],
+    folder: Path,
+    progress: Progress,
+    start: Start = watch,
 ) -> Bench:
-    """Measures the target, or attention itself if it is None. The children write their events into `folder`.
+    """Measures the target, or attention itself if it is None. The children, run by `start`, write their events into `folder`.
 
     `given` names the settings that the user chose. Raises UsageError if the target is not valid or cannot be imported,
     and for options that do not fit it; NothingToMeasureError if the process that plans the benchmark dies or times out.
@@ -72,7 +77,7 @@ def bench(
             hint="Each key head serves the same number of query heads: change one of the two options.",
         )
     require_torch()
-    runner = _Runner(target, settings, folder, progress)
+    runner = _Runner(target, settings, folder, progress, start)
     planned = runner.child("plan", "reading " + runner.subject)
     if planned.groups is None:
         message = f"{runner.subject} could not be loaded: {planned.why()}."
@@ -105,7 +110,10 @@ def bench(
 
 
 class _Runner:
-    def __init__(self, target: Target | None, settings: BenchSettings, folder: Path, progress: Progress) -> None:
+    def __init__(
+        self, target: Target | None, settings: BenchSettings, folder: Path, progress: Progress, start: Start
+    ) -> None:
+        self.start = start
         self.target = target
         self.settings = settings
         self.folder = folder
@@ -153,7 +161,7 @@ class _Runner:
         file.write_text(json.dumps(wanted), encoding="utf-8")
         command = [sys.executable, "-m", "compile_doctor.probe.bench", str(file)]
         with self.progress.task(doing):
-            ended = watch(run, command, child_environment(os.environ, None), self.settings.timeout)
+            ended = self.start(run, command, child_environment(os.environ, None), self.settings.timeout)
         if ended["ended"] == "interrupted":
             raise KeyboardInterrupt
         events = Events.read(directory, ended)

@@ -11,7 +11,7 @@ from typing import Any
 
 from compile_doctor.errors import DoctorError, UsageError
 from compile_doctor.gate.cache import Cache
-from compile_doctor.gate.commands import observe_command, watch_quietly
+from compile_doctor.gate.commands import observe_command
 from compile_doctor.gate.config import Configuration, GateTarget
 from compile_doctor.gate.decide import judge
 from compile_doctor.gate.outcome import Outcome
@@ -24,7 +24,7 @@ from compile_doctor.run.fork_server import ForkServer
 from compile_doctor.run.launch import diagnose
 from compile_doctor.run.progress import Progress
 from compile_doctor.run.side_by_side import Children
-from compile_doctor.run.target_output import TargetOutput
+from compile_doctor.run.target_output import TargetOutput, watch_quietly
 from compile_doctor.targets.target import parse_target
 
 

@@ -9,6 +9,7 @@ from compile_doctor.bench.run import BenchSettings, bench
 from compile_doctor.errors import DoctorError
 from compile_doctor.model.asked import Settings
 from compile_doctor.run.progress import Progress
+from compile_doctor.run.target_output import TargetOutput, watch_quietly
 from compile_doctor.targets.target import Target
 
 SECONDS = 0.3
@@ -23,7 +24,9 @@ def median_seconds(target: Target, settings: Settings, folder: Path) -> float | 
     wanted = BenchSettings(**shared, tokens=sizes, seconds=SECONDS, timeout=LIMIT)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        rows = bench(target, wanted, (), folder, Progress(quiet=True)).rows
+        # what the target prints was shown by the first run
+        start = TargetOutput(folder, [target.text]).keeping(target.text, watch_quietly)
+        rows = bench(target, wanted, (), folder, Progress(quiet=True), start).rows
     except DoctorError as error:
         return str(error)
     compiled = [row for row in rows if row.implementation != "eager"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from compile_doctor.clean import quoted, say
+from compile_doctor.processes import children
 from compile_doctor.processes.children import Start
 from compile_doctor.processes.scratch import scratch
 
@@ -71,3 +72,12 @@ def held_back(name: str, start: Start) -> Iterator[tuple[Start, Callable[[], Non
         except BaseException:
             output.show(name, LINES)
             raise
+
+
+def watch_quietly(
+    mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None
+) -> dict[str, Any]:
+    """As `children.watch`, with the output appended to the file that the variable OUTPUT names."""
+    given = dict(environment)
+    with open(given.pop(OUTPUT), "ab") as file:
+        return children.result(mode, children.start(command, given, timeout, True, stdout=file, stderr=file))
