@@ -572,3 +572,12 @@ def test_sdpa_calls_of_a_graph_that_runs_as_python_go_to_their_own_nodes():
         (7, ["flash"]),
         (9, ["math"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "used", "noted"), [(True, False, True), (True, True, False), (True, None, False), (False, False, False)]
+)
+def test_tma_that_was_asked_for_and_turned_off_is_a_note(asked, used, noted):
+    kernel = Kernel("flex_attention", "triton_tem_fused_0", "triton", 1, tma=used)
+    report = make_report(watched(in_graph(replace(node(), tma=asked), kernels=(kernel,))))
+    assert any("asks for TMA" in note and "model.py:7" in note for note in report.notes) is noted

@@ -1,5 +1,7 @@
 """What is read from an FX graph, without compiling anything."""
 
+import importlib
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -47,3 +49,13 @@ def test_the_sizes_of_a_graph_are_those_of_its_inputs_in_order():
         graph.placeholder(name).meta["example_value"] = value
     graph.output(())
     assert traced_sizes(torch.fx.GraphModule({}, graph)) == [(2, 8), (5,), ()]
+
+
+@pytest.mark.parametrize(("given", "seen"), [({"USE_TMA": True}, True), ({"USE_TMA": False}, False), ({}, None)])
+def test_what_kernel_options_say_about_tma(given, seen):
+    operator = importlib.import_module("torch._higher_order_ops.flex_attention").flex_attention
+    graph = torch.fx.Graph()
+    q = graph.placeholder("q")
+    graph.output(graph.call_function(operator, (q, q, q, None, (), 1.0, given)))
+    (found,) = attention_nodes(torch.fx.GraphModule({}, graph))
+    assert found.get("tma") is seen

@@ -326,3 +326,14 @@ def test_every_implementation_has_a_rank():
 )
 def test_what_computes_varlen_attn_is_known_by_the_kernel_that_ran(ran, name):
     assert implementation("varlen_attn", "varlen", ran) == name
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_triton_kernel_says_whether_it_loads_by_tma(used):
+    """As the template's constants are written."""
+    kernel = triton("triton_tem_fused_0").replace("    acc,", f"    USE_TMA : tl.constexpr = {used}\n    acc,")
+    code = module(kernel, calls=[run("triton_tem_fused_0")])
+    assert (
+        [one.tma for one in find_kernels(code)] == [used] == [one.tma for one in find_kernels(without_the_rest(code))]
+    )
+    assert [one.tma for one in find_kernels(module(triton("triton_tem_fused_0")))] == [None]

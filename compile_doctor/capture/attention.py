@@ -226,6 +226,7 @@ def _node(entry: schema.NodeSeen) -> AttentionNode:
         mask=tuple(entry.get("mask", ())),
         conditional=entry.get("conditional", False),
         key=choice_key(entry["inputs"], entry["options"]) if entry["api"] == "sdpa" else "",
+        tma=entry.get("tma", False),
         lengths=lengths if min(lengths := tuple(entry.get("lengths", ())), default=-1) >= 0 else (),
     )
 

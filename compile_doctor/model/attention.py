@@ -48,6 +48,8 @@ class AttentionNode:
     """Whether a run of the graph need not run it: a side of torch.cond, the body of a while_loop."""
     key: str = ""
     """For SDPA: the key of `AttentionEvidence.choices` for these inputs."""
+    tma: bool = False
+    """Whether flex_attention's kernel_options ask for TMA (`USE_TMA`)."""
     lengths: tuple[int, ...] = ()
     """For varlen_attn: the number of sequences, and the most queries and keys of one; empty if it is not known."""
 

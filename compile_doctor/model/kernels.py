@@ -19,6 +19,8 @@ _CPP = re.compile(r"kernel_exp_reduce_sum_fusion_kernel")
 _TRITON = re.compile(r"\bforward_(?:block_mn|inner)\b")
 _TRITON_BACKWARD = re.compile(r"\bbwd_d(?:q|kdv)_(?:inner|block_mn)\b")
 _TRITON_DECODE = re.compile(r"\bSPLIT_KV\b")
+_TMA = re.compile(r"\bUSE_TMA : tl\.constexpr = (True|False)\b")
+"""A template's constants, as `TritonTemplate.generate` of torch 2.8 to 2.15 writes them; torch may have changed what was asked for."""
 _CUTE = re.compile(r"\b_flash_attn_fwd\(")
 _SDPA = re.compile(
     r"torch\.ops\.(aten\._scaled_dot_product_(flash|efficient|cudnn|fused)_attention(?:_for_cpu|_overrideable)?\.default)[(,]"
@@ -53,6 +55,8 @@ class Kernel:
     calls: int
     nodes: tuple[str, ...] = ()
     """The FX nodes that torch names in the comment above a call of an operator."""
+    tma: bool | None = None
+    """For flex_attention's Triton kernels, whether they load by TMA; None if the code does not say."""
 
 
 def find_kernels(code: str) -> tuple[Kernel, ...]:
@@ -72,7 +76,8 @@ def _flex(code: str) -> list[Kernel]:
         backend = _template(match[2], body)
         if backend:
             calls = sum(at >= match.end() for at in called[match[1]])
-            found.append(Kernel("flex_attention", match[1], backend, calls))
+            tma = _TMA.search(body) if backend.startswith("triton") else None
+            found.append(Kernel("flex_attention", match[1], backend, calls, tma=tma[1] == "True" if tma else None))
     return found
 
 
@@ -138,6 +143,7 @@ def without_the_rest(code: str) -> str:
         _TRITON,
         _TRITON_BACKWARD,
         _TRITON_DECODE,
+        _TMA,
         _CUTE,
         _SDPA,
         _VARLEN,

@@ -142,7 +142,7 @@ def make_report(evidence: Evidence) -> Report:
         disagreements=disagreements(evidence),
         notes=(
             *(*evidence.notes, *(ranks.notes if ranks else ())),
-            *(*_float8(evidence, seen), *_without_cuda_graphs(evidence)),
+            *(*_float8(evidence, seen), *_without_tma(seen), *_without_cuda_graphs(evidence)),
         ),
         attention=attention,
         compared_at=evidence.facts.compared_at,
@@ -342,6 +342,17 @@ def _float8(evidence: Evidence, seen: AnalysisContext) -> list[str]:
     return [
         f"the model has float8 layers ({len(layers)}: {named}), which is fine: "
         f"the inputs of attention are {', '.join(sorted(dtypes))}"
+    ]
+
+
+def _without_tma(seen: AnalysisContext) -> list[str]:
+    """A note for each call that asks for TMA and got a kernel without it."""
+    return [
+        f"flex_attention at {locations.short(verdict.site.frame.file)}:{verdict.site.frame.line} asks for TMA (USE_TMA), and its "
+        "kernel loads without it: torch turns it off without a message on GPUs before Hopper, and unless the last "
+        "dimension of query, key and value is contiguous and their other strides are multiples of 16 bytes"
+        for verdict in seen.attention
+        if any(one.node.tma and one.kernel is not None and one.kernel.tma is False for one in verdict.site.lowerings)
     ]
 
 

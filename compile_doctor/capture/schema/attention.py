@@ -191,6 +191,8 @@ class NodeSeen(_Node, total=False):
     """Whether a run of the graph need not run it: a side of torch.cond, the body of a while_loop."""
     mask: list[int]
     """flex_attention's BlockMask: batch, heads, queries and keys for which it was made; absent without one."""
+    tma: bool
+    """What flex_attention's kernel_options say about USE_TMA; absent if they say nothing."""
     lengths: list[int]
     """varlen_attn's sequences, and the most queries and keys of one; -1 for what is not known."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import torch
@@ -197,9 +197,18 @@ def _described(node: Node, api: _Api, casting: list[Node]) -> NodeSeen:
     }
     if (mask := block_mask(node)) is not None:
         seen["mask"] = mask
+    if (asked := _tma(node)) is not None:
+        seen["tma"] = asked
     if api == "varlen_attn":
         seen["lengths"] = _lengths(node)
     return seen
+
+
+def _tma(node: Node) -> bool | None:
+    """What flex_attention's kernel_options say about TMA; None if they say nothing."""
+    given = node.args[6] if len(node.args) > 6 else node.kwargs.get("kernel_options")
+    asked = given.get("USE_TMA") if is_flex(node) and isinstance(given, Mapping) else None
+    return asked if isinstance(asked, bool) else None
 
 
 def _first(node: Node) -> int:
