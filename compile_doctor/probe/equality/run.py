@@ -35,6 +35,7 @@ from compile_doctor.probe.equality.seen import (
 )
 from compile_doctor.probe.load import Inputs
 from compile_doctor.probe.numerics.state import Start
+from compile_doctor.probe.numerics.trees import held
 from compile_doctor.probe.session import Session
 
 LIMIT = 20.0
@@ -58,6 +59,10 @@ class Equality(Session):
         model = self.start.model()
         own = compat.is_compiled(model) or compat.compiled_parts(model)  # its copy would run the original's code
         self.original = model if isinstance(model, torch.nn.Module) and not own else None
+        if self.original is not None:
+            # It is only copied from, never run: its tensors are those of the start, and need no memory of their own.
+            shared = {name: tensor.detach() for name, tensor in held(self.original) if tensor.device.type == "cpu"}
+            self.start.tensors |= shared
         self.files = set(self.settings["files"])
         lines: dict[str, Steps] = {}
         reference = Path(self.settings["reference"])
