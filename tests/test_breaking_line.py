@@ -47,7 +47,33 @@ def test_a_line_that_cannot_be_read_gives_nothing() -> None:
     assert readings("def f(:", 1, ["item"]) == ()
     assert readings("", 3, ["item", "truth"]) == ()
     assert len(readings("x = " + "+".join(["t.item()"] * 3000), 1, ["item"])) in (0, 3000)  # deep: no error
-    assert called_at("", 1) == ""
+    assert called_at("", 1, "f") == ""
+
+
+LINES = """\
+class Net(nn.Module):
+    def __init__(self):
+        self.conv, self.lin = Conv(8, 8), nn.Linear(8, 3)
+        self.act = nn.ReLU()
+    def forward(self, x, edges, batch):
+        x = self.act(pool(x))
+        return self.lin(mean_pool(self.conv(x, edges).relu(), batch))
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "entered", "called"),
+    [
+        (7, "mean_pool", "mean_pool"),
+        (7, "forward", ""),  # of two modules on the line either may be the one
+        (6, "forward", "self.act.forward"),
+        (6, "pool", "pool"),
+        (6, "renamed", ""),
+        (3, "Conv", "Conv"),
+    ],
+)
+def test_the_call_is_the_one_that_leads_to_the_break(line: int, entered: str, called: str) -> None:
+    assert called_at(LINES, line, entered) == called
 
 
 def test_the_words_are_the_user_s() -> None:

@@ -273,6 +273,7 @@ class AnalysisContext:
                 self.owner(frame.file),
                 led,
                 inputs_at(self, frame),
+                breaks[0].stack,
             ),
             upstream=next((item.upstream for item in breaks if item.upstream), None),
             reason=breaks[0].reason,

@@ -55,16 +55,24 @@ def readings(text: str, line: int, kinds: Iterable[str], inputs: tuple[Given, ..
     return tuple(reading for kind in kinds for reading in _readings(text, line, kind, inputs))
 
 
-def called_at(text: str, line: int) -> str:
-    """The function that the statement at a line calls first: `propagate`, or `self.encoder.forward` of a module."""
+def called_at(text: str, line: int, entered: str) -> str:
+    """What the statement at a line calls to run the function `entered`: `propagate`, or `self.encoder.forward` of a module.
+
+    Empty if several calls of the statement may be the one.
+    """
     tree = tree_of(text)
     statement = tree.statement(line) if tree else None
-    calls = (node for node in expressions_of(statement) if isinstance(node, ast.Call)) if statement else iter(())
-    found = next(calls, None)
-    if tree is None or found is None:
+    calls = [node for node in expressions_of(statement) if isinstance(node, ast.Call)] if statement else []
+    if tree is None or not calls:
         return ""
-    module = any(isinstance(value, ast.Call) for value in values_of(tree, found.func))
-    return tree.source(found.func) + (".forward" if module and isinstance(found.func, ast.Attribute) else "")
+    modules = [one for one in calls if any(isinstance(value, ast.Call) for value in values_of(tree, one.func))]
+    named = [one for one in calls if tree.source(one.func).rpartition(".")[2] == entered]
+    likely = named or (modules if entered == "forward" else []) or calls
+    different = {tree.source(one.func) for one in likely}
+    if len(different) != 1:
+        return ""
+    module = any(one in modules for one in likely) and isinstance(likely[0].func, ast.Attribute)
+    return different.pop() + (".forward" if module else "")
 
 
 @lru_cache(maxsize=512)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -13,7 +13,7 @@ from compile_doctor.model.compilations import Given
 from compile_doctor.model.findings import Location
 from compile_doctor.model.stacks import Frame
 from compile_doctor.source.breaking_line import called_at, readings
-from compile_doctor.source.locations import short
+from compile_doctor.source.locations import is_plumbing, short
 
 _WORD = re.compile(r"\{([\w-]+)\}")
 
@@ -34,13 +34,17 @@ def advised(
     owner: str,
     led: Location | None = None,
     inputs: tuple[Given, ...] = (),
+    stack: Sequence[Frame] = (),
 ) -> Cause:
-    """The cause with a fix in the words of its line; for a line of a package, with what can be done from outside."""
+    """The cause with a fix in the words of its line; for a line of a package, with what can be done from outside.
+
+    `led`: the user's line that leads there, and `stack` how.
+    """
     if owner == "mine":
         return _in_words(cause, reason, sources.get(place.file, ""), place.line, inputs)
     if owner == "torch" or led is None or cause.deliberate:
         return cause
-    return replace(cause, fix=_outside(cause, place.file, led, sources.get(led.file, "")))
+    return replace(cause, fix=_outside(cause, place.file, led, sources.get(led.file, ""), stack))
 
 
 def _in_words(cause: Cause, reason: str, text: str, line: int, inputs: tuple[Given, ...]) -> Cause:
@@ -75,15 +79,28 @@ _OUTSIDE = """\
 # {file} is not your code. What you can change is line {line} of {led}:
 # - use an argument or a setting of the package that avoids this break, or
 # - have one break at this call instead of those inside of it; what it calls then runs without being compiled:
-{called} = torch.compiler.disable({called})    # once, before compiling"""
+{called}"""
+_DISABLED = "{called} = torch.compiler.disable({called})    # once, before compiling"
+_ONE_OF_SEVERAL = (
+    "#   give the function or module that leads to {file} to torch.compiler.disable, once, before compiling"
+)
 
 
-def _outside(cause: Cause, file: str, led: Location, text: str) -> str:
+def _outside(cause: Cause, file: str, led: Location, text: str, stack: Sequence[Frame]) -> str:
     """What a user can do about a break in a package, at the line of theirs that leads there."""
+    file = os.path.basename(file) if short(file) == file else short(file)
+    called = called_at(text, led.line, _entered(stack, led))
     words = {
-        "file": os.path.basename(file) if short(file) == file else short(file),
+        "file": file,
         "led": os.path.basename(led.file),
         "line": str(led.line),
-        "called": called_at(text, led.line) or "function",
+        "called": fill(_DISABLED if called else _ONE_OF_SEVERAL, {"called": called, "file": file}),
     }
     return "\n".join(filter(None, [cause.outside, fill(_OUTSIDE, words)]))
+
+
+def _entered(stack: Sequence[Frame], led: Location) -> str:
+    """The function that runs next after a line of a stack, without torch's own ways to call a module."""
+    places = [number for number, frame in enumerate(stack) if (frame.file, frame.line) == (led.file, led.line)]
+    after = stack[places[-1] + 1 :] if places else ()
+    return next((frame.function for frame in after if not is_plumbing(frame.file)), "")
