@@ -57,15 +57,23 @@ class Net(nn.Module):
         self.act = nn.ReLU()
     def forward(self, x, edges, batch):
         x = self.act(pool(x))
+        x = kernel(x).to_dense()
         return self.lin(mean_pool(self.conv(x, edges).relu(), batch))
+    def other(self, x):
+        return self.act(x)
+    def made(self, x):
+        return package.Normal(x)
 """
 
 
 @pytest.mark.parametrize(
     ("line", "entered", "called"),
     [
-        (7, "mean_pool", "mean_pool"),
-        (7, "forward", ""),  # of two modules on the line either may be the one
+        (8, "mean_pool", "mean_pool"),
+        (8, "forward", ""),  # of two modules on the line either may be the one
+        (7, "to_dense", ""),  # an attribute of a result that is gone
+        (10, "__call__", "self.act"),  # not its forward: the break is before that
+        (12, "__init__", ""),  # a class cannot be disabled
         (6, "forward", "self.act.forward"),
         (6, "pool", "pool"),
         (6, "renamed", ""),

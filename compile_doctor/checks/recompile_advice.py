@@ -293,6 +293,11 @@ def _value(seen: AnalysisContext, group: Recompiled) -> str:
         )
     if used == "dimension":
         return f"A dimension number must be a constant: one graph for each value of `{name}` is expected, and there are few."
+    if used == "index" and guard.source.endswith(".item()"):
+        return (
+            f"The code reads the value of `{name}`, a tensor, to index with it: one graph for each value. Index with the tensor "
+            f"itself, as in `torch.index_select(table, 0, {name})`; or pass a Python number of which there are few."
+        )
     if used == "index":
         return (
             f"`{name}` selects an entry of a Python container, so it is a constant. Look the entry up before the call, and "

@@ -6,6 +6,7 @@ Torch's reason states the operator. The line has the user's own expressions, and
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -58,7 +59,8 @@ def readings(text: str, line: int, kinds: Iterable[str], inputs: tuple[Given, ..
 def called_at(text: str, line: int, entered: str) -> str:
     """What the statement at a line calls to run the function `entered`: `propagate`, or `self.encoder.forward` of a module.
 
-    Empty if several calls of the statement may be the one.
+    Empty if several calls of the statement may be the one, or if what is called has no name to give a new value to: the
+    result of another call, or a class.
     """
     tree = tree_of(text)
     statement = tree.statement(line) if tree else None
@@ -69,10 +71,13 @@ def called_at(text: str, line: int, entered: str) -> str:
     named = [one for one in calls if tree.source(one.func).rpartition(".")[2] == entered]
     likely = named or (modules if entered == "forward" else []) or calls
     different = {tree.source(one.func) for one in likely}
-    if len(different) != 1:
+    if len(different) != 1 or entered in ("__init__", "__new__") or not _DOTTED.fullmatch(min(different)):
         return ""
     module = any(one in modules for one in likely) and isinstance(likely[0].func, ast.Attribute)
-    return different.pop() + (".forward" if module else "")
+    return different.pop() + (".forward" if module and entered != "__call__" else "")
+
+
+_DOTTED = re.compile(r"[\w.]+")
 
 
 @lru_cache(maxsize=512)

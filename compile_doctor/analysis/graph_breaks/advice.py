@@ -42,8 +42,11 @@ def advised(
     """
     if owner == "mine":
         return _in_words(cause, reason, sources.get(place.file, ""), place.line, inputs)
-    if owner == "torch" or led is None or cause.deliberate:
+    if owner == "torch" or cause.deliberate:
         return cause
+    if led is None:
+        words = {"file": short(place.file), "fix": cause.fix}
+        return cause if cause.outside or not cause.fix else replace(cause, fix=fill(_NOT_YOURS, words))
     return replace(cause, fix=_outside(cause, place.file, led, sources.get(led.file, ""), stack))
 
 
@@ -81,9 +84,8 @@ _OUTSIDE = """\
 # - have one break at this call instead of those inside of it; what it calls then runs without being compiled:
 {called}"""
 _DISABLED = "{called} = torch.compiler.disable({called})    # once, before compiling"
-_ONE_OF_SEVERAL = (
-    "#   give the function or module that leads to {file} to torch.compiler.disable, once, before compiling"
-)
+_UNNAMED = "#   put the call into a function of your own, decorated with @torch.compiler.disable"
+_NOT_YOURS = "# {file} is not your code. If you can change it:\n{fix}"
 
 
 def _outside(cause: Cause, file: str, led: Location, text: str, stack: Sequence[Frame]) -> str:
@@ -94,7 +96,7 @@ def _outside(cause: Cause, file: str, led: Location, text: str, stack: Sequence[
         "file": file,
         "led": os.path.basename(led.file),
         "line": str(led.line),
-        "called": fill(_DISABLED if called else _ONE_OF_SEVERAL, {"called": called, "file": file}),
+        "called": fill(_DISABLED if called else _UNNAMED, {"called": called, "file": file}),
     }
     return "\n".join(filter(None, [cause.outside, fill(_OUTSIDE, words)]))
 
