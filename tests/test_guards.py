@@ -159,6 +159,13 @@ REAL = [
     ("2.13", "0/0: x.mesh is not G['spec'].mesh", "shared", "x.mesh", "shared:x.mesh:spec.mesh"),
     ("2.15", '0/0: Duplicate tensors found: ["x", "y"]', "alias", 'Duplicate tensors found: ["x", "y"]', "alias"),
     (
+        "2.13",
+        "37/2: 'NoneType' object has no attribute 'size'",
+        "unreadable",
+        ".size",
+        "'NoneType' object has no attribute 'size'",
+    ),
+    (
         "2.15",
         '3/0: ___stack0 == -0.7291905879974365      # print("hi", n)  # mp/x/m.py:17 in resume',
         "value",
@@ -246,6 +253,13 @@ def test_a_captured_tensor_is_named_by_the_function_that_captures_it():
     )
     assert size.words == "dimension 1 of a tensor that `score_mod` captures was 129, now 130"
     assert carrier(size.source) == "score_mod" and carrier("self.keys") is None
+
+
+def test_a_guard_that_could_not_be_evaluated_says_what_the_value_is_now():
+    assert parse("37/2: 'NoneType' object has no attribute 'size'").words == (
+        "a value whose `.size` the first graph checks is None in this call"
+    )
+    assert "is of the type `Table` in" in parse("0/0: 'Table' object has no attribute 'weight'").words
 
 
 def test_objects_that_were_one_are_told_by_who_holds_them():

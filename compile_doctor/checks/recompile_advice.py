@@ -17,6 +17,8 @@ _VALUE = re.compile(r"[A-Za-z_]\w*(?:\[(?:\d+|'\w+')\])*")
 """An argument, or a part of one: `images[0]`."""
 _FIXES = {
     "shape-range": "Each side of a branch on this size gets its own graph. Remove the branch, or accept one graph for each side.",
+    "unreadable": "One graph for each kind of value is expected: nothing to do if it is sometimes None and else a tensor. If "
+    "more follow, pass the same kind each time, such as an empty tensor instead of None.",
     "stride": "Make the layout the same for every call: .contiguous() before the call. If that dimension has size 1, as in a "
     "slice of one token, .contiguous() changes no stride; .clone(memory_format=torch.contiguous_format) does.",
     "rank": "Give every call the same number of dimensions: x[None] or .reshape before the call.",

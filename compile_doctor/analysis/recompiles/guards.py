@@ -253,6 +253,13 @@ def _nan(match: re.Match[str], _text: str) -> Guard:
     )
 
 
+def _unreadable(match: re.Match[str], _text: str) -> Guard:
+    """`'NoneType' object has no attribute 'size'`: what a guard raised when it was evaluated; torch does not name the value."""
+    now = "None" if match["now"] == "NoneType" else f"of the type `{match['now']}`"
+    words = f"a value whose `.{match['key']}` the first graph checks is {now} in this call"
+    return Guard("unreadable", f".{match['key']}", words, _other_key(match[0]), None, None, match["now"])
+
+
 def _none(match: re.Match[str], _text: str) -> Guard:
     name, negated = match["name"], bool(match["negated"])
     words = f"`{name}` was {'not ' if negated else ''}None, now it is{'' if negated else ' not'}"
@@ -311,6 +318,7 @@ _PATTERNS: tuple[tuple[str, _Build], ...] = (
     (r"tensor '(?P<name>.+)' (?:dispatch key set|device|Tensor device) mismatch", _device),
     (r"expected type of '(?P<name>.+)' to be .*but found (?P<now>.+)", _tensor_type),
     (r"GLOBAL_STATE changed: (?P<names>.+)", _state),
+    (r"'(?P<now>\w+)' object has no attribute '(?P<key>\w+)'", _unreadable),
     (r"___check_(?P<what>obj|type|function_code|current_backend)_?(?:id)?\((?P<name>.+?),", _identity),
     (r"Cache line invalidated because (?P<name>.+) got deallocated", _gone),
     (r"(?P<negated>not )?___dict_contains\((?P<key>.+), (?P<name>[^,]+)\)", _missing),
