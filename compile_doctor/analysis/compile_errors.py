@@ -293,8 +293,8 @@ def _kept_out(failure: Failure) -> str:
             "(--as-is); torch.compiler.disable keeps that part in plain Python."
         )
     return (
-        "The cause is not known. Without fullgraph=True this works around it: move this line into a function under "
-        "@torch.compiler.disable, so that it runs in plain Python."
+        "The cause is not known. A way around it, unless the model is compiled with fullgraph=True: move this line into a "
+        "function under @torch.compiler.disable, so that it runs in plain Python."
     )
 
 
