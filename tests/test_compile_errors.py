@@ -73,7 +73,7 @@ def test_without_a_line_nothing_is_to_be_moved():
     unknown = error(("torch._dynamo.exc.InternalTorchDynamoError", "It broke")).fix
     assert "compile one submodule after another" in unknown and "this line" not in unknown
     moved = error(("torch._dynamo.exc.InternalTorchDynamoError", f"It broke{USER_CODE}")).fix
-    assert "Without fullgraph=True" in moved and "torch.compiler.disable" in moved
+    assert "unless the model is compiled with fullgraph=True" in moved and "torch.compiler.disable" in moved
 
 
 def test_an_operator_that_takes_functions_names_the_break_inside():
