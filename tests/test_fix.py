@@ -29,7 +29,7 @@ from compile_doctor.model.asked import Settings
 from compile_doctor.model.findings import CheckFacts, Finding, Location
 from compile_doctor.processes.children import watch
 from compile_doctor.render import fix_renderer, formats
-from compile_doctor.render.mend_words import honesty
+from compile_doctor.render.mend_words import honesty, left_line
 from compile_doctor.report.make import make_report
 from compile_doctor.run.progress import Progress
 from compile_doctor.source import locations
@@ -470,3 +470,12 @@ def test_a_child_that_ends_with_an_exception_says_which(tmp_path):
     (tmp_path / "process-1.jsonl").write_text(json.dumps({"event": "start"}) + "\n" + json.dumps(event) + "\n")
     assert _how(ended, tmp_path) == "KeyError: 'gone'"
     assert _how({**ended, "ended": "timeout"}, tmp_path) == "time limit"
+
+
+def test_a_target_that_fails_says_with_what():
+    failed = replace(
+        finding(3, "CD001", "build:RuntimeError"), message="RuntimeError: boom\nmore", facts=CheckFacts(exit_code=3)
+    )
+    assert "(RuntimeError: boom): there is no" in left_line(Left(failed, "there is no rewrite"), mended())
+    other = replace(failed, facts=CheckFacts())
+    assert "boom" not in left_line(Left(other, "there is no rewrite"), mended())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -190,3 +191,13 @@ def test_one_child_is_not_worth_a_server(monkeypatch):
     monkeypatch.setattr(forks, "glob", lambda pattern: ["/dev/nvidia0"])
     with fork_server(10, 1, at_once=False) as made:
         assert made is None, "a process that may have asked the driver must not fork"
+
+
+def test_a_missing_numpy_is_not_the_first_line_on_the_screen():
+    text = "import sys; sys.modules['numpy'] = None; import compile_doctor.probe.entry.server"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    plain = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.modules['numpy'] = None; import torch"], capture_output=True, text=True
+    )
+    assert "Failed to initialize NumPy" in plain.stderr, "torch says nothing any more: the filter can go"

@@ -102,4 +102,6 @@ def step_line(step: Step, mended: Mended) -> str:
 
 def left_line(left: Left, mended: Mended) -> str:
     parts = [left.finding.code, place(left.finding, mended), left.finding.title]
-    return " ".join(filter(None, parts)) + f": {left.reason}"
+    # Why nothing could be compared: the exception of the target, for instance.
+    why = f" ({left.finding.message.splitlines()[0]})" if left.finding.is_outcome and left.finding.message else ""
+    return " ".join(filter(None, parts)) + f"{why}: {left.reason}"

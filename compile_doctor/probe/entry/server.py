@@ -19,14 +19,18 @@ import os
 import signal
 import socket
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 gc.disable()  # thousands of modules are made here, and almost nothing that could be collected
 
-import torch  # noqa: E402
-import torch._dynamo.convert_frame  # noqa: E402
+# torch says so when it is imported without numpy: nothing here needs numpy, and it would be the first line on the screen
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
+    import torch
+    import torch._dynamo.convert_frame
 
 from compile_doctor.probe import compat  # noqa: E402
 from compile_doctor.probe.entry import shortcuts  # noqa: E402
