@@ -45,8 +45,8 @@ def advised(
     if owner == "torch" or cause.deliberate:
         return cause
     if led is None:
-        words = {"file": short(place.file), "fix": cause.fix}
-        return cause if cause.outside or not cause.fix else replace(cause, fix=fill(_NOT_YOURS, words))
+        theirs = fill(_NOT_YOURS, {"file": short(place.file), "fix": cause.fix}) if cause.fix else ""
+        return replace(cause, fix="\n".join(filter(None, [cause.outside, theirs])))
     return replace(cause, fix=_outside(cause, place.file, led, sources.get(led.file, ""), stack))
 
 
