@@ -470,6 +470,33 @@ def test_sdpa_that_took_both_operators_is_mixed():
     assert only(watched(eager_sdpa=(sdpa_ran(), sdpa_ran(backend="math")))).verdict == "mixed"
 
 
+@pytest.mark.parametrize(
+    ("backend", "peak", "ends", "verdict", "ran"),
+    [
+        ("flash", FAR, (1, 512, 512), "fused", "flash"),
+        ("cudnn", FAR, (1, 512, 512), "fused", "cudnn"),
+        ("flash", SCORES, (1, 512, 512), "unverified", "flash"),  # a kernel of the operator that keeps the scores
+        ("flash", FAR, (4, 128, 128), "unverified", "flash"),  # the sequences' own scores are no larger than that
+        ("flash", FAR, (), "fused", "flash"),  # how many sequences there are is not known
+        (None, FAR, (1, 512, 512), "unverified", None),
+    ],
+)
+def test_varlen_attn_outside_of_graphs(backend, peak, ends, verdict, ran):
+    call = replace(sdpa_ran(backend=backend, peak=peak, largest=peak), api="varlen_attn", lengths=ends)
+    found = only(watched(eager_sdpa=(call,)))
+    assert (found.site.api, found.verdict, found.backend, found.implementation) == ("varlen_attn", verdict, ran, ran)
+
+
+def test_what_was_called_outside_of_graphs_has_nothing_around_it():
+    verdict = only(watched(eager_sdpa=(sdpa_ran(peak=SCORES, largest=SCORES),)))
+    assert "the call itself needs as much memory" in verdict.reasons["bounded"]
+
+
+def test_sdpa_and_varlen_attn_on_one_line_are_two_calls():
+    found = sites(watched(eager_sdpa=(sdpa_ran(), replace(sdpa_ran(), api="varlen_attn"))))
+    assert [one.api for one in found] == ["sdpa", "varlen_attn"]
+
+
 def test_sdpa_in_a_graph_without_a_kernel_ran_math():
     called = in_graph(node(api="sdpa"), kernels=())
     verdict = only(watched(called, peak=2 * SCORES))

@@ -140,6 +140,13 @@ def test_the_other_events():
     assert (found.disabled[0].function, found.compiled[0].options) == ("f", {"dynamic": True})
 
 
+@pytest.mark.parametrize(("lengths", "known"), [([3, 60, 60], (3, 60, 60)), ([3, -1, 60], ()), ([], ())])
+def test_varlen_attn_outside_of_graphs(lengths, known):
+    found, notes = read(sdpa(api="varlen_attn", lengths=lengths), sdpa())
+    assert [(one.api, one.lengths) for one in found.eager_sdpa] == [("varlen_attn", known), ("sdpa", ())]
+    assert notes == []
+
+
 def test_torchs_choice_is_found_by_the_inputs_of_the_call():
     choice = {
         "event": "sdpa-choice",

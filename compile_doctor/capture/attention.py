@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -150,6 +150,8 @@ class AttentionReader:
                 peak=event.peak,
                 largest=event.largest,
                 key=choice_key(event.inputs, {}),
+                api=event.api,
+                lengths=_known(event.lengths),
             )
         )
 
@@ -213,6 +215,11 @@ def _tensor(entry: schema.TensorSeen | None) -> Tensor | None:
     )
 
 
+def _known(lengths: Sequence[int]) -> tuple[int, ...]:
+    """varlen_attn's lengths; empty if one of them is not known."""
+    return tuple(lengths) if min(lengths, default=-1) >= 0 else ()
+
+
 def _node(entry: schema.NodeSeen) -> AttentionNode:
     output = entry["output"]
     return AttentionNode(
@@ -227,7 +234,7 @@ def _node(entry: schema.NodeSeen) -> AttentionNode:
         conditional=entry.get("conditional", False),
         key=choice_key(entry["inputs"], entry["options"]) if entry["api"] == "sdpa" else "",
         tma=entry.get("tma", False),
-        lengths=lengths if min(lengths := tuple(entry.get("lengths", ())), default=-1) >= 0 else (),
+        lengths=_known(entry.get("lengths", ())),
     )
 
 

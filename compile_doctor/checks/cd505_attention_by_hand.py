@@ -13,21 +13,26 @@ from compile_doctor.model.sizes import human
 
 _HOW = {
     "matmul": "softmax(q @ k.T) @ v is written out here",
+    "sink": "softmax(q @ k.T) @ v is written out here, with a score more in the softmax that no key has (an attention sink)",
     "mixed-heads": "softmax(q @ k.T) @ v is written out here, with scores or weights that are combined over the heads",
     "weights": "MultiheadAttention is asked for its weights here (need_weights=True is its default)",
     "fast-path": "TransformerEncoderLayer takes its fast path here, one operator of torch that keeps the scores on this device",
 }
 _FIX = {
-    "matmul": "Call torch.nn.functional.scaled_dot_product_attention(q, k, v), with is_causal=True for a causal mask, or a compiled "
-    "flex_attention with a mask_mod or score_mod for any other mask or bias: neither keeps the scores.",
+    "matmul": "Call torch.nn.functional.scaled_dot_product_attention(q, k, v), with is_causal=True for a causal mask and attn_mask of "
+    "(batch, 1, 1, keys) for padding, on tensors of (batch, heads, tokens, width); or a compiled flex_attention with a mask_mod or "
+    "score_mod for any other mask or bias: neither keeps the scores.",
+    "sink": "scaled_dot_product_attention has no such score. Append a key and a value of zeros, F.pad(k, (0, 0, 0, 1)), and call a compiled "
+    "flex_attention whose mask_mod allows that key, with the score_mod torch.where(kv_idx == tokens, sink[h], score).",
     "mixed-heads": "No fused kernel of torch combines heads. Compute it for some queries at a time, so that the table is as small as "
     "those; or leave out the mixing, and call torch.nn.functional.scaled_dot_product_attention.",
     "weights": "Pass need_weights=False if the weights are not used: then it calls scaled_dot_product_attention.",
     "fast-path": "torch.backends.mha.set_fastpath_enabled(False): then the layer calls scaled_dot_product_attention.",
 }
-_TRANSFORMERS = (
-    'Load the model with attn_implementation="sdpa", or "flex_attention"; this is its implementation "eager".'
-)
+_TRANSFORMERS = {
+    "matmul": 'Load the model with attn_implementation="sdpa", or "flex_attention"; this is its implementation "eager".',
+    "sink": 'Load the model with attn_implementation="flex_attention", which has the sink; this is its implementation "eager".',
+}
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
@@ -39,14 +44,19 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         yield CHECK.finding(
             "Attention keeps every score",
             f"{_HOW[one.how]}, and no fused kernel computes it: a table of {one.shape[-2]:,} × {one.shape[-1]:,} scores for each "
-            f"head, {human(one.bytes)}, that grows with the square of the tokens.{several}",
+            f"head, {human(one.bytes)}, that grows with {_growth(one.shape)}.{several}",
             cause=f"written:{one.how}",
             count=one.count,
-            fix=_TRANSFORMERS if library and one.how == "matmul" else _FIX[one.how],
+            fix=_TRANSFORMERS.get(one.how, _FIX[one.how]) if library else _FIX[one.how],
             evidence=(f"scores of shape {list(one.shape)}", *measured),
             via=seen.via(one.stack, one.frame) if one.frame else None,
             **at_frame(seen, one.frame),
         )
+
+
+def _growth(shape: tuple[int, ...]) -> str:
+    queries, keys = sorted(shape[-2:])
+    return "the square of the tokens" if keys < 2 * queries else "queries × keys"
 
 
 CHECK = Check(
@@ -63,6 +73,9 @@ more (a sink), over a view, with the keys first or with mixed heads too. Inducto
 matcher replaces some spellings by SDPA; the finding is about those that it did not replace, and about MultiheadAttention
 with weights and TransformerEncoderLayer's fast path, if they hold the same table. Small tables (short sequences) are not
 told: the scores must be more than four times as large as q, k and v. Under --require-fused it counts as dense.
+
+A sink takes a share of each query's weights and has no value. flex_attention has it as one more key (above), or as a factor:
+out * torch.sigmoid(lse - sink), with lse from return_lse=True, which compiled flex_attention has on CUDA only.
 """,
     detect=detect,
     options="--backend inductor",

@@ -24,10 +24,16 @@ _HALVE = (
     "Do not use the compiled model yet. Compile one part of it after another (--as-is, with torch.compile around a "
     "submodule) until you find the part that differs, and report it to PyTorch."
 )
+_NESTED = (
+    "nn.TransformerEncoder makes nested tensors of padded sequences in eager mode, but not under torch.compile, and fills the padding "
+    "with zeros: build it with enable_nested_tensor=False, which computes the same in both, or leave the rows of padding out of the "
+    f"comparison. If it still differs: {_HALVE}"
+)
 _SECOND_LOOK = (
     "eager gives the same result again, and nearly the same with parameters and inputs moved by one step of their dtype: no discrete "
     "choice of the model explains the difference",
 )
+_ENCODER = re.compile(r"\bTransformerEncoder\(")
 _OWN_OPERATOR = re.compile(r"\b(?:custom_op|triton_op|define|impl)\(\s*[\"']([\w]+::[\w]+)")
 _WHAT = {"compiled-vs-eager": "results", "state-after": "state"}
 _CAUSES = {
@@ -118,6 +124,8 @@ def _quickly(seen: AnalysisContext) -> Iterator[Finding]:
 def _fix(seen: AnalysisContext) -> str:
     if _cpu_flex(seen):
         return _CPU_FLEX
+    if _encoder_on_fast_path(seen):
+        return _NESTED
     own = dict.fromkeys(found[1] for text in seen.own_sources.values() for found in _OWN_OPERATOR.finditer(text))
     if not own:
         return _HALVE
@@ -126,6 +134,13 @@ def _fix(seen: AnalysisContext) -> str:
         "implementation that gives another shape or dtype, and an argument that is changed without being in mutates_args: both "
         f"give wrong results without an error. If it passes: {_HALVE}"
     )
+
+
+def _encoder_on_fast_path(seen: AnalysisContext) -> bool:
+    """Whether the layers of a TransformerEncoder took their fast path in a graph: eager makes nested tensors only then."""
+    written = (one for found in seen.evidence.compilations if found.graph for one in found.graph.written)
+    made = any(_ENCODER.search(text) for text in seen.own_sources.values())
+    return made and any(one.how == "fast-path" for one in written)
 
 
 def _cpu_flex(seen: AnalysisContext) -> bool:

@@ -69,7 +69,7 @@ class Written:
     """Attention in a graph whose scores are written out, not a call of SDPA or flex_attention."""
 
     how: str
-    """`matmul` (softmax between two products), `mixed-heads` (the same, and the scores of all heads are combined), `weights` (MultiheadAttention), `fast-path` (TransformerEncoderLayer)."""
+    """`matmul` (softmax between two products), `sink` (the same, over a score more that no key has), `mixed-heads` (the same, and the scores of all heads are combined), `weights` (MultiheadAttention), `fast-path` (TransformerEncoderLayer)."""
     nodes: tuple[str, ...]
     stack: tuple[Frame, ...]
     scores: tuple[int, ...]
@@ -124,7 +124,7 @@ class DenseCall:
 
 @dataclass(frozen=True, slots=True)
 class EagerSdpa:
-    """Python called scaled_dot_product_attention, in the profiled call."""
+    """Python called scaled_dot_product_attention or varlen_attn, in the profiled call."""
 
     process: str
     graph: int | None
@@ -135,6 +135,10 @@ class EagerSdpa:
     peak: int
     largest: int
     key: str = ""
+    api: str = "sdpa"
+    """`sdpa` or `varlen_attn`."""
+    lengths: tuple[int, ...] = ()
+    """For varlen_attn: the number of sequences, and the most queries and keys of one."""
 
 
 @dataclass(frozen=True, slots=True)

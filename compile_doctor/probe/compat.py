@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from types import CodeType, FunctionType
 from typing import Any
 
 import torch
@@ -178,6 +179,13 @@ _kept_out: set[str] = set()
 def create_block_mask() -> Any:
     """The function create_block_mask, whose code object identifies its frames."""
     return importlib.import_module("torch.nn.attention.flex_attention").create_block_mask
+
+
+def varlen_codes() -> tuple[CodeType, ...]:
+    """The code objects of varlen_attn and varlen_attn_out (from torch 2.10 on), if something has imported them."""
+    module = sys.modules.get("torch.nn.attention.varlen")
+    found = (getattr(module, name, None) for name in ("varlen_attn", "varlen_attn_out"))
+    return tuple(one.__code__ for one in found if isinstance(one, FunctionType))
 
 
 def _over(make: Callable[[Callable[..., Any]], Callable[..., Any]], original: Callable[..., Any]) -> Callable[..., Any]:

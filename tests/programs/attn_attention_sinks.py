@@ -2,8 +2,9 @@
 
 Truth: the scores of every head are tensors of the graph, with a column more and without it again.
 """
-# recorded [>=2.8,!=2.9.*,!=2.10.*,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
+# says CD505: Append a key and a value of zeros
 # backend inductor
 import torch
 import torch.nn.functional as F
@@ -23,7 +24,7 @@ class Attention(nn.Module):
         sinks = self.sinks.reshape(1, -1, 1, 1).expand(q.shape[0], -1, tokens, 1)
         combined = torch.cat([logits, sinks], dim=-1)
         combined = combined - combined.max(dim=-1, keepdim=True).values
-        probs = F.softmax(combined, dim=-1)  # expect CD505 by-hand
+        probs = F.softmax(combined, dim=-1)  # expect CD505 sink
         scores = probs[..., :-1]
         return torch.matmul(scores, v).transpose(1, 2).contiguous()
 

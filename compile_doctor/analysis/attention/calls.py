@@ -120,7 +120,8 @@ class AttentionCall:
         query, tokens = self.query, self.tokens
         if query is None or tokens is None or len(query.shape) < 2:
             return None
-        packed = [math.prod(one.node.lengths) for one in self.lowerings if one.node.lengths]
+        given = [*(one.node.lengths for one in self.lowerings), *(one.lengths for one in self.eager)]
+        packed = [math.prod(one) for one in given if one]
         pairs = query.shape[-2] * tokens
         return math.prod(query.shape[:-2]) * min(pairs, max(packed, default=pairs)) * 4
 
@@ -155,12 +156,12 @@ def sites(evidence: Evidence) -> tuple[AttentionCall, ...]:
             found.dense.append(call)
         if found:
             found.inputs.append(call.inputs)
-    called: dict[tuple[str, int | None], int] = {}
+    called: dict[tuple[str, int | None, str], int] = {}
     for ran in evidence.attention.eager_sdpa:
-        index = called.get((ran.process, ran.graph), 0)
-        called[ran.process, ran.graph] = index + 1
-        node = _node_of(evidence, ran.process, ran.graph, index, "sdpa")
-        found = at(node.stack if node else ran.stack, "sdpa")
+        index = called.get((ran.process, ran.graph, ran.api), 0)
+        called[ran.process, ran.graph, ran.api] = index + 1
+        node = _node_of(evidence, ran.process, ran.graph, index, ran.api)
+        found = at(node.stack if node else ran.stack, ran.api)
         if found:
             found.eager.append(ran)
             found.inputs.append(ran.inputs)

@@ -80,12 +80,12 @@ def judge(site: AttentionCall, evidence: Evidence, smaller: Iterable[AttentionCa
 def _implementation(site: AttentionCall, kernel: Kernel | None, verdict: str) -> str | None:
     if verdict == "dense":
         return "math" if site.api == "sdpa" else "dense"
-    ran = _backend(site, None) if site.api == "sdpa" else None
+    ran = None if site.api == "flex_attention" else _backend(site, None)
     return implementation(site.api, kernel.backend if kernel else ran, site.kernels_ran)
 
 
 def _only_eager(site: AttentionCall) -> bool:
-    """Whether it is SDPA outside graphs: torch's own fused operator ran, and there is no generated code."""
+    """Whether it is SDPA or varlen_attn outside graphs: torch's own fused operator ran, and there is no generated code."""
     return bool(site.eager) and not site.lowerings
 
 
@@ -194,8 +194,7 @@ def _bounded(
         reasons["bounded"] = (
             f"its attn_mask is a table of {human(site.table)}, which hides whether a table of scores was kept too"
             if site.table >= NO_SCORES * scores
-            else f"at {site.tokens:,} tokens what surrounds the attention needs as much memory as the scores would: "
-            "run diagnose with --tokens N, if the target has a parameter `tokens`"
+            else f"at {site.tokens:,} tokens {_held_by(site)} needs as much memory as the scores would: run diagnose with --tokens N, if the target has a parameter `tokens`"
         )
         return None, None
     if far_below and growth < LINEAR:
@@ -205,6 +204,11 @@ def _bounded(
         return False, growth
     reasons["bounded"] = f"memory grows with the {growth:.1f}th power of the tokens, which decides nothing at this size"
     return None, growth
+
+
+def _held_by(site: AttentionCall) -> str:
+    """Whose memory was measured."""
+    return "the call itself" if _only_eager(site) else "what surrounds the attention"
 
 
 def _unmeasured(evidence: Evidence) -> str:
@@ -233,9 +237,9 @@ def _growth(site: AttentionCall, smaller: list[AttentionCall]) -> float | None:
 
 
 def _backend(site: AttentionCall, kernel: Kernel | None) -> str | None:
+    ran = next((one.backend for one in site.eager if one.backend), None)
     if site.api == "sdpa":
-        ran = next((one.backend for one in site.eager if one.backend), None)
         math_graph = any(one.computes_scores for one in site.lowerings)
         return "math" if math_graph else ran or (kernel.backend if kernel else None)
     graph = next((one.compilation.graph for one in site.lowerings if one.compilation.graph), None)
-    return graph.backend if graph else None
+    return graph.backend if graph else ran

@@ -54,7 +54,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class SdpaRan:
-    """Python called scaled_dot_product_attention, in the memory pass."""
+    """Python called scaled_dot_product_attention or varlen_attn, in the memory pass."""
 
     stack: Sequence[Frame]
     graph: Count | None
@@ -62,6 +62,9 @@ class SdpaRan:
     largest: Bytes
     backend: str | None
     inputs: Inputs
+    api: Literal["sdpa", "varlen_attn"] = "sdpa"
+    lengths: Sequence[int] = ()
+    """varlen_attn's sequences, and the most queries and keys of one; -1 for what is not known."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +203,7 @@ class NodeSeen(_Node, total=False):
 class WrittenSeen(TypedDict):
     """Attention whose scores are written out, not a call of SDPA or flex_attention."""
 
-    how: Literal["matmul", "mixed-heads", "weights", "fast-path"]
+    how: Literal["matmul", "sink", "mixed-heads", "weights", "fast-path"]
     nodes: list[str]
     """Its product, softmax and product, or its one call."""
     stack: list[Frame]

@@ -17,7 +17,7 @@ from compile_doctor.probe.observe.installed import installed
 
 Calls = Sequence[Callable[[], Any]]
 _MOST_CALLS = 8
-_WORDS = (b"scaled_dot_product_attention", b"create_block_mask", b"flex_attention")
+_WORDS = (b"scaled_dot_product_attention", b"create_block_mask", b"flex_attention", b"varlen_attn")
 
 
 def measure_attention(log: EventLog, observer: Observer, model: Any, calls: Calls, ran: bool) -> None:

@@ -22,6 +22,7 @@ from compile_doctor.probe.devices import Device
 from compile_doctor.probe.memory.over_time import over_time
 from compile_doctor.probe.observe.attention import Observer, python_stack
 from compile_doctor.probe.observe.events import EventLog
+from compile_doctor.probe.observe.graphs import varlen_given
 
 MARK = "compile_doctor:"
 _KERNEL_WORDS = ("attention", "flash", "fmha", "sdpa", "triton_tem_", "cutedsl", "kernel_cutlass")
@@ -35,6 +36,8 @@ _BACKENDS = {
     "aten::_scaled_dot_product_attention_math": "math",
     "aten::_scaled_dot_product_attention_math_for_mps": "math",
 }
+_VARLEN = {"aten::_flash_attention_forward": "flash", "aten::_cudnn_attention_forward": "cudnn"}
+"""The operators behind varlen_attn; those of varlen_attn_out have more behind the name."""
 
 
 def peak_of(call: Callable[[], Any], device: Device) -> int | None:
@@ -100,13 +103,21 @@ class MemoryPass:
         self._write_windows(events, kernels)
         with_inputs = self._with_inputs(call, events, seen)
         sdpa = []
-        for number, (kind, stack, graph, lengths) in enumerate(seen):
+        for number, (kind, stack, graph, given) in enumerate(seen):
             event = next(iter(events.get(f"python:{number}", [])), None)
             if event is None:
                 continue
             peak, largest = allocated(event)
             if kind == "mask":
-                self.log.write(schema.MaskMade(stack=stack, peak=peak, largest=largest, **lengths))
+                self.log.write(schema.MaskMade(stack=stack, peak=peak, largest=largest, **given))
+            elif kind == "varlen_attn":
+                below = (one.name for one in _walk(event.children) if not _is_allocation(one))
+                ran = (backend for name in below for start, backend in _VARLEN.items() if name.startswith(start))
+                self.log.write(
+                    schema.SdpaRan(
+                        stack, graph, peak, largest, next(ran, None), given["inputs"], kind, given["lengths"]
+                    )
+                )
             else:
                 called = next(iter(with_inputs.get(f"python:{number}", [])), event)
                 described = {"stack": stack, "graph": graph, "peak": peak, "largest": largest, **_sdpa(called)}
@@ -156,7 +167,7 @@ class MemoryPass:
 
 
 class _PythonCalls:
-    """Marks the calls of scaled_dot_product_attention and create_block_mask that Python itself makes, by sys.setprofile.
+    """Marks the calls of SDPA, varlen_attn and create_block_mask that Python itself makes, by sys.setprofile.
 
     The profiler's own with_stack is not used, because its names of short-lived code are dangling (torch 2.13).
     """
@@ -165,11 +176,12 @@ class _PythonCalls:
         """`marked`: marks the calls for a profiler, which must be running."""
         self.observer = observer
         self._mark = Mark if marked else nullcontext
-        self.seen: list[tuple[str, list[Frame], int | None, dict[str, int]]] = []
-        """What was called, from where, in which graph (backend `eager` runs a graph as Python); a mask's lengths."""
+        self.seen: list[tuple[str, list[Frame], int | None, dict[str, Any]]] = []
+        """What was called, from where, in which graph (backend `eager` runs a graph as Python); what it was given."""
         self._open: list[tuple[object, Any]] = []
         self._sdpa = torch.nn.functional.scaled_dot_product_attention
         self._mask = compat.create_block_mask().__code__
+        self._varlen = compat.varlen_codes()
 
     def __enter__(self) -> _PythonCalls:
         sys.setprofile(self._event)
@@ -187,16 +199,19 @@ class _PythonCalls:
             self._end(argument)
         elif event == "call" and frame.f_code is self._mask:
             self._begin("mask", frame.f_back, frame, _lengths(frame))
-        elif event == "return" and frame.f_code is self._mask:
+        elif event == "call" and frame.f_code in self._varlen:
+            inputs, lengths = varlen_given(frame.f_locals)
+            self._begin("varlen_attn", frame.f_back, frame, {"inputs": inputs, "lengths": lengths})
+        elif event == "return" and (frame.f_code is self._mask or frame.f_code in self._varlen):
             self._end(frame)
 
-    def _begin(self, kind: str, frame: FrameType | None, key: object, lengths: dict[str, int] | None = None) -> None:
+    def _begin(self, kind: str, frame: FrameType | None, key: object, given: dict[str, Any] | None = None) -> None:
         mark = self._mark(f"python:{len(self.seen)}")
         mark.__enter__()
         self._open.append((key, mark))
         running = self.observer.running
         graph = running[-1] if running else None
-        self.seen.append((kind, self._stack(kind, graph, frame), graph, lengths or {}))
+        self.seen.append((kind, self._stack(kind, graph, frame), graph, given or {}))
 
     def _stack(self, kind: str, graph: int | None, frame: FrameType | None) -> list[Frame]:
         """The traced stack for a graph that runs as Python, else the current one: a graph compiled only now has no evidence."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch.fx import GraphModule, Node
 
-from compile_doctor.capture.schema import Made, NodeSeen, TensorSeen
+from compile_doctor.capture.schema import Inputs, Made, NodeSeen, TensorSeen
 from compile_doctor.model.stacks import Frame
 
 _ENTRY = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
@@ -223,12 +223,22 @@ _VARLEN_GIVEN = ("query", "key", "value", "cu_seq_q", "cu_seq_k", "max_q", "max_
 def _lengths(node: Node) -> list[int]:
     """The sequences of a call of varlen_attn, and the most queries and keys of one; -1 for what is not known."""
     given = {**dict(zip(_VARLEN_GIVEN, node.args[_first(node) :])), **node.kwargs}
+    return _sequences(
+        {name: one.meta.get("example_value") if isinstance(one, Node) else one for name, one in given.items()}
+    )
+
+
+def _sequences(given: Mapping[str, Any]) -> list[int]:
     starts = given.get("cu_seq_q")
-    starts = starts.meta.get("example_value") if isinstance(starts, Node) else None
-    most = (given.get(name) for name in ("max_q", "max_k"))
-    values = [one.meta.get("example_value", -1) if isinstance(one, Node) else one for one in most]
-    sequences = size(starts.shape[0]) - 1 if isinstance(starts, torch.Tensor) and starts.dim() == 1 else -1
-    return [sequences, *(size(one) if isinstance(one, (int, torch.SymInt)) else -1 for one in values)]
+    number = size(starts.shape[0]) - 1 if isinstance(starts, torch.Tensor) and starts.dim() == 1 else -1
+    most = [given.get(name) for name in ("max_q", "max_k")]
+    return [number, *(size(one) if isinstance(one, (int, torch.SymInt)) else -1 for one in most)]
+
+
+def varlen_given(given: Mapping[str, Any]) -> tuple[Inputs, list[int]]:
+    """The inputs and the sequences of a call of varlen_attn itself, from its arguments, as they are described in a graph."""
+    inputs = {name: _as_one_row(describe_tensor(given.get(name))) for name in _VARLEN_GIVEN[:3]}
+    return inputs, _sequences(given)
 
 
 def _as_one_row(described: TensorSeen | None) -> TensorSeen | None:

@@ -16,8 +16,10 @@ from torch.fx import GraphModule, Node
 from compile_doctor.capture.schema import WrittenSeen
 from compile_doctor.probe.observe import graphs
 
-_PRODUCTS = frozenset({"matmul", "bmm", "baddbmm", "einsum", "__matmul__"})
-_MIXES = frozenset({*_PRODUCTS, "linear", "conv2d"})
+_ADDED_TO = frozenset({"baddbmm", "addmm"})
+"""Products whose first argument is added to the result."""
+_PRODUCTS = frozenset({"matmul", "mm", "bmm", "einsum", "tensordot", "linear", "__matmul__", *_ADDED_TO})
+_MIXES = frozenset({*_PRODUCTS, "conv2d"})
 _MOST_STEPS = 40
 """Operations between a product and the softmax: scale, mask, bias, soft cap, casts, views, a column more or less."""
 _SMALL = 64
@@ -32,6 +34,7 @@ def written_scores(graph_module: GraphModule) -> list[WrittenSeen]:
             "softmax": _by_hand,
             "truediv": _by_sum,
             "div": _by_sum,
+            "exp": _by_logarithm,
             "multi_head_attention_forward": _with_weights,
             "_transformer_encoder_layer_fwd": _fast_path,
         }
@@ -43,42 +46,66 @@ def written_scores(graph_module: GraphModule) -> list[WrittenSeen]:
 
 
 def _by_hand(node: Node) -> WrittenSeen | None:
+    dim = _dim(node)
+    return None if dim is None else _table(node, dim)
+
+
+def _dim(node: Node) -> int | None:
+    """The one dimension over which it works."""
     dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
-    return _table(node, dim) if isinstance(dim, int) else None
+    dim = dim[0] if isinstance(dim, (tuple, list)) and len(dim) == 1 else dim
+    return dim if isinstance(dim, int) else None
+
+
+def _by_logarithm(node: Node) -> WrittenSeen | None:
+    """A softmax that is written as the exponential of its logarithm: of log_softmax, or of scores less their logsumexp."""
+    made = next(iter(node.all_input_nodes), None)
+    if made is not None and _name(made) == "sub":
+        scores, total = (*made.all_input_nodes, None)[:2]
+        made = total if total is not None and scores in total.all_input_nodes and _name(total) == "logsumexp" else None
+    elif made is not None and _name(made) != "log_softmax":
+        made = None
+    dim = None if made is None else _dim(made)
+    return None if dim is None else _table(node, dim)
 
 
 def _by_sum(node: Node) -> WrittenSeen | None:
-    """A softmax that is written as exponentials over their sum."""
+    """A softmax that is written as exponentials over their sum, or over their sum and a term more."""
     above, below = (*node.args[:2], None, None)[:2]
+    total = _sum_in(below) if isinstance(below, Node) and _name(below) == "add" else None
+    if total is not None and isinstance(above, Node) and above in total.all_input_nodes:
+        below = total
     if not isinstance(above, Node) or not isinstance(below, Node) or _name(above) != "exp" or _name(below) != "sum":
         return None
-    dim = below.kwargs.get("dim", below.args[1] if len(below.args) > 1 else None)
-    dim = dim[0] if isinstance(dim, (tuple, list)) and len(dim) == 1 else dim
-    return _table(node, dim) if above in below.all_input_nodes and isinstance(dim, int) else None
+    dim = _dim(below)
+    return _table(node, dim, more=total is not None) if above in below.all_input_nodes and dim is not None else None
 
 
-def _table(node: Node, dim: int) -> WrittenSeen | None:
-    """The entry for a softmax over one dimension, if products make its table and use it."""
+def _sum_in(addition: Node) -> Node | None:
+    return next((one for one in addition.all_input_nodes if _name(one) == "sum"), None)
+
+
+def _table(node: Node, dim: int, more: bool = False) -> WrittenSeen | None:
+    """The entry for a softmax over one dimension, if products make its table and use it; `more`: of more than the table."""
     value = node.meta.get("example_value")
     shape = _shape(value)
     if len(shape) < 2 or min(shape) < 1 or dim % len(shape) < len(shape) - 2:
         return None
     keys_last, size = dim % len(shape) == len(shape) - 1, math.prod(shape)
-    before = next(_makers(node, size), None)
+    makers = list(_makers(node, size))
+    before = next((one for one in makers if not _learned_keys(one[0])), None)
     after = next(_users(node, size, keys_last), None)
-    if before is None or after is None or _learned_keys(before[0]):
+    if before is None or after is None:
         return None
     maker, _, mixed_before = before
     product, weights, mixed_after = after
-    made_of = maker.args[1:] if _name(maker) == "baddbmm" else maker.args  # its first one has the size of the result
-    operands = [one for one in (*made_of, *product.args) if isinstance(one, Node) and one is not weights]
-    inputs = sum(map(_elements, operands))
+    inputs = sum(_elements(one) for one in (*_operands(maker), *_operands(product)) if one is not weights)
     names = [one.name for one in (maker, node, product)]
     shape = shape if keys_last else (*shape[:-2], shape[-1], shape[-2])
     if len(shape) == 4 and shape[1] > shape[2]:
         shape = (shape[0], shape[2], shape[1], shape[3])  # (batch, queries, heads, keys)
-    how = "mixed-heads" if mixed_before or mixed_after else "matmul"
-    return _entry(how, node, names, shape, inputs, value)
+    sink = "sink" if more or _has_sink([one for one, *_ in makers], size) else "matmul"
+    return _entry("mixed-heads" if mixed_before or mixed_after else sink, node, names, shape, inputs, value)
 
 
 def _with_weights(node: Node) -> WrittenSeen | None:
@@ -147,11 +174,32 @@ def _users(node: Node, size: int, keys_last: bool) -> Iterator[Found]:
             if _mixes(one, size):
                 waiting.append((one, True))
             elif _name(one) in _PRODUCTS:
-                operands = [operand for operand in one.args if isinstance(operand, Node)]
-                if operands and operands[0 if keys_last or _name(one) == "einsum" else -1] is current:
+                if _weighs(one, current, keys_last):
                     yield one, current, mixed
             elif _near(one, size) and _name(one) not in _MIXES:
                 waiting.append((one, mixed))
+
+
+def _operands(product: Node) -> list[Node]:
+    """What it multiplies."""
+    return product.all_input_nodes[1 if _name(product) in _ADDED_TO else 0 :]
+
+
+def _weighs(product: Node, table: Node, keys_last: bool) -> bool:
+    """Whether a product sums over the keys of a table."""
+    operands = _operands(product)
+    if _name(product) != "einsum" or not isinstance(product.args[0], str):
+        return bool(operands) and operands[0 if keys_last else -1] is table
+    terms, _, result = product.args[0].replace(" ", "").partition("->")
+    term = dict(zip(operands, terms.split(","))).get(table, "")
+    return len(term) > 1 and term[-1 if keys_last else -2] not in result
+
+
+def _has_sink(makers: list[Node], size: int) -> bool:
+    """Whether the softmax has scores that no product made: a column more, which takes a share and has no value."""
+    made = [_elements(one) for one in makers]
+    more = size - max(made)
+    return more > 0 and more not in made
 
 
 def _mixes(node: Node, size: int) -> bool:
