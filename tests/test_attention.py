@@ -23,6 +23,7 @@ from compile_doctor.model.attention import (
     Tensor,
     Window,
     Wrapper,
+    Written,
 )
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.kernels import Kernel
@@ -608,3 +609,39 @@ def test_tma_that_was_asked_for_and_turned_off_is_a_note(asked, used, noted):
     kernel = Kernel("flex_attention", "triton_tem_fused_0", "triton", 1, tma=used)
     report = make_report(watched(in_graph(replace(node(), tma=asked), kernels=(kernel,))))
     assert any("asks for TMA" in note and "model.py:7" in note for note in report.notes) is noted
+
+
+# attention that is written out
+
+
+LIBRARY = "/venv/site-packages/transformers/models/gpt_oss/modeling_gpt_oss.py"
+
+
+def fix_of_written(how, file=MODEL, scores=(1, 2, 1024, 1024)):
+    one = Written(how, ("softmax",), (Frame(file, 7, "forward"),), scores, 3 * 2 * 1024 * 32, "float32")
+    graph = Graph(1, "inductor", (), (), (), (one,))
+    (found,) = (f for f in make_report(watched(compilation(graph=graph, kernels=()))).findings if f.code == "CD505")
+    return found.message, found.fix
+
+
+@pytest.mark.parametrize(
+    ("how", "file", "words"),
+    [
+        ("matmul", MODEL, "Call torch.nn.functional.scaled_dot_product_attention"),
+        ("matmul", LIBRARY, 'attn_implementation="sdpa"'),
+        ("sink", MODEL, "Append a key and a value of zeros"),
+        ("sink", LIBRARY, 'attn_implementation="flex_attention"'),
+        ("mixed-heads", LIBRARY, "No fused kernel of torch combines heads"),
+    ],
+)
+def test_written_attention_has_a_fix_that_fits(how, file, words):
+    fix = fix_of_written(how, file)[1]
+    assert words in fix and ('"sdpa"' in fix) is (how == "matmul" and file == LIBRARY)
+
+
+@pytest.mark.parametrize(
+    ("scores", "grows"),
+    [((1, 2, 1024, 1025), "the square of the tokens"), ((1, 2, 256, 2048), "queries × keys")],
+)
+def test_the_scores_of_a_cross_attention_grow_with_both_lengths(scores, grows):
+    assert f"grows with {grows}" in fix_of_written("matmul", scores=scores)[0]

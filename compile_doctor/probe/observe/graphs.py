@@ -18,7 +18,7 @@ _SDPA = "scaled_dot_product_attention"
 _VARLEN = re.compile(r"torch_attn\._varlen_attn(_out)?(\.default)?$")
 """The operator behind varlen_attn; `_out` takes the output first."""
 _Api = Literal["flex_attention", "sdpa", "varlen_attn"]
-_LAYOUT_ONLY = frozenset(
+LAYOUT_ONLY = frozenset(
     {
         "view",
         "reshape",
@@ -264,9 +264,9 @@ def _is_cast(node: Node) -> bool:
     users = list(node.users)
     for user in users:
         name = getattr(user.target, "__name__", str(user.target)).split(".")[0]
-        if name in _LAYOUT_ONLY and not _is_cast(user):
+        if name in LAYOUT_ONLY and not _is_cast(user):
             return False
-        if name not in _LAYOUT_ONLY and name not in ("to", "type", "type_as", "float", "half", "bfloat16", "double"):
+        if name not in LAYOUT_ONLY and name not in ("to", "type", "type_as", "float", "half", "bfloat16", "double"):
             return False
     return bool(users)
 
@@ -282,7 +282,7 @@ def _maker(node: Node) -> Made:
     """The operation that computed a tensor, its line and its module, skipping what only rearranges the tensor."""
     while node.op in ("call_method", "call_function") and node.args and isinstance(node.args[0], Node):
         name = getattr(node.target, "__name__", str(node.target)).split(".")[0]
-        if name not in _LAYOUT_ONLY:
+        if name not in LAYOUT_ONLY:
             break
         node = node.args[0]
     modules = list((node.meta.get("nn_module_stack") or {}).values())

@@ -20,8 +20,11 @@ _ADDED_TO = frozenset({"baddbmm", "addmm"})
 """Products whose first argument is added to the result."""
 _PRODUCTS = frozenset({"matmul", "mm", "bmm", "einsum", "tensordot", "linear", "__matmul__", *_ADDED_TO})
 _MIXES = frozenset({*_PRODUCTS, "conv2d"})
+_SAME_WEIGHTS = frozenset({*graphs.LAYOUT_ONLY, "to", "type_as", "float", "half", "bfloat16", "dropout"})
 _MOST_STEPS = 40
 """Operations between a product and the softmax: scale, mask, bias, soft cap, casts, views, a column more or less."""
+_EPSILON = 1e-3
+"""A number below this that is added to a sum of exponentials takes no share worth mentioning."""
 _SMALL = 64
 """What multiplies a table and is smaller than it by this factor mixes its heads; it makes no other table."""
 
@@ -72,17 +75,18 @@ def _by_logarithm(node: Node) -> WrittenSeen | None:
 def _by_sum(node: Node) -> WrittenSeen | None:
     """A softmax that is written as exponentials over their sum, or over their sum and a term more."""
     above, below = (*node.args[:2], None, None)[:2]
-    total = _sum_in(below) if isinstance(below, Node) and _name(below) == "add" else None
-    if total is not None and isinstance(above, Node) and above in total.all_input_nodes:
-        below = total
-    if not isinstance(above, Node) or not isinstance(below, Node) or _name(above) != "exp" or _name(below) != "sum":
+    if not isinstance(above, Node) or not isinstance(below, Node) or _name(above) != "exp":
         return None
-    dim = _dim(below)
-    return _table(node, dim, more=total is not None) if above in below.all_input_nodes and dim is not None else None
+    total = next((one for one in (below, *below.all_input_nodes) if _name(one) == "sum"), None)
+    if total is None or above not in total.all_input_nodes or (total is not below and _name(below) != "add"):
+        return None
+    dim = _dim(total)
+    return None if dim is None else _table(node, dim, more=total is not below and not _only_epsilon(below))
 
 
-def _sum_in(addition: Node) -> Node | None:
-    return next((one for one in addition.all_input_nodes if _name(one) == "sum"), None)
+def _only_epsilon(addition: Node) -> bool:
+    """Whether what is added is a number that only prevents a division by zero."""
+    return any(isinstance(one, (int, float)) and abs(one) < _EPSILON for one in addition.args)
 
 
 def _table(node: Node, dim: int, more: bool = False) -> WrittenSeen | None:
@@ -104,7 +108,9 @@ def _table(node: Node, dim: int, more: bool = False) -> WrittenSeen | None:
     shape = shape if keys_last else (*shape[:-2], shape[-1], shape[-2])
     if len(shape) == 4 and shape[1] > shape[2]:
         shape = (shape[0], shape[2], shape[1], shape[3])  # (batch, queries, heads, keys)
-    sink = "sink" if more or _has_sink([one for one, *_ in makers], size) else "matmul"
+    # A column that no product made, or that is cut off before values are weighed, takes a share and has no value.
+    more = more or _is_added_to([one for one, *_ in makers], size) or 0 < _weighed(node) < size
+    sink = "sink" if more else "matmul"
     return _entry("mixed-heads" if mixed_before or mixed_after else sink, node, names, shape, inputs, value)
 
 
@@ -195,11 +201,23 @@ def _weighs(product: Node, table: Node, keys_last: bool) -> bool:
     return len(term) > 1 and term[-1 if keys_last else -2] not in result
 
 
-def _has_sink(makers: list[Node], size: int) -> bool:
-    """Whether the softmax has scores that no product made: a column more, which takes a share and has no value."""
+def _is_added_to(makers: list[Node], size: int) -> bool:
+    """Whether the softmax has scores that no product made."""
     made = [_elements(one) for one in makers]
     more = size - max(made)
     return more > 0 and more not in made
+
+
+def _weighed(node: Node) -> int:
+    """Elements of a table that products take, in one piece or in several."""
+    waiting, seen, total = [node], {node}, 0
+    while waiting and len(seen) < _MOST_STEPS:
+        current = waiting.pop()
+        total += _elements(current) * any(_name(one) in _PRODUCTS for one in current.users)
+        more = [one for one in current.users if _name(one) in _SAME_WEIGHTS and one not in seen]
+        seen.update(more)
+        waiting += more
+    return total
 
 
 def _mixes(node: Node, size: int) -> bool:
@@ -217,8 +235,10 @@ def _near(node: Node, size: int) -> bool:
 
 
 def _elements(node: Node) -> int:
-    shape = _shape(node.meta.get("example_value"))
-    return math.prod(shape) if shape else 0
+    """Of its result; of all of them for what splits a tensor."""
+    value = node.meta.get("example_value")
+    parts = value if isinstance(value, (tuple, list)) else (value,)
+    return sum(math.prod(shape) for shape in map(_shape, parts) if shape)
 
 
 def _learned_keys(product: Node) -> bool:
