@@ -18,7 +18,7 @@ from compile_doctor.probe.observe import graphs
 
 _ADDED_TO = frozenset({"baddbmm", "addmm"})
 """Products whose first argument is added to the result."""
-_PRODUCTS = frozenset({"matmul", "mm", "bmm", "einsum", "tensordot", "linear", "__matmul__", *_ADDED_TO})
+_PRODUCTS = frozenset({"matmul", "mm", "bmm", "einsum", "inner", "tensordot", "linear", "__matmul__", *_ADDED_TO})
 _MIXES = frozenset({*_PRODUCTS, "conv2d"})
 _SAME_WEIGHTS = frozenset({*graphs.LAYOUT_ONLY, "to", "type_as", "float", "half", "bfloat16", "dropout"})
 _MOST_STEPS = 40
