@@ -274,6 +274,7 @@ class AnalysisContext:
                 led,
                 inputs_at(self, frame),
                 breaks[0].stack,
+                self._called_back(led) if led else (),
             ),
             upstream=next((item.upstream for item in breaks if item.upstream), None),
             reason=breaks[0].reason,
@@ -284,6 +285,18 @@ class AnalysisContext:
             loop=loop,
             followed=tuple(followed),
         )
+
+    def _called_back(self, led: Location) -> tuple[Frame, ...]:
+        """Functions of the file of a line that were compiled when a package, which the line had called, called them."""
+        found: dict[Frame, None] = {}
+        for one in self.evidence.compilations:
+            at = next(
+                (n for n, frame in enumerate(one.stack) if (frame.file, frame.line) == (led.file, led.line)), None
+            )
+            between = one.stack[at + 1 : -1] if at is not None and one.file == led.file else ()
+            if any(self.owner(frame.file) == "dependency" and not locations.is_stdlib(frame.file) for frame in between):
+                found[Frame(one.file, one.line, function_name(one.function))] = None
+        return tuple(found)
 
     def _is_own_frame(self, item: Break, frame: Frame) -> bool:
         """Whether the frame being compiled is the one that holds the breaking line."""

@@ -69,6 +69,13 @@ def short(file: str) -> str:
     return re.sub(r"^.*[/\\](?:site|dist)-packages[/\\]", "", file)
 
 
+def module_of(file: str) -> str:
+    """The module of an installed package that a file is; empty for a file that is in none."""
+    name = short(file)
+    parts = re.sub(r"(?:[/\\\\]__init__)?\.py$", "", name) if name != file and name.endswith(".py") else ""
+    return re.sub(r"[/\\\\]", ".", parts)
+
+
 def is_stdlib(file: str) -> bool:
     """Whether the file belongs to Python itself, or is not a file (`<string>`)."""
     return bool(_STDLIB.search(file) and not _PACKAGE.search(file)) or file.startswith("<")

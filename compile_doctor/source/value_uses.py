@@ -12,7 +12,8 @@ from compile_doctor.model.compilations import Given
 from compile_doctor.source.locations import lines_of
 from compile_doctor.source.names import Names, parsed
 
-Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Module)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+Function = (*FUNCTIONS, ast.Module)
 PRIORITY = (
     "index",
     "module",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
 from compile_doctor.analysis.graph_breaks.causes import Advice, Cause, causes, evidence_of, fill, root_reason
+from compile_doctor.analysis.graph_breaks.outside import from_outside
 from compile_doctor.model.compilations import Given
 from compile_doctor.model.findings import Location
 from compile_doctor.model.stacks import Frame
-from compile_doctor.source.breaking_line import called_at, readings
-from compile_doctor.source.locations import is_plumbing, short
+from compile_doctor.source.breaking_line import readings
 
 _WORD = re.compile(r"\{([\w-]+)\}")
 
@@ -35,19 +34,18 @@ def advised(
     led: Location | None = None,
     inputs: tuple[Given, ...] = (),
     stack: Sequence[Frame] = (),
+    back: Sequence[Frame] = (),
 ) -> Cause:
     """The cause with a fix in the words of its line; for a line of a package, with what can be done from outside.
 
-    `led`: the user's line that leads there, and `stack` how.
+    `led`: the user's line that leads there, and `stack` how. `back`: the user's functions that the
+    package was seen to call from there.
     """
     if owner == "mine":
         return _in_words(cause, reason, sources.get(place.file, ""), place.line, inputs)
     if owner == "torch" or cause.deliberate:
         return cause
-    if led is None:
-        theirs = fill(_NOT_YOURS, {"file": short(place.file), "fix": cause.fix}) if cause.fix else ""
-        return replace(cause, fix="\n".join(filter(None, [cause.outside, theirs])))
-    return replace(cause, fix=_outside(cause, place.file, led, sources.get(led.file, ""), stack))
+    return replace(cause, fix=from_outside(cause, sources, place, led, stack, back, inputs))
 
 
 def _in_words(cause: Cause, reason: str, text: str, line: int, inputs: tuple[Given, ...]) -> Cause:
@@ -76,33 +74,3 @@ def _words(advice: Advice, text: str, line: int, inputs: tuple[Given, ...]) -> I
 @cache
 def _by_key() -> dict[str, Cause]:
     return {cause.key: cause for cause in causes()}
-
-
-_OUTSIDE = """\
-# {file} is not your code. What you can change is line {line} of {led}:
-# - use an argument or a setting of the package that avoids this break, or
-# - have one break at this call instead of those inside of it; what it calls then runs without being compiled:
-{called}"""
-_DISABLED = "{called} = torch.compiler.disable({called})    # once, before compiling"
-_UNNAMED = "#   put the call into a function of your own, decorated with @torch.compiler.disable"
-_NOT_YOURS = "# {file} is not your code. If you can change it:\n{fix}"
-
-
-def _outside(cause: Cause, file: str, led: Location, text: str, stack: Sequence[Frame]) -> str:
-    """What a user can do about a break in a package, at the line of theirs that leads there."""
-    file = os.path.basename(file) if short(file) == file else short(file)
-    called = called_at(text, led.line, _entered(stack, led))
-    words = {
-        "file": file,
-        "led": os.path.basename(led.file),
-        "line": str(led.line),
-        "called": fill(_DISABLED if called else _UNNAMED, {"called": called, "file": file}),
-    }
-    return "\n".join(filter(None, [cause.outside, fill(_OUTSIDE, words)]))
-
-
-def _entered(stack: Sequence[Frame], led: Location) -> str:
-    """The function that runs next after a line of a stack, without torch's own ways to call a module."""
-    places = [number for number, frame in enumerate(stack) if (frame.file, frame.line) == (led.file, led.line)]
-    after = stack[places[-1] + 1 :] if places else ()
-    return next((frame.function for frame in after if not is_plumbing(frame.file)), "")

@@ -1,0 +1,67 @@
+"""What a package calls back, in the words of the user's line that passes it on, so that it can be compiled by itself."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from compile_doctor.model.stacks import Frame
+from compile_doctor.source.names import dotted
+from compile_doctor.source.value_uses import Tree, called, expressions_of, tree_of, values_of
+
+
+def compiled_apart(text: str, line: int, back: Sequence[Frame]) -> tuple[str, ...]:
+    """The statements that compile what the call at a line passes on: `self.f.compile()`, `field = torch.compile(field)`.
+
+    `back`: the functions of this file that were seen to be called from inside of the package, with a line of each.
+    """
+    tree = tree_of(text)
+    statement = tree.statement(line) if tree else None
+    if tree is None or statement is None:
+        return ()
+    passed = [
+        argument
+        for call in expressions_of(statement)
+        if isinstance(call, ast.Call)
+        for argument in (*call.args, *(one.value for one in call.keywords))
+    ]
+    found = [one for argument in passed for one in _compiled(tree, argument, back)]
+    return tuple(dict.fromkeys(found))
+
+
+def _compiled(tree: Tree, argument: ast.expr, back: Sequence[Frame]) -> Iterator[str]:
+    if isinstance(argument, ast.Lambda):
+        if any(one.function == "<lambda>" and _holds(argument, one.line) for one in back):
+            yield from _modules_in(tree, argument)
+        return
+    name = dotted(argument)
+    if not name:
+        return
+    if any(one.function == name.split(".")[-1] for one in back):
+        yield f"{name} = torch.compile({name})"
+    elif any(
+        isinstance(value, ast.Call) and _is_entered(tree, called(value), back) for value in values_of(tree, argument)
+    ):
+        yield f"{name}.compile()"
+
+
+def _modules_in(tree: Tree, function: ast.Lambda) -> Iterator[str]:
+    """The modules of `self` that a function calls."""
+    for call in ast.walk(function.body):
+        name = dotted(call.func) if isinstance(call, ast.Call) else ""
+        if isinstance(call, ast.Call) and name.startswith("self.") and any(map(_is_call, values_of(tree, call.func))):
+            yield f"{name}.compile()"
+
+
+def _is_entered(tree: Tree, made: str, back: Sequence[Frame]) -> bool:
+    """Whether a class of this file has one of the functions."""
+    classes = (one for one in tree.root.body if isinstance(one, ast.ClassDef) and one.name == made)
+    return any(_holds(node, frame.line) for node in classes for frame in back)
+
+
+def _is_call(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call)
+
+
+def _holds(node: ast.AST, line: int) -> bool:
+    return getattr(node, "lineno", 0) <= line <= (getattr(node, "end_lineno", 0) or 0)

@@ -1,0 +1,144 @@
+"""The conditions that decide whether a line runs, as far as they need no tensor: what a caller can set so that it does not.
+
+Torch's record says that the line ran, so each condition around it was true (or false, on the other side); its syntax tree
+says which. `if self.add_self_loops:` around a line, `if dim_size is None:`, and an early `return` before it are such.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from compile_doctor.source.names import dotted
+from compile_doctor.source.value_uses import FUNCTIONS, Tree, expressions_of, values_of
+
+_LEAVES = (ast.Return, ast.Continue, ast.Break)
+_OF_TENSORS = frozenset(
+    [
+        "shape",
+        "ndim",
+        "dim",
+        "numel",
+        "size",
+        "device",
+        "dtype",
+        "requires_grad",
+        "layout",
+        "is_cuda",
+        "is_sparse",
+        "is_nested",
+        "is_quantized",
+        "is_floating_point",
+        "grad",
+        "grad_fn",
+        "is_leaf",
+        "names",
+    ]
+)
+"""Attributes of tensors, which nobody sets to avoid a break."""
+
+
+@dataclass(frozen=True)
+class Lever:
+    """One condition, and the name in it that decides it."""
+
+    condition: str
+    """As it is written: `dim_size is None`."""
+    holds: bool
+    """Whether it was true when the line ran."""
+    line: int
+    name: ast.expr
+    """`dim_size`, `self.add_self_loops`, or the call `settings.debug.on()`."""
+    value: str = ""
+    """The value of `name` with which the line does not run, if there is one such: `False`; empty if it is another one than
+    that which it has."""
+
+
+def levers(tree: Tree, line: int) -> tuple[Lever, ...]:
+    """Those of the statement at a line, the innermost first; empty if it always runs in its function."""
+    statement = tree.statement(line)
+    if statement is None:
+        return ()
+    found = [lever for test, holds in _tests(tree, statement) for lever in _levers(tree, test, holds)]
+    return tuple({(one.condition, one.holds): one for one in found}.values())
+
+
+def _tests(tree: Tree, statement: ast.stmt) -> Iterator[tuple[ast.expr, bool]]:
+    """Expressions whose truth was seen, with that truth."""
+    for node in expressions_of(statement):
+        if isinstance(node, ast.BoolOp):  # the last part decides after the ones before it have let it
+            yield from ((one, isinstance(node.op, ast.And)) for one in node.values[:-1])
+        if isinstance(node, ast.IfExp) and _is_plain(node.body) != _is_plain(node.orelse):
+            yield node.test, _is_plain(node.orelse)
+    at: ast.AST = statement
+    while not isinstance(at, (*FUNCTIONS, ast.ClassDef, ast.Module)):
+        parent = tree.parents[at]
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(parent, name, None)
+            if not isinstance(block, list) or at not in block:
+                continue
+            yield from ((one.test, False) for one in reversed(block[: block.index(at)]) if _leaves(one))
+            if isinstance(parent, ast.If):
+                yield parent.test, name == "body"
+        at = parent
+
+
+def _leaves(statement: ast.stmt) -> bool:
+    """Whether it is an `if` whose body ends the function or the round: what comes after it ran, so it was false."""
+    return isinstance(statement, ast.If) and not statement.orelse and isinstance(statement.body[-1], _LEAVES)
+
+
+def _is_plain(node: ast.expr) -> bool:
+    return isinstance(node, (ast.Name, ast.Constant)) or bool(dotted(node))
+
+
+def _levers(tree: Tree, test: ast.expr, holds: bool) -> Iterator[Lever]:
+    """The parts of a condition each of which alone would have kept the line from running."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        yield from _levers(tree, test.operand, not holds)
+    elif isinstance(test, ast.BoolOp):
+        if isinstance(test.op, ast.And) == holds:
+            for one in test.values:
+                yield from _levers(tree, one, holds)
+    elif isinstance(test, ast.Name) and _is_condition(tree, test):
+        yield from _levers(tree, values_of(tree, test)[0], holds)
+    else:
+        name, value = _decided_by(test, holds)
+        if name is not None:
+            yield Lever(tree.source(test), holds, test.lineno, name, value)
+
+
+def _is_condition(tree: Tree, name: ast.Name) -> bool:
+    """Whether the function gives a name its only value, which is another condition: `checkpointed = self.training and use`."""
+    values = values_of(tree, name)
+    return len(values) == 1 and isinstance(values[0], (ast.BoolOp, ast.UnaryOp, ast.Compare, ast.Attribute))
+
+
+def _decided_by(test: ast.expr, holds: bool) -> tuple[ast.expr | None, str]:
+    """The name that decides a condition, and the value with which it would be decided otherwise, if only one would."""
+    if not isinstance(test, ast.Compare):
+        return (test, str(not holds)) if _is_settable(test) else (None, "")
+    left, right, sign = test.left, test.comparators[0], test.ops[0]
+    if len(test.ops) > 1 or not _is_settable(left) or not _is_known(right):
+        return None, ""
+    equal = isinstance(sign, (ast.Is, ast.Eq))
+    other = equal != holds and isinstance(sign, (ast.Is, ast.Eq, ast.IsNot, ast.NotEq))
+    return left, ast.unparse(right) if other else ""
+
+
+def _is_settable(node: ast.expr) -> bool:
+    """A name, an attribute, or a call without arguments, that is not one of a tensor or of torch."""
+    called = isinstance(node, ast.Call) and not node.args and not node.keywords
+    name = dotted(node.func if called else node)  # type: ignore[attr-defined]
+    first, *rest = name.split(".")
+    return bool(name) and first not in ("torch", "np", "math") and not _OF_TENSORS & set(rest)
+
+
+def _is_known(node: ast.expr) -> bool:
+    """A value that is written in the source: a constant, a list of such, a member of an enum."""
+    if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+        return all(map(_is_known, node.elts))
+    if isinstance(node, ast.UnaryOp):
+        return _is_known(node.operand)
+    return isinstance(node, ast.Constant) or (bool(dotted(node)) and dotted(node).split(".")[-1].isupper())

@@ -1,0 +1,69 @@
+"""Whether a function only checks something: it returns nothing and changes nothing, it raises or it does not."""
+
+from __future__ import annotations
+
+import ast
+
+from compile_doctor.source.names import dotted
+from compile_doctor.source.value_uses import FUNCTIONS, Tree, called, expressions_of
+
+_IN_PLACE = frozenset(
+    [
+        "append",
+        "extend",
+        "add",
+        "update",
+        "setdefault",
+        "insert",
+        "pop",
+        "remove",
+        "clear",
+        "sort",
+        "write",
+        "put",
+        "set_",
+        "copy_",
+        "fill_",
+        "zero_",
+        "detach_",
+        "requires_grad_",
+        "setattr",
+        "print",
+    ]
+)
+
+
+def only_checks(tree: Tree, line: int) -> ast.FunctionDef | None:
+    """The function around a line, if it is such a function; it has a `raise` or an `assert`."""
+    statement = tree.statement(line)
+    function = tree.around(statement, FUNCTIONS) if statement else None
+    if not isinstance(function, ast.FunctionDef):
+        return None
+    inside = [node for one in function.body for node in ast.walk(one)]
+    checks = any(isinstance(node, (ast.Raise, ast.Assert)) for node in inside)
+    return function if checks and not any(_does_more(node) for node in inside) else None
+
+
+def is_left_alone(tree: Tree, line: int, name: str) -> str:
+    """The function as the statement at a line calls it, if nothing is done with what it returns: `self._check`; else empty."""
+    statement = tree.statement(line)
+    calls = (
+        [one for one in expressions_of(statement) if isinstance(one, ast.Call) and called(one) == name]
+        if statement
+        else []
+    )
+    alone = isinstance(statement, ast.Expr) and len(calls) == 1 and statement.value is calls[0]
+    return dotted(calls[0].func) if alone else ""
+
+
+def _does_more(node: ast.AST) -> bool:
+    if isinstance(node, ast.Return):
+        return node.value is not None and not (isinstance(node.value, ast.Constant) and node.value.value is None)
+    if isinstance(node, (ast.Yield, ast.YieldFrom, ast.Await, ast.Global, ast.Nonlocal, ast.Delete)):
+        return True
+    if isinstance(node, (ast.Attribute, ast.Subscript)):
+        return isinstance(node.ctx, ast.Store)
+    if isinstance(node, ast.Call):
+        name = called(node)
+        return name in _IN_PLACE or (name.endswith("_") and not name.startswith("_"))
+    return False
