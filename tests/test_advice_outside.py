@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from compile_doctor.analysis.graph_breaks.advice import advised
 from compile_doctor.analysis.graph_breaks.causes import find_cause
+from compile_doctor.model.compilations import Given
 from compile_doctor.model.findings import Location
 from compile_doctor.model.stacks import Frame
 
@@ -23,10 +26,16 @@ PLUMBING = Frame("/x/site-packages/torch/nn/modules/module.py", 1800, "_call_imp
 THEIRS = "/x/site-packages/geometry/pool.py"
 
 
-def fix(led: bool, *stack: Frame) -> str:
-    place = Location(MINE.file, MINE.line, MINE.function) if led else None
-    cause = find_cause(REASON, None)
-    return advised(cause, REASON, {MINE.file: TEXT}, stack[-1], "dependency", place, (), stack).fix
+def fix(
+    led: bool,
+    *stack: Frame,
+    sources: Mapping[str, str] | None = None,
+    inputs: tuple[Given, ...] = (),
+    back: tuple[Frame, ...] = (),
+) -> str:
+    place = Location(stack[0].file, stack[0].line, stack[0].function) if led else None
+    cause, texts = find_cause(REASON, None), {MINE.file: TEXT, **(sources or {})}
+    return advised(cause, REASON, texts, stack[-1], "dependency", place, inputs, stack, back).fix
 
 
 @pytest.mark.parametrize(
@@ -35,7 +44,7 @@ def fix(led: bool, *stack: Frame) -> str:
 )
 def test_the_call_is_the_one_that_the_stack_enters_next(entered: str, named: str) -> None:
     found = fix(True, MINE, PLUMBING, Frame(THEIRS, 40, entered), Frame(THEIRS, 9, "size_of"))
-    assert "geometry/pool.py is not your code" in found and "line 6 of net.py" in found
+    assert "It is in geometry/pool.py" in found and "at line 6" in found
     assert named in found
 
 
@@ -48,3 +57,208 @@ def test_without_a_line_of_the_user_the_advice_is_for_those_who_can_change_the_p
     found = fix(False, Frame(THEIRS, 9, "size_of"))
     assert found.startswith("# geometry/pool.py is not your code. If you can change it:\n")
     assert find_cause(REASON, None).fix in found
+
+
+SETTINGS = {
+    "optional": """\
+def size_of(index, dim=0, dim_size=None):
+    if dim_size is None:
+        dim_size = int(index.max()) + 1
+    return dim_size
+
+def mean_pool(x, batch, size=None):
+    return x.sum() / size_of(batch, dim=0, dim_size=size)
+""",
+    "flag": """\
+class Pool(nn.Module):
+    def __init__(self, loops=True):
+        self.loops = loops
+    def forward(self, x):
+        if self.loops and x.shape[0] > 1:
+            x = x[x > 0]
+""",
+    "negated": """\
+class Pool(nn.Module):
+    def __init__(self, *, fast: bool = False):
+        self.name, self.fast = "pool", fast
+    def forward(self, x):
+        if self.fast:
+            return x
+        n = int(x.max())
+""",
+    "word": """\
+class Pool(nn.Module):
+    def __init__(self, mode):
+        self.mode: str = mode
+    def forward(self, x):
+        if x.ndim > 2:
+            return x
+        elif not self.mode == "conv":
+            n = int(x.max())
+""",
+    "base": """\
+class Base(nn.Module):
+    def __init__(self, low=0.0):
+        self.low = low
+
+class Pool(Base):
+    def forward(self, x):
+        y = x if self.low is None else x[x > self.low]
+""",
+    "setting": """\
+from geometry import settings
+import os
+def mean_pool(x):
+    if os.name == "posix" and is_tracing() and torch.is_grad_enabled():
+        if settings.trace_mode.on() or not torch.any(x):
+            return x
+""",
+    "config": """\
+class Pool(nn.Module):
+    def __init__(self, config):
+        self.config = config
+    def forward(self, x):
+        drop = self.training and self.config.drop > 0
+        if drop:
+            n = int(x.max())
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "stack", "said"),
+    [
+        (
+            "optional",
+            3,
+            [(7, "mean_pool")],
+            "`dim_size is None` was true (line 2): another value for `size` of `mean_pool` in line 6",
+        ),
+        ("flag", 6, [], "`self.loops` was true (line 5): `Pool(…, loops=False)` avoids it"),
+        ("negated", 7, [], "`self.fast` was false (line 5): `Pool(…, fast=True)` avoids it"),
+        ("word", 8, [], """`self.mode == "conv"` was false (line 7): `Pool(…, mode='conv')` avoids it"""),
+        ("base", 7, [], "`self.low is None` was false (line 7): `Pool(…, low=None)` avoids it"),
+        ("setting", 5, [], "`settings.trace_mode.on()` was false (line 5), a setting of the package."),
+        (
+            "config",
+            7,
+            [],
+            "`self.config.drop > 0` was true (line 5): another value for `config.drop` of `Pool` avoids it",
+        ),
+        ("config", 7, [], "`self.training` was true (line 5): not in eval mode."),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.isalpha() else "",
+)
+def test_what_decides_whether_the_line_runs_is_named(
+    text: str, line: int, stack: list[tuple[int, str]], said: str
+) -> None:
+    inner = "size_of" if stack else "mean_pool" if text == "setting" else "forward"
+    frames = [*(Frame(THEIRS, *one) for one in stack), Frame(THEIRS, line, inner)]
+    found = fix(True, MINE, PLUMBING, *frames, sources={THEIRS: SETTINGS[text]})
+    assert said in found
+    assert found.count("It ran because") == (2 if text == "config" else 1), "a condition that nobody sets is named"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def mean_pool(x, batch):\n    if x.requires_grad:\n        n = int(x.max())",
+        "def mean_pool(x, batch):\n    size = len(batch)\n    if size is None:\n        n = int(x.max())",
+        "def mean_pool(x, batch):\n    if isinstance(x, T):\n        n = int(x.max())",
+        "def mean_pool(x, batch):\n    if debug or strict:\n        n = int(x.max())",
+        "class Pool:\n    def mean_pool(self, x):\n        if self._cache is None: n = int(x.max())",
+        "def mean_pool(x, *args):\n    while True:\n        n = int(x.max())",
+    ],
+)
+def test_what_nobody_sets_is_not_named(text: str) -> None:
+    found = fix(True, MINE, Frame(THEIRS, len(text.splitlines()), "mean_pool"), sources={THEIRS: text})
+    assert "It ran because" not in found and "An argument or a setting of the package may avoid it." in found
+
+
+def test_a_package_that_fixes_an_argument_by_itself_decides_it() -> None:
+    text = SETTINGS["optional"].replace("dim_size=size", "dim_size=None")
+    frames = [Frame(THEIRS, 7, "mean_pool"), Frame(THEIRS, 3, "size_of")]
+    assert "It ran because" not in fix(True, MINE, *frames, sources={THEIRS: text})
+
+
+def test_a_tensor_that_is_read_as_a_number_is_named_as_the_argument_that_it_is() -> None:
+    text = """\
+def variance(table, step):
+    last = step - 10
+    return table[last] if last >= 0 else table[0]
+
+def mean_pool(x, batch):
+    return variance(x, batch)
+"""
+    frames = [Frame(THEIRS, 6, "mean_pool"), Frame(THEIRS, 3, "variance")]
+    given = (Given("step", "torch.int64", ()), Given("table", "torch.float32", (8,)))
+    found = fix(True, MINE, *frames, sources={THEIRS: text}, inputs=given)
+    assert "It reads a number from `batch` of `mean_pool` (line 6), a tensor: pass a plain number" in found
+    assert "table" not in found
+
+
+CHECK = """\
+class Swin(nn.Module):
+    def _check_size(self, shape):
+        rest = np.array(shape) % 32
+        if rest.any():
+            raise ValueError("size")
+    def forward(self, x):
+        self._check_size(x.shape)
+        return x
+"""
+
+
+def test_a_function_that_only_checks_can_be_left_out() -> None:
+    frames = [Frame(THEIRS, 7, "forward"), Frame(THEIRS, 4, "_check_size")]
+    found = fix(False, *frames, sources={THEIRS: CHECK})
+    assert "import geometry.pool as checked\nchecked.Swin._check_size = lambda *args, **kwargs: None\n" in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("        self._check_size(x.shape)", "        n = self._check_size(x.shape)"),
+        ('            raise ValueError("size")', '            raise ValueError("size")\n        return rest'),
+        ('            raise ValueError("size")', '            self.rest = rest\n            raise ValueError("size")'),
+        ('            raise ValueError("size")', "            pass"),
+    ],
+    ids=["used", "returns", "stores", "no check"],
+)
+def test_a_function_that_does_more_than_to_check_is_not_left_out(old: str, new: str) -> None:
+    text = CHECK.replace(old, new)
+    line = next(number for number, one in enumerate(text.splitlines(), 1) if "_check_size(x" in one)
+    frames = [Frame(THEIRS, line, "forward"), Frame(THEIRS, 4, "_check_size")]
+    assert "as checked" not in fix(False, *frames, sources={THEIRS: text})
+
+
+CALLBACK = """\
+class Field(nn.Module):
+    def forward(self, t, y):
+        return -y
+class Net(nn.Module):
+    def __init__(self):
+        self.f = nn.Linear(8, 8)
+        self.field = Field()
+    def forward(self, y):
+        return odeint(FIELD, y, times)
+def field(t, y):
+    return y
+"""
+
+
+@pytest.mark.parametrize(
+    ("passed", "back", "compiled"),
+    [
+        ("lambda t, y: self.f(y)", Frame(MINE.file, 9, "<lambda>"), "self.f.compile()"),
+        ("self.field", Frame(MINE.file, 2, "forward"), "self.field.compile()"),
+        ("field", Frame(MINE.file, 10, "field"), "field = torch.compile(field)"),
+    ],
+)
+def test_what_a_package_calls_back_is_compiled_by_itself(passed: str, back: Frame, compiled: str) -> None:
+    mine, text = Frame(MINE.file, 9, "forward"), CALLBACK.replace("FIELD", passed)
+    stack = (mine, Frame(THEIRS, 40, "odeint"), Frame(THEIRS, 9, "advance"))
+    for called, expected in ((back, True), (Frame(MINE.file, 30, "another"), False)):
+        found = fix(True, *stack, sources={MINE.file: text}, back=(called,))
+        assert "odeint = torch.compiler.disable(odeint)" in found
+        assert (compiled in found and "compile what it calls" in found) is expected
