@@ -286,16 +286,18 @@ class AnalysisContext:
             followed=tuple(followed),
         )
 
-    def _called_back(self, led: Location) -> tuple[Frame, ...]:
-        """Functions of the file of a line that were compiled when a package, which the line had called, called them."""
-        found: dict[Frame, None] = {}
+    def _called_back(self, led: Location) -> tuple[int, ...]:
+        """Lines of the file of a user's line that ran when the package, which that line had called, called them."""
+        found: dict[int, None] = {}
         for one in self.evidence.compilations:
             at = next(
                 (n for n, frame in enumerate(one.stack) if (frame.file, frame.line) == (led.file, led.line)), None
             )
-            between = one.stack[at + 1 : -1] if at is not None and one.file == led.file else ()
-            if any(self.owner(frame.file) == "dependency" and not locations.is_stdlib(frame.file) for frame in between):
-                found[Frame(one.file, one.line, function_name(one.function))] = None
+            inner = [frame.file for frame in one.stack[at + 1 :]] if at is not None else []
+            if any(self.owner(file) == "dependency" and not locations.is_stdlib(file) for file in inner):
+                operators = one.traced.operators if one.traced else ()
+                lines = [one.line] if one.file == led.file else []
+                found.update(dict.fromkeys([*lines, *(each.line for each in operators if each.file == led.file)]))
         return tuple(found)
 
     def _is_own_frame(self, item: Break, frame: Frame) -> bool:

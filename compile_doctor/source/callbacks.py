@@ -5,15 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from compile_doctor.model.stacks import Frame
 from compile_doctor.source.names import dotted
 from compile_doctor.source.value_uses import Tree, called, expressions_of, tree_of, values_of
 
 
-def compiled_apart(text: str, line: int, back: Sequence[Frame]) -> tuple[str, ...]:
+def compiled_apart(text: str, line: int, back: Sequence[int]) -> tuple[str, ...]:
     """The statements that compile what the call at a line passes on: `self.f.compile()`, `field = torch.compile(field)`.
 
-    `back`: the functions of this file that were seen to be called from inside of the package, with a line of each.
+    `back`: lines of this file that were seen to run when the package called them.
     """
     tree = tree_of(text)
     statement = tree.statement(line) if tree else None
@@ -29,15 +28,18 @@ def compiled_apart(text: str, line: int, back: Sequence[Frame]) -> tuple[str, ..
     return tuple(dict.fromkeys(found))
 
 
-def _compiled(tree: Tree, argument: ast.expr, back: Sequence[Frame]) -> Iterator[str]:
+def _compiled(tree: Tree, argument: ast.expr, back: Sequence[int]) -> Iterator[str]:
     if isinstance(argument, ast.Lambda):
-        if any(one.function == "<lambda>" and _holds(argument, one.line) for one in back):
+        if any(_holds(argument, one) for one in back):
             yield from _modules_in(tree, argument)
         return
     name = dotted(argument)
     if not name:
         return
-    if any(one.function == name.split(".")[-1] for one in back):
+    functions = [
+        one for one in ast.walk(tree.root) if isinstance(one, ast.FunctionDef) and one.name == name.split(".")[-1]
+    ]
+    if any(_holds(function, line) for function in functions for line in back):
         yield f"{name} = torch.compile({name})"
     elif any(
         isinstance(value, ast.Call) and _is_entered(tree, called(value), back) for value in values_of(tree, argument)
@@ -53,10 +55,10 @@ def _modules_in(tree: Tree, function: ast.Lambda) -> Iterator[str]:
             yield f"{name}.compile()"
 
 
-def _is_entered(tree: Tree, made: str, back: Sequence[Frame]) -> bool:
-    """Whether a class of this file has one of the functions."""
+def _is_entered(tree: Tree, made: str, back: Sequence[int]) -> bool:
+    """Whether a class of this file has one of the lines."""
     classes = (one for one in tree.root.body if isinstance(one, ast.ClassDef) and one.name == made)
-    return any(_holds(node, frame.line) for node in classes for frame in back)
+    return any(_holds(node, line) for node in classes for line in back)
 
 
 def _is_call(node: ast.expr) -> bool:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeGuard, cast
 
 from compile_doctor.source.names import dotted
-from compile_doctor.source.value_uses import FUNCTIONS, Tree, expressions_of, values_of
+from compile_doctor.source.value_uses import FUNCTIONS, Tree, called, expressions_of, values_of
 
+_LONGEST = 30
+"""Lines that a condition may decide about: one that chooses between two ways to do everything is no switch for a break."""
 _LEAVES = (ast.Return, ast.Continue, ast.Break)
 _OF_TENSORS = frozenset(
     [
@@ -55,36 +58,51 @@ class Lever:
     that which it has."""
 
 
-def levers(tree: Tree, line: int) -> tuple[Lever, ...]:
-    """Those of the statement at a line, the innermost first; empty if it always runs in its function."""
+def levers(tree: Tree, line: int, entered: str = "") -> tuple[Lever, ...]:
+    """Those of the statement at a line, the innermost first; empty if it always runs in its function.
+
+    `entered`: the function that the line calls on its way to a break. A condition whose other side calls it too is none.
+    """
     statement = tree.statement(line)
     if statement is None:
         return ()
-    found = [lever for test, holds in _tests(tree, statement) for lever in _levers(tree, test, holds)]
+    found = [lever for test, holds in _tests(tree, statement, entered) for lever in _levers(tree, test, holds)]
     return tuple({(one.condition, one.holds): one for one in found}.values())
 
 
-def _tests(tree: Tree, statement: ast.stmt) -> Iterator[tuple[ast.expr, bool]]:
+def _tests(tree: Tree, statement: ast.stmt, entered: str) -> Iterator[tuple[ast.expr, bool]]:
     """Expressions whose truth was seen, with that truth."""
     for node in expressions_of(statement):
         if isinstance(node, ast.BoolOp):  # the last part decides after the ones before it have let it
             yield from ((one, isinstance(node.op, ast.And)) for one in node.values[:-1])
         if isinstance(node, ast.IfExp) and _is_plain(node.body) != _is_plain(node.orelse):
             yield node.test, _is_plain(node.orelse)
-    at: ast.AST = statement
+    function, at = tree.scope(statement), cast(ast.AST, statement)
     while not isinstance(at, (*FUNCTIONS, ast.ClassDef, ast.Module)):
         parent = tree.parents[at]
         for name in ("body", "orelse", "finalbody"):
             block = getattr(parent, name, None)
             if not isinstance(block, list) or at not in block:
                 continue
-            yield from ((one.test, False) for one in reversed(block[: block.index(at)]) if _leaves(one))
-            if isinstance(parent, ast.If):
-                yield parent.test, name == "body"
+            for number, one in reversed([*enumerate(block[: block.index(at)])]):
+                if _leaves(one) and _is_apart(function, entered, block[number + 1 :]):
+                    yield one.test, False
+            if isinstance(parent, ast.If) and _is_apart(function, entered, block):
+                other = parent.orelse if name == "body" else parent.body
+                if not (other and isinstance(other[-1], ast.Raise)):
+                    yield parent.test, name == "body"
         at = parent
 
 
-def _leaves(statement: ast.stmt) -> bool:
+def _is_apart(function: ast.AST, entered: str, side: list[ast.stmt]) -> bool:
+    """Whether some statements are a part that can be left out: not most of the code, and the only way to a function."""
+    inside = {node for one in side for node in ast.walk(one)}
+    long = (side[-1].end_lineno or 0) - side[0].lineno > _LONGEST
+    calls = (one for one in ast.walk(function) if isinstance(one, ast.Call) and called(one) == entered)
+    return not long and not any(one not in inside for one in calls)
+
+
+def _leaves(statement: ast.stmt) -> TypeGuard[ast.If]:
     """Whether it is an `if` whose body ends the function or the round: what comes after it ran, so it was false."""
     return isinstance(statement, ast.If) and not statement.orelse and isinstance(statement.body[-1], _LEAVES)
 

@@ -36,6 +36,18 @@ class Names:
         return ".".join(filter(None, [self.bound.get(first, first), rest]))
 
 
+def relative(tree: ast.AST, module: str, name: str, file: str = "") -> str:
+    """The full name of one that a module of a package has from a relative import, or that it defines itself."""
+    first, _, rest = name.partition(".")
+    above = module.split(".") + ["__init__"] * file.endswith("__init__.py")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            for alias in node.names:
+                if (alias.asname or alias.name) == first:
+                    return ".".join(filter(None, [*above[: -node.level], node.module, alias.name, rest]))
+    return f"{module}.{name}"
+
+
 def _imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

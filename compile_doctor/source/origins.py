@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from compile_doctor.model.stacks import Frame
-from compile_doctor.source.names import dotted
+from compile_doctor.source.locations import module_of
+from compile_doctor.source.names import dotted, relative
 from compile_doctor.source.value_uses import FUNCTIONS, Tree, called, expressions_of, tree_of, values_of
 
 _CONFIG = re.compile(r"(?:^|_)(?:config|cfg|args|opts?|options|hparams|settings)$")
@@ -53,7 +54,7 @@ class Origins:
             return None
         if isinstance(node, ast.Call):
             bare = isinstance(node.func, ast.Name)  # `is_tracing()`: what is the case, and nothing that is set
-            return None if bare or self._is_local(function, node.func) else self._setting(tree, node.func, "()")
+            return None if bare or self._is_local(function, node.func) else self._setting(tree, level, node.func, "()")
         if isinstance(node, ast.Name):
             if node.id in _parameters(function):
                 stored = any(_is_store(one, node.id) and one.lineno < node.lineno for one in ast.walk(function))
@@ -62,8 +63,11 @@ class Origins:
             if values and tree.scope(values[0]) is not tree.root:
                 return self.of(level, values[0], left - 1) if len(values) == 1 else None
             constant = values and all(isinstance(value, ast.Constant) for value in values)
-            return self._setting(tree, node) if constant else None
-        return self._attribute(tree, function, node) if isinstance(node, ast.Attribute) else None
+            return self._setting(tree, level, node) if constant else None
+        if isinstance(node, ast.BinOp):  # a number calculated from an argument
+            found = (self.of(level, one, left - 1) for one in (node.left, node.right))
+            return next((one for one in found if one and one.kind == "call"), None)
+        return self._attribute(tree, level, function, node) if isinstance(node, ast.Attribute) else None
 
     def _is_local(self, function: ast.AST, node: ast.expr) -> bool:
         """Whether a dotted name begins with one of the function's own, or with the object or class that it belongs to."""
@@ -72,16 +76,20 @@ class Origins:
             _is_store(one, root) for one in ast.walk(function)
         )
 
-    def _setting(self, tree: Tree, node: ast.expr, call: str = "") -> Origin | None:
-        module = tree.names.of(node).split(".")[0]
-        return None if module in _NOT_SET or not module else Origin("setting", dotted(node) + call)
+    def _setting(self, tree: Tree, level: int, node: ast.expr, call: str = "") -> Origin | None:
+        name = tree.names.of(node)
+        if name.split(".")[0] in ("", *_NOT_SET):
+            return None
+        module = module_of(self.stack[level].file)
+        known = name != dotted(node) or not module
+        return Origin("setting", (name if known else relative(tree.root, module, name, self.stack[level].file)) + call)
 
-    def _attribute(self, tree: Tree, function: ast.AST, node: ast.Attribute) -> Origin | None:
+    def _attribute(self, tree: Tree, level: int, function: ast.AST, node: ast.Attribute) -> Origin | None:
         name, root = dotted(node), _root(node)
         if root != "self":
             if self._is_local(function, node):
                 return Origin("setting", name) if _CONFIG.search(root) else None
-            return self._setting(tree, node)
+            return self._setting(tree, level, node)
         if name == "self.training":
             return Origin("training")
         first, *rest = name.split(".")[1:]
@@ -132,7 +140,11 @@ class Origins:
         statement = tree.statement(self.stack[level].line) if tree else None
         calls = [one for one in expressions_of(statement) if isinstance(one, ast.Call)] if statement else []
         named = [one for one in calls if called(one) == function]
-        likely = named or ([one for one in calls if _root(one.func) == "self"] if function == "forward" else [])
+        whole = getattr(statement, "value", None)
+        others = [one for one in calls if tree and one is whole and _is_chosen(tree, one.func)]
+        if function == "forward":
+            others = [one for one in calls if _root(one.func) == "self"]
+        likely = named or others
         return likely[0] if len(likely) == 1 else None
 
     def tree(self, level: int) -> Tree | None:
@@ -142,6 +154,11 @@ class Origins:
         tree = self.tree(level)
         statement = tree.statement(self.stack[level].line) if tree else None
         return tree.around(statement, FUNCTIONS) if tree and statement else None
+
+
+def _is_chosen(tree: Tree, name: ast.expr) -> bool:
+    """Whether a function was given another name first: `spline = quadratic_spline if fast else cubic_spline`."""
+    return isinstance(name, ast.Name) and any(tree.scope(value) is not tree.root for value in values_of(tree, name))
 
 
 def parts_of(tree: Tree | None, line: int) -> tuple[ast.expr, ...]:

@@ -34,12 +34,12 @@ def advised(
     led: Location | None = None,
     inputs: tuple[Given, ...] = (),
     stack: Sequence[Frame] = (),
-    back: Sequence[Frame] = (),
+    back: Sequence[int] = (),
 ) -> Cause:
     """The cause with a fix in the words of its line; for a line of a package, with what can be done from outside.
 
-    `led`: the user's line that leads there, and `stack` how. `back`: the user's functions that the
-    package was seen to call from there.
+    `led`: the user's line that leads there, and `stack` how. `back`: lines of the same
+    file that ran when the package called them.
     """
     if owner == "mine":
         return _in_words(cause, reason, sources.get(place.file, ""), place.line, inputs)

@@ -47,12 +47,12 @@ def from_outside(
     place: Frame,
     led: Location | None,
     stack: Sequence[Frame],
-    back: Sequence[Frame] = (),
+    back: Sequence[int] = (),
     inputs: tuple[Given, ...] = (),
 ) -> str:
     """The fix for a line of a package; `led` is the user's line that leads there, and `stack` how.
 
-    `back`: functions of the user that were compiled when the package called them, from that line. `inputs`: the tensors that
+    `back`: lines of the user's file that ran when the package called them, from that line. `inputs`: the tensors that
     the function around the break was seen to read.
     """
     file = os.path.basename(place.file) if short(place.file) == place.file else short(place.file)
@@ -68,6 +68,7 @@ def from_outside(
         "disabled": fill(_DISABLED if called else _UNNAMED, {"called": called, "file": file}),
         "compiled": compiled,
     }
+    named = [] if compiled else named  # one break for all of them is better than one less
     unknown = [] if named or compiled or cause.outside else [fill(_UNKNOWN, {"file": file})]
     words["or"] = "Or" if named or unknown or cause.outside else "You can"
     boundary = fill(_COMPILED if compiled else _BOUNDARY, words)
@@ -83,10 +84,14 @@ def _named(
     user = mine[-1] if mine else -1
     origins = Origins(sources, frames, user)
     yield from _checks(sources, frames[max(user, 0) :])
-    yield from _numbers(origins, inputs)
+    numbers = list(_numbers(origins, inputs))
+    yield from numbers
+    if numbers:
+        return
     for level in range(len(frames) - 1, user, -1):
         tree = tree_of(sources.get(frames[level].file, ""))
-        found = levers(tree, frames[level].line) if tree else ()
+        entered = frames[level + 1].function if level + 1 < len(frames) else ""
+        found = levers(tree, frames[level].line, entered) if tree else ()
         same = frames[level].file == frames[-1].file
         told = [
             words for one in found for words in [_told(one, origins.of(level, one.name), frames[level], same)] if words
@@ -134,7 +139,7 @@ def _told(lever: Lever, origin: Origin | None, frame: Frame, same: bool) -> str:
     if origin.kind == "training":
         return f"{seen}: not in eval mode."
     if origin.kind == "setting":
-        return f"{seen}, a setting of the package."
+        return f"{seen}: `{origin.name.partition('()')[0]}` is a setting of the package."
     line = f" in line {origin.at.line}" if origin.at else ""
     how = f"`{origin.of}(…, {given})`" if given else f"another value for `{origin.name}` of `{origin.of}`"
     return f"{seen}: {how}{line} avoids it, if the model can do with that."
