@@ -142,7 +142,7 @@ class Pool(nn.Module):
             "setting",
             5,
             [],
-            "`settings.trace_mode.on()` was false (line 5): `geometry.settings.trace_mode.on` is a setting of the package.",
+            "`settings.trace_mode.on()` was false (line 5): `geometry.settings.trace_mode` is a setting of the package.",
         ),
         (
             "config",

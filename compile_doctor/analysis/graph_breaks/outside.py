@@ -139,10 +139,15 @@ def _told(lever: Lever, origin: Origin | None, frame: Frame, same: bool) -> str:
     if origin.kind == "training":
         return f"{seen}: not in eval mode."
     if origin.kind == "setting":
-        return f"{seen}: `{origin.name.partition('()')[0]}` is a setting of the package."
+        return f"{seen}: `{_without_call(origin.name)}` is a setting of the package."
     line = f" in line {origin.at.line}" if origin.at else ""
     how = f"`{origin.of}(…, {given})`" if given else f"another value for `{origin.name}` of `{origin.of}`"
     return f"{seen}: {how}{line} avoids it, if the model can do with that."
+
+
+def _without_call(name: str) -> str:
+    """`settings.debug` for `settings.debug.on()`."""
+    return name.rpartition(".")[0] if name.endswith("()") else name
 
 
 def _calls(stack: Sequence[Frame]) -> Iterator[Frame]:
