@@ -41,9 +41,7 @@ def _compiled(tree: Tree, argument: ast.expr, back: Sequence[int]) -> Iterator[s
     ]
     if any(_holds(function, line) for function in functions for line in back):
         yield f"{name} = torch.compile({name})"
-    elif any(
-        isinstance(value, ast.Call) and _is_entered(tree, called(value), back) for value in values_of(tree, argument)
-    ):
+    elif any(_is_module(tree, value, back) for value in values_of(tree, argument)):
         yield f"{name}.compile()"
 
 
@@ -55,9 +53,14 @@ def _modules_in(tree: Tree, function: ast.Lambda) -> Iterator[str]:
             yield f"{name}.compile()"
 
 
-def _is_entered(tree: Tree, made: str, back: Sequence[int]) -> bool:
-    """Whether a class of this file has one of the lines."""
-    classes = (one for one in tree.root.body if isinstance(one, ast.ClassDef) and one.name == made)
+def _is_module(tree: Tree, made: ast.expr, back: Sequence[int]) -> bool:
+    """Whether a call makes a module of torch, or one of a class of this file that has one of the lines."""
+    if not isinstance(made, ast.Call):
+        return False
+    name = tree.names.of(made.func)
+    if name.startswith("torch.nn.") and name.split(".")[-1][:1].isupper():
+        return name.split(".")[-1] not in ("Parameter", "Buffer")
+    classes = (one for one in tree.root.body if isinstance(one, ast.ClassDef) and one.name == called(made))
     return any(_holds(node, line) for node in classes for line in back)
 
 

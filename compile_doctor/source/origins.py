@@ -35,6 +35,8 @@ class Origin:
     """What takes the argument: `global_mean_pool`, `GATConv`."""
     at: Frame | None = None
     """The line of the call, of kind `call`."""
+    attribute: str = ""
+    """The attribute in which a constructor keeps the argument, as it is: setting it afterwards does the same."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Origins:
         given = self._constructed(owner, first) if isinstance(owner, ast.ClassDef) else ""
         if not given or not isinstance(owner, ast.ClassDef) or (rest and not _CONFIG.search(given)):
             return None
-        return Origin("constructor", ".".join([given, *rest]), owner.name)
+        return Origin("constructor", ".".join([given, *rest]), owner.name, attribute=".".join([first, *rest]))
 
     def _constructed(self, owner: ast.ClassDef, attribute: str, left: int = _MOST) -> str:
         """The parameter of a class's `__init__`, or of that of a class it is made from, which becomes an attribute."""

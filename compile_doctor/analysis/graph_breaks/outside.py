@@ -142,6 +142,8 @@ def _told(lever: Lever, origin: Origin | None, frame: Frame, same: bool) -> str:
         return f"{seen}: `{_without_call(origin.name)}` is a setting of the package."
     line = f" in line {origin.at.line}" if origin.at else ""
     how = f"`{origin.of}(…, {given})`" if given else f"another value for `{origin.name}` of `{origin.of}`"
+    how += f", or for the attribute `{origin.attribute}` of the object," if origin.attribute and not given else ""
+    how += f" or `.{origin.attribute} = {lever.value}`" if origin.attribute and given else ""
     return f"{seen}: {how}{line} avoids it, if the model can do with that."
 
 
