@@ -2,7 +2,7 @@
 
 # summary graph_breaks=1 verdict=unhealthy exit=1
 # expect CD101 print
-# says CD101: An argument or a setting of the package may avoid it
+# says CD101: instead of those inside of it
 # says CD101: propagate = torch.compiler.disable(propagate)
 # never CD101: is_compiling
 import importlib.util
