@@ -1,13 +1,13 @@
 """A text encoder of nn.TransformerEncoder in eval mode, with padding, and a projection behind it.
 
-Truth: eager mode makes nested tensors and fills the padding with zeros; under torch.compile the encoder's own code does not, so
-that the rows of padding differ, and only those. The layers take the fast path, which keeps the scores on a CPU.
+Truth: eager fills the padding with zeros, by nested tensors, which break the graph up to torch 2.9; from 2.10 on compiled code has none, and differs in the padding.
 """
-# recorded [==2.13.*]
-# summary graph_breaks=0 recompiles=0 graphs=1 verdict=unhealthy exit=1
+# recorded [>=2.8,!=2.9.*,!=2.10.*,!=2.11.*,!=2.12.*,!=2.14.*]
+# summary recompiles=0 graphs=1 verdict=unhealthy exit=1
 # backend inductor
-# says CD601: enable_nested_tensor=False
-# expect CD601 nested-tensors
+# says CD601: enable_nested_tensor=False [>=2.10]
+# says CD101: enable_nested_tensor=False [<2.10]
+# expect CD601 nested-tensors [>=2.10]
 import torch
 from torch import nn
 
@@ -21,7 +21,7 @@ class TextEncoder(nn.Module):
         self.encoder, self.out = nn.TransformerEncoder(layer, 2), nn.Linear(width, width)
 
     def forward(self, x, padding):
-        return self.out(self.encoder(x, src_key_padding_mask=padding))  # expect CD505 fast-path
+        return self.out(self.encoder(x, src_key_padding_mask=padding))  # expect CD505 fast-path [>=2.10]; expect CD101 nested [<2.10]
 
 
 def build_model():

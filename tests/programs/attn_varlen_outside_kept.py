@@ -2,7 +2,7 @@
 
 Truth: the operator ran, but the memory is that of the scores: nothing proves that it is fused.
 """
-# recorded [==2.13.*]
+# recorded [>=2.13]
 # summary recompiles=0 exit=0
 # backend inductor
 import torch
