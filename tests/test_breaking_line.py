@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from compile_doctor.model.stacks import Frame
 from compile_doctor.source.breaking_line import called_at, readings
 
 USES = [
@@ -47,7 +48,7 @@ def test_a_line_that_cannot_be_read_gives_nothing() -> None:
     assert readings("def f(:", 1, ["item"]) == ()
     assert readings("", 3, ["item", "truth"]) == ()
     assert len(readings("x = " + "+".join(["t.item()"] * 3000), 1, ["item"])) in (0, 3000)  # deep: no error
-    assert called_at("", 1, "f") == ""
+    assert called_at("", 1, Frame("f.py", 1, "f"), {}) == ""
 
 
 LINES = """\
@@ -81,7 +82,48 @@ class Net(nn.Module):
     ],
 )
 def test_the_call_is_the_one_that_leads_to_the_break(line: int, entered: str, called: str) -> None:
-    assert called_at(LINES, line, entered) == called
+    assert called_at(LINES, line, Frame("/x/site-packages/graphs/pool.py", 3, entered), {}) == called
+
+
+MODULES = """\
+from torch import nn
+from graphs.losses import Pairs, pair_loss as loss
+class Step(nn.Module):
+    def __init__(self):
+        self.lin = nn.Linear(8, 8)
+        self.net = Net(8)
+        self.pairs = Pairs("mean")
+    def forward(self, x, y):
+        return self.pairs(self.net(x), y)
+    def other(self, x):
+        return self.net(self.lin(x))
+    def alias(self, x, y):
+        return loss(self.lin(x), y)
+"""
+PACKAGE = {
+    "/x/site-packages/graphs/losses.py": "class Pairs(nn.Module):\n    def forward(self, x, y):\n        return x\n",
+    "/x/site-packages/graphs/net.py": "class Base(nn.Module):\n    def forward(self, x):\n        return x\n",
+    "/x/site-packages/graphs/two.py": "class Net(Base):\n    def __init__(self):\n        pass\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "frame", "without", "called"),
+    [
+        (9, Frame("/x/site-packages/graphs/losses.py", 3, "forward"), "", "self.pairs.forward"),
+        (9, Frame("/x/site-packages/graphs/net.py", 3, "forward"), "", "self.net.forward"),
+        (9, Frame("/x/site-packages/graphs/net.py", 3, "forward"), "two", "self.net.forward"),  # it is not the loss
+        (9, Frame("/x/site-packages/graphs/net.py", 3, "forward"), "two losses", ""),
+        (9, Frame("/x/site-packages/graphs/unknown.py", 3, "forward"), "", ""),
+        (11, Frame("/x/site-packages/graphs/net.py", 3, "forward"), "two", "self.net.forward"),  # it is not torch's
+        (13, Frame("/x/site-packages/graphs/losses.py", 30, "pair_loss"), "", "loss"),
+    ],
+)
+def test_of_several_modules_the_one_with_the_function_is_named(
+    line: int, frame: Frame, without: str, called: str
+) -> None:
+    sources = {name: text for name, text in PACKAGE.items() if not any(f"/{one}.py" in name for one in without.split())}
+    assert called_at(MODULES, line, frame, sources) == called
 
 
 def test_the_words_are_the_user_s() -> None:

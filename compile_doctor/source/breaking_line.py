@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from compile_doctor.model.compilations import Given
+from compile_doctor.model.stacks import Frame
 from compile_doctor.source import draws
 from compile_doctor.source.branches import branches, leaves
 from compile_doctor.source.constants import constant_buffer
+from compile_doctor.source.entering import entering
 from compile_doctor.source.finders import (
     calls,
     disabled,
@@ -28,7 +30,7 @@ from compile_doctor.source.finders import (
     slices,
     stores,
 )
-from compile_doctor.source.value_uses import Tree, Use, expressions_of, tree_of, uses_of, values_of
+from compile_doctor.source.value_uses import Tree, Use, called, expressions_of, tree_of, uses_of, values_of
 from compile_doctor.source.values import elements, kind_of
 from compile_doctor.source.vocabulary import MASK, NUMBER, TENSOR
 
@@ -56,20 +58,22 @@ def readings(text: str, line: int, kinds: Iterable[str], inputs: tuple[Given, ..
     return tuple(reading for kind in kinds for reading in _readings(text, line, kind, inputs))
 
 
-def called_at(text: str, line: int, entered: str) -> str:
-    """What the statement at a line calls to run the function `entered`: `propagate`, or `self.encoder.forward` of a module.
+def called_at(text: str, line: int, frame: Frame | None, sources: Mapping[str, str]) -> str:
+    """What the statement at a line calls to run the function of a frame: `propagate`, or `self.encoder.forward` of a module.
 
     Empty if several calls of the statement may be the one, or if what is called has no name to give a new value to: the
     result of another call, or a class.
     """
+    entered = frame.function if frame else ""
     tree = tree_of(text)
     statement = tree.statement(line) if tree else None
     calls = [node for node in expressions_of(statement) if isinstance(node, ast.Call)] if statement else []
     if tree is None or not calls:
         return ""
     modules = [one for one in calls if any(isinstance(value, ast.Call) for value in values_of(tree, one.func))]
-    named = [one for one in calls if tree.source(one.func).rpartition(".")[2] == entered]
-    likely = named or (modules if entered == "forward" else []) or calls
+    named = [one for one in calls if entered in (called(one), tree.names.of(one.func).rpartition(".")[2])]
+    whose = entering(tree, modules, frame, sources) if frame and entered == "forward" else []
+    likely = named or whose or calls
     different = {tree.source(one.func) for one in likely}
     if len(different) != 1 or entered in ("__init__", "__new__") or not _DOTTED.fullmatch(min(different)):
         return ""

@@ -61,7 +61,7 @@ def from_outside(
         theirs = fill(_NOT_YOURS, {"file": file, "fix": cause.fix}) if cause.fix else ""
         return "\n".join(filter(None, [cause.outside, *named, theirs]))
     text = sources.get(led.file, "")
-    called = called_at(text, led.line, _entered(stack, led))
+    called = called_at(text, led.line, _entered(stack, led), sources)
     compiled = "\n".join(compiled_apart(text, led.line, back))
     words = {
         "line": str(led.line),
@@ -160,8 +160,8 @@ def _calls(stack: Sequence[Frame]) -> Iterator[Frame]:
             yield one
 
 
-def _entered(stack: Sequence[Frame], led: Location) -> str:
-    """The function that runs next after a line of a stack, without torch's own ways to call a module."""
+def _entered(stack: Sequence[Frame], led: Location) -> Frame | None:
+    """The frame that runs next after a line of a stack, without torch's own ways to call a module."""
     places = [number for number, frame in enumerate(stack) if (frame.file, frame.line) == (led.file, led.line)]
     after = stack[places[-1] + 1 :] if places else ()
-    return next((frame.function for frame in after if not is_plumbing(frame.file)), "")
+    return next((frame for frame in after if not is_plumbing(frame.file)), None)

@@ -1,0 +1,48 @@
+"""Which of several modules that a line calls ran a function of a package: the one whose class has that function."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+
+from compile_doctor.model.stacks import Frame
+from compile_doctor.source.locations import module_of
+from compile_doctor.source.names import dotted
+from compile_doctor.source.value_uses import FUNCTIONS, Tree, tree_of, values_of
+
+_CALL_OTHERS = frozenset({"Sequential", "Transformer", "TransformerEncoder", "TransformerDecoder", "DataParallel"})
+"""Modules of torch that run modules which they are given: the function may be one of those."""
+
+
+def entering(tree: Tree, modules: Sequence[ast.Call], frame: Frame, sources: Mapping[str, str]) -> list[ast.Call]:
+    """Those calls of modules that are known to run the function of a frame; else those that may."""
+    inner = tree_of(sources.get(frame.file, ""))
+    statement = inner.statement(frame.line) if inner else None
+    owner = inner.around(statement, ast.ClassDef) if inner and statement else None
+    if not isinstance(owner, ast.ClassDef):
+        return list(modules)
+    known = {one: _runs(tree, one, owner, frame, sources) for one in modules}
+    return [one for one in modules if known[one]] or [one for one in modules if known[one] is None]
+
+
+def _runs(tree: Tree, call: ast.Call, owner: ast.ClassDef, frame: Frame, sources: Mapping[str, str]) -> bool | None:
+    """Whether a module is one of a class with the function; None if its class is unknown."""
+    made = [one.func for one in values_of(tree, call.func) if isinstance(one, ast.Call)]
+    name = tree.names.of(made[0]) if len(made) == 1 else ""
+    if name.startswith("torch.nn.") and not module_of(frame.file).startswith("torch."):
+        return None if name.split(".")[-1] in _CALL_OTHERS else False
+    return _has(name.split(".")[-1], owner, frame.function, sources, set()) if name else None
+
+
+def _has(name: str, owner: ast.ClassDef, function: str, sources: Mapping[str, str], seen: set[str]) -> bool | None:
+    """Whether the first class that defines a function, of a class and those that it is made from, is a certain one."""
+    if name == owner.name:
+        return True
+    trees = filter(None, map(tree_of, sources.values()))
+    classes = [one for tree in trees for one in tree.root.body if isinstance(one, ast.ClassDef) and one.name == name]
+    if len(classes) != 1 or name in seen:
+        return None
+    if any(isinstance(one, FUNCTIONS[:2]) and one.name == function for one in classes[0].body):
+        return False
+    bases = [dotted(base).split(".")[-1] for base in classes[0].bases]
+    return _has(bases[0], owner, function, sources, {*seen, name}) if len(bases) == 1 and bases[0] else None
