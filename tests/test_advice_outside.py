@@ -276,3 +276,34 @@ def test_what_a_package_calls_back_is_compiled_by_itself(passed: str, back: int,
         found = fix(True, *stack, sources={MINE.file: text}, back=(called,))
         assert "odeint = torch.compiler.disable(odeint)" in found
         assert (compiled in found and "compile what it calls" in found) is expected
+
+
+METHODS = """\
+class Walk(nn.Module):
+    def forward(self, x):
+        return x
+    def drift(self, t, y):
+        return self.scaled(y)
+    def noise(self, t, y):
+        return y
+    def scaled(self, y):
+        return 2 * y
+walk = Walk()
+def forward(y):
+    return integrate(walk, y)
+"""
+
+
+@pytest.mark.parametrize(
+    ("back", "compiled"),
+    [
+        ((3,), ["walk.compile()"]),
+        ((2, 3, 5, 9), ["walk.compile()"]),
+        ((4, 6), ["walk.drift = torch.compile(walk.drift)", "walk.noise = torch.compile(walk.noise)"]),
+        ((4, 9, 7), ["walk.drift = torch.compile(walk.drift)", "walk.noise = torch.compile(walk.noise)"]),
+    ],
+)
+def test_the_methods_that_a_package_calls_are_compiled(back: tuple[int, ...], compiled: list[str]) -> None:
+    stack = (Frame(MINE.file, 12, "forward"), Frame(THEIRS, 40, "integrate"), Frame(THEIRS, 9, "advance"))
+    found = fix(True, *stack, sources={MINE.file: METHODS}, back=back)
+    assert [line for line in found.splitlines() if "compile(" in line] == compiled

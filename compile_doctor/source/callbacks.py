@@ -8,6 +8,9 @@ from collections.abc import Iterator, Sequence
 from compile_doctor.source.names import dotted
 from compile_doctor.source.value_uses import Tree, called, expressions_of, tree_of, values_of
 
+_CALLED = ("forward", "__call__")
+"""Methods that a call of a module runs."""
+
 
 def compiled_apart(text: str, line: int, back: Sequence[int]) -> tuple[str, ...]:
     """The statements that compile what the call at a line passes on: `self.f.compile()`, `field = torch.compile(field)`.
@@ -41,8 +44,11 @@ def _compiled(tree: Tree, argument: ast.expr, back: Sequence[int]) -> Iterator[s
     ]
     if any(_holds(function, line) for function in functions for line in back):
         yield f"{name} = torch.compile({name})"
-    elif any(_is_module(tree, value, back) for value in values_of(tree, argument)):
-        yield f"{name}.compile()"
+        return
+    ways = [way for value in values_of(tree, argument) for way in _ways(tree, value, back)]
+    yield from (
+        f"{name}.compile()" if way in _CALLED else f"{name}.{way} = torch.compile({name}.{way})" for way in ways
+    )
 
 
 def _modules_in(tree: Tree, function: ast.Lambda) -> Iterator[str]:
@@ -53,15 +59,27 @@ def _modules_in(tree: Tree, function: ast.Lambda) -> Iterator[str]:
             yield f"{name}.compile()"
 
 
-def _is_module(tree: Tree, made: ast.expr, back: Sequence[int]) -> bool:
-    """Whether a call makes a module of torch, or one of a class of this file that has one of the lines."""
+def _ways(tree: Tree, made: ast.expr, back: Sequence[int]) -> Iterator[str]:
+    """The methods by which an object is called back: of a module of torch, or of a class of this file that has the lines.
+
+    `module.compile()` compiles its `forward` only: a package that calls `sde.drift(t, y)` never runs that.
+    """
     if not isinstance(made, ast.Call):
-        return False
+        return
     name = tree.names.of(made.func)
     if name.startswith("torch.nn.") and name.split(".")[-1][:1].isupper():
-        return name.split(".")[-1] not in ("Parameter", "Buffer")
-    classes = (one for one in tree.root.body if isinstance(one, ast.ClassDef) and one.name == called(made))
-    return any(_holds(node, line) for node in classes for line in back)
+        yield from () if name.split(".")[-1] in ("Parameter", "Buffer") else ("forward",)
+        return
+    found = [
+        method
+        for node in tree.root.body
+        if isinstance(node, ast.ClassDef) and node.name == called(made)
+        for method in node.body
+        if isinstance(method, ast.FunctionDef) and any(_holds(method, line) for line in back)
+    ]
+    inside = {called(one) for method in found for one in ast.walk(method) if isinstance(one, ast.Call)}
+    outer = [method.name for method in found if method.name not in inside and method.name != "__init__"]
+    yield from [one for one in outer if one in _CALLED][:1] or outer
 
 
 def _is_call(node: ast.expr) -> bool:
