@@ -186,6 +186,50 @@ def test_what_nobody_sets_is_not_named(text: str) -> None:
     assert "It ran because" not in found and "An argument or a setting of the package may avoid it." in found
 
 
+def test_other_code_that_runs_instead_may_break_too() -> None:
+    """`backend="a"` chose one of two solvers: the other one was not seen to be without a break."""
+    text = "def solve(x, kind='a'):\n    if kind == 'a':\n        y = first(x)\n    else:\n        y = second(x)\n    return y\n"
+    mine = MINE.file, TEXT.replace("mean_pool", "solve")
+    outer, other = Frame(THEIRS, 3, "solve"), THEIRS.replace("pool", "first")
+    found = fix(True, MINE, outer, Frame(other, 9, "first"), sources=dict([mine, (THEIRS, text)]))
+    assert "another value for `kind` of `solve` in line 6 runs other code instead, which may break too." in found
+    text = text.replace("        y = second(x)", "        y = x")
+    found = fix(True, MINE, outer, Frame(other, 9, "first"), sources=dict([mine, (THEIRS, text)]))
+    assert "another value for `kind` of `solve` in line 6 avoids it" in found, "nothing else is called"
+
+
+WAYS = """\
+def bounds(x, low=None):
+    if low is None:
+        low = x.min()
+    low, high = limits(
+        x, low, 1
+    )
+ROUTINES = {"a": bounds}
+def spread(x, low=None, kind="a"):
+    return ROUTINES[kind](
+        x,
+        low=low,
+    )
+"""
+
+
+@pytest.mark.parametrize("call", ["spread(x, batch)", "s(x, batch)"])
+def test_an_argument_is_followed_through_a_table_and_through_another_name(call: str) -> None:
+    text = TEXT.replace("mean_pool(x, batch)", call) + "from geometry.pool import spread as s\n"
+    frames = [Frame(THEIRS, 9, "spread"), Frame(THEIRS, 3, "bounds")]
+    found = fix(True, MINE, *frames, sources={MINE.file: text, THEIRS: WAYS})
+    assert f"`low is None` was true (line 2): another value for `low` of `{call[: call.index('(')]}` in line 6" in found
+
+
+def test_a_call_reads_an_argument_before_its_result_has_that_name() -> None:
+    inner = "\ndef limits(x, low, n):\n    if low is None:\n        low = x.min()\n"
+    frames = [Frame(THEIRS, 9, "spread"), Frame(THEIRS, 4, "bounds"), Frame(THEIRS, 16, "limits")]
+    text = WAYS.replace("    if low is None:\n        low = x.min()\n", "    y = x\n    z = y\n") + inner
+    mine = {MINE.file: TEXT.replace("mean_pool", "spread"), THEIRS: text}
+    assert "another value for `low` of `spread` in line 6 avoids it" in fix(True, MINE, *frames, sources=mine)
+
+
 def test_a_package_that_fixes_an_argument_by_itself_decides_it() -> None:
     text = SETTINGS["optional"].replace("dim_size=size", "dim_size=None")
     frames = [Frame(THEIRS, 7, "mean_pool"), Frame(THEIRS, 3, "size_of")]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeGuard, cast
 
 from compile_doctor.source.names import dotted
@@ -56,6 +56,8 @@ class Lever:
     value: str = ""
     """The value of `name` with which the line does not run, if there is one such: `False`; empty if it is another one than
     that which it has."""
+    instead: bool = False
+    """Whether something else is called if it is decided otherwise: by the other side of an `if`, or by an early `return`."""
 
 
 def levers(tree: Tree, line: int, entered: str = "") -> tuple[Lever, ...]:
@@ -66,17 +68,21 @@ def levers(tree: Tree, line: int, entered: str = "") -> tuple[Lever, ...]:
     statement = tree.statement(line)
     if statement is None:
         return ()
-    found = [lever for test, holds in _tests(tree, statement, entered) for lever in _levers(tree, test, holds)]
+    found = [
+        replace(lever, instead=instead)
+        for test, holds, instead in _tests(tree, statement, entered)
+        for lever in _levers(tree, test, holds)
+    ]
     return tuple({(one.condition, one.holds): one for one in found}.values())
 
 
-def _tests(tree: Tree, statement: ast.stmt, entered: str) -> Iterator[tuple[ast.expr, bool]]:
-    """Expressions whose truth was seen, with that truth."""
+def _tests(tree: Tree, statement: ast.stmt, entered: str) -> Iterator[tuple[ast.expr, bool, bool]]:
+    """Expressions whose truth was seen, with that truth, and whether something else is called if they are otherwise."""
     for node in expressions_of(statement):
         if isinstance(node, ast.BoolOp):  # the last part decides after the ones before it have let it
-            yield from ((one, isinstance(node.op, ast.And)) for one in node.values[:-1])
+            yield from ((one, isinstance(node.op, ast.And), False) for one in node.values[:-1])
         if isinstance(node, ast.IfExp) and _is_plain(node.body) != _is_plain(node.orelse):
-            yield node.test, _is_plain(node.orelse)
+            yield node.test, _is_plain(node.orelse), False
     function, at = tree.scope(statement), cast(ast.AST, statement)
     while not isinstance(at, (*FUNCTIONS, ast.ClassDef, ast.Module)):
         parent = tree.parents[at]
@@ -86,11 +92,11 @@ def _tests(tree: Tree, statement: ast.stmt, entered: str) -> Iterator[tuple[ast.
                 continue
             for number, one in reversed([*enumerate(block[: block.index(at)])]):
                 if _leaves(one) and _is_apart(function, entered, block[number + 1 :]):
-                    yield one.test, False
+                    yield one.test, False, _calls(one.body)
             if isinstance(parent, ast.If) and _is_apart(function, entered, block):
                 other = parent.orelse if name == "body" else parent.body
                 if not (other and isinstance(other[-1], ast.Raise)):
-                    yield parent.test, name == "body"
+                    yield parent.test, name == "body", _calls(other)
         at = parent
 
 
@@ -105,6 +111,10 @@ def _is_apart(function: ast.AST, entered: str, side: list[ast.stmt]) -> bool:
 def _leaves(statement: ast.stmt) -> TypeGuard[ast.If]:
     """Whether it is an `if` whose body ends the function or the round: what comes after it ran, so it was false."""
     return isinstance(statement, ast.If) and not statement.orelse and isinstance(statement.body[-1], _LEAVES)
+
+
+def _calls(side: list[ast.stmt]) -> bool:
+    return any(isinstance(node, ast.Call) for one in side for node in ast.walk(one))
 
 
 def _is_plain(node: ast.expr) -> bool:

@@ -59,7 +59,10 @@ class Origins:
             return None if bare or self._is_local(function, node.func) else self._setting(tree, level, node.func, "()")
         if isinstance(node, ast.Name):
             if node.id in _parameters(function):
-                stored = any(_is_store(one, node.id) and one.lineno < node.lineno for one in ast.walk(function))
+                here = getattr(
+                    tree.around(node, ast.stmt), "lineno", node.lineno
+                )  # `size, n = sizes(⏎ size)` reads first
+                stored = any(_is_store(one, node.id) and one.lineno < here for one in ast.walk(function))
                 return None if stored else self._argument(level, node.id, left)
             values = values_of(tree, node)
             if values and tree.scope(values[0]) is not tree.root:
@@ -141,9 +144,10 @@ class Origins:
         tree, function = self.tree(level), self.stack[entered].function
         statement = tree.statement(self.stack[level].line) if tree else None
         calls = [one for one in expressions_of(statement) if isinstance(one, ast.Call)] if statement else []
-        named = [one for one in calls if called(one) == function]
+        named = [one for one in calls if tree and function in (called(one), tree.names.of(one.func).split(".")[-1])]
         whole = getattr(statement, "value", None)
         others = [one for one in calls if tree and one is whole and _is_chosen(tree, one.func)]
+        others += [one for one in calls if isinstance(one.func, ast.Subscript)]
         if function == "forward":
             others = [one for one in calls if _root(one.func) == "self"]
         likely = named or others

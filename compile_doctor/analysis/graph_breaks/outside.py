@@ -94,7 +94,10 @@ def _named(
         found = levers(tree, frames[level].line, entered) if tree else ()
         same = frames[level].file == frames[-1].file
         told = [
-            words for one in found for words in [_told(one, origins.of(level, one.name), frames[level], same)] if words
+            words
+            for one in found
+            for words in [_told(one, origins.of(level, one.name), frames[level], same, level + 1 == len(frames))]
+            if words
         ]
         if told:
             yield from told[:_MOST]
@@ -129,8 +132,12 @@ def _numbers(origins: Origins, inputs: tuple[Given, ...]) -> Iterator[str]:
             )
 
 
-def _told(lever: Lever, origin: Origin | None, frame: Frame, same: bool) -> str:
-    """What to set so that a condition is decided otherwise; empty if nobody outside of the package decides it."""
+def _told(lever: Lever, origin: Origin | None, frame: Frame, same: bool, own: bool) -> str:
+    """What to set so that a condition is decided otherwise; empty if nobody outside of the package decides it.
+
+    `same`: it is in the file with the break; `own`: in the function with the break. One of a function that calls that may
+    choose between two ways to the same line.
+    """
     if origin is None or (origin.kind == "training" and not lever.holds) or origin.of.startswith("_"):
         return ""
     where = f"line {lever.line}" if same else f"{short(frame.file)}:{lever.line}"
@@ -144,6 +151,8 @@ def _told(lever: Lever, origin: Origin | None, frame: Frame, same: bool) -> str:
     how = f"`{origin.of}(…, {given})`" if given else f"another value for `{origin.name}` of `{origin.of}`"
     how += f", or for the attribute `{origin.attribute}` of the object," if origin.attribute and not given else ""
     how += f" or `.{origin.attribute} = {lever.value}`" if origin.attribute and given else ""
+    if lever.instead and not own:
+        return f"{seen}: {how}{line} runs other code instead, which may break too."
     return f"{seen}: {how}{line} avoids it, if the model can do with that."
 
 
