@@ -53,6 +53,15 @@ def test_a_call_that_cannot_be_named_is_put_into_a_function() -> None:
     assert "decorated with @torch.compiler.disable" in found and "= torch.compiler.disable(" not in found
 
 
+def test_a_method_of_an_object_without_a_name_is_replaced_in_its_class() -> None:
+    """`spline(x).at(0)`, or `path.at(0)` of a variable: before the model runs there is only the class."""
+    text = "class Path:\n    def at(self, t):\n        return self.rows[t]\n    @cached\n    def on(self):\n        return 1\n"
+    mine = {MINE.file: TEXT.replace("mean_pool(x, batch)", "spline(x).at(0) + spline(x).on()"), THEIRS: text}
+    found = fix(True, MINE, Frame(THEIRS, 3, "at"), sources=mine)
+    assert "import geometry.pool as package\npackage.Path.at = torch.compiler.disable(package.Path.at)" in found
+    assert "decorated with @torch.compiler.disable" in fix(True, MINE, Frame(THEIRS, 6, "on"), sources=mine)
+
+
 def test_without_a_line_of_the_user_the_advice_is_for_those_who_can_change_the_package() -> None:
     found = fix(False, Frame(THEIRS, 9, "size_of"))
     assert found.startswith("# geometry/pool.py is not your code. If you can change it:\n")

@@ -48,7 +48,7 @@ def test_a_line_that_cannot_be_read_gives_nothing() -> None:
     assert readings("def f(:", 1, ["item"]) == ()
     assert readings("", 3, ["item", "truth"]) == ()
     assert len(readings("x = " + "+".join(["t.item()"] * 3000), 1, ["item"])) in (0, 3000)  # deep: no error
-    assert called_at("", 1, Frame("f.py", 1, "f"), {}) == ""
+    assert called_at("", 1, Frame("f.py", 1, "f"), {}) == ()
 
 
 LINES = """\
@@ -82,7 +82,7 @@ class Net(nn.Module):
     ],
 )
 def test_the_call_is_the_one_that_leads_to_the_break(line: int, entered: str, called: str) -> None:
-    assert called_at(LINES, line, Frame("/x/site-packages/graphs/pool.py", 3, entered), {}) == called
+    assert called_at(LINES, line, Frame("/x/site-packages/graphs/pool.py", 3, entered), {}) == tuple(called.split())
 
 
 MODULES = """\
@@ -99,6 +99,15 @@ class Step(nn.Module):
         return self.net(self.lin(x))
     def alias(self, x, y):
         return loss(self.lin(x), y)
+    def two(self, x, y):
+        return self.net(self.more(x).relu())
+    def local(self, x, net):
+        path = spline(x)
+        for layer in self.layers:
+            x = layer(x)
+        return path.at(x) + net(x)
+    def rest(self):
+        self.more = Net(8)
 """
 PACKAGE = {
     "/x/site-packages/graphs/losses.py": "class Pairs(nn.Module):\n    def forward(self, x, y):\n        return x\n",
@@ -117,13 +126,17 @@ PACKAGE = {
         (9, Frame("/x/site-packages/graphs/unknown.py", 3, "forward"), "", ""),
         (11, Frame("/x/site-packages/graphs/net.py", 3, "forward"), "two", "self.net.forward"),  # it is not torch's
         (13, Frame("/x/site-packages/graphs/losses.py", 30, "pair_loss"), "", "loss"),
+        (15, Frame("/x/site-packages/graphs/net.py", 3, "forward"), "", "self.more.forward self.net.forward"),
+        (15, Frame("/x/site-packages/graphs/net.py", 3, "forward"), "two", ""),
+        (19, Frame("/x/site-packages/graphs/net.py", 3, "forward"), "", ""),  # a variable has no value before
+        (20, Frame("/x/site-packages/graphs/net.py", 3, "at"), "", ""),
     ],
 )
 def test_of_several_modules_the_one_with_the_function_is_named(
     line: int, frame: Frame, without: str, called: str
 ) -> None:
     sources = {name: text for name, text in PACKAGE.items() if not any(f"/{one}.py" in name for one in without.split())}
-    assert called_at(MODULES, line, frame, sources) == called
+    assert called_at(MODULES, line, frame, sources) == tuple(called.split())
 
 
 def test_the_words_are_the_user_s() -> None:

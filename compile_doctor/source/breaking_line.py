@@ -16,7 +16,7 @@ from compile_doctor.model.stacks import Frame
 from compile_doctor.source import draws
 from compile_doctor.source.branches import branches, leaves
 from compile_doctor.source.constants import constant_buffer
-from compile_doctor.source.entering import entering
+from compile_doctor.source.entering import Whose, entering
 from compile_doctor.source.finders import (
     calls,
     disabled,
@@ -58,27 +58,42 @@ def readings(text: str, line: int, kinds: Iterable[str], inputs: tuple[Given, ..
     return tuple(reading for kind in kinds for reading in _readings(text, line, kind, inputs))
 
 
-def called_at(text: str, line: int, frame: Frame | None, sources: Mapping[str, str]) -> str:
+def called_at(text: str, line: int, frame: Frame | None, sources: Mapping[str, str]) -> tuple[str, ...]:
     """What the statement at a line calls to run the function of a frame: `propagate`, or `self.encoder.forward` of a module.
 
-    Empty if several calls of the statement may be the one, or if what is called has no name to give a new value to: the
-    result of another call, or a class.
+    Several if they are modules of the class that has the function. Empty if one of several calls may be the one, or if what
+    is called has no name to give a new value to before the model runs: the result of another call, a class, or a variable
+    of the function.
     """
     entered = frame.function if frame else ""
     tree = tree_of(text)
     statement = tree.statement(line) if tree else None
     calls = [node for node in expressions_of(statement) if isinstance(node, ast.Call)] if statement else []
-    if tree is None or not calls:
-        return ""
+    if tree is None or statement is None or not calls or entered in ("__init__", "__new__"):
+        return ()
     modules = [one for one in calls if any(isinstance(value, ast.Call) for value in values_of(tree, one.func))]
     named = [one for one in calls if entered in (called(one), tree.names.of(one.func).rpartition(".")[2])]
-    whose = entering(tree, modules, frame, sources) if frame and entered == "forward" else []
-    likely = named or whose or calls
-    different = {tree.source(one.func) for one in likely}
-    if len(different) != 1 or entered in ("__init__", "__new__") or not _DOTTED.fullmatch(min(different)):
-        return ""
+    whose = entering(tree, modules, frame, sources) if frame and entered == "forward" else Whose([], sure=False)
+    likely = named or whose.calls or calls
+    different = sorted({tree.source(one.func) for one in likely})
+    if len(different) > 1 and (named or not whose.sure):
+        return ()
+    if any(not _DOTTED.fullmatch(one) or _is_variable(tree, statement, one.split(".")[0]) for one in different):
+        return ()
     module = any(one in modules for one in likely) and isinstance(likely[0].func, ast.Attribute)
-    return different.pop() + (".forward" if module and entered != "__call__" else "")
+    return tuple(one + (".forward" if module and entered != "__call__" else "") for one in different)
+
+
+def _is_variable(tree: Tree, statement: ast.stmt, name: str) -> bool:
+    """Whether a name has its value only while the function runs: nothing can be set on it before."""
+    function = tree.scope(statement)
+    if function is tree.root or name in ("self", "cls"):
+        return False
+    return any(
+        (isinstance(one, ast.Name) and one.id == name and isinstance(one.ctx, ast.Store))
+        or (isinstance(one, ast.arg) and one.arg == name)
+        for one in ast.walk(function)
+    )
 
 
 _DOTTED = re.compile(r"[\w.]+")

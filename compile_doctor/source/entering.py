@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from compile_doctor.model.stacks import Frame
 from compile_doctor.source.locations import module_of
@@ -14,15 +15,25 @@ _CALL_OTHERS = frozenset({"Sequential", "Transformer", "TransformerEncoder", "Tr
 """Modules of torch that run modules which they are given: the function may be one of those."""
 
 
-def entering(tree: Tree, modules: Sequence[ast.Call], frame: Frame, sources: Mapping[str, str]) -> list[ast.Call]:
+@dataclass(frozen=True)
+class Whose:
+    """Calls of modules."""
+
+    calls: list[ast.Call]
+    sure: bool
+    """Whether each of them has the function; otherwise each may have it."""
+
+
+def entering(tree: Tree, modules: Sequence[ast.Call], frame: Frame, sources: Mapping[str, str]) -> Whose:
     """Those calls of modules that are known to run the function of a frame; else those that may."""
     inner = tree_of(sources.get(frame.file, ""))
     statement = inner.statement(frame.line) if inner else None
     owner = inner.around(statement, ast.ClassDef) if inner and statement else None
     if not isinstance(owner, ast.ClassDef):
-        return list(modules)
+        return Whose(list(modules), sure=False)
     known = {one: _runs(tree, one, owner, frame, sources) for one in modules}
-    return [one for one in modules if known[one]] or [one for one in modules if known[one] is None]
+    sure = [one for one in modules if known[one]]
+    return Whose(sure or [one for one in modules if known[one] is None], bool(sure))
 
 
 def _runs(tree: Tree, call: ast.Call, owner: ast.ClassDef, frame: Frame, sources: Mapping[str, str]) -> bool | None:
@@ -46,3 +57,19 @@ def _has(name: str, owner: ast.ClassDef, function: str, sources: Mapping[str, st
         return False
     bases = [dotted(base).split(".")[-1] for base in classes[0].bases]
     return _has(bases[0], owner, function, sources, {*seen, name}) if len(bases) == 1 and bases[0] else None
+
+
+def method_of(sources: Mapping[str, str], frame: Frame) -> tuple[str, str] | None:
+    """The module and the name of a package's method that a frame runs: it can be replaced in its class.
+
+    None for a function, which other modules have imported by its name, and for a method that is made from another one.
+    """
+    tree = tree_of(sources.get(frame.file, ""))
+    statement = tree.statement(frame.line) if tree else None
+    function = tree.around(statement, FUNCTIONS) if tree and statement else None
+    owner = tree.parents[function] if tree and function else None
+    module = module_of(frame.file)
+    if tree is None or not module or not isinstance(function, ast.FunctionDef) or not isinstance(owner, ast.ClassDef):
+        return None
+    plain = owner in tree.root.body and not function.decorator_list and not function.name.startswith("__")
+    return (module, f"{owner.name}.{function.name}") if plain and function.name == frame.function else None

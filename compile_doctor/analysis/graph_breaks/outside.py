@@ -13,6 +13,7 @@ from compile_doctor.model.findings import Location
 from compile_doctor.model.stacks import Frame
 from compile_doctor.source.breaking_line import called_at
 from compile_doctor.source.callbacks import compiled_apart
+from compile_doctor.source.entering import method_of
 from compile_doctor.source.levers import Lever, levers
 from compile_doctor.source.locations import is_plumbing, module_of, short
 from compile_doctor.source.names import dotted
@@ -37,6 +38,9 @@ _COMPILED = """\
 {disabled}
 {compiled}"""
 _DISABLED = "{called} = torch.compiler.disable({called})    # once, before the model is compiled"
+_METHOD = """\
+import {module} as package
+package.{method} = torch.compiler.disable(package.{method})    # once, before the model is compiled"""
 _UNNAMED = "#   put the call into a function of your own, decorated with @torch.compiler.disable"
 _NOT_YOURS = "# {file} is not your code. If you can change it:\n{fix}"
 
@@ -61,11 +65,15 @@ def from_outside(
         theirs = fill(_NOT_YOURS, {"file": file, "fix": cause.fix}) if cause.fix else ""
         return "\n".join(filter(None, [cause.outside, *named, theirs]))
     text = sources.get(led.file, "")
-    called = called_at(text, led.line, _entered(stack, led), sources)
+    entered = _entered(stack, led)
+    called = called_at(text, led.line, entered, sources)
+    method = method_of(sources, entered) if entered and not called else None
+    disabled = [fill(_DISABLED, {"called": one}) for one in called]
+    disabled = disabled or [fill(_METHOD, {"module": method[0], "method": method[1]}) if method else _UNNAMED]
     compiled = "\n".join(compiled_apart(text, led.line, back))
     words = {
         "line": str(led.line),
-        "disabled": fill(_DISABLED if called else _UNNAMED, {"called": called, "file": file}),
+        "disabled": "\n".join(disabled),
         "compiled": compiled,
     }
     named = [] if compiled else named  # one break for all of them is better than one less
