@@ -1395,7 +1395,8 @@ def test_a_rewrite_changes_this_and_nothing_else(case):
 
 
 def test_every_rewrite_has_a_case():
-    assert {name for name, *_ in CASES.values()} == set(NAMES)
+    outside = {"call-outside", "check-outside"}  # in test_fix_outside.py: their finding is in another file
+    assert {name for name, *_ in CASES.values()} | outside == set(NAMES)
 
 
 @pytest.mark.parametrize(

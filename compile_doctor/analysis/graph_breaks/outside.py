@@ -31,8 +31,8 @@ _BOUNDARY = """\
 {disabled}"""
 _CHECKS = """\
 # `{name}` only checks, and returns nothing. Check once without compiling, and leave it out of the compiled code:
-import {module} as checked
-checked.{place} = lambda *args, **kwargs: None"""
+import {module}
+{module}.{place} = lambda *args, **kwargs: None"""
 _COMPILED = """\
 # {or} keep the call in line {line} out of the graph, with one break instead of those inside of it, and compile what it calls:
 {disabled}
