@@ -22,6 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("programs", nargs="*", help="words in the names of programs; all by default")
     parser.add_argument("--outputs", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--only-table", action="store_true", help="publish the last results")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     options = parser.parse_args()
     if options.outputs:
@@ -31,7 +32,8 @@ def main() -> None:
     cases = yaml.safe_load((HERE / "outside.yaml").read_text(encoding="utf-8"))
     results: dict[str, Any] = tables.load("outside").get("programs", {})
     for case in cases:
-        if not options.programs or any(word in case["name"] for word in options.programs):
+        wanted = not options.programs or any(word in case["name"] for word in options.programs)
+        if wanted and not options.only_table:
             results[case["name"]] = found = measured(case, texts[case["name"]])
             print(f"{case['name']}: {found}", file=sys.stderr, flush=True)
             tables.save("outside", {"programs": results})

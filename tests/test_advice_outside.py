@@ -360,3 +360,20 @@ def test_the_methods_that_a_package_calls_are_compiled(back: tuple[int, ...], co
     stack = (Frame(MINE.file, 12, "forward"), Frame(THEIRS, 40, "integrate"), Frame(THEIRS, 9, "advance"))
     found = fix(True, *stack, sources={MINE.file: METHODS}, back=back)
     assert [line for line in found.splitlines() if "compile(" in line] == compiled
+
+
+@pytest.mark.parametrize(
+    ("other", "named"), [("return x.relu()", True), ("return rows(x)", False), ("return x.tolist()", False)]
+)
+def test_a_condition_whose_other_side_breaks_too_is_not_named(other: str, named: bool) -> None:
+    text = f"""\
+def rows(x):
+    return torch.where(x > 0)
+
+def mean_pool(x, batch, fast=False):
+    if fast:
+        {other}
+    return x[x > 0]
+"""
+    found = fix(True, MINE, Frame(THEIRS, 7, "mean_pool"), sources={THEIRS: text})
+    assert ("It ran because `fast` was false (line 5): `mean_pool(…, fast=True)`" in found) is named

@@ -7,10 +7,11 @@ says which. `if self.add_self_loops:` around a line, `if dim_size is None:`, and
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard, cast
 
+from compile_doctor.source.breaking_code import breaks_too
 from compile_doctor.source.names import dotted
 from compile_doctor.source.value_uses import FUNCTIONS, Tree, called, expressions_of, values_of
 
@@ -63,26 +64,34 @@ class Lever:
 def levers(tree: Tree, line: int, entered: str = "") -> tuple[Lever, ...]:
     """Those of the statement at a line, the innermost first; empty if it always runs in its function.
 
-    `entered`: the function that the line calls on its way to a break. A condition whose other side calls it too is none.
+    `entered`: the function that the line calls on its way to a break. A condition whose other side calls it too, or
+    breaks graphs itself, is none.
     """
     statement = tree.statement(line)
     if statement is None:
         return ()
+    led = _leading(statement, entered)
+    tests = [one for one in _tests(tree, statement, led) if not breaks_too(tree, one[2], led)]
     found = [
-        replace(lever, instead=instead)
-        for test, holds, instead in _tests(tree, statement, entered)
-        for lever in _levers(tree, test, holds)
+        replace(lever, instead=_calls(other)) for test, holds, other in tests for lever in _levers(tree, test, holds)
     ]
     return tuple({(one.condition, one.holds): one for one in found}.values())
 
 
-def _tests(tree: Tree, statement: ast.stmt, entered: str) -> Iterator[tuple[ast.expr, bool, bool]]:
-    """Expressions whose truth was seen, with that truth, and whether something else is called if they are otherwise."""
+def _leading(statement: ast.stmt, entered: str) -> frozenset[str]:
+    """The names by which the statement calls a function; those of modules, for `forward`."""
+    calls = [one for one in expressions_of(statement) if isinstance(one, ast.Call)]
+    modules = [called(one) for one in calls if dotted(one.func).startswith("self.")] if entered == "forward" else []
+    return frozenset(modules or filter(None, [entered]))
+
+
+def _tests(tree: Tree, statement: ast.stmt, led: Collection[str]) -> Iterator[tuple[ast.expr, bool, Sequence[ast.AST]]]:
+    """Expressions whose truth was seen, with that truth, and what runs instead if it is the other."""
     for node in expressions_of(statement):
         if isinstance(node, ast.BoolOp):  # the last part decides after the ones before it have let it
-            yield from ((one, isinstance(node.op, ast.And), False) for one in node.values[:-1])
+            yield from ((one, isinstance(node.op, ast.And), ()) for one in node.values[:-1])
         if isinstance(node, ast.IfExp) and _is_plain(node.body) != _is_plain(node.orelse):
-            yield node.test, _is_plain(node.orelse), False
+            yield node.test, _is_plain(node.orelse), ()
     function, at = tree.scope(statement), cast(ast.AST, statement)
     while not isinstance(at, (*FUNCTIONS, ast.ClassDef, ast.Module)):
         parent = tree.parents[at]
@@ -91,20 +100,28 @@ def _tests(tree: Tree, statement: ast.stmt, entered: str) -> Iterator[tuple[ast.
             if not isinstance(block, list) or at not in block:
                 continue
             for number, one in reversed([*enumerate(block[: block.index(at)])]):
-                if _leaves(one) and _is_apart(function, entered, block[number + 1 :]):
-                    yield one.test, False, _calls(one.body)
-            if isinstance(parent, ast.If) and _is_apart(function, entered, block):
+                if _leaves(one) and _is_apart(function, led, block[number + 1 :]):
+                    yield one.test, False, one.body
+            if isinstance(parent, ast.If) and _is_apart(function, led, block):
                 other = parent.orelse if name == "body" else parent.body
+                after = _after(tree, parent) if not other and isinstance(block[-1], _LEAVES) else ()
                 if not (other and isinstance(other[-1], ast.Raise)):
-                    yield parent.test, name == "body", _calls(other)
+                    yield parent.test, name == "body", other or after
         at = parent
 
 
-def _is_apart(function: ast.AST, entered: str, side: list[ast.stmt]) -> bool:
+def _after(tree: Tree, statement: ast.stmt) -> Sequence[ast.stmt]:
+    """The statements behind another one, in its block."""
+    blocks = (getattr(tree.parents[statement], name, None) for name in ("body", "orelse", "finalbody"))
+    block = next((one for one in blocks if isinstance(one, list) and statement in one), [])
+    return block[block.index(statement) + 1 :] if block else ()
+
+
+def _is_apart(function: ast.AST, led: Collection[str], side: list[ast.stmt]) -> bool:
     """Whether some statements are a part that can be left out: not most of the code, and the only way to a function."""
     inside = {node for one in side for node in ast.walk(one)}
     long = (side[-1].end_lineno or 0) - side[0].lineno > _LONGEST
-    calls = (one for one in ast.walk(function) if isinstance(one, ast.Call) and called(one) == entered)
+    calls = (one for one in ast.walk(function) if isinstance(one, ast.Call) and called(one) in led)
     return not long and not any(one not in inside for one in calls)
 
 
@@ -113,7 +130,7 @@ def _leaves(statement: ast.stmt) -> TypeGuard[ast.If]:
     return isinstance(statement, ast.If) and not statement.orelse and isinstance(statement.body[-1], _LEAVES)
 
 
-def _calls(side: list[ast.stmt]) -> bool:
+def _calls(side: Sequence[ast.AST]) -> bool:
     return any(isinstance(node, ast.Call) for one in side for node in ast.walk(one))
 
 
