@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks import find_check
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.compilations import Break, Compilation
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.stacks import Frame
+from compile_doctor.render import renderer
+from compile_doctor.report.make import make_report
+from tests import helpers
 
 FILE = "/work/model.py"
 SOURCE = """\
@@ -126,3 +132,48 @@ def test_a_recompilation_behind_a_break_that_follows_belongs_to_the_first():
     found = seen(frames, [broke(0, CLOCK, 15, "shown"), broke(1, CLOCK, 17, first)])
     assert [(site.frame.line, len(site.followed)) for site in found.sites] == [(15, 1)]
     assert not list(find_check("CD201").detect(found))
+
+
+ITERATOR = "Missing tp_iternext\n  Explanation: Dynamo does not support next() on list_iterator."
+
+
+def test_a_comprehension_of_a_function_that_was_given_up_is_named_in_the_finding_of_the_break():
+    """Up to Python 3.11 it is a frame of its own, which gets its iterator from plain Python."""
+    given_up = replace(compiled("forward", 2), guarded=False)
+    listed = replace(compiled("<listcomp>", 7, 1), stack=(Frame(FILE, 7, "<listcomp>"),), guarded=False)
+    found = seen([given_up, listed], [broke(0, ITEM, 5), broke(1, ITERATOR, 7, "<listcomp>")])
+    assert [(site.frame.line, len(site.followed)) for site in found.sites] == [(5, 1)]
+    (finding,) = find_check("CD101").detect(found)
+    assert [(place.file, place.line, place.function) for place in finding.also] == [(FILE, 7, "Noise.forward")]
+    assert "1 further break follows from it." in finding.message
+
+
+def test_it_belongs_to_the_break_that_gave_the_function_up():
+    resumed = replace(compiled("torch_dynamo_resume_in_forward_at_3", 3, 1), guarded=False)
+    listed = replace(compiled("<listcomp>", 7, 2), stack=(Frame(FILE, 7, "<listcomp>"),), guarded=False)
+    breaks = [broke(0, OBJECT, 3), broke(1, ITEM, 5), broke(2, ITERATOR, 7, "<listcomp>")]
+    found = seen([compiled("forward", 2), resumed, listed], breaks)
+    assert [(site.frame.line, len(site.followed)) for site in found.sites] == [(3, 0), (5, 1)]
+
+
+def test_a_comprehension_without_a_break_around_it_is_no_finding():
+    listed = replace(compiled("<listcomp>", 7, 2), guarded=False)
+    assert not seen([compiled("other", 10), listed], [broke(1, ITERATOR, 7, "<listcomp>")]).sites
+
+
+def test_every_line_that_only_follows_is_named():
+    frames = [compiled("forward", 2), compiled("torch_dynamo_resume_in_forward_at_3", 3, 1)]
+    found = seen(frames, [broke(0, OBJECT, 3), broke(1, USED, 4)])
+    (finding,) = find_check("CD101").detect(found)
+    assert [place.line for place in finding.also] == [4]
+    assert finding.also[0].snippet == "h = torch.rand(8, generator=g)"
+    whole = helpers.evidence(
+        compilations=tuple(replace(one, graphs=1) for one in frames),
+        breaks=found.evidence.breaks,
+        sources={FILE: SOURCE},
+    )
+    report = make_report(whole)
+    for verbosity in (0, 1):
+        assert f"Also   {FILE}:4 in Noise.forward" in renderer("text")(report, verbosity)
+    (listed,) = (one for one in json.loads(renderer("json")(report))["findings"] if one["code"] == "CD101")
+    assert [(place["file"], place["line"]) for place in listed["also"]] == [(FILE, 4)]

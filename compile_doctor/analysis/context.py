@@ -106,7 +106,7 @@ class AnalysisContext:
         for item in self.evidence.breaks:
             if self.raised is not None and self.compilation(item) is self.raised:
                 continue  # fullgraph=True turned it into an error: CD106
-            if self._is_leftover(item) or self._is_interior(item):
+            if self._is_interior(item):
                 continue
             frame = self.place(item)
             if self.refused_at(item):
@@ -121,6 +121,8 @@ class AnalysisContext:
             groups[item.recorded_at[0], item.recorded_at[1], cause.key].append(item)
         self._fold_raised(groups)
         followed = fold_follow_ons(self, groups)
+        for key in [key for key, items in groups.items() if all(map(self.is_leftover, items))]:
+            del groups[key]  # of a frame whose break is not in the trace
         return tuple(self._site(breaks, causes[key[2]], followed.get(key, ())) for key, breaks in groups.items())
 
     def _unrecorded(self) -> Iterator[Break]:
@@ -166,7 +168,7 @@ class AnalysisContext:
         compilation = self.compilation(item)
         return (compilation.stack[:-1] if compilation else ()) + item.stack[:-1]
 
-    def _is_leftover(self, item: Break) -> bool:
+    def is_leftover(self, item: Break) -> bool:
         """A comprehension that Dynamo compiles separately, because it gave up the function around it, has no iterator."""
         compilation = self.compilation(item)
         return compilation is not None and compilation.function in COMPREHENSIONS and "tp_iternext" in item.reason

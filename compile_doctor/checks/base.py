@@ -12,8 +12,8 @@ from compile_doctor.analysis.context import AnalysisContext, BreakSite
 from compile_doctor.analysis.graph_breaks.by_design import by_design
 from compile_doctor.analysis.graph_breaks.cost import site_cost
 from compile_doctor.analysis.recompiles.groups import Recompiled
-from compile_doctor.analysis.recompiles.of_breaks import break_of
 from compile_doctor.analysis.root_cause import root_cause
+from compile_doctor.checks.consequences import also, further, recompiled
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import CATEGORIES, SEVERITIES, CheckFacts, Cost, Finding, Location
 from compile_doctor.source import locations
@@ -85,7 +85,7 @@ def site_values(seen: AnalysisContext, site: BreakSite) -> dict[str, Any]:
     )
     evidence += _called_from(seen, site)
     evidence += [f"it led to: {headline(item.reason)}" for item in site.followed]
-    evidence += [f"guard: {group.reason.splitlines()[0].split('  # ')[0].strip()}" for group in _recompiled(seen, site)]
+    evidence += recompiled(seen, site)
     if not site.told:
         evidence.append(
             "torch names no line for it: the location is the function that was being traced, or where the break was noticed"
@@ -102,6 +102,7 @@ def site_values(seen: AnalysisContext, site: BreakSite) -> dict[str, Any]:
         "fix": own.fix if own else as_constant(seen.evidence.sources, frame, site.reason) or site.cause.fix,
         "evidence": tuple(evidence),
         "via": seen.via(site.breaks[0].stack, frame),
+        "also": also(seen, site),
         "cost": site_cost(seen, site),
     }
 
@@ -138,23 +139,7 @@ def site_why(seen: AnalysisContext, site: BreakSite) -> str:
             "The function that calls it breaks" if site.callers == 1 else f"{site.callers} calling functions break"
         )
         parts.append(f"{calling} at that call too.")
-    if site.followed:
-        verb = "follows" if len(site.followed) == 1 else "follow"
-        parts.append(f"{_number(len(site.followed), 'further break')} {verb} from it.")
-    again = _recompiled(seen, site)
-    if again:
-        words = "; ".join(dict.fromkeys(group.guard.words for group in again))
-        times = sum(len(group.compilations) for group in again)
-        parts.append(f"{_number(times, 'recompilation')} {'follows' if times == 1 else 'follow'} from it: {words}.")
-    return " ".join(parts)
-
-
-def _recompiled(seen: AnalysisContext, site: BreakSite) -> list[Recompiled]:
-    return [group for group in seen.recompiled if break_of(seen, group) is site]
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
+    return " ".join([*parts, *further(seen, site)])
 
 
 def headline(reason: str) -> str:

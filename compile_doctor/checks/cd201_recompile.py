@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recompiles.groups import Recompiled
+from compile_doctor.analysis.recompiles.kinds import has_own_code, shared_by_decorator
 from compile_doctor.analysis.recompiles.of_breaks import break_of
-from compile_doctor.checks import cd204_new_closure, cd205_growing_shape
 from compile_doctor.checks.base import Check, recompile_values
 from compile_doctor.checks.recompile_advice import advice, consequence, expected, explained
 from compile_doctor.model.findings import Cost, Finding
@@ -20,14 +20,11 @@ MOST = 3
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
     following: dict[str, list[Recompiled]] = defaultdict(list)
     for group in seen.recompiled:
-        if (
-            group.guard.kind in ("state", "module-int")
-            or cd204_new_closure.fits(seen, group)
-            or cd205_growing_shape.fits(seen, group)
-            or break_of(seen, group) is not None  # it is in the finding about that break
-        ):
+        if has_own_code(seen, group) or break_of(
+            seen, group
+        ):  # CD203 to CD206; or it is in the finding about the break
             continue
-        if cd204_new_closure.shared_by_decorator(seen, group):
+        if shared_by_decorator(seen, group):
             words = f"`{group.function}` is one code object for every function that its decorator wraps, and each has its own cache entry"
             fix = "If the functions are few, change nothing. All of them count towards one recompile_limit: else remove the decorator."
             yield CHECK.finding(f"Recompiled: {group.function}", words + ".", fix=fix, **recompile_values(seen, group))

@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from functools import lru_cache
 
 from compile_doctor.analysis.context import AnalysisContext
+from compile_doctor.analysis.recompiles import kinds
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.analysis.recompiles.guards import carrier
 from compile_doctor.checks.base import Check, recompile_values
 from compile_doctor.model.findings import Finding
-from compile_doctor.source import locations
-
-_CALLABLE = re.compile(r"function|method|partial|builtin|lambda")
-_CALLED = re.compile(r"\b(\w+)\(|_mod\s*=\s*(\w+)")
-_SHAPE = ("size", "rank")
-_OWN = re.compile(r"\.(?:__code__|func)$")
-
-
-def fits(seen: AnalysisContext, group: Recompiled) -> bool:
-    """Whether what varied is a function: from the guard, or (torch 2.8 does not name it) because the frame calls it."""
-    if shared_by_decorator(seen, group):
-        return False
-    if group.guard.kind == "closure" or captures_shape(group):
-        return True
-    if group.guard.kind != "identity":
-        return False
-    source = group.guard.source
-    if source.endswith(".__code__") or (group.guard.was and _CALLABLE.search(group.guard.was)):
-        return True
-    name = _OWN.sub("", source).rsplit(".", 1)[-1]
-    text = seen.evidence.sources.get(group.file, "")
-    return group.guard.was is None and name in _called(text)
-
-
-@lru_cache(maxsize=64)
-def _called(text: str) -> frozenset[str]:
-    """The names that a file calls, or passes as a mask_mod or score_mod."""
-    return frozenset(one for found in _CALLED.findall(text) for one in found if one)
-
-
-def captures_shape(group: Recompiled) -> bool:
-    """Whether a function captures a tensor whose shape varies: torch guards on it as on any input of the graph."""
-    return group.guard.kind in _SHAPE and carrier(group.guard.source) is not None
-
-
-def shared_by_decorator(seen: AnalysisContext, group: Recompiled) -> bool:
-    """Whether the frame is a decorator's `wrapper`, one code object for all that it wraps, and the guard is on those."""
-    name = group.guard.source.split(".", 1)[0]
-    carried = group.guard.kind in ("identity", "closure") or captures_shape(group)
-    return carried and locations.is_outer_parameter(seen.evidence.sources, group.file, group.compilations[0].line, name)
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
     groups: dict[tuple[str, str, str], list[Recompiled]] = {}
     for group in seen.recompiled:
-        if fits(seen, group) and captures_shape(group):
+        if kinds.is_new_function(seen, group) and kinds.captures_shape(group):
             yield _captured_shape(seen, group)
-        elif fits(seen, group):
-            name = _OWN.sub("", group.guard.source)
+        elif kinds.is_new_function(seen, group):
+            name = kinds.varied_function(group)
             groups.setdefault((group.file, group.function, name), []).append(group)
     for (_, _, name), found in groups.items():
         words = found[0].guard.words

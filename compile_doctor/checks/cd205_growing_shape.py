@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from itertools import pairwise
 
 from compile_doctor.analysis.context import AnalysisContext
-from compile_doctor.analysis.recompiles.groups import Recompiled
-from compile_doctor.analysis.recompiles.guards import carrier
+from compile_doctor.analysis.recompiles.kinds import grows
 from compile_doctor.checks.base import Check, recompile_values
 from compile_doctor.model.findings import Finding
-from compile_doctor.source import locations
-
-_CACHE = re.compile(
-    r"(?i)(?:^|_|\.)(?:past|k?v?_?cache|kv|keys?|values?|memory|memories|history|prefix|context|generated|tokens|ids)(?:$|_|\W)"
-)
-_JOINS = re.compile(r"\b(?:cat|concat|scaled_dot_product_attention|flex_attention|softmax)\(")
-
-
-def fits(seen: AnalysisContext, group: Recompiled) -> bool:
-    """Whether one dimension of a cache grows: two or more recompilations, by the same step, for an argument of attention.
-
-    Layers of several widths, images of several sizes and parameters of several shapes are none of this (CD201); a tensor
-    that a function captures is CD204's.
-    """
-    sizes = [int(guard.now) for guard in group.guards if guard.kind == "size" and guard.now and guard.now.isdigit()]
-    if carrier(group.guard.source) is not None or len(sizes) < 2 or group.fixed:
-        return False
-    steps = {large - small for small, large in pairwise(sizes)}
-    if len(steps) != 1 or min(steps) <= 0:
-        return False
-    return bool(_CACHE.search(group.guard.source)) or _joins(seen, group)
-
-
-def _joins(seen: AnalysisContext, group: Recompiled) -> bool:
-    """Whether the function concatenates tensors or computes attention."""
-    return bool(_JOINS.search(locations.body(seen.evidence.sources, group.file, group.line)))
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for group in seen.recompiled:
-        if group.guard.kind == "size" and fits(seen, group):
+        if group.guard.kind == "size" and grows(seen, group):
             guard = group.guard
             sizes = [guard.was or "?", *(found.now or "?" for found in group.guards)]
             yield CHECK.finding(

@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from compile_doctor.analysis.context import AnalysisContext, is_safe_softmax
 from compile_doctor.checks.attention_values import at_site, dense_sites
 from compile_doctor.checks.base import Check, site_values
+from compile_doctor.checks.consequences import further
 from compile_doctor.model.findings import Finding
 
 FIX = "Call torch.compiler.allow_in_graph(torch._safe_softmax) once, before compiling; or use torch.softmax if no row is masked completely."
+
+_WHY = (
+    "Dynamo has no rule for torch._safe_softmax, a function of torch's own dense attention, so the graph breaks here."
+)
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
@@ -17,8 +22,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         if is_safe_softmax(site.reason):
             yield CHECK.finding(
                 "torch._safe_softmax cannot be traced",
-                "Dynamo has no rule for torch._safe_softmax, a function of torch's own dense attention, so the graph "
-                "breaks here.",
+                " ".join([_WHY, *further(seen, site)]),
                 **{**site_values(seen, site), "fix": FIX},
             )
     inside = [item for item in seen.interior_breaks if is_safe_softmax(item.reason)]

@@ -99,6 +99,8 @@ class Finding:
     evidence: tuple[str, ...] = ()
     via: Location | None = None
     """The line of the user's own code that leads there, if the location is in a package."""
+    also: tuple[Location, ...] = ()
+    """Other lines that break, and only because of this one: they have no finding of their own."""
     cost: Cost = field(default_factory=Cost)
     late: bool = False
     """It is less informative than similar findings, and is listed after them whatever its count."""

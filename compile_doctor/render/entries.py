@@ -85,6 +85,7 @@ def body(entry: Entry, limit: int = 4000) -> str:
     lines.append(finding.message)
     if finding.via:
         lines.append(f"Called from {at(finding.via)}: {finding.via.snippet}")
+    lines += [f"Also: {at(place)}" for place in finding.also]
     lines.append(f"Fix: {finding.fix}" if finding.fix else "")
     lines.append(f"Recipe: {finding.recipe}" if finding.recipe else "")
     # A change and its finding may have the same text: show it once.

@@ -74,6 +74,8 @@ class Finding(Record):
     """Where it is; null if the finding is about the whole run."""
     via: Location | None
     """The user's own line that leads there, if the location is in a package; else null."""
+    also: tuple[Location, ...]
+    """Other lines that break, and only because of this one: they have no finding of their own."""
     owner: Owner
     """Whose code is at the location."""
     count: Size

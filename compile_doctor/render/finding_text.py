@@ -10,7 +10,7 @@ from rich.text import Text
 
 from compile_doctor.model.findings import Finding
 from compile_doctor.render.console import LONGEST, rows
-from compile_doctor.render.entries import cut
+from compile_doctor.render.entries import at, cut
 from compile_doctor.render.finding_parts import cost, decompiled
 from compile_doctor.report.make import Report
 from compile_doctor.source import locations
@@ -71,6 +71,8 @@ def in_full(
     if via:
         code.append((f"{INDENT}called from {via.file}:{via.line}: {via.snippet}", None))
     cause = list(wrapped(console, "", finding.message))
+    for place in finding.also:
+        cause += wrapped(console, "Also   ", at(place))
     advice = list(wrapped(console, "Fix    ", finding.fix if fix is None else fix)) if finding.fix else []
     tail: list[Line] = []
     if finding.recipe:

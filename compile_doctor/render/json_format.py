@@ -149,6 +149,7 @@ def finding_of(finding: Finding, sources: Mapping[str, str] | None = None) -> fi
         message=finding.message,
         location=_location(finding.location) if finding.location else None,
         via=_location(finding.via) if finding.via else None,
+        also=tuple(map(_location, finding.also)),
         owner=finding.owner,
         count=finding.count,
         cause=finding.cause,

@@ -113,8 +113,11 @@ def _result(entry: Entry, rule: int, fingerprint: str, gate: bool) -> dict[str, 
     # GitHub rejects the whole file for one result without a physical location: use the target's file then.
     placed = finding.location and not finding.location.file.startswith("<")
     found["locations"] = [location(finding.location if placed and finding.location else Location(entry.path, 0, ""))]
-    if finding.via and not finding.via.file.startswith("<"):
-        found["relatedLocations"] = [{**location(finding.via), "message": {"text": "called from here"}}]
+    related = [(finding.via, "called from here")] if finding.via else []
+    related += [(place, "breaks too, because of it") for place in finding.also]
+    related = [(place, text) for place, text in related if not place.file.startswith("<")]
+    if related:
+        found["relatedLocations"] = [{**location(place), "message": {"text": text}} for place, text in related]
     if gate:
         # The standard wants `suppressions` on all results or on none.
         if entry.kind != "uncompared":

@@ -147,6 +147,7 @@ def _tidy_finding(finding: Finding, report: Report | None) -> Finding:
         evidence=tuple(_text(line, report) for line in finding.evidence),
         location=_tidy_place(finding.location) if finding.location else None,
         via=_tidy_place(finding.via) if finding.via else None,
+        also=tuple(map(_tidy_place, finding.also)),
     )
 
 

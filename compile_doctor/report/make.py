@@ -377,7 +377,8 @@ def relative(report: Report) -> Report:
         location = replace(finding.location, file=short(finding.location.file)) if finding.location else None
         via = replace(finding.via, file=short(finding.via.file)) if finding.via else None
         texts = tuple(text(line) for line in finding.evidence)
-        return replace(finding, location=location, via=via, evidence=texts, message=text(finding.message))
+        also = tuple(replace(place, file=short(place.file)) for place in finding.also)
+        return replace(finding, location=location, via=via, also=also, evidence=texts, message=text(finding.message))
 
     def move_entry(entry: AttentionEntry) -> AttentionEntry:
         return replace(entry, location=replace(entry.location, file=short(entry.location.file)))

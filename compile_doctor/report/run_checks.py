@@ -20,6 +20,7 @@ _TYPES: dict[str, Any] = {
     "count": int,
     "cost": Cost,
     "evidence": tuple,
+    "also": tuple,
 }
 
 

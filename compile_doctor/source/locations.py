@@ -228,9 +228,10 @@ def body(sources: Mapping[str, str], file: str, line: int) -> str:
 
 
 def definition_line(sources: Mapping[str, str], file: str, line: int, function: str) -> int:
-    """The line of `def` for a frame that starts at `line`, which is a decorator's line on some Python versions."""
+    """The line of `def` for a frame that starts at `line`: a decorator's on some Python versions, or where it resumes."""
     text = sources.get(file, "")
     lines = lines_of(text)
+    line = next((first for first, _, (_, name) in _spans(text).around(line) if name == function), line)
     for number in range(line, min(line + 20, len(lines)) + 1):
         if re.match(rf"\s*(?:async\s+)?def\s+{re.escape(function)}\b", lines[number - 1] if number else ""):
             return number

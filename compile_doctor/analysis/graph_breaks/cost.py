@@ -12,22 +12,36 @@ from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.findings import Cost
 from compile_doctor.model.stacks import Frame
+from compile_doctor.source import locations
 
 _Key = tuple[str, str, str, int]
 """How a frame is part of another one, its file and function, and the line of a resume function."""
-_known: WeakKeyDictionary[AnalysisContext, Mapping[int, Cost]] = WeakKeyDictionary()
+_costs: WeakKeyDictionary[AnalysisContext, Mapping[int, Cost]] = WeakKeyDictionary()
+_separated: WeakKeyDictionary[AnalysisContext, Mapping[int, BreakSite]] = WeakKeyDictionary()
 
 
 def site_cost(seen: AnalysisContext, site: BreakSite) -> Cost:
     """Extra graphs and seconds of compile time of one site; each compilation counts for at most one site."""
-    if seen not in _known:
-        _known[seen] = _costs(seen)
-    return _known[seen].get(id(site), Cost())
+    if seen not in _costs:
+        graphs: dict[int, int] = defaultdict(int)
+        seconds: dict[int, float] = defaultdict(float)
+        for index, one in separated_by(seen).items():
+            compilation = seen.evidence.compilations[index]
+            graphs[id(one)] += compilation.graphs
+            seconds[id(one)] += compilation.seconds or 0.0
+        _costs[seen] = {key: Cost(graphs[key], seconds[key]) for key in graphs}
+    return _costs[seen].get(id(site), Cost())
 
 
-def _costs(seen: AnalysisContext) -> Mapping[int, Cost]:
-    graphs: dict[int, int] = defaultdict(int)
-    seconds: dict[int, float] = defaultdict(float)
+def separated_by(seen: AnalysisContext) -> Mapping[int, BreakSite]:
+    """By number of the compilation: the break without which the frame would be part of another one's graph."""
+    if seen not in _separated:
+        _separated[seen] = _separate(seen)
+    return _separated[seen]
+
+
+def _separate(seen: AnalysisContext) -> Mapping[int, BreakSite]:
+    found: dict[int, BreakSite] = {}
     suspects = _suspects(seen)
     waiting = sorted(range(len(suspects)), key=lambda number: -suspects[number][1].first)
     earliest: dict[_Key, int] = {}
@@ -37,11 +51,11 @@ def _costs(seen: AnalysisContext) -> Mapping[int, Cost]:
             for key in suspects[number][1].holds():
                 earliest[key] = min(number, earliest.get(key, number))
         held = [earliest[key] for key in _would_be_in(compilation) if key in earliest]
+        if not held and compilation.function != function_name(compilation.function):
+            held = [earliest[key] for key in (_broke(seen, compilation),) if key in earliest]
         if held:
-            site = suspects[min(held)][0]
-            graphs[id(site)] += compilation.graphs
-            seconds[id(site)] += compilation.seconds or 0.0
-    return {key: Cost(graphs[key], seconds[key]) for key in graphs}
+            found[index] = suspects[min(held)][0]
+    return found
 
 
 def _suspects(seen: AnalysisContext) -> list[tuple[BreakSite, _Stopped]]:
@@ -52,7 +66,8 @@ def _suspects(seen: AnalysisContext) -> list[tuple[BreakSite, _Stopped]]:
             broken = seen.compilation(item)
             if broken is not None:
                 name = function_name(broken.function)
-                stopped = _Stopped(item.compilation, item.stack, broken.file, name, broken.guarded is False)
+                gave_up, key = broken.guarded is False, _broke(seen, broken)
+                stopped = _Stopped(item.compilation, item.stack, broken.file, name, gave_up, key)
                 found.setdefault((id(site), item.stack, stopped.file, name), (site, stopped))
     return list(found.values())
 
@@ -66,6 +81,7 @@ class _Stopped:
     file: str
     function: str
     gave_up: bool
+    broke: _Key
 
     def holds(self) -> Iterator[_Key]:
         """What this frame contained when tracing stopped, or would have contained later."""
@@ -76,6 +92,7 @@ class _Stopped:
             yield "called", frame.file, frame.function, 0
         if self.gave_up:
             yield "caller", self.file, self.function, 0
+        yield self.broke
 
 
 def _would_be_in(later: Compilation) -> Iterator[_Key]:
@@ -87,3 +104,9 @@ def _would_be_in(later: Compilation) -> Iterator[_Key]:
     yield "called", later.file, name, 0
     for frame in later.stack[:-1]:
         yield "caller", frame.file, frame.function, 0
+
+
+def _broke(seen: AnalysisContext, one: Compilation) -> _Key:
+    """The key of a function that broke somewhere: torch 2.13 leaves the compiled frame out of some stacks, with its line."""
+    name = function_name(one.function)
+    return "broke", one.file, locations.qualified(seen.evidence.sources, one.file, one.line, name), 0

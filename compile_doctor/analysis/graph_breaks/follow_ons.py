@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from compile_doctor.analysis.graph_breaks.causes import makes_objects
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Break
-from compile_doctor.source import passed_on, statements
+from compile_doctor.source import locations, passed_on, statements
 
 if TYPE_CHECKING:
     from compile_doctor.analysis.context import AnalysisContext
@@ -128,13 +128,21 @@ def _of_manager(seen: AnalysisContext, groups: Groups, key: Key, item: Break) ->
 def _of_iterator(seen: AnalysisContext, key: Key, item: Break, first: dict[int, Key]) -> Key | None:
     """A frame that broke makes its generators in plain Python from there on, and what gets them cannot be traced."""
     compilation = seen.compilation(item)
-    if compilation is None or not _ITERATOR.search(item.reason):
+    if compilation is None or not (_ITERATOR.search(item.reason) or seen.is_leftover(item)):
         return None
     outer = {(f.file, f.function) for f in (*compilation.stack[:-1], *item.stack[:-1])}
     if compilation.function != function_name(compilation.function):
         outer.add((compilation.file, function_name(compilation.function)))
-    for index, earlier in enumerate(seen.evidence.compilations[: item.compilation]):
-        known = (earlier.file, function_name(earlier.function))
-        if known in outer and first.get(index, key) != key:
-            return first[index]
-    return None
+    left = seen.is_leftover(item)
+    if left:  # torch's stack may lack the function around a comprehension
+        around = locations.enclosing(seen.evidence.sources, compilation.file, compilation.line)
+        outer.add((compilation.file, around.rpartition(".")[2]))
+    earlier = enumerate(seen.evidence.compilations[: item.compilation])
+    broken = [
+        index
+        for index, one in earlier
+        if (one.file, function_name(one.function)) in outer and first.get(index, key) != key
+    ]
+    given_up = [index for index in broken if seen.gave_up(seen.evidence.compilations[index])]
+    order = [*given_up[::-1], *broken] if left else broken
+    return first[order[0]] if order else None

@@ -41,6 +41,7 @@ class Card:
     """The line alone, if its file is not known."""
     via: str
     via_snippet: str
+    also: tuple[str, ...]
     fix: str
     rewrites: str
     """The command that tries rewrites; empty if there are none."""
@@ -131,6 +132,7 @@ def _card(finding: Finding, level: str, status: str, known: Known, name: str, nu
         snippet=cut(place.snippet, code.LONGEST) if place and not excerpt else "",
         via=at(via),
         via_snippet=cut(via.snippet, code.LONGEST) if via else "",
+        also=tuple(map(at, finding.also)),
         fix=cut(finding.fix.rstrip(), _TEXT),
         rewrites=f"compile-doctor fix {known.target}" if fitting(finding.cause) else "",
         recipe=finding.recipe or "",

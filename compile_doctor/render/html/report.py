@@ -168,7 +168,8 @@ def _anchors(found: Sequence[Finding], prefix: str) -> dict[tuple[str, int], tup
 
 def _notes(report: Report, found: Sequence[Finding], calls: int, prefix: str) -> Iterator[sources.Note]:
     for number, finding in enumerate(found, 1):
-        for place, word in ((finding.location, ""), (finding.via, "leads to ")):
+        also = ((place, "because of ") for place in finding.also)
+        for place, word in ((finding.location, ""), (finding.via, "leads to "), *also):
             if place:
                 text = f"{word}{number}  {finding.code} {finding.name}: {cut(finding.title, 160)}"
                 yield _note(place, text, _TONES[finding.severity], f"{prefix}finding-{number}")
