@@ -15,6 +15,7 @@ from compile_doctor.analysis.attention.input_errors import Refusal, explain
 from compile_doctor.analysis.attention.verdicts import Verdict
 from compile_doctor.analysis.attention.written import WrittenScores, written_scores
 from compile_doctor.analysis.cuda_graphs import Captured, captured
+from compile_doctor.analysis.decorated import written_at
 from compile_doctor.analysis.graph_breaks.advice import advised, cause_at
 from compile_doctor.analysis.graph_breaks.causes import Cause, find_cause
 from compile_doctor.analysis.graph_breaks.follow_ons import fold_follow_ons
@@ -37,6 +38,8 @@ _DISABLED = re.compile(
 )
 
 
+_UNGRACEFUL = "Failed to handle graph break gracefully"
+"""torch then names the outermost handler as the place."""
 UNKNOWN_RESTART = "Unknown fail_and_restart_analysis"
 RAISED = "observed-exception"
 
@@ -242,6 +245,10 @@ class AnalysisContext:
         if compilation and (frame is None or locations.is_stdlib(frame.file) or locations.is_inside_torch(frame.file)):
             # torch 2.8 compiles logging and similar modules separately: the place is the line that called them.
             frame = locations.innermost(compilation.stack, self.torch_root) or frame
+            if frame and item.recorded_at[0] == frame.file == compilation.file and _UNGRACEFUL not in item.reason:
+                frame = frame._replace(
+                    line=item.recorded_at[1]
+                )  # torch 2.13 leaves the compiled frame out of some stacks
         if frame is None or locations.is_plumbing(frame.file):
             disabled = _DISABLED.search(item.reason)
             found = locations.find_definition(self.evidence.sources, disabled[1]) if disabled else None
@@ -265,6 +272,7 @@ class AnalysisContext:
         callers = {item.compilation for item in breaks} - {item.compilation for item in own}
         loop = any(self.in_loop(item) for item in own)
         led = self.via(breaks[0].stack, frame)
+        frame = written_at(self.evidence, frame)
         return BreakSite(
             frame=frame,
             cause=advised(

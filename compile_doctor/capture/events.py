@@ -17,6 +17,7 @@ from compile_doctor.model.cuda_graphs import CudaGraphFunction
 from compile_doctor.model.evidence import Child, Evidence, Facts, Failure, Patch
 from compile_doctor.model.guards import GuardCost
 from compile_doctor.model.ranks import CompileCall
+from compile_doctor.model.stacks import Frame
 from compile_doctor.model.timeline import Call
 
 PHASES = ("import", "build", "inputs", "compiled", "eager", "numerics")
@@ -43,6 +44,7 @@ class EventReader:
         self.never_called: list[NeverCalled] = []
         self.late_hooks: list[LateHook] = []
         self.compile_calls: list[CompileCall] = []
+        self.generated: dict[tuple[str, int, str], Frame] = {}
         self.facts = Facts()
         self.difference: float | None = None
         self.comparisons: list[Comparison] = []
@@ -103,6 +105,7 @@ class EventReader:
             never_called=tuple(self.never_called),
             late_hooks=tuple(self.late_hooks),
             compile_calls=tuple(self.compile_calls),
+            generated=self.generated,
             counts=tuple(self.counts.values()),
             failures=tuple(self.failures),
             children=children,
@@ -211,6 +214,9 @@ class EventReader:
     def _compile_call(self, process: str, event: schema.CompileCall) -> None:
         settings = tuple(sorted(event.settings.items()))
         self.compile_calls.append(CompileCall(event.function, tuple(event.stack), settings))
+
+    def _generated(self, process: str, event: schema.Generated) -> None:
+        self.generated[event.file, event.line, event.function] = event.at
 
     def _modules(self, process: str, event: schema.Modules) -> None:
         self.facts = replace(self.facts, files=tuple(event.files))

@@ -63,6 +63,7 @@ def _named(evidence: Evidence) -> Iterator[str]:
         yield compilation.file
         yield from (frame.file for frame in compilation.stack[-4:])
     yield from (hook.file for hook in evidence.late_hooks)
+    yield from (place.file for place in evidence.generated.values())
     for one in evidence.comparisons:
         if one.explained:
             yield one.explained.frame.file

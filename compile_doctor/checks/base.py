@@ -90,6 +90,11 @@ def site_values(seen: AnalysisContext, site: BreakSite) -> dict[str, Any]:
         evidence.append(
             "torch names no line for it: the location is the function that was being traced, or where the break was noticed"
         )
+    file, line = site.breaks[0].recorded_at
+    if file != frame.file and any(name == file for name, _, _ in seen.evidence.generated):
+        evidence.append(
+            f"the line is in code that was generated in memory, {file}:{line}: the location is what it stands for"
+        )
     inside = site.breaks[0].stack[-1:]
     if inside and locations.is_inside_torch(inside[0].file) and inside[0] != frame:
         evidence.append(f"inside of torch: {locations.short(inside[0].file)}:{inside[0].line} in {inside[0].function}")

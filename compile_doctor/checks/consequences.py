@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from compile_doctor.analysis.context import AnalysisContext, BreakSite
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.analysis.recompiles.of_breaks import following
+from compile_doctor.capture.trace.read import function_name
+from compile_doctor.model.compilations import Break
 from compile_doctor.model.findings import Location
 from compile_doctor.source import locations
 
@@ -20,10 +22,27 @@ def also(seen: AnalysisContext, site: BreakSite) -> tuple[Location, ...]:
     found: dict[tuple[str, int], Location] = {}
     for item in site.all_breaks:
         file, line = item.recorded_at
-        if line and (file, line) != site.frame[:2] and not locations.is_called(file) and seen.owner(file) != "torch":
-            function = locations.enclosing(seen.evidence.sources, file, line)
-            found[file, line] = Location(file, line, function, seen.snippet(file, line))
+        if line and (file, line) != site.frame[:2] and (_is_generated(file) or not _is_called(seen, file)):
+            found[file, line] = Location(file, line, _function(seen, item), seen.snippet(file, line))
     return tuple(found.values())
+
+
+def _function(seen: AnalysisContext, item: Break) -> str:
+    """The function of the recorded line; of generated code, which has no source, that of the compiled frame."""
+    file, line = item.recorded_at
+    compiled = seen.compilation(item)
+    if compiled and compiled.file == file and file not in seen.evidence.sources:
+        return function_name(compiled.function)
+    return locations.enclosing(seen.evidence.sources, file, line)
+
+
+def _is_called(seen: AnalysisContext, file: str) -> bool:
+    """Whether the file is torch's or Python's own: the line that calls it is what a reader looks for."""
+    return locations.is_called(file) or seen.owner(file) == "torch"
+
+
+def _is_generated(file: str) -> bool:
+    return file.startswith("<") and not file.startswith(("<frozen", "<eval_with_key"))
 
 
 def further(seen: AnalysisContext, site: BreakSite) -> Iterator[str]:

@@ -132,6 +132,8 @@ class Evidence:
     never_called: tuple[NeverCalled, ...] = ()
     """Compiled and not used by itself: dropped, or only inlined into what is compiled around it."""
     late_hooks: tuple[LateHook, ...] = ()
+    generated: Mapping[tuple[str, int, str], Frame] = field(default_factory=dict)
+    """By name, first line and function of code that is in no file: the function or class in a file that it stands for."""
     compile_calls: tuple[CompileCall, ...] = ()
     """The calls of torch.compile of a rank; empty for a program without ranks, and in captures of compile-doctor 0.1."""
     counts: tuple[Counts, ...] = ()

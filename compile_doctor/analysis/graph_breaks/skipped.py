@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compile_doctor.analysis.decorated import written_at
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Break, Compilation
 from compile_doctor.model.stacks import Frame
@@ -188,4 +189,4 @@ def _below(seen: AnalysisContext, compilation: Compilation, item: Break) -> tupl
 def _definition(seen: AnalysisContext, file: str, line: int, name: str) -> Frame:
     around = statements.span(seen.evidence.sources, file, line, name)
     first = around[0] if around else locations.definition_line(seen.evidence.sources, file, line, name)
-    return Frame(file, first, name)
+    return written_at(seen.evidence, Frame(file, first, name))

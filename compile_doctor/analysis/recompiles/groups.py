@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from compile_doctor.analysis.decorated import written_at
 from compile_doctor.analysis.recompiles.guards import Guard, carrier, entry, parse, plain
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Compilation, Specialization
@@ -184,6 +185,7 @@ def _group(
         own = _reader(evidence, torch_root, guard) or caller  # torch.optim's wrapper of a step that the user wrote
     if own:
         file, line, function, caller = own.file, own.line, own.function, None
+    file, line, function, _ = written_at(evidence, Frame(file, line, function))
     return Recompiled(
         guard=guard,
         file=file,

@@ -200,6 +200,18 @@ class LateHook:
 
 
 @dataclass(frozen=True)
+class Generated:
+    """A function whose code is in no file, and what it stands for: the function that was decorated, or its class."""
+
+    file: str
+    """Not a file: `<string>`, `<attrs generated …>`."""
+    line: Count
+    """The function's first line in the generated code."""
+    function: str
+    at: Frame
+
+
+@dataclass(frozen=True)
 class Modules:
     """The user's own files that were loaded."""
 

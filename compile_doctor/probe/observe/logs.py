@@ -10,6 +10,7 @@ from compile_doctor.capture import schema
 from compile_doctor.probe import compat
 from compile_doctor.probe.observe.cuda_graphs import is_told
 from compile_doctor.probe.observe.events import EventLog
+from compile_doctor.probe.observe.generated import named, originals
 
 _KINDS: dict[str, schema.LogKind] = {
     "graph_breaks": "graph_break",
@@ -19,6 +20,8 @@ _KINDS: dict[str, schema.LogKind] = {
 }
 _LIMIT = "recompile_limit"
 LONGEST = 2_000
+_generated: set[str] = set()
+"""What torch named as the file of a break or a recompilation, and is none."""
 MOST_OF_CUDA_GRAPHS = 500
 """Records about CUDA graphs: one graph can have thousands of operators on a CPU."""
 
@@ -43,6 +46,7 @@ class _Handler(logging.Handler):
                 self.told += is_told(message)
                 if self.told > MOST_OF_CUDA_GRAPHS or not is_told(message):
                     return
+            _generated.update(named(message))
             if kind != "warning":
                 self.log.write(schema.Log(kind=kind, message=_cut(message), compile_id=compat.current_compile_id()))
         except Exception as error:  # a logging handler must never break the program that logs
@@ -68,8 +72,11 @@ def listen(log: EventLog) -> None:
 
 
 def write_counts(log: EventLog) -> None:
-    """Writes Dynamo's own counters, which are compared with the trace."""
+    """Writes Dynamo's own counters, which are compared with the trace; and what the generated code that it met stands for."""
     log.write(schema.Counters(counters=compat.counters(), metrics=compat.metrics_count()))
+    for one in originals(_generated):
+        log.write(one)
+    _generated.clear()
 
 
 @contextmanager
