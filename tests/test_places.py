@@ -158,3 +158,10 @@ def test_torch_s_functions_are_at_the_line_that_calls_them():
     assert locations.innermost([pad]) == pad
     optimizer = Frame("/venv/site-packages/torch/optim/adam.py", 9, "step")
     assert locations.innermost([mine, optimizer]) == optimizer
+
+
+def test_a_hook_that_torch_cannot_register_is_at_the_line_that_registers_it():
+    mine = Frame("/work/m.py", 6, "forward")
+    module = Frame("/venv/site-packages/torch/nn/modules/module.py", 1738, "register_forward_hook")
+    inside = Frame("/venv/site-packages/torch/utils/hooks.py", 27, "__init__")
+    assert locations.innermost((mine, module, inside)) == mine

@@ -227,3 +227,26 @@ def test_the_limit_of_flex_attention_is_the_users_line_too():
     assert finding.message.startswith("`flex_attention` was compiled 8 times")
     headline = consequence(make_report(seen.evidence))
     assert headline == "flex_attention hit the recompile limit."
+
+
+def test_a_value_and_an_expression_of_it_are_one_cause():
+    """torch makes the number dynamic at the second value, and then guards on what it needs of it."""
+    reasons = (("dims[0] == 8",), ("(4 % dims[0]) == 0", "dims[0] == 8"))
+    assert causes(decoder(*reasons)) == {"value:dims[0]": 2}
+
+
+def test_an_expression_of_two_values_is_a_cause_of_its_own():
+    reasons = (("dims[0] == 8",), ("(rows % dims[0]) == 0", "dims[0] == 8"))
+    assert set(causes(decoder(*reasons))) == {"value:dims[0]", "value:(rows % dims[0])"}
+    other = (("dims[0] == 8",), ("(4 % dims[1]) == 0", "dims[0] == 8"))
+    assert set(causes(decoder(*other))) == {"value:dims[0]", "value:(4 % dims[1])"}
+
+
+def test_an_empty_container_and_what_grows_in_it_are_one_cause():
+    reasons = (("not self.stats",), ("len(self.stats['mean']) == 1", "not self.stats"))
+    assert causes(decoder(*reasons)) == {"length:self.stats['mean']": 2}
+
+
+def test_another_container_that_grows_is_not():
+    reasons = (("not self.stats",), ("len(self.statistics['mean']) == 1", "not self.stats"))
+    assert len(causes(decoder(*reasons))) == 2

@@ -27,7 +27,7 @@ _PLUMBING = re.compile(
 """Files of torch through which every call goes, and which are never the place of a problem."""
 _INSIDES = re.compile(
     r"[/\\]torch[/\\](?:(?:functional|_tensor|_jit_internal|overrides|random|serialization|storage|library|_utils)\.py|"
-    r"nn[/\\](?:functional|init|parameter|grad)\.py|nn[/\\](?:modules|utils)[/\\]|autograd[/\\]function\.py|"
+    r"nn[/\\](?:functional|init|parameter|grad)\.py|nn[/\\](?:modules|utils)[/\\]|autograd[/\\]function\.py|utils[/\\]hooks\.py|"
     r"(?:linalg|fft|special|masked|signal|distributions|amp|_numpy|_refs|_prims_common|_decomp)[/\\])"
 )
 """Functions and modules of torch that a model calls: a problem inside is at the line that calls them."""

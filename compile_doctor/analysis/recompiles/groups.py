@@ -27,6 +27,9 @@ UNREAD_KINDS = frozenset(
 WRITABLE_KINDS = frozenset({"module-int", "value", "attribute", "keys", "length", "empty", "none"})
 """Guards on the value of an attribute or a key, which the program may write while it runs."""
 
+_NUMBERS = re.compile(r"[\d\s()%+*/<>=!.-]+")
+"""What is left of `(4 % sizes[0])` without the value that it is computed from."""
+
 _Known = defaultdict[tuple[str, str | None], dict[str, str]]
 """By process and entry, what the entry was compiled for: the value that each guard requires, by the guard's key."""
 
@@ -73,28 +76,33 @@ def group_recompilations(evidence: Evidence, torch_root: str | None, broken: Seq
             groups[compilation.file, function_name(compilation.function), chosen.key].append((compilation, chosen))
     return tuple(
         _group(evidence, torch_root, assigned, file, function, members)
-        for (file, function, _), members in _grown(groups).items()
+        for (file, function, _), members in _joined(groups).items()
     )
 
 
 _Groups = dict[tuple[str, str, str], list[tuple[Compilation, Guard]]]
 
 
-def _grown(groups: _Groups) -> _Groups:
-    """A container that was empty, and then got longer, is one cause: it grows."""
-    lengths = {
-        (file, function, members[0][1].source): members
-        for (file, function, _), members in groups.items()
-        if members[0][1].kind in ("length", "keys")
-    }
+def _joined(groups: _Groups) -> _Groups:
+    """One cause that several guards show: a container that was empty and then got longer, and an expression of one value."""
     left: _Groups = {}
     for (file, function, key), members in groups.items():
-        longer = lengths.get((file, function, members[0][1].source)) if members[0][1].kind == "empty" else None
-        if longer is None:
+        same = (others for (at, name, _), others in groups.items() if (at, name) == (file, function))
+        known = next((others for others in same if others is not members and _shows(members[0][1], others[0][1])), None)
+        if known is None:
             left[file, function, key] = members
         else:
-            longer += members
+            known += members
     return left
+
+
+def _shows(guard: Guard, other: Guard) -> bool:
+    """Whether a guard fails only because of what another one is about."""
+    if guard.kind == "empty":
+        return other.kind in ("length", "keys") and f"{other.source}[".startswith(f"{guard.source}[")
+    if guard.kind != "value" or other.kind != "value" or guard.source == other.source:
+        return False
+    return _NUMBERS.fullmatch(guard.source.replace(other.source, "0")) is not None
 
 
 def decisive(guards: list[Guard], met: Sequence[Guard] = (), sources: Mapping[str, str] | None = None) -> Guard:
