@@ -12,11 +12,14 @@ import sys
 import types
 import warnings
 from collections.abc import Callable
+from itertools import cycle, islice
 from typing import Any
 
 import torch
 import torch._dynamo
 import torch._dynamo.convert_frame
+
+CALLS = 6
 
 
 def main() -> None:
@@ -120,9 +123,26 @@ def fixed(job: dict[str, Any]) -> Any:
     got = outputs(job, job["after"], "eager")
     breaks = list(torch._dynamo.utils.counters["graph_break"])
     reason = breaks[0][:200] if breaks else ""
+    graphs = {"graphs_before": graphs_in_six_calls(job, job["text"]), "graphs": graphs_in_six_calls(job, job["after"])}
     one, other = gradients(job["text"]), gradients(job["after"])
     equal = one is None or other is None or same(one, other)
-    return {"breaks": len(breaks), "reason": reason, "equal": same(got, wanted), "gradients": equal}
+    return {"breaks": len(breaks), "reason": reason, "equal": same(got, wanted), "gradients": equal, **graphs}
+
+
+def graphs_in_six_calls(job: dict[str, Any], text: str) -> int:
+    """Graphs in six calls: a list that grows has no break and one graph for each call."""
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    function, sets = loaded(text, "exam_program")
+    function = torch.compile(function, backend="eager")
+    with torch.set_grad_enabled(bool(job.get("grad"))):
+        for args, kwargs in islice(cycle(calls(sets)), CALLS):
+            torch.manual_seed(1)
+            try:
+                function(*args, **kwargs)
+            except Exception:  # the program without the fix may fail: what it compiled until then counts
+                break
+    return int(torch._dynamo.utils.counters["stats"]["unique_graphs"])
 
 
 def gradients(text: str) -> list[torch.Tensor] | None:

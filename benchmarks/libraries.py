@@ -82,21 +82,21 @@ def measured(one: dict[str, Any], reports: Path | None) -> dict[str, Any]:
 
 def scored(truth: dict[str, Any], report: dict[str, Any], code: int) -> dict[str, Any]:
     sites = {(place(file), line) for file, line in truth["sites"]}
-    found = {
-        (place(each["location"]["file"]), each["location"]["line"])
-        for each in report["findings"]
-        if each["code"] in BREAKS and each.get("location")
-    }
-    named = {
-        (place(each["location"]["file"]), each["location"]["line"])
-        for each in report["findings"]
-        if each.get("location")
+    placed = [(each, at(each["location"])) for each in report["findings"] if each.get("location")]
+    own = {where for _, where in placed}
+    named = {at(other) for each, _ in placed for other in each["also"]}
+    # The place of a line in generated code is the function that it stands for.
+    extra = {
+        where
+        for each, where in placed
+        if each["code"] in BREAKS and where not in sites and not sites & {at(other) for other in each["also"]}
     }
     return {
         "sites": len(sites),
-        "found": len(sites & named),
-        "missed": sorted(f"{file}:{line}" for file, line in sites - named),
-        "extra": sorted(f"{file}:{line}" for file, line in found - sites),
+        "found": len(sites & own),
+        "named": len(sites & named - own),
+        "missed": sorted(f"{file}:{line}" for file, line in sites - named - own),
+        "extra": sorted(f"{file}:{line}" for file, line in extra),
         "findings": len(report["findings"]),
         "explain": truth["explain"],
         "records": truth["records"],
@@ -105,9 +105,14 @@ def scored(truth: dict[str, Any], report: dict[str, Any], code: int) -> dict[str
     }
 
 
+def at(location: dict[str, Any]) -> tuple[str, int]:
+    return place(location["file"]), location["line"]
+
+
 def place(file: str) -> str:
-    """A file without the folders of this machine."""
-    return re.sub(r"^.*?(?:site-packages|dist-packages)/", "", file) if "packages/" in file else Path(file).name
+    """A file without the folders of this machine, and generated code without its address."""
+    short = re.sub(r"^.*?(?:site-packages|dist-packages)/", "", file) if "packages/" in file else Path(file).name
+    return re.sub(r" at 0x[0-9a-f]+>$", ">", short)
 
 
 def recorded(path: Path) -> dict[str, Any]:
@@ -158,20 +163,24 @@ def table(programs: list[dict[str, Any]], results: dict[str, Any]) -> str:
     for one in programs:
         found = results.get(one["name"], {"missing": "not run"})
         if "missing" in found:
-            rows.append((one["name"], one["library"], *["–"] * 6, "not run"))
+            rows.append((one["name"], one["library"], *["–"] * 8, "not run"))
             continue
         for when in WHEN:
             advice[when].update(one.get(when, {}))
-        total.update({name: found[name] for name in ("sites", "found", "records", "right_code")})
+        total.update({name: found[name] for name in ("sites", "found", "named", "findings", "records", "right_code")})
         total.update(extra=len(found["extra"]), programs=1)
         total["explain"] += found["explain"] if isinstance(found["explain"], int) else 0
         right = "yes" if found["right_code"] else f"no: {found['code']}"
-        cells = (found["sites"], found["found"], len(found["extra"]), found["explain"], found["records"], right)
+        figures = (found["sites"], found["found"], found["named"], len(found["extra"]), found["findings"])
+        cells = (*figures, found["explain"], found["records"], right)
         rows.append((one["name"], one["library"], *cells, words(one.get("now", {}))))
-    sums = [total[name] for name in ("sites", "found", "extra", "explain", "records")]
+    sums = [total[name] for name in ("sites", "found", "named", "extra", "findings", "explain", "records")]
     right = f"{total['right_code']} of {total['programs']}"
     rows.append((f"all {total['programs']}", "", *sums, right, words(advice["now"])))
-    header = ("model", "library", "true lines", "found", "not true", "explain", "records", "exit code", "advice")
+    header = (
+        *("model", "library", "true lines", "found", "named in another", "not true", "findings"),
+        *("explain", "records", "exit code", "advice"),
+    )
     return f"{tables.table(header, rows)}\n\nAdvice when they were first run: {words(advice['first'])}; now: {words(advice['now'])}."
 
 
