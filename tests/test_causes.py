@@ -272,3 +272,11 @@ def test_merge_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(SystemExit, match=r"graph_break_registry\.json"):
         graph_break_registry.main([str(tmp_path)])
+
+
+def test_a_setting_is_offered_from_outside_and_not_to_those_who_can_change_the_package() -> None:
+    for cause in causes():
+        assert ("torch._dynamo.config." in cause.inside) == ("torch._dynamo.config." in cause.fix and not cause.outside)
+    (mask,) = (cause for cause in causes() if cause.key == "boolean-mask-indexing")
+    assert "capture_dynamic_output_shape_ops = True" in mask.outside and "of the package" in mask.outside
+    assert mask.inside == mask.fix.partition("\n# If the short")[0]

@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+_SETTING = re.compile(r"(?:^#[^\n]*:\n)?(?:^torch\._\w+\.config\.[^\n]*(?:\n|\Z))+", re.MULTILINE)
+"""Lines that change a setting of torch, with the comment above them that says when."""
 UPSTREAM_PAGE = "https://meta-pytorch.github.io/compile-graph-break-site/gb/{}.html"
 
 
@@ -59,6 +61,11 @@ class Cause:
     """By what the line reads, the cause that it really has: torch's reason is the same for several."""
     words: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What the pattern found in the reason."""
+
+    @property
+    def inside(self) -> str:
+        """The fix for those who can change the package: without settings, which are in `outside`."""
+        return _SETTING.sub("", self.fix).rstrip() if self.outside else self.fix
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def from_outside(
     file = os.path.basename(place.file) if short(place.file) == place.file else short(place.file)
     named = list(dict.fromkeys(_named(sources, led, stack, inputs)))
     if led is None:
-        theirs = fill(_NOT_YOURS, {"file": file, "fix": cause.fix}) if cause.fix else ""
+        theirs = fill(_NOT_YOURS, {"file": file, "fix": cause.inside}) if cause.inside else ""
         return "\n".join(filter(None, [cause.outside, *named, theirs]))
     text = sources.get(led.file, "")
     entered = _entered(stack, led)
