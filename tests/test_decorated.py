@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.decorated import written_at
+from compile_doctor.analysis.root_cause import traced_stack
 from compile_doctor.checks import find_check
 from compile_doctor.model.compilations import Break
-from compile_doctor.model.stacks import Frame
+from compile_doctor.model.stacks import ErrorLink, Frame
 from compile_doctor.probe.observe.generated import named, originals
-from tests.helpers import MODEL, PRINT, compilation, evidence
+from tests.helpers import MODEL, PRINT, artifact, compilation, evidence, metrics, read, start
 
 CODE = "def wrapper(x):\n    return function(x)\n"
 NAME = "<checked(total)>"
@@ -132,13 +133,11 @@ def test_code_of_which_nothing_is_known_keeps_its_place():
     assert written_at(seen().evidence, line) == line
 
 
-def test_a_line_that_torch_leaves_out_of_the_stack_is_the_recorded_one():
-    """torch 2.13 leaves the compiled frame out of some stacks; the record has its line."""
-    inside = Frame("/venv/site-packages/torch/nn/modules/module.py", 1789, "_call_impl")
-    broke = Break(0, PRINT, None, (inside,), (NAME, 14), False, "dynamo_graph_break_reason")
-    frame = compilation(function="forward", file=NAME, line=1, stack=(inside, Frame(NAME, 1, "forward")))
-    (site,) = seen(compilations=(frame,), breaks=(broke,), generated={}).sites
-    assert site.frame[:2] == (NAME, 14)
-    ungraceful = replace(broke, reason=f"Failed to handle graph break gracefully. Skipping the function.\n{PRINT}")
-    (site,) = seen(compilations=(frame,), breaks=(ungraceful,), generated={}).sites
-    assert site.frame[:2] == (NAME, 1)
+def test_the_last_frame_of_a_stack_may_have_no_line_of_source():
+    """Nobody can read the source of generated code, so torch writes the frame alone."""
+    stack = f'  File "{MODEL}", line 7, in forward\n    return total(x)\n  File "{NAME}", line 4, in wrapper'
+    head = f"Graph break in user code at {NAME}:4\nGraph Break Reason: {PRINT}\nUser code traceback:\n"
+    (item,) = read(start() + artifact("dynamo_graph_break_reason", f"{head}{stack}\n") + metrics()).breaks
+    assert [frame[:3] for frame in item.stack] == [(MODEL, 7, "forward"), (NAME, 4, "wrapper")]
+    link = ErrorLink("torch._dynamo.exc.Unsupported", f"{PRINT}\n\nfrom user code:\n{stack}", ())
+    assert traced_stack(link)[-1][:3] == (NAME, 4, "wrapper")

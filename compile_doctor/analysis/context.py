@@ -38,8 +38,6 @@ _DISABLED = re.compile(
 )
 
 
-_UNGRACEFUL = "Failed to handle graph break gracefully"
-"""torch then names the outermost handler as the place."""
 UNKNOWN_RESTART = "Unknown fail_and_restart_analysis"
 RAISED = "observed-exception"
 
@@ -242,19 +240,19 @@ class AnalysisContext:
         """The innermost line outside torch; for a disabled function without one, its `def`; else what torch names."""
         frame = locations.innermost(item.stack, self.torch_root)
         compilation = self.compilation(item)
-        if compilation and (frame is None or locations.is_stdlib(frame.file) or locations.is_inside_torch(frame.file)):
+        if compilation and (frame is None or (locations.is_called(frame.file) and not self.is_known(frame.file))):
             # torch 2.8 compiles logging and similar modules separately: the place is the line that called them.
             frame = locations.innermost(compilation.stack, self.torch_root) or frame
-            if frame and item.recorded_at[0] == frame.file == compilation.file and _UNGRACEFUL not in item.reason:
-                frame = frame._replace(
-                    line=item.recorded_at[1]
-                )  # torch 2.13 leaves the compiled frame out of some stacks
         if frame is None or locations.is_plumbing(frame.file):
             disabled = _DISABLED.search(item.reason)
             found = locations.find_definition(self.evidence.sources, disabled[1]) if disabled else None
             frame = Frame(found[0], found[1], disabled[1]) if found and disabled else frame
         name = function_name(compilation.function) if compilation else "?"
         return frame or Frame(item.recorded_at[0], item.recorded_at[1], name)
+
+    def is_known(self, file: str) -> bool:
+        """Whether it is generated code of which the probe knows what it stands for."""
+        return any(file == name for name, _, _ in self.evidence.generated)
 
     def same_function(self, compilation: Compilation, frame: Frame) -> bool:
         """Whether a stack's frame is the compiled one: two classes of a file may both have a `forward`."""

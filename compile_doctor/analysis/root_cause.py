@@ -16,7 +16,7 @@ _USER_STACK = re.compile(r"^(?:from user code:|User [Ss]tack(?: \(most recent ca
 _STACKS = re.compile(
     rf"{_USER_STACK.pattern}|^(?:Framework stack:|Traceback \(most recent call last\):)\s*$", re.MULTILINE
 )
-_USER_FRAME = re.compile(r'^[^\S\n]*File "(.+)", line (\d+), in (.+)\n(?:[^\S\n]+(?!File ")(\S.*))?', re.MULTILINE)
+_USER_FRAME = re.compile(r'^[^\S\n]*File "(.+)", line (\d+), in (.+)$(?:\n[^\S\n]+(?!File ")(\S.*))?', re.MULTILINE)
 _COMPILER_ERROR = re.compile(r"^.*?(?:fatal )?error:.*$", re.MULTILINE)
 _INNER = re.compile(r"got (\w*(?:Error|Exception|Exit)\()")
 _WRAPPERS = re.compile(

@@ -91,7 +91,7 @@ def site_values(seen: AnalysisContext, site: BreakSite) -> dict[str, Any]:
             "torch names no line for it: the location is the function that was being traced, or where the break was noticed"
         )
     file, line = site.breaks[0].recorded_at
-    if file != frame.file and any(name == file for name, _, _ in seen.evidence.generated):
+    if file != frame.file and seen.is_known(file):
         evidence.append(
             f"the line is in code that was generated in memory, {file}:{line}: the location is what it stands for"
         )

@@ -34,7 +34,7 @@ _GAVE_UP = re.compile(
 """Not a break, but a frame that runs as plain Python; its `dynamo_error` or its metrics have the full reason."""
 _USER_STACK = re.compile(r"\nUser code traceback:\n")
 _UPSTREAM = re.compile(r"/gb/gb(\d{4})\.html")
-_FRAME = re.compile(r'^ *File "(.+)", line (\d+), in (.+)\n(?: +(?!File ")(\S.*))?', re.MULTILINE)
+_FRAME = re.compile(r'^ *File "(.+)", line (\d+), in (.+)$(?:\n +(?!File ")(\S.*))?', re.MULTILINE)
 RESUMED = re.compile(r"^torch_dynamo_resume_in_(.+)_at_\d+$")
 _LOOP = re.compile(r"graph break in (?:a )?(?:for/while )?loop")
 _SECTIONS = ("\n\nUser code traceback:\n", "\n\nStack variable source attribution:\n", "\n\nfrom user code:\n")
