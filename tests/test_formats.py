@@ -74,7 +74,14 @@ def hostile() -> Report:
         made = Finding("CD101", "graph-break", ("error", "warning", "info")[number % 3], text, text, place)
         findings.append(
             replace(
-                made, fix=text, cause=text, evidence=(text,), via=place, recipe=text[:50] or None, upstream="GB0059"
+                made,
+                fix=text,
+                cause=text,
+                evidence=(text,),
+                via=place,
+                also=(place,),
+                recipe=text[:50] or None,
+                upstream="GB0059",
             )
         )
     report = broken()

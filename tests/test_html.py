@@ -424,7 +424,18 @@ def test_nothing_leaves_its_place_wherever_it_is(text):
     """In every field of a finding, in sources, in names of functions, files and targets, in guards and reasons."""
     place = Location(f"/work/project/{text}.py", 1, text, text)
     one = Finding(
-        "CD101", text, "error", text, text, place, cause=text, fix=text, evidence=(text,), via=place, recipe=text
+        "CD101",
+        text,
+        "error",
+        text,
+        text,
+        place,
+        cause=text,
+        fix=text,
+        evidence=(text,),
+        via=place,
+        also=(place,),
+        recipe=text,
     )
     frame = compilation(0, function=text, file=place.file, recompile_reasons=(f"0/0: {text}",))
     made = make_report(

@@ -72,7 +72,7 @@ def whole_report() -> Report:
     values |= {"dense_bytes": 300, "lowered": True, "executed": False, "bounded": False, "reason": "the dense path ran"}
     entry = AttentionEntry(place, "mine", "flex_attention", "dense", **values, reasons={"bounded": "x"}, ladder=(step,))
     report = make_report(evidence(breaks=(a_break(),)))
-    finding = replace(report.findings[0], via=place, recipe="flex-autocast")
+    finding = replace(report.findings[0], via=place, also=(place,), recipe="flex-autocast")
     recipes = (Patch("flex-autocast", "refused", "it only warns"),)
     trial = Trial(
         recipes,
