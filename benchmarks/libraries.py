@@ -167,7 +167,9 @@ def table(programs: list[dict[str, Any]], results: dict[str, Any]) -> str:
             continue
         for when in WHEN:
             advice[when].update(one.get(when, {}))
-        total.update({name: found.get(name, 0) for name in ("sites", "found", "named", "findings", "records", "right_code")})
+        total.update(
+            {name: found.get(name, 0) for name in ("sites", "found", "named", "findings", "records", "right_code")}
+        )
         total.update(extra=len(found["extra"]), programs=1)
         total["explain"] += found["explain"] if isinstance(found["explain"], int) else 0
         right = "yes" if found["right_code"] else f"no: {found['code']}"
