@@ -19,9 +19,10 @@ sys.path.insert(0, str(ROOT))
 
 from compile_doctor.capture.load import load_capture
 from compile_doctor.errors import DoctorError
+from compile_doctor.mend.options import Options
 from compile_doctor.mend.result import Mended
 from compile_doctor.mend.rewrites import fitting
-from compile_doctor.mend.search import Options, Search
+from compile_doctor.mend.search import Search
 from compile_doctor.model.asked import Settings
 from compile_doctor.processes.children import watch
 from compile_doctor.processes.scratch import scratch

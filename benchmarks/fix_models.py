@@ -16,7 +16,8 @@ from processes import ROOT
 sys.path.insert(0, str(ROOT))
 
 from compile_doctor.errors import DoctorError
-from compile_doctor.mend.search import Options, Search
+from compile_doctor.mend.options import Options
+from compile_doctor.mend.search import Search
 from compile_doctor.model.asked import Settings
 from compile_doctor.processes.children import watch
 from compile_doctor.processes.scratch import scratch

@@ -1,4 +1,4 @@
-"""The before/after cases of tests/test_fix_rewrites.py, run under several torches: breaks before and after, and equal results.
+"""The before/after cases of tests/rewrites/, run under several torches: breaks before and after, and equal results.
 
     python benchmarks/rewrites.py PYTHON… --write
 
@@ -49,15 +49,16 @@ def cases() -> tuple[list[dict[str, Any]], dict[str, str]]:
     import test_fix_rewrites as tested
 
     runs = yaml.safe_load((HERE / "rewrites.yaml").read_text(encoding="utf-8"))
-    missing = set(tested.CASES) ^ set(runs)
+    changed = {case.about: case for case in tested.CASES if case.before != case.after}
+    missing = set(changed) ^ set(runs)
     if missing:
         sys.exit(f"rewrites.yaml and the cases of the tests differ: {sorted(missing)}")
     wanted = []
-    for name, (_, _, before, after) in tested.CASES.items():
+    for name, case in changed.items():
         run = {"setup": "", "made": "", "calls": [], "recompiles": False, **runs[name]}
         if not run.pop("skip", ""):
-            wanted.append({"name": name, "before": tested.whole(before), "after": tested.whole(after), **run})
-    return wanted, {name: case[0] for name, case in tested.CASES.items()}
+            wanted.append({"name": name, "before": tested.whole(case.before), "after": tested.whole(case.after), **run})
+    return wanted, {name: case.name for name, case in changed.items()}
 
 
 def table(results: dict[str, Any], names: dict[str, str]) -> str:

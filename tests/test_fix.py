@@ -18,11 +18,16 @@ from compile_doctor.errors import InconclusiveError, UsageError
 from compile_doctor.mend import timing
 from compile_doctor.mend.copies import Copies, Copy
 from compile_doctor.mend.journal import Journal
-from compile_doctor.mend.judge import State, Verdict, _worse, of_user
+from compile_doctor.mend.judge import Verdict, of_user
+from compile_doctor.mend.options import Options, check_names
+from compile_doctor.mend.outcome import Outcome
 from compile_doctor.mend.result import Figures, Left, Mended, Step, hunks
 from compile_doctor.mend.rewrites import rewrites
-from compile_doctor.mend.search import Options, Search, check_names
+from compile_doctor.mend.search import Search
 from compile_doctor.mend.site import Candidate
+from compile_doctor.mend.state import State
+from compile_doctor.mend.tried import Tried
+from compile_doctor.mend.two_diagnoses import worse
 from compile_doctor.mend.ways import Way, Ways
 from compile_doctor.mend.write import check_folder, write_files, write_packages
 from compile_doctor.model.asked import Settings
@@ -185,6 +190,24 @@ def test_a_search_continues_where_it_was(tmp_path):
         journal.read()
 
 
+def test_a_search_relies_on_no_step_after_the_best_state(tmp_path):
+    """What was kept after it may lead to nothing: another search tries it again, and what was dropped since."""
+    dropped, kept = mended().steps
+    known = Tried()
+    assert known.resume(Journal(tmp_path, "m.py", Settings(), {})) is None
+    known.path = [state(finding())]
+    known.steps += [dropped, kept, replace(kept, key="c"), replace(dropped, key="d")]
+    known.reach([state(texts={"/work/m.py": NEW})])
+    known.save()
+    again = Tried()
+    reached = again.resume(Journal(tmp_path, "m.py", Settings(), {}))
+    assert reached["texts"] == {"/work/m.py": NEW} and again.steps == [dropped, kept] and again.leading == 1
+    assert again.reasons == {"b": dropped.reason, "a": ""}
+    known.give_up()
+    assert [one.state for one in known.steps] == ["dropped", "kept", "dropped", "dropped"]
+    assert "nor by what followed" in known.steps[2].reason
+
+
 def test_a_rewrite_that_does_not_exist_is_named():
     check_names(("branch-to-where",))
     with pytest.raises(UsageError, match="--only nothing: there is no such rewrite"):
@@ -206,7 +229,7 @@ def test_what_was_dropped_once_comes_last_in_later_states(tmp_path, monkeypatch)
         return [[way.candidate.title for way in turn] for turn in found._turns(state(hopeless, good))]
 
     assert order() == [["a", "c"], ["b", "d"]]
-    found.steps.append(Step(hopeless, rewrites()[0].name, "a", "dropped", "no", "key"))
+    found.tried.steps.append(Step(hopeless, rewrites()[0].name, "a", "dropped", "no", "key"))
     assert order() == [["c"], ["b", "d"], ["a"]]
 
 
@@ -255,15 +278,15 @@ class Answers:
 
 
 def kept(found: Search) -> list[str]:
-    return [one.finding.location.snippet for one in found.steps if one.state == "kept"]
+    return [one.finding.location.snippet for one in found.tried.steps if one.state == "kept"]
 
 
 def test_ways_that_do_not_touch_each_other_are_tried_at_once(tmp_path):
     found, judge = searching(tmp_path, only=("messages-outside",)), Answers()
     found._until_nothing_helps(judge, state(*three(tmp_path)))
     assert judge.asked == [["x", "y", "z"]] and kept(found) == list(PRINTS)
-    assert found.kept == 3 and found.path[-1].findings == ()
-    text = found.path[-1].texts[str(tmp_path / "m.py")]
+    assert found.tried.leading == 3 and found.tried.path[-1].findings == ()
+    text = found.tried.path[-1].texts[str(tmp_path / "m.py")]
     assert text.count("if not torch.compiler.is_compiling():") == 3
 
 
@@ -271,9 +294,9 @@ def test_one_bad_way_does_not_cost_the_others(tmp_path):
     found, judge = searching(tmp_path, only=("messages-outside",)), Answers(bad=("print(y)",))
     found._until_nothing_helps(judge, state(*three(tmp_path)))
     assert sorted(kept(found)) == ["print(x)", "print(z)"]
-    dropped = [(one.finding.location.snippet, one.reason) for one in found.steps if one.state == "dropped"]
+    dropped = [(one.finding.location.snippet, one.reason) for one in found.tried.steps if one.state == "dropped"]
     assert ("print(y)", "it differs") in dropped, "it was tried by itself"
-    assert [one.location.snippet for one in found.path[-1].findings] == ["print(y)"]
+    assert [one.location.snippet for one in found.tried.path[-1].findings] == ["print(y)"]
 
 
 def test_what_the_diagnosis_still_shows_is_left_out_of_the_next_try(tmp_path):
@@ -311,9 +334,10 @@ def test_the_line_of_the_break_moves_with_the_function_that_was_skipped(tmp_path
 
 @pytest.mark.parametrize("kind", ["skipped", "rest-skipped", "checkpointed"])
 def test_what_follows_from_a_break_is_said_to_go_away_with_it(kind, tmp_path):
+    outcome = Outcome("m.py", Settings(), Options(), tmp_path, Progress(True), "")
     left = finding(code="CD104", cause=f"{kind}:thread-or-lock")
-    assert searching(tmp_path)._why(left, "") == "it goes away with the break that causes it"
-    assert searching(tmp_path)._why(finding(cause="thread-or-lock"), "") == "there is no rewrite for its cause"
+    assert outcome.why(left, ()) == "it goes away with the break that causes it"
+    assert outcome.why(finding(cause="thread-or-lock"), ()) == "there is no rewrite for its cause"
 
 
 def test_what_the_target_prints_is_not_shown_again_when_calls_are_measured(tmp_path, monkeypatch, capfd):
@@ -342,11 +366,11 @@ def state(*findings: Finding, texts: dict[str, str] | None = None, **summary: in
 
 def test_a_finding_has_to_go_and_no_other_may_come():
     old = state(finding())
-    assert _worse(old, state(), [finding()]) == ""
-    assert _worse(old, state(finding(7)), [finding()]) == "the finding is still there"
-    assert "it brings CD201" in _worse(old, state(finding(6, "CD201", "value:n")), [finding()])
-    assert _worse(old, state(graphs=3), [finding()]) == "there are 3 graphs instead of 2"
-    assert _worse(old, state(graphs=0), [finding()]) == "nothing is compiled any more"
+    assert worse(old, state(), [finding()]) == ""
+    assert worse(old, state(finding(7)), [finding()]) == "the finding is still there"
+    assert "it brings CD201" in worse(old, state(finding(6, "CD201", "value:n")), [finding()])
+    assert worse(old, state(graphs=3), [finding()]) == "there are 3 graphs instead of 2"
+    assert worse(old, state(graphs=0), [finding()]) == "nothing is compiled any more"
 
 
 def test_a_copy_in_the_temporary_folder_is_the_users_own():
@@ -363,34 +387,34 @@ def test_a_healthy_target_stays_healthy():
         replace(one, report=replace(one.report, verdict=v))
         for one, v in ((state(finding()), "healthy"), (state(), "unhealthy"))
     )
-    assert _worse(old, new, [finding()]) == "the verdict is unhealthy, and it was healthy"
-    assert _worse(old, replace(new, report=old.report), [finding()]) == ""
+    assert worse(old, new, [finding()]) == "the verdict is unhealthy, and it was healthy"
+    assert worse(old, replace(new, report=old.report), [finding()]) == ""
 
 
 def test_a_rewrite_for_recompilations_has_to_leave_fewer():
     again = replace(finding(), facts=CheckFacts(category="recompiles"))
-    assert _worse(state(again, recompiles=3), state(recompiles=1), [again]) == ""
+    assert worse(state(again, recompiles=3), state(recompiles=1), [again]) == ""
     assert (
-        _worse(state(again, recompiles=3), state(recompiles=3), [again])
+        worse(state(again, recompiles=3), state(recompiles=3), [again])
         == "there are 3 recompilations, and there were 3"
     )
 
 
 def test_of_two_findings_on_one_line_one_may_go():
-    assert _worse(state(finding(), finding()), state(finding()), [finding()]) == ""
-    assert "still there" in _worse(state(finding(), finding()), state(finding()), [finding(), finding()])
+    assert worse(state(finding(), finding()), state(finding()), [finding()]) == ""
+    assert "still there" in worse(state(finding(), finding()), state(finding()), [finding(), finding()])
 
 
 def test_what_was_behind_a_break_comes_to_light_and_what_is_carried_along_does_not():
     skipped = replace(finding(cause="skipped:print"), facts=CheckFacts(category="frames"))
     behind = finding(6, "CD102", "data-dependent-branch", snippet="return x")
     old = state(finding(), skipped, finding(6, "CD105", "nothing"))
-    assert _worse(old, state(behind, ops_captured=9), [finding()]) == ""
+    assert worse(old, state(behind, ops_captured=9), [finding()]) == ""
     same = finding(6, snippet="return x")
     texts = {"/work/m.py": NEW}
-    assert _worse(state(finding()), state(same, texts=texts, ops_captured=9), [finding()]) == ""
+    assert worse(state(finding()), state(same, texts=texts, ops_captured=9), [finding()]) == ""
     moved = finding(6, snippet="print(x.detach())")
-    assert "only moves" in _worse(state(finding()), state(moved, texts=texts, ops_captured=9), [finding()])
+    assert "only moves" in worse(state(finding()), state(moved, texts=texts, ops_captured=9), [finding()])
 
 
 # ---------------------------------------------------------------- formats
@@ -461,15 +485,15 @@ def test_without_changes_there_is_no_patch():
 
 
 def test_a_child_that_ends_with_an_exception_says_which(tmp_path):
-    from compile_doctor.mend.judge import _how
+    from compile_doctor.mend.comparison import how
 
     ended = {"signal": None, "ended": "exited", "exit_code": 70}
-    assert _how(ended, tmp_path) == "status 70"
+    assert how(ended, tmp_path) == "status 70"
     link = {"type": "KeyError", "module": "builtins", "message": "'gone'", "stack": []}
     event = {"event": "probe-error", "chain": [link], "text": "…"}
     (tmp_path / "process-1.jsonl").write_text(json.dumps({"event": "start"}) + "\n" + json.dumps(event) + "\n")
-    assert _how(ended, tmp_path) == "KeyError: 'gone'"
-    assert _how({**ended, "ended": "timeout"}, tmp_path) == "time limit"
+    assert how(ended, tmp_path) == "KeyError: 'gone'"
+    assert how({**ended, "ended": "timeout"}, tmp_path) == "time limit"
 
 
 def test_a_target_that_fails_says_with_what():

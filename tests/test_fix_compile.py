@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from compile_doctor.cli import main
-from compile_doctor.mend import search, ways
+from compile_doctor.mend import ways
+from compile_doctor.mend.options import Options
+from compile_doctor.mend.result import Mended
 from compile_doctor.mend.rewrites import Rewrite
-from compile_doctor.mend.search import Options, Search
+from compile_doctor.mend.search import Search
 from compile_doctor.mend.site import Candidate, Site
 from compile_doctor.model.asked import Settings
 from compile_doctor.processes.children import watch
@@ -77,7 +79,7 @@ PLANTED = {
 """Rewrites that are wrong on purpose: (cause, what they replace, by what, the reason why they are dropped)."""
 
 
-def run(target: str, folder: Path, **options: object) -> search.Mended:
+def run(target: str, folder: Path, **options: object) -> Mended:
     folder.mkdir(exist_ok=True)
     settings = Settings(backend="eager", timeout=120.0)
     with fork_server(100, 1, False) as forks:

@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from compile_doctor.mend.judge import reached
+from compile_doctor.mend.reached import reached
 from compile_doctor.probe.equality.compare import differences, differing_names, excused
 from compile_doctor.probe.equality.inputs import CHANGES, cases, scaled
 from compile_doctor.probe.equality.run import Equality

@@ -120,7 +120,8 @@ def command(
       compile-doctor fix model.py --vendor patched --budget 1800 --resume .fix
     """
     from compile_doctor.cli.output import write as print_result
-    from compile_doctor.mend.search import Options, Search, check_names
+    from compile_doctor.mend.options import Options, check_names
+    from compile_doctor.mend.search import Search
     from compile_doctor.mend.write import check_folder, write_files, write_packages
     from compile_doctor.processes.scratch import scratch
     from compile_doctor.run.fork_server import fork_server

@@ -15,9 +15,9 @@ from typing import Any
 import libcst
 
 from compile_doctor.mend.copies import Copies, in_package
-from compile_doctor.mend.judge import State, identity
 from compile_doctor.mend.rewrites import Rewrite, fitting
 from compile_doctor.mend.site import Candidate, Site, parsed
+from compile_doctor.mend.state import State, identity
 from compile_doctor.model.findings import Finding, Location
 
 
