@@ -97,10 +97,7 @@ def main(arguments: list[str] | None = None) -> None:
         say(shown.getvalue(), end="")
         _exit(2)
     except DoctorError as error:
-        say(f"compile-doctor: {error}")
-        if error.hint:
-            say(error.hint.rstrip())
-        _exit(error.exit_code)
+        _refused(error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         _exit(0)
@@ -112,8 +109,22 @@ def main(arguments: list[str] | None = None) -> None:
         named = f"{error.filename}: " if error.filename else ""
         say(f"compile-doctor: {named}{error.strerror}. There is no report of what was seen until then.")
         _exit(3)
+    except ImportError as error:
+        from compile_doctor.cli.installation import missing_package  # only here: --help has to be quick
+
+        missing = missing_package(error)
+        if missing is None:
+            _crashed(error)
+        _refused(missing)
     except Exception as error:  # a defect of compile-doctor: no traceback, but a file to report it with
         _crashed(error)
+
+
+def _refused(error: DoctorError) -> NoReturn:
+    say(f"compile-doctor: {error}")
+    if error.hint:
+        say(error.hint.rstrip())
+    _exit(error.exit_code)
 
 
 def _crashed(error: Exception) -> NoReturn:
