@@ -12,7 +12,7 @@ from compile_doctor.capture.reading import BadRecordError, decode_event
 from compile_doctor.capture.trace.read import MOST_BAD, Trace
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.comparisons import Comparison
-from compile_doctor.model.compilations import Counts, LateHook, LogRecord, NeverCalled
+from compile_doctor.model.compilations import CalledInVain, Counts, LateHook, LogRecord, NeverCalled
 from compile_doctor.model.cuda_graphs import CudaGraphFunction
 from compile_doctor.model.evidence import Child, Evidence, Facts, Failure, Patch
 from compile_doctor.model.guards import GuardCost
@@ -42,6 +42,7 @@ class EventReader:
         self.seconds: dict[str, float] = {}
         self.bytecode: list[schema.Bytecode] = []
         self.never_called: list[NeverCalled] = []
+        self.called_in_vain: list[CalledInVain] = []
         self.late_hooks: list[LateHook] = []
         self.compile_calls: list[CompileCall] = []
         self.generated: dict[tuple[str, int, str], Frame] = {}
@@ -103,6 +104,7 @@ class EventReader:
             breaks=tuple(trace.breaks),
             logs=tuple(self.logs),
             never_called=tuple(self.never_called),
+            called_in_vain=tuple(self.called_in_vain),
             late_hooks=tuple(self.late_hooks),
             compile_calls=tuple(self.compile_calls),
             generated=self.generated,
@@ -206,7 +208,10 @@ class EventReader:
         self.bytecode.append(event)
 
     def _never_called(self, process: str, event: schema.NeverCalled) -> None:
-        self.never_called.append(NeverCalled(event.function, tuple(event.stack), event.module))
+        self.never_called.append(NeverCalled(event.function, tuple(event.stack), event.module, event.owner))
+
+    def _called_in_vain(self, process: str, event: schema.CalledInVain) -> None:
+        self.called_in_vain.append(CalledInVain(event.function, tuple(event.stack), event.owner, event.of_torch))
 
     def _late_hook(self, process: str, event: schema.LateHook) -> None:
         self.late_hooks.append(LateHook(event.module, event.type, event.kind, event.hook, event.file, event.line))

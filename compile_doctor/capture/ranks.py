@@ -277,6 +277,7 @@ def joined(ranks: Ranks, asked: Asked, children: tuple[Child, ...]) -> Evidence:
         breaks=tuple(breaks),
         logs=tuple(one for part in parts for one in part.logs),
         never_called=tuple(one for part in parts for one in part.never_called),
+        called_in_vain=tuple(one for part in parts for one in part.called_in_vain),
         late_hooks=tuple(one for part in parts for one in part.late_hooks),
         compile_calls=tuple(one for part in parts for one in part.compile_calls),
         counts=tuple(one for part in parts for one in part.counts),

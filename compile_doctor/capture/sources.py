@@ -56,6 +56,7 @@ def _named(evidence: Evidence) -> Iterator[str]:
     stacks = [item.stack for item in evidence.breaks]
     stacks += [link.stack for failure in evidence.failures for link in failure.chain]
     stacks += [unused.stack[-1:] for unused in evidence.never_called]
+    stacks += [called.stack[-1:] for called in evidence.called_in_vain]
     stacks += [call.stack for call in evidence.compile_calls]
     for stack in stacks:
         yield from (frame.file for frame in stack)

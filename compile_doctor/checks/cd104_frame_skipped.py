@@ -17,7 +17,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for skipped in seen.skipped:
         file, line = skipped.frame.file, skipped.frame.line
         qualified = locations.qualified(seen.evidence.sources, file, line, skipped.frame.function)
-        name, why = _why(seen, skipped, qualified)
+        name, why = _why(seen, skipped, _label(skipped, qualified))
         yield CHECK.finding(
             f"Not compiled: {name}",
             why,
@@ -32,6 +32,11 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             fix=_fix(seen, skipped),
             evidence=(_evidence(skipped), *_torch_reason(skipped)),
         )
+
+
+def _label(skipped: Skipped, qualified: str) -> str:
+    """A wrapper with what it wraps: `wrapper` alone is the same for all functions under the decorator."""
+    return f"{qualified} of {' and '.join(skipped.wraps)}" if 0 < len(skipped.wraps) <= 2 else qualified
 
 
 def _kind(skipped: Skipped) -> str:

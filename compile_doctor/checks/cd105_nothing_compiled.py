@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.graph_breaks.by_design import ByDesign, by_design
+from compile_doctor.checks import compile_calls
 from compile_doctor.checks.base import Check
-from compile_doctor.model.compilations import NeverCalled
 from compile_doctor.model.findings import Finding
 
 
@@ -33,32 +32,25 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         )
         return
     tried = len(evidence.compilations)
-    unused = _unused(seen)
+    call = None if tried or _switched_off(seen) else compile_calls.words(seen)
     if tried:
         message = f"Dynamo traced {tried} frame{'s' * (tried != 1)} and put no operator into a graph."
-    elif unused:
-        message = f"torch.compile was called here for `{unused.function}`, and what it returned was never called."
+    elif call:
+        message = call.message
     else:
         message = f"The {'command' if command else 'target'} ran, but torch.compile was not called on any part of it."
     own = _by_design(seen)
     if own:
         message += f" {own.whose} keeps the code around it out of graphs. {own.why}"
-    place = unused.stack[-1] if unused else None
+    place = call.place if call else None
     yield CHECK.finding(
         "Nothing was compiled",
         message,
         location=seen.location(place.file, place.line, place.function) if place else None,
-        cause="never-called" if unused else "nothing-compiled",
-        fix=own.fix if own else _fix_unused(seen, unused) if unused else _fix(seen),
+        cause=call.cause if call else "nothing-compiled",
+        fix=own.fix if own else (call and call.fix) or _fix(seen, bool(call)),
         evidence=(f"{tried} frame{'s' * (tried != 1)} begun, 0 graphs in the structured trace",),
     )
-
-
-def _unused(seen: AnalysisContext) -> NeverCalled | None:
-    """What was compiled and never called, if no frame was traced at all and nothing was switched off."""
-    evidence = seen.evidence
-    mine = (one for one in evidence.never_called if one.stack and seen.owner(one.stack[-1].file) == "mine")
-    return None if evidence.compilations or _switched_off(seen) else next(mine, None)
 
 
 def _by_design(seen: AnalysisContext) -> ByDesign | None:
@@ -72,33 +64,7 @@ def _switched_off(seen: AnalysisContext) -> list[str]:
     return [name for name in names if seen.evidence.environment.get(name)]
 
 
-def _fix_unused(seen: AnalysisContext, unused: NeverCalled) -> str:
-    if unused.function in _IN_PLACE:
-        return (
-            "module.compile() compiles calls of the module itself: call module(...), and not module.forward(...) or "
-            "another of its methods."
-        )
-    place = unused.stack[-1]
-    found = _TARGET.search(seen.snippet(place.file, place.line))
-    name = found[1] if found else "model" if unused.module else "function"
-    if name == "self":
-        return (
-            "`self = torch.compile(self)` binds a name of this method only. Compile in place: self.compile(). Or bind the "
-            "result in the caller: model = torch.compile(model)."
-        )
-    in_place = f", or compile in place: {name}.compile()" if unused.module else ""
-    methods = " Its other methods, such as generate(), run without compiling." if unused.module else ""
-    return (
-        f"torch.compile returns a new object and leaves `{name}` as it is. Write {name} = torch.compile({name}) in the "
-        f"scope that calls it{in_place}.{methods}"
-    )
-
-
-_TARGET = re.compile(r"torch\.compile\(\s*([A-Za-z_][\w.]*)\s*[,)]")
-_IN_PLACE = ("Module._call_impl", "Module._wrapped_call_impl")
-
-
-def _fix(seen: AnalysisContext) -> str:
+def _fix(seen: AnalysisContext, called: bool) -> str:
     disabled = _switched_off(seen)
     if disabled:
         return f"Unset {disabled[0]}: it switches torch.compile off."
@@ -106,7 +72,7 @@ def _fix(seen: AnalysisContext) -> str:
         return "Fix the breaks below: Dynamo gave up every frame that has tensor operators."
     if seen.sites:
         return "Fix the breaks below: there is no tensor operator before the first of them, or between them."
-    if any(child.mode == "command" for child in seen.evidence.children):
+    if not called and any(child.mode == "command" for child in seen.evidence.children):
         return "Call torch.compile in this program; or diagnose the model: compile-doctor diagnose FILE compiles it."
     return (
         "Check whether the model is under torch.compiler.disable, whether its forward has tensor operators at all, "
@@ -124,7 +90,7 @@ CHECK = Check(
     explanation="""\
 The program ran, but there is not one graph: torch.compile did nothing. That is not a pass. Common causes: the model is
 under `torch.compiler.disable`, `TORCHDYNAMO_DISABLE=1` is set, what torch.compile returned is never called, the outermost frame was skipped and had all the
-operators, or the target computes nothing with tensors. Up to torch 2.11 `fullgraph=True` does not report it either.
+operators, up to torch 2.13 a module of torch's own (`nn.Sequential`) was compiled in place, or the target computes nothing with tensors. Up to torch 2.11 `fullgraph=True` does not report it either.
 """,
     detect=detect,
     fires="""\

@@ -175,6 +175,19 @@ class NeverCalled:
     stack: tuple[Frame, ...]
     """Outermost first; the last frame called torch.compile."""
     module: bool = False
+    owner: str = ""
+    """The class of the module in module.compile(), if the capture has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalledInVain:
+    """What torch.compile returned was called, and yet there is no graph in the process."""
+
+    function: str
+    stack: tuple[Frame, ...]
+    owner: str = ""
+    of_torch: bool = False
+    """Whether the forward of the owner, the module in module.compile(), is in torch's own files."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.attention import AttentionEvidence, Tensor
 from compile_doctor.model.comparisons import Comparison
-from compile_doctor.model.compilations import Break, Compilation, Counts, LateHook, LogRecord, NeverCalled
+from compile_doctor.model.compilations import Break, CalledInVain, Compilation, Counts, LateHook, LogRecord, NeverCalled
 from compile_doctor.model.cuda_graphs import CudaGraphFunction
 from compile_doctor.model.guards import GuardCost
 from compile_doctor.model.ranks import CompileCall, Ranks
@@ -130,6 +130,7 @@ class Evidence:
     breaks: tuple[Break, ...] = ()
     logs: tuple[LogRecord, ...] = ()
     never_called: tuple[NeverCalled, ...] = ()
+    called_in_vain: tuple[CalledInVain, ...] = ()
     """Compiled and not used by itself: dropped, or only inlined into what is compiled around it."""
     late_hooks: tuple[LateHook, ...] = ()
     generated: Mapping[tuple[str, int, str], Frame] = field(default_factory=dict)

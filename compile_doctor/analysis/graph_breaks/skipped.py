@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from compile_doctor.analysis.decorated import written_at
@@ -13,6 +13,7 @@ from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Break, Compilation
 from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations, statements
+from compile_doctor.source.decorators import decorated
 
 if TYPE_CHECKING:
     from compile_doctor.analysis.context import AnalysisContext, BreakSite
@@ -38,6 +39,8 @@ class Skipped:
     """Its lines that did, if not all: Dynamo compiled what comes before. (0, 0) if torch does not record where."""
     checkpoint: Frame | None = None
     """The line that calls torch's checkpoint, if that is why: a break inside leaves the whole block to plain Python."""
+    wraps: tuple[str, ...] = ()
+    """If it is the wrapper of a decorator: the decorated functions, as far as the stacks of its breaks show them."""
 
     @property
     def first(self) -> Compilation:
@@ -57,7 +60,7 @@ def find_skipped(seen: AnalysisContext) -> tuple[Skipped, ...]:
     for index, compilation in enumerate(seen.evidence.compilations):
         for one in _of(seen, compilation, first.get(index), by_compilation.get(index, [])):
             groups[one.frame].append(one)
-    return tuple(_merged(members) for members in groups.values())
+    return tuple(_wrapping(seen, _merged(members)) for members in groups.values())
 
 
 def _merged(members: list[Skipped]) -> Skipped:
@@ -65,6 +68,18 @@ def _merged(members: list[Skipped]) -> Skipped:
     one = min(members, key=lambda member: member.rest or (-1, 0))
     together = tuple(c for member in members for c in member.compilations)
     return Skipped(together, one.site, one.at, one.loop, one.frame, one.rest, one.checkpoint)
+
+
+def _wrapping(seen: AnalysisContext, one: Skipped) -> Skipped:
+    """With the functions that it wraps: one wrapper is the same code for all that its decorator is put on."""
+    sources = seen.evidence.sources
+    found = (
+        decorated(sources, item.stack, one.frame)
+        for item in seen.evidence.breaks
+        if any(seen.compilation(item) is compilation for compilation in one.compilations)
+    )
+    names = (locations.qualified(sources, frame.file, frame.line, frame.function) for frame in found if frame)
+    return replace(one, wraps=tuple(dict.fromkeys(names)))
 
 
 def _of(seen: AnalysisContext, compilation: Compilation, first: Break | None, breaks: list[Break]) -> Iterator[Skipped]:

@@ -46,6 +46,7 @@ from compile_doctor.capture.schema.ranks import CompileCall, MeshMade, Ranked
 from compile_doctor.capture.schema.run import (
     Bytecode,
     Called,
+    CalledInVain,
     CleanCache,
     Compile,
     CompiledRun,
@@ -91,6 +92,7 @@ __all__ = [
     "BlockMaskRead",
     "Bytecode",
     "Called",
+    "CalledInVain",
     "CleanCache",
     "Compile",
     "CompileCall",
@@ -175,6 +177,7 @@ EVENTS: dict[str, type] = {
     "compared": Comparison,
     "bytecode": Bytecode,
     "never-called": NeverCalled,
+    "called-in-vain": CalledInVain,
     "late-hook": LateHook,
     "generated": Generated,
     "modules": Modules,

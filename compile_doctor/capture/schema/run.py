@@ -183,6 +183,20 @@ class NeverCalled:
     function: str
     module: bool = False
     """Whether it compiled a module; False for a function or method, module.compile() included."""
+    owner: str = ""
+    """The class of the module in module.compile()."""
+
+
+@dataclass(frozen=True)
+class CalledInVain:
+    """torch.compile was called by the last frame of the stack, what it returned was called, and there is no graph at all."""
+
+    stack: Sequence[Frame]
+    function: str
+    owner: str = ""
+    """The class of the module in module.compile()."""
+    of_torch: bool = False
+    """Whether the forward of that class is in torch's own files."""
 
 
 @dataclass(frozen=True)

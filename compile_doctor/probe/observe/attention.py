@@ -309,9 +309,13 @@ class Observer:
                 options[name] = _readable(value)
         stack, _ = python_stack(caller)
         module = isinstance(function, torch.nn.Module)
-        self.made.watch(context, schema.NeverCalled(stack[-3:], _name(function), module))
         owner = getattr(function, "__self__", None)  # of a module's method, in module.compile()
         compiled = owner if isinstance(owner, torch.nn.Module) else function
+        name = "" if compiled is function else _name(compiled)
+        forward = _code(compiled)
+        of_torch = bool(name) and forward is not None and _of_torch(forward.co_filename)
+        unused = schema.NeverCalled(stack[-3:], _name(function), module, name)
+        self.made.watch(context, unused, schema.CalledInVain(stack[-3:], _name(function), name, of_torch))
         self.compile_calls.saw(context, frame.f_locals, stack, _name(compiled))
         code = _code(function)
         if not options or code is None:

@@ -20,19 +20,27 @@ class Made:
         self._around = around
         """Called before each call of compiled code; what it returns, after it."""
         self._waiting: dict[int, tuple[Any, schema.NeverCalled]] = {}
+        self._called: list[schema.CalledInVain] = []
 
-    def watch(self, context: Any, record: schema.NeverCalled) -> None:
-        """A context that comes again is the same object of torch.compile: a module, then its `__call__`."""
+    def watch(self, context: Any, record: schema.NeverCalled, called: schema.CalledInVain) -> None:
+        """What is written if nobody calls it, and if it is called and nothing is compiled.
+
+        A context that comes again is the same object of torch.compile: a module, then its `__call__`.
+        """
         key = id(context)
         if key in self._waiting or len(self._waiting) >= 10 * MOST:
             return
         self._waiting[key] = (context, record)  # holds the context, so that its id stays its own
-        compat.around_each_call(context, lambda: self._begin(key))
+        compat.around_each_call(context, lambda: self._begin(key, called))
 
-    def _begin(self, key: int) -> Callable[[], None]:
-        self._waiting.pop(key, None)
+    def _begin(self, key: int, called: schema.CalledInVain) -> Callable[[], None]:
+        if self._waiting.pop(key, None) is not None:
+            self._called += [called] if len(self._called) < MOST else []
         return self._around()
 
     def write(self, log: EventLog) -> None:
         for _, record in list(self._waiting.values())[:MOST]:
             log.write(record)
+        if not compat.graphs_compiled():
+            for in_vain in self._called:
+                log.write(in_vain)
