@@ -6,6 +6,9 @@ import pytest
 
 from compile_doctor.model.stacks import Frame
 from compile_doctor.source import locations
+from compile_doctor.targets.signature import attention_functions
+from compile_doctor.targets.target import Target
+from compile_doctor.targets.variants import axes_of
 
 TORCH = "/venv/lib/python3.11/site-packages/torch/nn/modules/module.py"
 OWNERS = [
@@ -128,8 +131,18 @@ def test_a_file_that_begins_with_a_byte_order_mark():
     assert locations.qualified({"m.py": "\ufeff" + SOURCE}, "m.py", 10, "forward") == "Block.forward"
 
 
+@pytest.mark.parametrize("text", ["-" * 100_000 + "1", "1+" * 100_000 + "1", "(" * 300 + ")" * 300, "x = 1\0"])
+def test_a_file_that_no_python_can_parse_is_a_file_without_functions(text, tmp_path):
+    """Each Python refuses these in its own way: MemoryError, RecursionError, SyntaxError, ValueError."""
+    assert locations.qualified({"m.py": text}, "m.py", 1, "forward") == "forward"
+    (tmp_path / "m.py").write_text(text)
+    target = Target("m.py", tmp_path / "m.py", None, None)
+    assert attention_functions(target) == [] and axes_of(target, ()) == {}
+
+
 def test_standard_library():
     assert locations.is_stdlib("/usr/lib/python3.11/json/decoder.py")
+    assert locations.is_stdlib("/usr/lib/python3.13t/json/decoder.py"), "without the GIL"
     assert locations.is_stdlib("<frozen runpy>") and locations.is_stdlib("<string>")
     assert not locations.is_stdlib(TORCH) and not locations.is_stdlib("/work/model.py")
 

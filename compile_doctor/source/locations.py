@@ -20,7 +20,7 @@ _TORCH = re.compile(
 )
 """torch's own files, and what Inductor generates: a hash in a folder of two of its letters, wherever the cache is."""
 _PACKAGE = re.compile(r"[/\\](?:site|dist)-packages[/\\]|^<")
-_STDLIB = re.compile(r"[/\\]lib(?:64)?[/\\]python3\.\d+[/\\](?!site-packages)|^<frozen")
+_STDLIB = re.compile(r"[/\\]lib(?:64)?[/\\]python3\.\d+t?[/\\](?!site-packages)|^<frozen")
 _PLUMBING = re.compile(
     r"[/\\]torch[/\\](?:_dynamo|_compile\.py|nn[/\\]modules[/\\](?:module|container)\.py|nn[/\\]attention[/\\]|utils[/\\]_contextlib\.py|_higher_order_ops|fx[/\\])"
 )

@@ -10,7 +10,7 @@ def parsed(text: str) -> ast.Module | None:
     """The syntax tree; None for a file that does not parse, because Python could not have imported it either."""
     try:
         return ast.parse(text.lstrip("\ufeff"))
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last for too many nested operators
         return None
 
 

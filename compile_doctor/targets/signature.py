@@ -57,7 +57,7 @@ def _defined(target: Target) -> list[ast.FunctionDef | ast.AsyncFunctionDef | as
     file = source_file(target)
     try:
         tree = ast.parse(file.read_text(encoding="utf-8", errors="replace")) if file else ast.Module([], [])
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     return [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
 

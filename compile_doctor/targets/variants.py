@@ -170,7 +170,7 @@ def _literal(target: Target, name: str, default: Any) -> Any:
     file = source_file(target)
     try:
         tree = ast.parse(file.read_text(encoding="utf-8", errors="replace")) if file else ast.Module([], [])
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return default  # the run shows the error
     for node in tree.body:
         names = (

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from compile_doctor.source.names import parsed
+
 _RANK = re.compile(
     r"\b(?:\w*_)?(?:rank|is_main\w*|is_master\w*|is_leader)\b|\bget_rank\b|\bget_local_rank\b", re.IGNORECASE
 )
@@ -57,7 +59,5 @@ def _definitions(source: str) -> tuple[tuple[int, int, int], ...]:
 
 
 def _nodes(source: str) -> list[ast.AST]:
-    try:
-        return list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError):
-        return []
+    tree = parsed(source)
+    return list(ast.walk(tree)) if tree else []
