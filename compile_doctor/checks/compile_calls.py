@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.model.compilations import CalledInVain, NeverCalled
 from compile_doctor.model.stacks import Frame
+from compile_doctor.source.code_of import code_of
 
 _IN_PLACE = ("Module._call_impl", "Module._wrapped_call_impl")
 _TARGET = re.compile(r"torch\.compile\(\s*([A-Za-z_][\w.]*)\s*[,)]")
@@ -95,7 +96,5 @@ def _made_here(text: str) -> str:
     value = statement.value if isinstance(statement, (ast.Expr, ast.Assign, ast.AnnAssign)) else None
     function = value.func if isinstance(value, ast.Call) else None
     return (
-        ast.unparse(function.value)
-        if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Call)
-        else ""
+        code_of(function.value) if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Call) else ""
     )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from compile_doctor.model.stacks import Frame
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.names import parsed
 
 _REFUSED = (
@@ -38,8 +39,8 @@ def _value(source: str, line: int, name: str) -> str | None:
         return None
     if isinstance(given, ast.Name):
         made = _assigned(tree, line, given.id)
-        return f"{given.id} = True if {ast.unparse(made) if made else given.id} else False"
-    return f"{name}=True if {ast.unparse(given)} else False"
+        return f"{given.id} = True if {code_of(made) if made else given.id} else False"
+    return f"{name}=True if {code_of(given)} else False"
 
 
 def _keywords(tree: ast.AST, line: int) -> Iterator[ast.keyword]:

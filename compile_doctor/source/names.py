@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 
 def parsed(text: str) -> ast.Module | None:
-    """The syntax tree; None for a file that does not parse, because Python could not have imported it either."""
+    """The syntax tree; None for a file that this Python could not import either: it is damaged, or for a newer one."""
     try:
         return ast.parse(text.lstrip("\ufeff"))
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last for too many nested operators

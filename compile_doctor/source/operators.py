@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.names import parsed
 
 
@@ -23,4 +24,4 @@ def _defines(decorator: ast.expr, operator: str) -> bool:
     if not isinstance(decorator, ast.Call) or not decorator.args:
         return False
     first = decorator.args[0]
-    return ast.unparse(decorator.func).endswith("custom_op") and getattr(first, "value", None) == operator
+    return code_of(decorator.func).endswith("custom_op") and getattr(first, "value", None) == operator

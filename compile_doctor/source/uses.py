@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.names import dotted, parsed
 
 _DIMENSIONAL = frozenset(
@@ -101,7 +102,7 @@ def is_dict(sources: Mapping[str, str], file: str, line: int, name: str) -> bool
     tree = _tree(sources.get(file, ""))
     nodes = list(ast.walk(_function(tree, line))) if tree else []
     loops = (node for node in nodes if isinstance(node, (ast.For, ast.comprehension)))
-    keys = {ast.unparse(node.target) for node in loops if any(_is(one, name) for one in ast.walk(node.iter))}
+    keys = {code_of(node.target) for node in loops if any(_is(one, name) for one in ast.walk(node.iter))}
     for node in nodes:
         if isinstance(node, ast.Subscript) and _is(node.value, name):
             key = node.slice

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from compile_doctor.model.compilations import Given
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.locations import lines_of
 from compile_doctor.source.names import Names, parsed
 
@@ -109,7 +110,7 @@ class Tree:
         first, last = getattr(node, "lineno", 0), getattr(node, "end_lineno", 0) or 0
         lines = self.lines[first - 1 : last] if first else []
         if not lines or (len(lines) > 1 and any(b"#" in line for line in lines)):
-            return ast.unparse(_replaced(node, instead) if instead else node)
+            return code_of(_replaced(node, instead) if instead else node)
         lines[-1] = lines[-1][: getattr(node, "end_col_offset", None)]
         for one, text in sorted((instead or {}).items(), key=lambda pair: _position(pair[0]), reverse=True):
             (top, left), (bottom, right) = _position(one), _end(one)
@@ -150,9 +151,7 @@ class Tree:
         """The tensor that a name, an attribute of `self`, or a part of one was when its function was called, if that was recorded."""
         if not self._inputs or self._read_by is None or self._function(node) is not self._read_by:
             return None
-        given = self._inputs.get(
-            ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) else ""
-        )
+        given = self._inputs.get(code_of(node) if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) else "")
         if given is None or "[" not in given.name:
             return None if given is not None and given.late and self._is_stored(given.name) else given
         return None if self._is_changed(given.name.partition("[")[0]) else given
@@ -167,7 +166,7 @@ class Tree:
         """Whether the function gives a list or a dict other elements, or its name another value."""
         assert self._read_by is not None
         for one in ast.walk(self._read_by):
-            if isinstance(one, (ast.Name, ast.Attribute)) and ast.unparse(one) == container:
+            if isinstance(one, (ast.Name, ast.Attribute)) and code_of(one) == container:
                 parent = self.parents.get(one)
                 called = isinstance(parent, ast.Attribute) and parent.attr not in _READING
                 stored = isinstance(parent, ast.Subscript) and not isinstance(parent.ctx, ast.Load)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.names import parsed
 
 _RANK = re.compile(
@@ -37,9 +38,9 @@ def _conditions(source: str) -> tuple[tuple[int, int, str], ...]:
     found = []
     for node in _nodes(source):
         if isinstance(node, (ast.If, ast.IfExp, ast.While)):
-            found.append((node.lineno, node.end_lineno or node.lineno, ast.unparse(node.test)))
+            found.append((node.lineno, node.end_lineno or node.lineno, code_of(node.test)))
         elif isinstance(node, ast.For):
-            found.append((node.lineno, node.end_lineno or node.lineno, ast.unparse(node.iter)))
+            found.append((node.lineno, node.end_lineno or node.lineno, code_of(node.iter)))
     return tuple(sorted(found))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.conversion import (
     arithmetic,
     bounds,
@@ -106,7 +107,7 @@ class Conversion:
         """Whether the code waits for an error that only a number raises: 1 / 0 is an exception, 1 / tensor(0) is inf."""
         around = self.tree.around(self.statement, ast.Try)
         caught = [handler.type for handler in around.handlers if handler.type] if isinstance(around, ast.Try) else []
-        names = {ast.unparse(one) for kind in caught for one in ast.walk(kind) if isinstance(one, ast.expr)}
+        names = {code_of(one) for kind in caught for one in ast.walk(kind) if isinstance(one, ast.expr)}
         return bool(names & {"ZeroDivisionError", "ArithmeticError", "OverflowError", "ValueError"})
 
     def _shares_its_line(self) -> bool:

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.conversion import sides
 from compile_doctor.source.value_uses import called
 from compile_doctor.source.values import is_tensor
@@ -42,7 +43,7 @@ def _writes(attempt: Conversion, body: list[ast.stmt]) -> dict[str, str] | None:
         if pair is None:
             return None
         target, value = pair
-        names = {ast.unparse(part) for part in ast.walk(one) if isinstance(part, (ast.Name, ast.Attribute))}
+        names = {code_of(part) for part in ast.walk(one) if isinstance(part, (ast.Name, ast.Attribute))}
         if names & set(found):
             return None
         found[target] = value

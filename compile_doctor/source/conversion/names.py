@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.conversion import leaving
 from compile_doctor.source.rewriting import rewritten
 from compile_doctor.source.values import is_tensor
@@ -61,7 +62,7 @@ def _reads_follow(attempt: Conversion, target: ast.Attribute) -> bool:
     for one in ast.walk(tree.root):
         if not isinstance(one, ast.Attribute) or one.attr != target.attr or not isinstance(one.ctx, ast.Load):
             continue
-        own = ast.unparse(one) == ast.unparse(target) and tree.around(one, ast.ClassDef) is around is not None
+        own = code_of(one) == code_of(target) and tree.around(one, ast.ClassDef) is around is not None
         after = tree.scope(one) is tree.scope(target) and one.lineno > target.lineno
         if not own or not after or not attempt.value(one):
             return False

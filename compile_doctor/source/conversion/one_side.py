@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.conversion import sides
 from compile_doctor.source.conversion.updates import is_own
 from compile_doctor.source.vocabulary import OPERATORS, SIGNS
@@ -54,7 +55,7 @@ def side_of(attempt: Conversion, body: list[ast.stmt]) -> Side:
 def _returned(attempt: Conversion, side: Side, node: ast.expr) -> sides.Value:
     """A part of what is returned: a constant such as None only goes with the same one."""
     if isinstance(node, ast.Constant) and not isinstance(node.value, (int, float)):
-        return sides.Value(ast.unparse(node), sides.Seen("constant", None, True, True), frozenset())
+        return sides.Value(code_of(node), sides.Seen("constant", None, True, True), frozenset())
     return value(attempt, side, node)
 
 
@@ -76,7 +77,7 @@ def _assign(attempt: Conversion, side: Side, target: ast.expr, given: ast.expr) 
 def _is_each(attempt: Conversion, target: ast.Name, given: ast.ListComp) -> bool:
     one = given.generators[0]
     plain = len(given.generators) == 1 and not one.ifs and isinstance(one.target, ast.Name)
-    return plain and ast.unparse(one.iter) == target.id and sides.is_value(attempt.tree, given.elt)
+    return plain and code_of(one.iter) == target.id and sides.is_value(attempt.tree, given.elt)
 
 
 def _change(attempt: Conversion, side: Side, statement: ast.AugAssign) -> None:

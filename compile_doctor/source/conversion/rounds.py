@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.conversion import names, sides, updates
 from compile_doctor.source.value_uses import called, values_of
 from compile_doctor.source.values import is_tensor, kind_of
@@ -116,8 +117,8 @@ def _bound(attempt: Conversion, loop: ast.While) -> str:
             continue
         count, limit = part.left, part.comparators[0]
         starts = [one.value for one in values_of(attempt.tree, count) if isinstance(one, ast.Constant)]
-        steps = [ast.unparse(one) for one in loop.body if isinstance(one, (ast.Assign, ast.AugAssign))]
-        name = ast.unparse(count)
+        steps = [code_of(one) for one in loop.body if isinstance(one, (ast.Assign, ast.AugAssign))]
+        name = code_of(count)
         counts = f"{name} += 1" in steps or f"{name} = {name} + 1" in steps
         if starts == [0] and counts and kind_of(attempt.tree, limit) in (NUMBER, "") and not _calls(limit):
             return attempt.tree.source(limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.rewriting import changed_lines, rewritten
 from compile_doctor.source.value_uses import Tree, called
 from compile_doctor.source.values import elements, is_tensor, kind_of
@@ -97,7 +98,7 @@ def _taken(tree: Tree, statement: ast.AST, call: ast.Call) -> dict[ast.AST, str]
         if not isinstance(listed, ast.ListComp) or len(listed.generators) > 1 or listed.generators[0].ifs:
             return None
         row, element = listed.generators[0].target, listed.elt
-        same = isinstance(element, ast.Subscript) and ast.unparse(element.slice) == ast.unparse(row)
+        same = isinstance(element, ast.Subscript) and code_of(element.slice) == code_of(row)
         if not same or not isinstance(element, ast.Subscript) or not is_tensor(tree, element.value):
             return None
         edits[listed] = f"list({tree.source(element.value)}[{name}])"

@@ -6,6 +6,8 @@ import ast
 import re
 from itertools import accumulate
 
+from compile_doctor.source.code_of import code_of
+
 _HEADS = (ast.If, ast.While, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)
 """Statements that contain others, whose head can be shown alone."""
 _TO_COLON = re.compile(r"(?:[^:#]|#[^\n]*\n)*:")
@@ -36,9 +38,9 @@ def arguments_of(
 
 
 def _source(node: ast.expr, text: str) -> str:
-    """The text as written if it is one line, else as `ast.unparse` writes it."""
+    """The text as written if it is one line, else as `code_of` writes it."""
     source = ast.get_source_segment(text.lstrip("\ufeff"), node) or ""
-    return ast.unparse(node) if "\n" in source or not source else source
+    return code_of(node) if "\n" in source or not source else source
 
 
 def text_around(statement: ast.AST, node: ast.Call, text: str) -> tuple[str, str] | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.flash_attn.call_text import arguments_of, text_around, unpacked_into
 from compile_doctor.source.flash_attn.signatures import ROOTS, functions, generation, parameters
 from compile_doctor.source.names import Names, dotted, parsed
@@ -298,5 +299,5 @@ def _splits(node: ast.AST) -> bool:
     if value.func.attr == "unbind":
         return True
     dims = [*value.args[1:], *(one.value for one in value.keywords if one.arg == "dim")]
-    along = ast.unparse(dims[0]) if dims else "0"
+    along = code_of(dims[0]) if dims else "0"
     return value.func.attr in ("chunk", "split") and along in ("2", "3", "-1", "-2")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.flash_attn.writer import UNKNOWN, Writer
 
 
@@ -72,7 +73,7 @@ def _window(writer: Writer) -> tuple[str, str]:
         return "", ""
     tree = ast.parse(text, mode="eval").body
     if isinstance(tree, (ast.Tuple, ast.List)) and len(tree.elts) == 2 and (value is not UNKNOWN or not writer.wrapped):
-        bounds = [ast.unparse(one) for one in tree.elts]
+        bounds = [code_of(one) for one in tree.elts]
     else:
         whole = writer.shared("window_size")
         bounds = [f"{whole}[0]", f"{whole}[1]"]

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable
 
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.flash_attn.calls import FlashCall
 
 _INDICES = frozenset({"b", "h", "i", "j", "score"})
@@ -142,9 +143,9 @@ def untransposed(text: str) -> str:
     if not (isinstance(tree, ast.Call) and isinstance(tree.func, ast.Attribute) and not tree.keywords):
         return ""
     swaps = tree.func.attr in ("transpose", "swapaxes") and _TRANSPOSED.fullmatch(
-        ", ".join(ast.unparse(one) for one in tree.args)
+        ", ".join(code_of(one) for one in tree.args)
     )
-    return grouped(ast.unparse(tree.func.value)) if swaps else ""
+    return grouped(code_of(tree.func.value)) if swaps else ""
 
 
 def _is_simple(text: str) -> bool:

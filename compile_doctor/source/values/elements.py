@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.value_uses import Tree, called, values_of
 from compile_doctor.source.vocabulary import PARTS
 
@@ -34,7 +35,7 @@ def _is_same(value: ast.expr, name: ast.expr) -> bool:
     """`xs = sorted(xs)`: the same elements in another order."""
     if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name) or not value.args:
         return False
-    return value.func.id in ("sorted", "list", "tuple", "reversed") and ast.unparse(value.args[0]) == ast.unparse(name)
+    return value.func.id in ("sorted", "list", "tuple", "reversed") and code_of(value.args[0]) == code_of(name)
 
 
 def changes(tree: Tree, node: ast.expr) -> Iterator[ast.AST]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.value_uses import Tree
 from compile_doctor.source.values import named, results
 from compile_doctor.source.values.elements import elements
@@ -60,7 +61,7 @@ def _is_of_objects(node: ast.Compare) -> bool:
 
 
 def _name(look: Look, node: ast.Name | ast.Attribute) -> str:
-    return ITSELF if ast.unparse(node) in look.within else named.kind(look, node)
+    return ITSELF if code_of(node) in look.within else named.kind(look, node)
 
 
 def _compare(look: Look, node: ast.Compare) -> str:

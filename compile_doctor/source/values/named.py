@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.value_uses import Tree, called, values_of
 from compile_doctor.source.values.results import is_module_call
 from compile_doctor.source.vocabulary import BOOL, FUNCTION, MASK, MASKS, NUMBER, REDUCED, TENSOR, VIEWS
@@ -22,7 +23,7 @@ def kind(look: Look, node: ast.Name | ast.Attribute) -> str:
     if given and not values:
         return given.pop()
     if values and not is_bound_otherwise(tree, node, len(values)):
-        inside = look.inside(ast.unparse(node))
+        inside = look.inside(code_of(node))
         kinds = {inside.kind(value) for value in values} - {"*"} | given
         if kinds and "" not in kinds:
             return TENSOR if kinds == {TENSOR, MASK} else kinds.pop() if len(kinds) == 1 else ""
@@ -32,7 +33,7 @@ def kind(look: Look, node: ast.Name | ast.Attribute) -> str:
         return TENSOR if _is_used_as_tensor(tree, node) or _is_row(look, node) else ""
     if node.attr in ("T", "mT", "data", "grad", "real"):
         return look.kind(node.value)
-    if ast.unparse(node) == "self.training":
+    if code_of(node) == "self.training":
         return BOOL
     full = tree.names.of(node)
     if full.startswith(("torch.", "math.", "numpy.")):
@@ -87,7 +88,7 @@ def _is_used_as_tensor(tree: Tree, node: ast.Name) -> bool:
     arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
     given = next((one for one in arguments if one.arg == node.id), None)
     if given is not None and given.annotation is not None:
-        return ast.unparse(given.annotation).rpartition(".")[2] in ("Tensor", "LongTensor", "FloatTensor")
+        return code_of(given.annotation).rpartition(".")[2] in ("Tensor", "LongTensor", "FloatTensor")
     return any(isinstance(one, ast.Name) and one.id == node.id and _as_tensor(tree, one) for one in ast.walk(function))
 
 

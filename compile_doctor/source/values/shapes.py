@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compile_doctor.model.compilations import Given
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.value_uses import Tree, called, values_of
 from compile_doctor.source.values.kinds import is_tensor, kind_of
 from compile_doctor.source.values.named import is_bound_otherwise
@@ -75,7 +76,7 @@ class _Look:
 
 
 def _name(look: _Look, node: ast.Name | ast.Attribute) -> Shape:
-    name = ast.unparse(node)
+    name = code_of(node)
     if name in look.names:
         return look.names[name]
     tree, values, seen = look.tree, values_of(look.tree, node), look.tree.seen(node)
@@ -165,7 +166,7 @@ def _part(look: _Look, node: ast.Subscript) -> Shape:
     """`batch["x"]` as it was seen; `x[0]` of a tensor whose dimensions are known."""
     seen = look.tree.seen(node)
     if seen is not None:
-        return _sizes(seen, ast.unparse(node))
+        return _sizes(seen, code_of(node))
     shape = look.shape(node.value)
     one = isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, int)
     return shape[1:] if shape and is_known(shape) and one and is_tensor(look.tree, node.value) else None
