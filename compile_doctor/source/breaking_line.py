@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 
 from compile_doctor.model.compilations import Given
 from compile_doctor.model.stacks import Frame
@@ -36,6 +37,8 @@ from compile_doctor.source.vocabulary import MASK, NUMBER, TENSOR
 
 LONGEST = 160
 """Characters of an expression that a fix quotes."""
+LARGEST, MOST = 1_000, 16
+"""Parts of a statement that is read, and expressions of one kind in it: each asks where all the others come from."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,13 @@ def _readings(text: str, line: int, kind: str, inputs: tuple[Given, ...]) -> tup
     if tree is None or statement is None or isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
         return ()
     nodes = sorted(expressions_of(statement), key=lambda node: getattr(node, "lineno", 0) != line)
+    if len(nodes) > LARGEST:
+        return ()
     try:
         if kind == "truth":
             return tuple(Reading(kind, use, words) for use, words in branches(tree, statement, nodes))
-        return tuple(found for node in nodes for found in [_reading(tree, statement, node, kind)] if found)
+        every = (found for node in nodes for found in [_reading(tree, statement, node, kind)] if found)
+        return tuple(islice(every, MOST))
     except RecursionError:  # a line that is nested too deeply to be written again
         return ()
 

@@ -6,7 +6,7 @@ files: 0 graphs. torch.compile(model) compiles it, and so does module.compile() 
 # command run
 # summary graphs=0 exit=3 [<2.14]
 # summary graphs=1 exit=0 [>=2.14]
-# says CD105: head = torch.compile(head)
+# says CD105: head = torch.compile(head) [<2.14]
 # never CD105: was not called
 import torch
 from torch import nn

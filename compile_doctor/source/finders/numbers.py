@@ -52,8 +52,14 @@ def _plain(tree: Tree, node: ast.expr, instead: ast.expr, wrap: str = "{}") -> d
     }
 
 
+MOST = 16
+"""Reads in one statement that are rewritten together."""
+
+
 def converted(tree: Tree, statement: ast.stmt, node: ast.Call) -> dict[str, str]:
     """`converted`: the user's code without the read; `traced`: torch can trace the number as a symbol instead."""
+    if sum(isinstance(one, ast.Call) and is_read(one) for one in expressions_of(statement)) > MOST:
+        return {"converted": "", "traced": ""}
     reads = _reads(tree, statement, node)
     attempt = Conversion(tree, statement)
     words = {"converted": ""}
