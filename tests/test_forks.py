@@ -193,6 +193,20 @@ def test_one_child_is_not_worth_a_server(monkeypatch):
         assert made is None, "a process that may have asked the driver must not fork"
 
 
+@pytest.mark.compile
+def test_what_torch_warns_of_when_the_server_compiles_is_not_shown():
+    """On Python 3.13.0 each compilation does. A child that runs the target has a warning of its own."""
+    text = (
+        "import warnings, compile_doctor.probe.entry.server as server, torch\n"
+        "compiled = torch.compile\n"
+        "torch.compile = lambda model, **options: compiled(model, **options) if warnings.warn('slow') is None else None\n"
+        "server.compile_something()\n"
+        "warnings.warn('heard')"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert "slow" not in done.stderr and "heard" in done.stderr
+
+
 def test_a_missing_numpy_is_not_the_first_line_on_the_screen():
     text = "import sys; sys.modules['numpy'] = None; import compile_doctor.probe.entry.server"
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
