@@ -105,7 +105,7 @@ class Outcome:
             return f"{tried[-1].rewrite}: {tried[-1].reason}{more}"
         if finding.cause.partition(":")[0] in FOLLOWS:
             return "it goes away with the break that causes it"
-        if not chosen(finding, self.options.only):
+        if all(one.of_any_cause for one in chosen(finding, self.options.only)):
             return "there is no rewrite for its cause"
         if self.unfinished:
             return f"it was not tried, because {self.unfinished}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard, cast
 
 from compile_doctor.source.breaking_code import breaks_too
+from compile_doctor.source.code_of import code_of
 from compile_doctor.source.names import dotted
 from compile_doctor.source.value_uses import FUNCTIONS, Tree, called, expressions_of, values_of
 
@@ -169,7 +170,7 @@ def _decided_by(test: ast.expr, holds: bool) -> tuple[ast.expr | None, str]:
         return None, ""
     equal = isinstance(sign, (ast.Is, ast.Eq))
     other = equal != holds and isinstance(sign, (ast.Is, ast.Eq, ast.IsNot, ast.NotEq))
-    return left, ast.unparse(right) if other else ""
+    return left, code_of(right) if other else ""
 
 
 def _is_settable(node: ast.expr) -> bool:

@@ -24,6 +24,11 @@ class Rewrite:
     rank: int = 50
     """Rewrites with a lower rank are tried first: those that keep most of what the program does."""
 
+    @property
+    def of_any_cause(self) -> bool:
+        """Whether it does not go by the cause: that it does not fit says nothing about a rewrite for one."""
+        return ".*" in self.causes
+
     def fits(self, cause: str) -> bool:
         return any(re.fullmatch(one, cause) for one in self.causes)
 
