@@ -611,6 +611,20 @@ def test_tma_that_was_asked_for_and_turned_off_is_a_note(asked, used, noted):
     assert any("asks for TMA" in note and "model.py:7" in note for note in report.notes) is noted
 
 
+def test_code_from_the_cache_names_the_nodes_of_another_program():
+    """The same operators under other names: whose code the cache has is not known from its comments."""
+    kernel = replace(FLASH, nodes=("ret", "ret_1"))
+    call = node(api="sdpa", name="scaled_dot_product_attention")
+    cached = in_graph(call, kernels=(kernel,), cache=("aotautograd_cache_miss", "fx_graph_cache_hit"))
+    assert only(watched(cached)).verdict == "fused"
+    assert only(watched(in_graph(call, kernels=(kernel,)))).verdict == "dense"
+    two = in_graph(call, node(9, "sdpa", "scaled_dot_product_attention_1"), kernels=(kernel,), cache=cached.cache)
+    assert [one.lowerings[0].lowered for one in sites(watched(two))] == [None, None]
+    weights = Written("weights", ("ret",), (), (1, 2, 512, 512), 1, "float32")
+    beside = replace(cached, graph=replace(cached.graph, written=(weights,)))
+    assert only(watched(beside)).verdict == "dense"
+
+
 # attention that is written out
 
 

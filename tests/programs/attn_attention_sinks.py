@@ -2,7 +2,7 @@
 
 Truth: the scores of every head are tensors of the graph, with a column more and without it again.
 """
-# recorded [>=2.8,!=2.10.*,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
 # says CD505: Append a key and a value of zeros
 # backend inductor

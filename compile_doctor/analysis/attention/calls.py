@@ -308,7 +308,9 @@ def _match(
     function, names = _function(nodes[index].node), {node.node for node in nodes}
     named_by = {name for kernel in kernels for name in kernel.nodes}
     free = [one for one in kernels if not names & set(one.nodes)]
-    possible = [one for one in free if not one.nodes or function in map(_function, one.nodes)]
+    own = [one for one in free if not one.nodes or function in map(_function, one.nodes)]
+    foreign = [one for one in free if one not in own and _is_foreign(compilation, one)]
+    possible = [one for one in free if one in own or one in foreign]
     if not possible:
         return False, None
     same = [node for node in nodes if _function(node.node) == function and node.node not in named_by]
@@ -316,7 +318,14 @@ def _match(
     if len(possible) >= len(same):
         return True, possible[before]
     # Fewer kernels than calls: which call has none is known only if all kernels name their nodes.
-    return (False, None) if all(kernel.nodes for kernel in possible) else (None, None)
+    return (False, None) if all(kernel.nodes and kernel not in foreign for kernel in possible) else (None, None)
+
+
+def _is_foreign(compilation: Compilation, kernel: Kernel) -> bool:
+    """Whether a kernel names the nodes of another program: code from the cache on disk has the names for which it was generated."""
+    written = compilation.graph.written if compilation.graph else ()
+    known = {name for one in written for name in one.nodes}
+    return any(one.endswith("_hit") for one in compilation.cache) and not known & set(kernel.nodes)
 
 
 def _function(node: str) -> str:
