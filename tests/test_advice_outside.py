@@ -315,10 +315,10 @@ from torch import nn
 @pytest.mark.parametrize(
     ("passed", "back", "compiled"),
     [
-        ("lambda t, y: self.f(y)", 9, "self.f.compile()"),
+        ("lambda t, y: self.f(y)", 9, "self.f = torch.compile(self.f)"),
         ("self.field", 3, "self.field.compile()"),
         ("field", 11, "field = torch.compile(field)"),
-        ("self.f", 9, "self.f.compile()"),
+        ("self.f", 9, "self.f = torch.compile(self.f)"),
     ],
 )
 def test_what_a_package_calls_back_is_compiled_by_itself(passed: str, back: int, compiled: str) -> None:

@@ -45,30 +45,30 @@ def _compiled(tree: Tree, argument: ast.expr, back: Sequence[int]) -> Iterator[s
     if any(_holds(function, line) for function in functions for line in back):
         yield f"{name} = torch.compile({name})"
         return
-    ways = [way for value in values_of(tree, argument) for way in _ways(tree, value, back)]
-    yield from (
-        f"{name}.compile()" if way in _CALLED else f"{name}.{way} = torch.compile({name}.{way})" for way in ways
-    )
+    for value in values_of(tree, argument):
+        if _is_torchs(tree, value):
+            yield f"{name} = torch.compile({name})"
+        yield from (
+            f"{name}.compile()" if way in _CALLED else f"{name}.{way} = torch.compile({name}.{way})"
+            for way in _ways(tree, value, back)
+        )
 
 
 def _modules_in(tree: Tree, function: ast.Lambda) -> Iterator[str]:
     """The modules of `self` that a function calls."""
     for call in ast.walk(function.body):
         name = dotted(call.func) if isinstance(call, ast.Call) else ""
-        if isinstance(call, ast.Call) and name.startswith("self.") and any(map(_is_call, values_of(tree, call.func))):
-            yield f"{name}.compile()"
+        for value in values_of(tree, call.func) if isinstance(call, ast.Call) and name.startswith("self.") else ():
+            if isinstance(value, ast.Call):
+                yield f"{name} = torch.compile({name})" if _is_torchs(tree, value) else f"{name}.compile()"
 
 
 def _ways(tree: Tree, made: ast.expr, back: Sequence[int]) -> Iterator[str]:
-    """The methods by which an object is called back: of a module of torch, or of a class of this file that has the lines.
+    """The methods by which an object of a class of this file is called back: those that have the lines.
 
     `module.compile()` compiles its `forward` only: a package that calls `sde.drift(t, y)` never runs that.
     """
     if not isinstance(made, ast.Call):
-        return
-    name = tree.names.of(made.func)
-    if name.startswith("torch.nn.") and name.split(".")[-1][:1].isupper():
-        yield from () if name.split(".")[-1] in ("Parameter", "Buffer") else ("forward",)
         return
     found = [
         method
@@ -82,8 +82,10 @@ def _ways(tree: Tree, made: ast.expr, back: Sequence[int]) -> Iterator[str]:
     yield from [one for one in outer if one in _CALLED][:1] or outer
 
 
-def _is_call(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call)
+def _is_torchs(tree: Tree, made: ast.expr) -> bool:
+    """Whether a call makes a module of torch, for which `module.compile()` compiles nothing: their code is not traced by itself."""
+    name = tree.names.of(made.func).split(".") if isinstance(made, ast.Call) else []
+    return name[:2] == ["torch", "nn"] and name[-1][:1].isupper() and name[-1] not in ("Parameter", "Buffer")
 
 
 def _holds(node: ast.AST, line: int) -> bool:

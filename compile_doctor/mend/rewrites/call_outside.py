@@ -16,8 +16,7 @@ from compile_doctor.mend.rewrites import Rewrite
 from compile_doctor.mend.site import Candidate, Site, Source, lines_of, only, walk
 
 _DISABLED = re.compile(r"^((\w+) = torch\.compiler\.disable\(\2\))", re.MULTILINE)
-_MODULE = re.compile(r"^([\w.]+)\.compile\(\)$", re.MULTILINE)
-_FUNCTION = re.compile(r"^((\w+) = torch\.compile\(\2\))$", re.MULTILINE)
+_COMPILED = re.compile(r"^(?:([\w.]+)\.compile\(\)|([\w.]+) = torch\.compile\(\2\))$", re.MULTILINE)
 """As the advice of the finding prints it: what a package called was seen when it ran."""
 
 
@@ -26,26 +25,26 @@ def propose(site: Site) -> Iterator[Candidate]:
     source = site.files.get(site.finding.via.file) if site.finding.via and disabled else None
     if source is None or disabled is None or not _imports(source, disabled[2]):
         return
-    changes = dict(_compiled(source, site.finding.fix))
-    wanted = [*_MODULE.findall(site.finding.fix), *_FUNCTION.findall(site.finding.fix)]
-    if wanted and len(changes) >= len(wanted) and site.finding.via:
+    wanted = {found[1] or found[2]: found[0] for found in _COMPILED.finditer(site.finding.fix)}
+    made = [(_made(source, name), line) for name, line in wanted.items()]
+    if made and all(node is not None for node, _ in made) and site.finding.via:
+        changes = {node: cst.FlattenSentinel([node, *lines_of(f"{line}\n")]) for node, line in made if node is not None}
         text = source.edited(changes, [disabled[1]])
         yield Candidate(
             f"keeps `{disabled[2]}` out of the graph, and compiles what it calls", others={site.finding.via.file: text}
         )
 
 
-def _compiled(source: Source, fix: str) -> Iterator[tuple[cst.CSTNode, Any]]:
-    """The statements that make what is called, each with the line behind it that compiles it."""
-    modules, functions = set(_MODULE.findall(fix)), {name: line for line, name in _FUNCTION.findall(fix)}
-    for node in walk(source.module):
-        assigned = only(node)
-        if isinstance(assigned, cst.Assign) and len(assigned.targets) == 1:
-            name = source.code(assigned.targets[0].target)
-            if name in modules:
-                yield node, cst.FlattenSentinel([node, *lines_of(f"{name}.compile()\n")])
-        if isinstance(node, cst.FunctionDef) and source.parent(node) is source.module and node.name.value in functions:
-            yield node, cst.FlattenSentinel([node, *lines_of(f"{functions[node.name.value]}\n")])
+def _made(source: Source, name: str) -> Any:
+    """The statement that makes what is called, or the object whose method it is; None if it is not one in this file."""
+    for wanted in (name, name.rpartition(".")[0]):
+        for node in walk(source.module):
+            assigned = only(node)
+            if isinstance(assigned, cst.Assign) and wanted in [source.code(one.target) for one in assigned.targets]:
+                return node
+            if isinstance(node, cst.FunctionDef) and source.parent(node) is source.module and node.name.value == wanted:
+                return node
+    return None
 
 
 def _imports(source: Source, name: str) -> bool:
