@@ -53,7 +53,7 @@ def rewritten(found: list[Candidate]) -> str:
 
 
 def test_a_solver_stays_out_of_the_graph_and_its_module_is_compiled_where_it_is_made() -> None:
-    new = rewritten(list(call_outside(site(HEAD + DISABLED + "self.f = torch.compile(self.f)"))))
+    new = rewritten(list(call_outside(site(HEAD + DISABLED + "self.f = torch.compile(self.f)    # a note"))))
     assert "from solvers import odeint\n\nodeint = torch.compiler.disable(odeint)\n" in new
     assert "        self.f = torch.nn.Linear(4, 4)  # the field\n        self.f = torch.compile(self.f)\n" in new
     assert new.count("torch.compile(") == 1

@@ -47,11 +47,15 @@ def _compiled(tree: Tree, argument: ast.expr, back: Sequence[int]) -> Iterator[s
         return
     for value in values_of(tree, argument):
         if _is_torchs(tree, value):
-            yield f"{name} = torch.compile({name})"
+            yield _wrapped(name)
         yield from (
             f"{name}.compile()" if way in _CALLED else f"{name}.{way} = torch.compile({name}.{way})"
             for way in _ways(tree, value, back)
         )
+
+
+def _wrapped(name: str) -> str:
+    return f"{name} = torch.compile({name})    # its parameters are then named `_orig_mod.…`"
 
 
 def _modules_in(tree: Tree, function: ast.Lambda) -> Iterator[str]:
@@ -60,7 +64,7 @@ def _modules_in(tree: Tree, function: ast.Lambda) -> Iterator[str]:
         name = dotted(call.func) if isinstance(call, ast.Call) else ""
         for value in values_of(tree, call.func) if isinstance(call, ast.Call) and name.startswith("self.") else ():
             if isinstance(value, ast.Call):
-                yield f"{name} = torch.compile({name})" if _is_torchs(tree, value) else f"{name}.compile()"
+                yield _wrapped(name) if _is_torchs(tree, value) else f"{name}.compile()"
 
 
 def _ways(tree: Tree, made: ast.expr, back: Sequence[int]) -> Iterator[str]:

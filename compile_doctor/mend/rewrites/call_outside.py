@@ -16,7 +16,7 @@ from compile_doctor.mend.rewrites import Rewrite
 from compile_doctor.mend.site import Candidate, Site, Source, lines_of, only, walk
 
 _DISABLED = re.compile(r"^((\w+) = torch\.compiler\.disable\(\2\))", re.MULTILINE)
-_COMPILED = re.compile(r"^(?:([\w.]+)\.compile\(\)|([\w.]+) = torch\.compile\(\2\))$", re.MULTILINE)
+_COMPILED = re.compile(r"^(?:([\w.]+)\.compile\(\)|([\w.]+) = torch\.compile\(\2\))(?:    #.*)?$", re.MULTILINE)
 """As the advice of the finding prints it: what a package called was seen when it ran."""
 
 
@@ -25,7 +25,7 @@ def propose(site: Site) -> Iterator[Candidate]:
     source = site.files.get(site.finding.via.file) if site.finding.via and disabled else None
     if source is None or disabled is None or not _imports(source, disabled[2]):
         return
-    wanted = {found[1] or found[2]: found[0] for found in _COMPILED.finditer(site.finding.fix)}
+    wanted = {found[1] or found[2]: found[0].partition("    #")[0] for found in _COMPILED.finditer(site.finding.fix)}
     made = [(_made(source, name), line) for name, line in wanted.items()]
     if made and all(node is not None for node, _ in made) and site.finding.via:
         changes = {node: cst.FlattenSentinel([node, *lines_of(f"{line}\n")]) for node, line in made if node is not None}
