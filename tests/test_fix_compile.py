@@ -122,6 +122,72 @@ def test_the_right_rewrites_are_kept_and_the_original_stays(tmp_path):
     assert again.files == found.files and len(again.steps) == len(found.steps), "nothing is tried twice"
 
 
+SOLVER = """\
+import torch
+
+
+def check_finite(y):
+    if not torch.isfinite(y).all():
+        raise ValueError("not finite")
+
+
+def relax(field, y, rounds=4, tolerance=1e-9):
+    check_finite(y)
+    for _ in range(rounds):
+        change = field(y)
+        if change.abs().max() < tolerance:
+            return y
+        y = y - 0.5 * change
+    return y
+"""
+RELAXED = """\
+import sys
+
+sys.path.insert(0, PACKAGES)
+import torch
+from steps import relax
+
+
+class Field(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lin = torch.nn.Linear(4, 4)
+
+    def forward(self, y):
+        return torch.tanh(self.lin(y))
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.field = Field()
+
+    def forward(self, y):
+        return relax(self.field, y) * 2
+
+
+def build_model():
+    return Net()
+
+
+def example_inputs():
+    return (torch.randn(3, 4),)
+"""
+
+
+def test_a_solver_of_a_package_stays_out_of_the_graph_and_what_it_calls_is_compiled(tmp_path):
+    package = tmp_path / "site-packages" / "steps" / "__init__.py"
+    package.parent.mkdir(parents=True)
+    package.write_text(SOLVER)
+    (tmp_path / "net.py").write_text(RELAXED.replace("PACKAGES", repr(str(package.parent.parent))))
+    found = run(str(tmp_path / "net.py"), tmp_path / "work")
+    assert {step.rewrite for step in found.kept} == {"call-outside"}, (found.steps, found.left)
+    assert found.verdict == ("unhealthy", "healthy") and found.left == ()
+    patch = found.patch()
+    assert "+relax = torch.compiler.disable(relax)" in patch and "+        self.field.compile()" in patch
+    assert package.read_text() == SOLVER
+
+
 AROUND = """\
 import contextlib
 import os
