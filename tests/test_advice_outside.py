@@ -286,14 +286,43 @@ def test_a_function_that_only_checks_can_be_left_out() -> None:
         ('            raise ValueError("size")', '            raise ValueError("size")\n        return rest'),
         ('            raise ValueError("size")', '            self.rest = rest\n            raise ValueError("size")'),
         ('            raise ValueError("size")', "            pass"),
+        ("        rest = ", "        image.set_data(shape)\n        rest = "),
+        ("        rest = ", "        shape += 1\n        rest = "),
     ],
-    ids=["used", "returns", "stores", "no check"],
+    ids=["used", "returns", "stores", "no check", "sets", "in place"],
 )
 def test_a_function_that_does_more_than_to_check_is_not_left_out(old: str, new: str) -> None:
     text = CHECK.replace(old, new)
-    line = next(number for number, one in enumerate(text.splitlines(), 1) if "_check_size(x" in one)
-    frames = [Frame(THEIRS, line, "forward"), Frame(THEIRS, 4, "_check_size")]
+    line, inner = (
+        next(number for number, one in enumerate(text.splitlines(), 1) if word in one)
+        for word in ("_check_size(x", "rest.any()")
+    )
+    frames = [Frame(THEIRS, line, "forward"), Frame(THEIRS, inner, "_check_size")]
     assert "= lambda" not in fix(False, *frames, sources={THEIRS: text})
+
+
+def test_a_check_may_call_another_one() -> None:
+    text = CHECK.replace("        rest = ", "        assert_even(shape)\n        rest = ")
+    frames = [Frame(THEIRS, 8, "forward"), Frame(THEIRS, 5, "_check_size")]
+    known = text + "def assert_even(shape):\n    assert shape[0] % 2 == 0\n"
+    assert "geometry.pool.Swin._check_size = " in fix(False, *frames, sources={THEIRS: known})
+    assert "= lambda" not in fix(False, *frames, sources={THEIRS: text}), "it may do anything"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("y = step(x, low[0] if low is not None else None)", ""),  # the call is in neither side
+        ("y = step(x) if low is not None else x", "`low is not None` was true"),
+        ("y = x if low is None else step(x)", "`low is None` was false"),
+        ("y = low is not None and step(x)", "`low is not None` was true"),
+        ("y = step(x, low is None or x.sum())", ""),
+    ],
+)
+def test_a_condition_in_the_line_decides_only_about_the_side_with_the_call(line: str, said: str) -> None:
+    text = f"def mean_pool(x, low=None):\n    {line}\n\ndef step(x, a=1):\n    return x.max().item()\n"
+    found = fix(True, MINE, Frame(THEIRS, 2, "mean_pool"), Frame(THEIRS, 5, "step"), sources={THEIRS: text})
+    assert said in found and ("It ran because" in found) is bool(said)
 
 
 CALLBACK = """\

@@ -90,8 +90,13 @@ def _tests(tree: Tree, statement: ast.stmt, led: Collection[str]) -> Iterator[tu
     """Expressions whose truth was seen, with that truth, and what runs instead if it is the other."""
     for node in expressions_of(statement):
         if isinstance(node, ast.BoolOp):  # the last part decides after the ones before it have let it
-            yield from ((one, isinstance(node.op, ast.And), ()) for one in node.values[:-1])
-        if isinstance(node, ast.IfExp) and _is_plain(node.body) != _is_plain(node.orelse):
+            last = _which(statement, node.values, led) if led else len(node.values) - 1
+            yield from ((one, isinstance(node.op, ast.And), ()) for one in node.values[: max(last, 0)])
+        if isinstance(node, ast.IfExp) and led:
+            side = _which(statement, [node.body, node.orelse], led)
+            if side >= 0:
+                yield node.test, side == 0, [(node.orelse, node.body)[side]]
+        elif isinstance(node, ast.IfExp) and _is_plain(node.body) != _is_plain(node.orelse):
             yield node.test, _is_plain(node.orelse), ()
     function, at = tree.scope(statement), cast(ast.AST, statement)
     while not isinstance(at, (*FUNCTIONS, ast.ClassDef, ast.Module)):
@@ -129,6 +134,14 @@ def _is_apart(function: ast.AST, led: Collection[str], side: list[ast.stmt]) -> 
 def _leaves(statement: ast.stmt) -> TypeGuard[ast.If]:
     """Whether it is an `if` whose body ends the function or the round: what comes after it ran, so it was false."""
     return isinstance(statement, ast.If) and not statement.orelse and isinstance(statement.body[-1], _LEAVES)
+
+
+def _which(statement: ast.stmt, parts: Sequence[ast.expr], led: Collection[str]) -> int:
+    """The part of an expression that has the call which leads to the break; -1 if it is elsewhere, or may be."""
+    calls = [one for one in expressions_of(statement) if isinstance(one, ast.Call)]
+    likely = {one for one in calls if called(one) in led} or set(calls)
+    inside = [likely & {*ast.walk(part)} for part in parts]
+    return next((number for number, found in enumerate(inside) if found == likely), -1) if likely else -1
 
 
 def _calls(side: Sequence[ast.AST]) -> bool:

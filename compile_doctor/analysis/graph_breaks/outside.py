@@ -146,7 +146,8 @@ def _told(lever: Lever, origin: Origin | None, frame: Frame, same: bool, own: bo
     `same`: it is in the file with the break; `own`: in the function with the break. One of a function that calls that may
     choose between two ways to the same line.
     """
-    if origin is None or (origin.kind == "training" and not lever.holds) or origin.of.startswith("_"):
+    hidden = origin is not None and (origin.of.startswith("_") or origin.name.startswith("_"))
+    if origin is None or hidden or (origin.kind == "training" and not lever.holds):
         return ""
     where = f"line {lever.line}" if same else f"{short(frame.file)}:{lever.line}"
     seen = f"# It ran because `{lever.condition}` was {'true' if lever.holds else 'false'} ({where})"

@@ -14,7 +14,7 @@ from types import FunctionType
 from compile_doctor.capture import schema
 from compile_doctor.model.stacks import Frame
 
-_NOT_A_FILE = re.compile(r"(<[^\n]*>):\d+[ \t]*$", re.MULTILINE)
+_NOT_A_FILE = re.compile(r"^[^<\n]*(<[^\n]*>):\d+[ \t]*$", re.MULTILINE)
 """In torch's messages: `Graph break in user code at <attrs generated …>:3`."""
 
 
