@@ -78,7 +78,7 @@ def test_without_something_to_compile_or_an_import_nothing_is_proposed() -> None
 
 
 def test_a_check_of_a_package_is_left_out_from_the_file_of_the_target() -> None:
-    lines = ("import nets.swin", "nets.swin.Swin._check_size = lambda *args, **kwargs: None")
+    lines = ("import importlib", 'importlib.import_module("nets.swin").Swin._check_size = lambda *args, **kwargs: None')
     (found,) = check_outside(site("# `_check_size` only checks.\n" + "\n".join(lines) + "\n# Or another way"))
     assert found.settings == lines and found.text is None and not found.others
     assert "_check_size" in found.title

@@ -35,6 +35,8 @@ class Origin:
     """What takes the argument: `global_mean_pool`, `GATConv`."""
     at: Frame | None = None
     """The line of the call, of kind `call`."""
+    default: str = ""
+    """The argument's default, as it is written; empty if it has none."""
     attribute: str = ""
     """The attribute in which a constructor keeps the argument, as it is: setting it afterwards does the same."""
 
@@ -99,28 +101,29 @@ class Origins:
             return Origin("training")
         first, *rest = name.split(".")[1:]
         owner = tree.around(function, ast.ClassDef)
-        given = self._constructed(owner, first) if isinstance(owner, ast.ClassDef) else ""
+        given, default = self._constructed(owner, first) if isinstance(owner, ast.ClassDef) else ("", "")
         if not given or not isinstance(owner, ast.ClassDef) or (rest and not _CONFIG.search(given)):
             return None
-        return Origin("constructor", ".".join([given, *rest]), owner.name, attribute=".".join([first, *rest]))
+        attribute = ".".join([first, *rest])
+        return Origin("constructor", ".".join([given, *rest]), owner.name, default=default, attribute=attribute)
 
-    def _constructed(self, owner: ast.ClassDef, attribute: str, left: int = _MOST) -> str:
-        """The parameter of a class's `__init__`, or of that of a class it is made from, which becomes an attribute."""
+    def _constructed(self, owner: ast.ClassDef, attribute: str, left: int = _MOST) -> tuple[str, str]:
+        """The parameter of a class's `__init__`, or of that of a class it is made from, which becomes an attribute; its default."""
         for one in owner.body:
             if isinstance(one, ast.FunctionDef) and one.name == "__init__":
                 given = {dotted(value) for value in _stored(one, f"self.{attribute}")}
                 found = given.pop() if len(given) == 1 else ""
                 if found.split(".")[0] in _parameters(one):
-                    return found
+                    return found, _default(one, found)
                 if found or given:
-                    return ""
+                    return "", ""
         bases = [dotted(base).split(".")[-1] for base in owner.bases] if left else []
         for text in self.sources.values() if any(bases) else ():
             tree = tree_of(text)
             for one in tree.root.body if tree else ():
                 if isinstance(one, ast.ClassDef) and one.name in bases and one is not owner:
                     return self._constructed(one, attribute, left - 1)
-        return ""
+        return "", ""
 
     def _argument(self, level: int, name: str, left: int) -> Origin | None:
         """What the calling frame passes for a parameter."""
@@ -136,7 +139,7 @@ class Origins:
         given = next((one.value for one in call.keywords if one.arg == name), None)
         given = given or (call.args[place] if place < len(call.args) else None)
         if level - 1 == self.user:
-            return Origin("call", name, tree.source(call.func), self.stack[level - 1])
+            return Origin("call", name, tree.source(call.func), self.stack[level - 1], _default(function, name))
         return self.of(level - 1, given, left - 1) if given is not None else None
 
     def _call(self, level: int, entered: int) -> ast.Call | None:
@@ -182,6 +185,15 @@ def parts_of(tree: Tree | None, line: int) -> tuple[ast.expr, ...]:
 
 def _root(node: ast.AST) -> str:
     return dotted(node).split(".")[0]
+
+
+def _default(function: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> str:
+    plain = [*function.args.posonlyargs, *function.args.args]
+    pairs = [*zip(reversed(plain), reversed(function.args.defaults), strict=False)]
+    pairs += [
+        (one, value) for one, value in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True) if value
+    ]
+    return next((ast.unparse(value) for one, value in pairs if one.arg == name), "")
 
 
 def _parameters(function: ast.AST) -> list[str]:

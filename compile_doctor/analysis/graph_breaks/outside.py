@@ -29,17 +29,19 @@ _UNKNOWN = "# It is in {file}. An argument or a setting of the package may avoid
 _BOUNDARY = """\
 # {or} have one break at line {line} instead of those inside of it; what it calls then runs without being compiled:
 {disabled}"""
+# `import a.b` gives the function `b` if the package has one of this name too.
 _CHECKS = """\
-# `{name}` only checks, and returns nothing. Check once without compiling, and leave it out of the compiled code:
-import {module}
-{module}.{place} = lambda *args, **kwargs: None"""
+# `{name}` only checks, and returns nothing. Check once without compiling, and leave it out, for the whole process:
+import importlib
+importlib.import_module("{module}").{place} = lambda *args, **kwargs: None"""
 _COMPILED = """\
 # {or} keep the call in line {line} out of the graph, with one break instead of those inside of it, and compile what it calls:
 {disabled}
 {compiled}"""
 _DISABLED = "{called} = torch.compiler.disable({called})    # once, before the model is compiled"
 _METHOD = """\
-import {module} as package
+import importlib
+package = importlib.import_module("{module}")
 package.{method} = torch.compiler.disable(package.{method})    # once, before the model is compiled"""
 _UNNAMED = "#   put the call into a function of your own, decorated with @torch.compiler.disable"
 _NOT_YOURS = "# {file} is not your code. If you can change it:\n{fix}"
@@ -151,7 +153,8 @@ def _told(lever: Lever, origin: Origin | None, frame: Frame, same: bool, own: bo
         return ""
     where = f"line {lever.line}" if same else f"{short(frame.file)}:{lever.line}"
     seen = f"# It ran because `{lever.condition}` was {'true' if lever.holds else 'false'} ({where})"
-    given = f"{origin.name}={lever.value}" if lever.value and "." not in origin.name else ""
+    value = _value(lever, origin)
+    given = f"{origin.name}={value}" if value and "." not in origin.name else ""
     if origin.kind == "training":
         return f"{seen}: not in eval mode."
     if origin.kind == "setting":
@@ -159,10 +162,17 @@ def _told(lever: Lever, origin: Origin | None, frame: Frame, same: bool, own: bo
     line = f" in line {origin.at.line}" if origin.at else ""
     how = f"`{origin.of}(…, {given})`" if given else f"another value for `{origin.name}` of `{origin.of}`"
     how += f", or for the attribute `{origin.attribute}` of the object," if origin.attribute and not given else ""
-    how += f" or `.{origin.attribute} = {lever.value}`" if origin.attribute and given else ""
+    how += f" or `{origin.attribute} = {value}` on the object" if origin.attribute and given else ""
     if lever.instead and not own:
         return f"{seen}: {how}{line} runs other code instead, which may break too."
     return f"{seen}: {how}{line} avoids it, if the model can do with that."
+
+
+def _value(lever: Lever, origin: Origin) -> str:
+    """The value with which the line does not run; not `False` for a number, for which that says nothing."""
+    if lever.value not in ("True", "False") or origin.default in ("", "True", "False"):
+        return lever.value
+    return "None" if lever.value == "False" and origin.default == "None" else ""
 
 
 def _without_call(name: str) -> str:
