@@ -294,8 +294,15 @@ class AnalysisContext:
             followed=tuple(followed),
         )
 
+    @cached_property
+    def _back(self) -> dict[tuple[str, int | None], tuple[int, ...]]:
+        """What `_called_back` has found: many breaks are behind one line of the user."""
+        return {}
+
     def _called_back(self, led: Location) -> tuple[int, ...]:
         """Lines of the file of a user's line that ran when the package, which that line had called, called them."""
+        if (led.file, led.line) in self._back:
+            return self._back[led.file, led.line]
         found: dict[int, None] = {}
         for one in self.evidence.compilations:
             at = next(
@@ -306,7 +313,8 @@ class AnalysisContext:
                 operators = one.traced.operators if one.traced else ()
                 lines = [one.line] if one.file == led.file else []
                 found.update(dict.fromkeys([*lines, *(each.line for each in operators if each.file == led.file)]))
-        return tuple(found)
+        self._back[led.file, led.line] = tuple(found)
+        return self._back[led.file, led.line]
 
     def _is_own_frame(self, item: Break, frame: Frame) -> bool:
         """Whether the frame being compiled is the one that holds the breaking line."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from compile_doctor.model.stacks import Frame
+from compile_doctor.source.classes import classes_named
 from compile_doctor.source.locations import module_of
 from compile_doctor.source.names import dotted
 from compile_doctor.source.value_uses import FUNCTIONS, Tree, tree_of, values_of
@@ -49,8 +50,7 @@ def _has(name: str, owner: ast.ClassDef, function: str, sources: Mapping[str, st
     """Whether the first class that defines a function, of a class and those that it is made from, is a certain one."""
     if name == owner.name:
         return True
-    trees = filter(None, map(tree_of, sources.values()))
-    classes = [one for tree in trees for one in tree.root.body if isinstance(one, ast.ClassDef) and one.name == name]
+    classes = classes_named(sources, name)
     if len(classes) != 1 or name in seen:
         return None
     if any(isinstance(one, FUNCTIONS[:2]) and one.name == function for one in classes[0].body):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from compile_doctor.model.stacks import Frame
+from compile_doctor.source.classes import classes_named
 from compile_doctor.source.locations import module_of
 from compile_doctor.source.names import dotted, relative
 from compile_doctor.source.value_uses import FUNCTIONS, Tree, called, expressions_of, tree_of, values_of
@@ -118,12 +119,8 @@ class Origins:
                 if found or given:
                     return "", ""
         bases = [dotted(base).split(".")[-1] for base in owner.bases] if left else []
-        for text in self.sources.values() if any(bases) else ():
-            tree = tree_of(text)
-            for one in tree.root.body if tree else ():
-                if isinstance(one, ast.ClassDef) and one.name in bases and one is not owner:
-                    return self._constructed(one, attribute, left - 1)
-        return "", ""
+        above = next((one for one in classes_named(self.sources, *bases) if one is not owner), None)
+        return self._constructed(above, attribute, left - 1) if above else ("", "")
 
     def _argument(self, level: int, name: str, left: int) -> Origin | None:
         """What the calling frame passes for a parameter."""
