@@ -2,7 +2,7 @@
 
 Truth: Dynamo turns the checkpoint into a sub-graph; the kernel is in the generated code.
 """
-# recorded [>=2.8,!=2.10.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0 verdict=healthy exit=0
 # backend inductor
 import torch

@@ -2,7 +2,7 @@
 
 Truth: need_weights=True is the default. Inductor removes the average, which nobody uses, and puts in SDPA's flash kernel.
 """
-# recorded [>=2.8,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
 # backend inductor
 import torch

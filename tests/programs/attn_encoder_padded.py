@@ -2,7 +2,7 @@
 
 Truth: eager fills the padding with zeros, by nested tensors, which break the graph up to torch 2.9; from 2.10 on compiled code has none, and differs in the padding.
 """
-# recorded [>=2.8,!=2.9.*,!=2.10.*,!=2.11.*,!=2.12.*,!=2.14.*]
+# recorded [>=2.8]
 # summary recompiles=0 graphs=1 verdict=unhealthy exit=1
 # backend inductor
 # says CD601: enable_nested_tensor=False [>=2.10]

@@ -2,7 +2,7 @@
 
 Truth: this is no attention, and the table is small.
 """
-# recorded [>=2.8,!=2.10.*,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0 verdict=healthy exit=0
 # backend inductor
 import torch

@@ -2,7 +2,7 @@
 
 Truth: this is how Inductor writes a softmax itself: its pattern matcher puts in SDPA's flash kernel.
 """
-# recorded [>=2.8,!=2.10.*,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
 # backend inductor
 import torch

@@ -2,7 +2,7 @@
 
 Truth: the exported graph calls aten's SDPA, which becomes flash.
 """
-# recorded [>=2.8,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
 # backend inductor
 import torch

@@ -2,7 +2,7 @@
 
 Truth: flash needs four, so torch takes math.
 """
-# recorded [>=2.8,!=2.10.*,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0 exit=1
 # backend inductor
 import torch

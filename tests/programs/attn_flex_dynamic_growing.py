@@ -2,7 +2,7 @@
 
 Truth: the kernel takes a buffer of all pairs, of 17 MB at 2,048 tokens; a measurement at 256 tokens says nothing about that.
 """
-# recorded [>=2.8,!=2.10.*,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0
 # backend inductor
 import torch

@@ -2,7 +2,7 @@
 
 Truth: since torch 2.9 flash on a CPU takes fewer heads of keys and values.
 """
-# recorded [>=2.8,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
 # backend inductor
 import torch

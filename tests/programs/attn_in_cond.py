@@ -2,7 +2,7 @@
 
 Truth: both sides have SDPA's flash kernel, and one of them runs; that the graph ran does not show which.
 """
-# recorded [>=2.8,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
 # backend inductor
 import torch

@@ -2,7 +2,7 @@
 
 Truth: scores of content and of position are two products that are added: by hand, a tensor for every head.
 """
-# recorded [>=2.8,!=2.10.*,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
 # backend inductor
 import torch

@@ -2,7 +2,7 @@
 
 Truth: the scores of every head are tensors of the graph.
 """
-# recorded [>=2.8,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
 # backend inductor
 import torch

@@ -2,7 +2,7 @@
 
 Truth: SDPA's flash kernel takes the mask. It is a table of 1,024 by 1,024 that hides the future and the padding.
 """
-# recorded [>=2.8,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0 verdict=healthy exit=0
 # backend inductor
 import torch

@@ -2,7 +2,7 @@
 
 Truth: scores of tokens times 33, less than the unfolded keys: they grow with the tokens, not with their square.
 """
-# recorded [>=2.8,!=2.10.*,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0 verdict=healthy exit=0
 # backend inductor
 import torch

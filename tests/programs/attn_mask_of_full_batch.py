@@ -3,7 +3,7 @@
 Truth: torch compares only the lengths. The generated kernel divides the query's batch by the mask's, 2 / 4 = 0, and then divides
 by that: SIGFPE. In eager mode mask_mod itself is evaluated, and the result is right.
 """
-# recorded [>=2.8,!=2.10.*,!=2.12.*]
+# recorded [>=2.8]
 # summary verdict=unhealthy exit=1
 # backend inductor
 # says CD107: for batch 4 and 1 head, the query has batch 2

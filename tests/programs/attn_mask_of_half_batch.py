@@ -3,7 +3,7 @@
 Truth: the kernel takes the mask's rows in turn, 0, 0, 1, 1, and each row skips the blocks that its own length does not reach: rows 1
 and 2 of the batch see too few keys. mask_mod gets the query's batch, 0 to 3, so eager mode is right.
 """
-# recorded [>=2.8,!=2.10.*,!=2.12.*]
+# recorded [>=2.8]
 # summary verdict=unhealthy exit=1
 # backend inductor
 # says CD310: batch 2 and 1 head, the query has batch 4

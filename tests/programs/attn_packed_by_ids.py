@@ -2,7 +2,7 @@
 
 Truth: flash takes the mask; no argument of SDPA says the same, and it is as large as a head's scores.
 """
-# recorded [>=2.8,!=2.10.*,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0 verdict=healthy exit=0
 # backend inductor
 import torch

@@ -2,7 +2,7 @@
 
 Truth: by hand, a tensor of scores for every head.
 """
-# recorded [>=2.8,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
 # backend inductor
 import torch

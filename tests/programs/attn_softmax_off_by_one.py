@@ -2,7 +2,7 @@
 
 Truth: by hand; the term is a sink of score 0, which no key has.
 """
-# recorded [>=2.8,!=2.9.*,!=2.10.*,!=2.11.*,!=2.12.*,!=2.14.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0 verdict=healthy exit=0
 # says CD505: Append a key and a value of zeros
 # backend inductor

@@ -2,7 +2,7 @@
 
 Truth: flash takes one query too; the scores are one row for each head, smaller than the cache.
 """
-# recorded [>=2.8,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
 # backend inductor
 import torch

@@ -2,7 +2,7 @@
 
 Truth: torch 2.11 to 2.14 cannot compile it, without compile-doctor neither: AOTAutograd refuses the subclass at flash's operator. torch 2.8 to 2.10 and 2.15 compile it.
 """
-# recorded [>=2.8,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
 # backend inductor
 import torch

@@ -2,7 +2,7 @@
 
 Truth: by hand, four tables of scores.
 """
-# recorded [>=2.8,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
 # backend inductor
 # says CD505: No fused kernel of torch combines heads

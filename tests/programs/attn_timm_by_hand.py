@@ -2,7 +2,7 @@
 
 Truth: softmax between two products, which no pattern takes because of the head's scale parameter.
 """
-# recorded [>=2.8,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
 # backend inductor
 import torch

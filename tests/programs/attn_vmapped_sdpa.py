@@ -2,7 +2,7 @@
 
 Truth: vmap has a rule for flash on a CPU: the mapped dimension joins the batch.
 """
-# recorded [>=2.8,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
 # backend inductor
 import torch

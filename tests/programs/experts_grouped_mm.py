@@ -2,7 +2,7 @@
 
 Truth: one graph. torch has a kernel for CPUs from 2.9 on; 2.8 raises NotImplementedError in eager mode, too.
 """
-# recorded [>=2.8,!=2.12.*]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0
 import torch
 from torch import nn
