@@ -26,7 +26,8 @@ sys.path.insert(0, str(ROOT))
 from compile_doctor.capture.load import load_capture
 from compile_doctor.model.asked import Settings
 from compile_doctor.processes.children import watch
-from compile_doctor.report.make import Report, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.report import Report
 from compile_doctor.run import launch
 from compile_doctor.run.fork_server import fork_server
 from compile_doctor.run.progress import Progress

@@ -24,11 +24,11 @@ from typing import Any
 
 from compile_doctor.errors import UsageError
 from compile_doctor.model.evidence import Evidence
-from compile_doctor.report import make
+from compile_doctor.report import make, report, verdict
 
 
 @dataclass(frozen=True)
-class Report(make.Report):
+class Report(report.Report):
     """The result of a diagnosis. The fields are those of the JSON document (docs/json.md), as Python values."""
 
     def render(self, format: str = "text", verbosity: int = 0) -> str:  # noqa: A002
@@ -42,7 +42,7 @@ class Report(make.Report):
 
     def exit_code(self, fail_on: str = "error") -> int:
         """The exit code (0, 1, 2 or 3) of the command with `--fail-on` error, warning or never."""
-        return make.exit_code(self, fail_on)
+        return verdict.exit_code(self, fail_on)
 
     def __str__(self) -> str:
         return self.render()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from compile_doctor.report.make import Report
+    from compile_doctor.report.report import Report
 
 MARK = "compile_health"
 FIGURES = ("graphs", "graph_breaks", "recompiles", "frames_skipped")
@@ -51,7 +51,7 @@ class CompileHealth:
         """
         wanted = _checked(expected)
         from compile_doctor.api import watch
-        from compile_doctor.report.make import relative
+        from compile_doctor.report.relative import relative
 
         with watch() as seen:
             yield self

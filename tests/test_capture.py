@@ -20,7 +20,8 @@ from compile_doctor.errors import CaptureError
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.evidence import Child
 from compile_doctor.render.text_format import render
-from compile_doctor.report.make import exit_code, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.verdict import exit_code
 
 
 def zipped(folder: Path, target: Path, prefix: str = "") -> Path:

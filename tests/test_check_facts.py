@@ -20,7 +20,8 @@ from compile_doctor.gate.decide import judge
 from compile_doctor.gate.outcome import Gate
 from compile_doctor.model.findings import CATEGORIES, CheckFacts
 from compile_doctor.render import renderer
-from compile_doctor.report.make import exit_code, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.verdict import exit_code
 
 RELEASED = (ROOT / "tests" / "snapshots" / "checks.txt").read_text(encoding="utf-8")
 NEW = """

@@ -33,7 +33,8 @@ from compile_doctor.model.stacks import Frame
 from compile_doctor.model.timeline import Span, Timing
 from compile_doctor.parity.result import Parity
 from compile_doctor.render import bench_renderer, coldstart_renderer, formats, gate_renderer, parity_renderer, renderer
-from compile_doctor.report.make import Report, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.report import Report
 from compile_doctor.source.spans import Spans
 
 UNSEEN = {

@@ -12,7 +12,8 @@ from compile_doctor.analysis.compile_time import answers, by_line, longest
 from compile_doctor.analysis.timeline import timelines
 from compile_doctor.model.timeline import CacheAnswer, Call
 from compile_doctor.render import json_format, perfetto_format, text_format
-from compile_doctor.report.make import Report, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.report import Report
 
 NAMES = interned(MODEL, 1)
 

@@ -16,7 +16,8 @@ from compile_doctor.model.compilations import LogRecord
 from compile_doctor.model.cuda_graphs import CudaGraphFunction
 from compile_doctor.probe import compat
 from compile_doctor.probe.observe.cuda_graphs import CudaGraphs, is_told
-from compile_doctor.report.make import exit_code, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.verdict import exit_code
 
 STACK = f'File "{MODEL}", line 7, in forward\n    x.add_(1.0)'
 INSIDE = 'File "/venv/site-packages/torch/nn/modules/linear.py", line 134, in forward\n    return F.linear(input)'

@@ -15,7 +15,8 @@ from compile_doctor.examples import example_names, example_variants
 from compile_doctor.model.findings import Cost, Finding, Location
 from compile_doctor.render import renderer
 from compile_doctor.render.text_format import FIRST_SCREEN, MORE, SHOWN
-from compile_doctor.report.make import Report, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.report import Report
 
 RECORDED = Path(__file__).parent / "evidence" / "examples"
 NAMES = sorted(path.stem for path in RECORDED.glob("*.zip"))

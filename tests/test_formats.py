@@ -34,7 +34,8 @@ from compile_doctor.render import (
 from compile_doctor.render.entries import fingerprints
 from compile_doctor.render.markdown_escape import inline
 from compile_doctor.render.subjects import targets
-from compile_doctor.report.make import Report, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.report import Report
 
 CI = {
     name: import_module(f"compile_doctor.render.{name}_format")

@@ -8,7 +8,8 @@ import pytest
 from test_forks import see, server  # noqa: F401
 
 from compile_doctor.render.text_format import render
-from compile_doctor.report.make import exit_code, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.verdict import exit_code
 
 pytestmark = [
     pytest.mark.compile,

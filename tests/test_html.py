@@ -28,7 +28,8 @@ from compile_doctor.model.timeline import CacheAnswer, Call, Span, Timing
 from compile_doctor.parity.result import Cell, Parity
 from compile_doctor.render import bench_html, coldstart_html, fix_html, html_format, matrix_html, parity_html
 from compile_doctor.report.by_rank import RankRow, RankTable
-from compile_doctor.report.make import Report, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.report import Report
 
 EVIDENCE = Path(__file__).parent / "evidence"
 LARGEST = 5_000_000

@@ -12,7 +12,8 @@ from test_formats import HOSTILE, hostile
 from test_html import PAGES, many, replayed, timed
 
 from compile_doctor.render import html_format
-from compile_doctor.report.make import Report, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.report import Report
 
 pytestmark = pytest.mark.browser
 

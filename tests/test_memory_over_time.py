@@ -11,7 +11,8 @@ from html_page import Page
 from compile_doctor.model.attention import POINTS, AttentionEvidence, Window
 from compile_doctor.probe.memory.over_time import over_time
 from compile_doctor.render import html_format, json_format
-from compile_doctor.report.make import Report, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.report import Report
 
 
 def report(*points: tuple[int, int]) -> Report:

@@ -16,7 +16,8 @@ from compile_doctor.model.comparisons import Compared, Comparison, Explained, Po
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.stacks import Frame
 from compile_doctor.model.tolerances import STEPS, coarsest, judge, status, tolerance
-from compile_doctor.report.make import exit_code, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.verdict import exit_code
 from compile_doctor.run.launch import Settings
 from compile_doctor.run.progress import Progress
 from compile_doctor.targets.target import Target

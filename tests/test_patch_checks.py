@@ -18,7 +18,8 @@ from compile_doctor.model.findings import Finding
 from compile_doctor.model.kernels import Kernel
 from compile_doctor.model.stacks import Frame
 from compile_doctor.render import renderer
-from compile_doctor.report.make import exit_code, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.verdict import exit_code
 
 ENVIRONMENT = {"torch": "2.13.0+cpu", "device": "cpu"}
 

@@ -22,7 +22,8 @@ from compile_doctor.gate.config import read_configuration
 from compile_doctor.recipes import catalogue
 from compile_doctor.render import formats, gate_renderer, own_formats, renderer
 from compile_doctor.report.explain import explain
-from compile_doctor.report.make import exit_code, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.verdict import exit_code
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -17,8 +17,9 @@ from compile_doctor.model.attention import AttentionEvidence, Window
 from compile_doctor.model.comparisons import Compared, Comparison
 from compile_doctor.model.compilations import Counts, LogRecord
 from compile_doctor.model.evidence import Child, Facts, Patch
-from compile_doctor.report.make import exit_code, make_report
+from compile_doctor.report.make import make_report
 from compile_doctor.report.proof import lacking
+from compile_doctor.report.verdict import exit_code
 
 RIGHT = Comparison("compiled-vs-eager", "forward", "inductor", "float32", rows=(Compared("output", "float32", 0.0),))
 WRONG = replace(RIGHT, rows=(Compared("output", "float32", 1.0, scale=1.0),))

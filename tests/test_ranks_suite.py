@@ -11,7 +11,8 @@ from benchmarks import labels
 from compile_doctor.analysis.ranks.caches import LEAST, colder, reason
 from compile_doctor.capture import load_capture
 from compile_doctor.model.ranks import ranges
-from compile_doctor.report.make import exit_code, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.verdict import exit_code
 
 HERE = Path(__file__).parent
 RECORDED = HERE / "evidence" / "ranks"

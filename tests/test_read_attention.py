@@ -20,7 +20,8 @@ from compile_doctor.model.asked import Asked
 from compile_doctor.model.attention import DenseRefused
 from compile_doctor.model.kernels import Kernel
 from compile_doctor.model.stacks import Frame
-from compile_doctor.report.make import exit_code, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.verdict import exit_code
 
 AT = [[MODEL, 3, "<module>", ""], [MODEL, 7, "forward", "y = attend(q, k, v)"]]
 STACK = (Frame(MODEL, 3, "<module>"), Frame(MODEL, 7, "forward", "y = attend(q, k, v)"))

@@ -19,7 +19,8 @@ from compile_doctor.model.sizes import human
 from compile_doctor.model.stacks import Frame
 from compile_doctor.render import renderer
 from compile_doctor.render.consequence import consequence
-from compile_doctor.report.make import exit_code, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.verdict import exit_code
 
 RECORDED = Path(__file__).parent / "evidence" / "2.13.0"
 FUSED = watched(in_graph(node()))

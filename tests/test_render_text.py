@@ -16,7 +16,8 @@ from helpers import MODEL, a_break, compilation, evidence, write_capture
 from compile_doctor.model.compilations import LogRecord
 from compile_doctor.model.findings import Finding, Location
 from compile_doctor.render import formats, renderer
-from compile_doctor.report.make import Report, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.report import Report
 
 ESCAPE = re.compile(r"\x1b|\x9b|\x07|\x08|\r|\x00")
 HOSTILE = [

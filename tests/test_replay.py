@@ -14,7 +14,8 @@ from packaging.specifiers import SpecifierSet
 from benchmarks import labels
 from compile_doctor.capture import load_capture
 from compile_doctor.checks import own_checks
-from compile_doctor.report.make import exit_code, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.verdict import exit_code
 
 HERE = Path(__file__).parent
 EVIDENCE = HERE / "evidence"

@@ -13,7 +13,9 @@ from compile_doctor.model.compilations import Counts, LogRecord
 from compile_doctor.model.evidence import Child
 from compile_doctor.render import renderer
 from compile_doctor.report import make as report_module
-from compile_doctor.report.make import exit_code, make_report, relative
+from compile_doctor.report.make import make_report
+from compile_doctor.report.relative import relative
+from compile_doctor.report.verdict import exit_code
 
 GRAPHLESS = compilation(graphs=0, ops=0)
 OPEN = compilation(guarded=None, seconds=None, graphs=0)

@@ -40,7 +40,8 @@ from compile_doctor.parity import result as parity_result
 from compile_doctor.render import bench_json, coldstart_json, fix_json, json_format, matrix_json, parity_json
 from compile_doctor.render.document import Record, as_dict, as_text
 from compile_doctor.report.by_rank import RankRow, RankTable
-from compile_doctor.report.make import Report, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.report import Report
 from compile_doctor.report.trial import Trial
 from tools import schemas as writer
 

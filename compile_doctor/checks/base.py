@@ -8,9 +8,10 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
-from compile_doctor.analysis.context import AnalysisContext, BreakSite
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.graph_breaks.by_design import by_design
 from compile_doctor.analysis.graph_breaks.cost import site_cost
+from compile_doctor.analysis.graph_breaks.sites import BreakSite
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.analysis.root_cause import root_cause
 from compile_doctor.checks.consequences import also, further, recompiled

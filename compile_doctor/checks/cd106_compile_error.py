@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from compile_doctor.analysis.attention.failing import failing_attention, failing_graph
 from compile_doctor.analysis.compile_errors import DAMAGED, described, is_limit, stance_that_raised
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.root_cause import COMPILE_ERRORS, root_cause
@@ -37,7 +38,7 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     types = " > ".join(link.type for link in failure.chain)
     place = cause.frame
     if place is None and "target: flex_attention" in _everything(failure):
-        place = seen.failing_attention()  # Inductor names the user's line only from torch 2.11 on
+        place = failing_attention(seen)  # Inductor names the user's line only from torch 2.11 on
     message, fix = error.message, error.fix
     title = "Fails under torch.compile only" if done else "Raised while compiling; eager mode was not tried"
     recipe = None
@@ -47,15 +48,16 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
         )
         return
     # A C++ compiler's error does not show what was lowered: the graph does.
-    within = sorted({node.api for node in seen.failing_graph.attention}) if seen.failing_graph else []
+    graph = failing_graph(seen)
+    within = sorted({node.api for node in graph.attention}) if graph else []
     text = "\n".join([_everything(failure), *within])
     known_defect = recipe_for_error(cause.message, text, seen.evidence.environment)
     if known_defect:
         title, recipe, fix = known_defect.title, known_defect.id, " ".join(known_defect.workaround.split())
         message = f"{' '.join(known_defect.explanation.split())} torch: {_kind(cause.type)}: {cause.message}"
         if known_defect.conditions.get("uses") == "flex_attention":
-            place = seen.failing_attention() or place  # what is running is often an outer line
-    place = place or seen.failing_attention() or _failed_at(seen)
+            place = failing_attention(seen) or place  # what is running is often an outer line
+    place = place or failing_attention(seen) or _failed_at(seen)
     key = f"defect:{recipe}" if recipe else error.key or f"error:{_kind(cause.type)}:{_normal(cause.message)}"
     yield CHECK.finding(
         title,

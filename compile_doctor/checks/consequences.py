@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from compile_doctor.analysis.context import AnalysisContext, BreakSite
+from compile_doctor.analysis.context import AnalysisContext
+from compile_doctor.analysis.graph_breaks.sites import BreakSite
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.analysis.recompiles.of_breaks import following
 from compile_doctor.capture.trace.read import function_name

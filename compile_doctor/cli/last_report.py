@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from compile_doctor.errors import UsageError
 
 if TYPE_CHECKING:
-    from compile_doctor.report.make import Report
+    from compile_doctor.report.report import Report
 
 FILE = "last-report.json"
 MOST = 1_000

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from compile_doctor.cli.options import OutputOptions
     from compile_doctor.model.evidence import Evidence
     from compile_doctor.render import Renderer
-    from compile_doctor.report.make import Report
+    from compile_doctor.report.report import Report
 
 _Found = TypeVar("_Found")
 
@@ -53,7 +53,7 @@ def write_report(report: Report, output: OutputOptions, show: Callable[[], None]
     """
     from compile_doctor.cli.last_report import keep
     from compile_doctor.render import renderer
-    from compile_doctor.report.make import exit_code
+    from compile_doctor.report.verdict import exit_code
 
     report = replace(report, recallable=keep(report))
     code = exit_code(report, output.fail_on)

@@ -12,7 +12,8 @@ from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import Finding
 from compile_doctor.parity.result import Cell, Parity
 from compile_doctor.processes.scratch import scratch
-from compile_doctor.report.make import Report, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.report import Report
 from compile_doctor.run.launch import one_size
 from compile_doctor.run.progress import Progress
 from compile_doctor.targets.target import Target, not_a_target

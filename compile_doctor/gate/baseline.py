@@ -19,7 +19,8 @@ from msgspec import Meta, Struct
 
 from compile_doctor.errors import InconclusiveError
 from compile_doctor.model.findings import Finding
-from compile_doctor.report.make import Report, relative
+from compile_doctor.report.relative import relative
+from compile_doctor.report.report import Report
 
 SCHEMA: Final = "compile-doctor/baseline/1"
 _ON_A_NAME = re.compile(

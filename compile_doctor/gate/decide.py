@@ -13,7 +13,9 @@ from compile_doctor.gate.outcome import Change, Outcome
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import Finding
 from compile_doctor.model.ranks import named
-from compile_doctor.report.make import Report, make_report, relative
+from compile_doctor.report.make import make_report
+from compile_doctor.report.relative import relative
+from compile_doctor.report.report import Report
 
 
 def judge(target: GateTarget, evidence: Evidence, configuration: Configuration, today: datetime.date) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compile_doctor.model.findings import Finding, Location
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 
 STATUSES = ("regression", "inconclusive", "pass", "better")
 """Worst first. `better` is a pass that `baseline update` could record."""

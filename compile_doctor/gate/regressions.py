@@ -11,7 +11,8 @@ from compile_doctor.gate.baseline import Baseline, Call, Entry
 from compile_doctor.gate.outcome import Change
 from compile_doctor.model.findings import Finding, Location
 from compile_doctor.model.kernels import FASTEST_FIRST
-from compile_doctor.report.make import Report, relative
+from compile_doctor.report.relative import relative
+from compile_doctor.report.report import Report
 from compile_doctor.source import locations
 
 _NAMES = {

@@ -14,7 +14,9 @@ from compile_doctor.matrix.cell_process import CAPTURE, ENDED, OUTPUT
 from compile_doctor.matrix.plan import Wanted
 from compile_doctor.matrix.result import Cell
 from compile_doctor.model.evidence import Evidence
-from compile_doctor.report.make import Report, make_report, relative
+from compile_doctor.report.make import make_report
+from compile_doctor.report.relative import relative
+from compile_doctor.report.report import Report
 from compile_doctor.source.locations import is_generated
 
 LAST = 4_000

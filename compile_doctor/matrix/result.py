@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from compile_doctor.model.findings import Finding
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 
 VERDICTS = ("unhealthy", "inconclusive", "not-run", "uncompiled", "healthy")
 """Worst first. `uncompiled`: with compile=off it ran, and nothing was compiled, as asked. `not-run`: there is no report."""

@@ -19,7 +19,8 @@ from compile_doctor.model.asked import Settings
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import Finding
 from compile_doctor.processes.children import Start
-from compile_doctor.report.make import Report, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.report import Report
 from compile_doctor.run.launch import diagnose
 from compile_doctor.run.progress import Progress
 from compile_doctor.targets.target import not_a_target

@@ -10,7 +10,7 @@ from compile_doctor.mend.comparison import Compared, Steps
 from compile_doctor.mend.copies import Copy
 from compile_doctor.mend.result import Figures
 from compile_doctor.model.findings import Finding
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 
 Texts = Mapping[str, str]
 """The texts of changed files, by path."""

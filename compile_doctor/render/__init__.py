@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from compile_doctor.matrix.result import Matrix
     from compile_doctor.mend.result import Mended
     from compile_doctor.parity.result import Parity
-    from compile_doctor.report.make import Report
+    from compile_doctor.report.report import Report
 
 _FIRST = ("text", "json", "markdown", "html", "sarif")
 """Shown before the others."""

@@ -15,7 +15,7 @@ from rich.text import Text
 from compile_doctor.analysis.attention.entries import AttentionEntry
 from compile_doctor.analysis.attention.growth import Step
 from compile_doctor.model.sizes import human
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 from compile_doctor.source import locations
 
 SHOWN = 6

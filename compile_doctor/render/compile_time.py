@@ -6,7 +6,7 @@ from rich.console import Console
 
 from compile_doctor.analysis.compile_time import WORDS, answers, by_line, longest
 from compile_doctor.model.timeline import PHASES
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 from compile_doctor.source import locations
 
 WORTH = 1_000_000

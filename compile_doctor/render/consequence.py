@@ -8,7 +8,7 @@ from compile_doctor.model.findings import Finding
 from compile_doctor.model.ranks import named
 from compile_doctor.model.sizes import human
 from compile_doctor.render.compile_time import mostly
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 
 
 def consequence(report: Report) -> str:

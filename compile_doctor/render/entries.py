@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from compile_doctor.gate.outcome import Outcome
 from compile_doctor.model.findings import SEVERITIES, Finding, Location
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 from compile_doctor.source import locations
 
 INCONCLUSIVE = "inconclusive"

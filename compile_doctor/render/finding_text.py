@@ -12,7 +12,7 @@ from compile_doctor.model.findings import Finding
 from compile_doctor.render.console import LONGEST, rows
 from compile_doctor.render.entries import at, cut
 from compile_doctor.render.finding_parts import cost, decompiled
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 from compile_doctor.source import locations
 
 Line = tuple[Text | str, str | None]

@@ -9,7 +9,7 @@ from compile_doctor.gate.outcome import Gate
 from compile_doctor.render import markdown_format
 from compile_doctor.render.entries import INCONCLUSIVE, Entry, at, body, cut, label, one_line, own_place, worst_first
 from compile_doctor.render.subjects import targets
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 
 LIMIT = 10
 """GitHub shows this many annotations of each kind per step, and silently drops the others."""

@@ -9,7 +9,7 @@ from compile_doctor.clean import cleaned
 from compile_doctor.gate.outcome import Gate
 from compile_doctor.render.entries import INCONCLUSIVE, Entry, body, cut, fingerprints, label, own_place
 from compile_doctor.render.subjects import targets
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 from compile_doctor.source import locations
 
 _SEVERITIES = {"error": "critical", "warning": "minor", "info": "info"}

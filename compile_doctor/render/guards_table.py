@@ -6,7 +6,7 @@ from rich.console import Console
 
 from compile_doctor.model.guards import TimedGuards
 from compile_doctor.render.entries import one_line
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 from compile_doctor.source import locations
 
 SHOWN = 6

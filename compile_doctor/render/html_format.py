@@ -11,7 +11,7 @@ from compile_doctor.render.html.page import Page, Section, written
 from compile_doctor.render.html.report import facts, sections
 from compile_doctor.render.html.room import SIZE
 from compile_doctor.render.subjects import targets
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 
 TARGETS = 60
 """Targets of the gate with a part of their own: the worst first."""

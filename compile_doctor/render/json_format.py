@@ -26,7 +26,8 @@ from compile_doctor.render import (
 from compile_doctor.render.compile_time_json import compile_time, guards_of
 from compile_doctor.report.by_rank import RankTable
 from compile_doctor.report.explain import upstream_url
-from compile_doctor.report.make import Report, relative
+from compile_doctor.report.relative import relative
+from compile_doctor.report.report import Report
 from compile_doctor.report.trial import Trial
 from compile_doctor.source.statements import statement_at
 

@@ -8,7 +8,7 @@ from compile_doctor.clean import cleaned
 from compile_doctor.gate.outcome import Gate
 from compile_doctor.render.entries import INCONCLUSIVE, Entry, Target, at, body, label, one_line
 from compile_doctor.render.subjects import targets
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 
 _ENTRY = 1500
 

@@ -10,7 +10,7 @@ from compile_doctor.render.entries import INCONCLUSIVE, Target, worst_first
 from compile_doctor.render.markdown_escape import inline
 from compile_doctor.render.markdown_page import Page
 from compile_doctor.render.subjects import targets
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 
 
 @cleaned

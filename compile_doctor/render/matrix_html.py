@@ -9,7 +9,7 @@ from compile_doctor.render.html.page import Page, Section, written
 from compile_doctor.render.html.report import sections
 from compile_doctor.render.html.room import SIZE
 from compile_doctor.render.matrix import cause, columns, counts, facts, figures, notes
-from compile_doctor.report.make import relative
+from compile_doctor.report.relative import relative
 
 REPORTS = 40
 """Cells whose report is part of the page."""

@@ -14,7 +14,8 @@ from compile_doctor.clean import cleaned
 from compile_doctor.gate.outcome import Gate
 from compile_doctor.model.timeline import Span, TimedCompilation, Timeline
 from compile_doctor.render.entries import INCONCLUSIVE
-from compile_doctor.report.make import Report, relative
+from compile_doctor.report.relative import relative
+from compile_doctor.report.report import Report
 
 CALLS, COMPILING, ASIDE = 1, 100, 10_000
 """Numbers of the first track of each kind; overlapping events of one kind need several."""

@@ -17,7 +17,7 @@ from compile_doctor.model.findings import Location
 from compile_doctor.render.entries import INCONCLUSIVE, Entry, Target, body, cut, fingerprints
 from compile_doctor.render.subjects import targets
 from compile_doctor.report.explain import upstream_url
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}

@@ -10,7 +10,8 @@ from compile_doctor.model.findings import Finding, Location
 from compile_doctor.render.changes import grouped
 from compile_doctor.render.consequence import consequence
 from compile_doctor.render.entries import CONFIGURATION, INCONCLUSIVE, Entry, Target, identity
-from compile_doctor.report.make import Report, relative
+from compile_doctor.report.relative import relative
+from compile_doctor.report.report import Report
 
 
 def targets(subject: Report | Gate) -> tuple[Target, ...]:

@@ -23,7 +23,8 @@ from compile_doctor.render.finding_text import INDENT, Line, in_full, listing, w
 from compile_doctor.render.guards_table import guards_table
 from compile_doctor.render.trial import trial_table
 from compile_doctor.report.by_rank import RankTable
-from compile_doctor.report.make import Report, relative
+from compile_doctor.report.relative import relative
+from compile_doctor.report.report import Report
 
 SHOWN = 5
 """Findings in the short report."""

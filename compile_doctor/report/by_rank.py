@@ -5,7 +5,7 @@ Each group is examined like a run of its own. A finding that several groups have
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,8 +19,7 @@ from compile_doctor.model.findings import Finding
 from compile_doctor.model.ranks import Rank, Ranks, named, ranges
 from compile_doctor.report import proof
 from compile_doctor.report.run_checks import Found, run_checks, worst_first
-
-Summarize = Callable[[AnalysisContext], Mapping[str, Any]]
+from compile_doctor.report.summary import summary_of
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,7 @@ class ByRank:
     table: RankTable
 
 
-def by_rank(
-    seen: AnalysisContext, checks: Iterable[Check], unusable: Iterable[tuple[str, str]], summarize: Summarize
-) -> ByRank:
+def by_rank(seen: AnalysisContext, checks: Iterable[Check], unusable: Iterable[tuple[str, str]]) -> ByRank:
     """Examines each group of ranks, then compares them."""
     ranks, checks = seen.evidence.ranks, tuple(checks)
     alone = [check for check in checks if not check.compares_ranks]
@@ -86,7 +83,7 @@ def by_rank(
     stopped = {one.rank.number for one in endings(seen.evidence)}
     for index, own in enumerate(seen.of_groups):
         members = tuple(represented.get(index, ()))
-        figures.append(summarize(own) if own and members else None)
+        figures.append(summary_of(own) if own and members else None)
         if own is None or not members:  # not kept, or of an attempt before
             continue
         found = run_checks(alone, own, unusable)

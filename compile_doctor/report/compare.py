@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from compile_doctor.model.findings import Finding
-from compile_doctor.report.make import Report, relative
+from compile_doctor.report.relative import relative
+from compile_doctor.report.report import Report
 from compile_doctor.report.trial import Trial
 
 

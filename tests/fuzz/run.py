@@ -64,7 +64,8 @@ class Captures:
         from compile_doctor.capture.load import load_capture
         from compile_doctor.errors import DoctorError
         from compile_doctor.render import renderer
-        from compile_doctor.report.make import exit_code, make_report
+        from compile_doctor.report.make import make_report
+        from compile_doctor.report.verdict import exit_code
 
         try:
             evidence = load_capture(made)

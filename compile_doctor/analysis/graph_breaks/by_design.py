@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from compile_doctor.analysis.graph_breaks.causes import Cause
 
 if TYPE_CHECKING:
-    from compile_doctor.analysis.context import AnalysisContext, BreakSite
+    from compile_doctor.analysis.context import AnalysisContext
+    from compile_doctor.analysis.graph_breaks.sites import BreakSite
 
 _ON_PURPOSE = frozenset(
     {"explicit-graph-break", "compiler-disabled-function", "compiler-disable-inside", "skipped-function"}

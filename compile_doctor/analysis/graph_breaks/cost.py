@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from compile_doctor.analysis.context import AnalysisContext, BreakSite
+from compile_doctor.analysis.context import AnalysisContext
+from compile_doctor.analysis.graph_breaks.sites import BreakSite
 from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.findings import Cost

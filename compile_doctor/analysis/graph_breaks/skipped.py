@@ -16,7 +16,8 @@ from compile_doctor.source import locations, statements
 from compile_doctor.source.decorators import decorated
 
 if TYPE_CHECKING:
-    from compile_doctor.analysis.context import AnalysisContext, BreakSite
+    from compile_doctor.analysis.context import AnalysisContext
+    from compile_doctor.analysis.graph_breaks.sites import BreakSite
 
 COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 _NO_RESUME = "graph break that we cannot resume from"

@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from weakref import WeakKeyDictionary
 
-from compile_doctor.analysis.context import AnalysisContext, BreakSite
+from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.graph_breaks.by_design import is_deliberate
 from compile_doctor.analysis.graph_breaks.cost import separated_by
+from compile_doctor.analysis.graph_breaks.sites import BreakSite
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.analysis.recompiles.kinds import has_own_code
 from compile_doctor.model.compilations import Compilation

@@ -10,7 +10,7 @@ from compile_doctor.clean import clean
 from compile_doctor.model.kept_text import LONGEST, KeptText
 from compile_doctor.model.ranks import named
 from compile_doctor.render.entries import at, cut
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 from compile_doctor.source import locations
 
 GRAPHS = 200

@@ -22,7 +22,7 @@ from compile_doctor.render.html import (
 from compile_doctor.render.html import findings as cards
 from compile_doctor.render.html.page import Section
 from compile_doctor.render.html.room import SIZE, fitting
-from compile_doctor.report.make import Report
+from compile_doctor.report.report import Report
 from compile_doctor.report.trial import Trial
 
 _TONES = {"error": "bad", "warning": "open", "info": "info"}
