@@ -25,7 +25,8 @@ sys.path.insert(0, str(ROOT))
 from compile_doctor.capture import load_capture
 from compile_doctor.capture.digest import write_digest
 from compile_doctor.capture.many import Part, Together, split
-from compile_doctor.capture.trace.read import Trace, read_stream
+from compile_doctor.capture.trace.contents import Trace
+from compile_doctor.capture.trace.read import read_stream
 from compile_doctor.capture.trace.stream import BLOCK, records
 from compile_doctor.render import json_format
 from compile_doctor.report.make import make_report

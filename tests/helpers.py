@@ -12,7 +12,8 @@ from compile_doctor.capture.members import Members
 from compile_doctor.capture.reading import encode
 from compile_doctor.capture.schema import CAPTURE
 from compile_doctor.capture.seal import make_seal
-from compile_doctor.capture.trace.read import Trace, read_stream
+from compile_doctor.capture.trace.contents import Trace
+from compile_doctor.capture.trace.read import read_stream
 from compile_doctor.model.asked import Asked, Settings
 from compile_doctor.model.compilations import Break, Compilation
 from compile_doctor.model.evidence import Child, Evidence, Facts, Failure

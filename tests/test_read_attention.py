@@ -14,7 +14,7 @@ from compile_doctor.capture.attention import choice_key, read_graph, read_tensor
 from compile_doctor.capture.events import EventReader
 from compile_doctor.capture.reading import decode
 from compile_doctor.capture.schema import GraphSeen
-from compile_doctor.capture.trace.read import Trace
+from compile_doctor.capture.trace.contents import Trace
 from compile_doctor.errors import CaptureError
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.attention import DenseRefused

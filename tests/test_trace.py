@@ -23,6 +23,8 @@ from helpers import (
     start,
 )
 
+from compile_doctor.capture.trace import read
+from compile_doctor.capture.trace import records as trace_records
 from compile_doctor.capture.trace import stream as trace_stream
 
 NAMES = interned(MODEL, 1)
@@ -315,3 +317,7 @@ def test_the_tensors_that_a_frame_read():
         ("batch['mask']", "torch.bool", (4,)),
         ("self.extra[1]['k']", "torch.float32", (2,)),
     ]
+
+
+def test_each_kind_that_is_decoded_has_a_function_that_takes_it():
+    assert read.TAKERS.keys() == trace_records.KINDS.keys()

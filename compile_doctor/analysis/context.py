@@ -16,11 +16,10 @@ from compile_doctor.analysis.graph_breaks.skipped import COMPREHENSIONS, Skipped
 from compile_doctor.analysis.ranks.comparable import evidence_of
 from compile_doctor.analysis.recompiles.groups import Recompiled, group_recompilations
 from compile_doctor.analysis.starts import Asked, asked_again
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Break, Compilation
 from compile_doctor.model.evidence import Evidence, Failure
 from compile_doctor.model.findings import Location
-from compile_doctor.model.stacks import Frame
+from compile_doctor.model.stacks import Frame, function_name
 from compile_doctor.source import locations
 from compile_doctor.source.static_facts import StaticFacts, read_static
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compile_doctor.analysis.context import AnalysisContext
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.findings import Location
+from compile_doctor.model.stacks import function_name
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recompiles.guards import Guard
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.findings import Location
+from compile_doctor.model.stacks import function_name
 from compile_doctor.source import locations
 
 

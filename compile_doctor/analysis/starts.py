@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import PurePath
 
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.evidence import Evidence
+from compile_doctor.model.stacks import function_name
 from compile_doctor.model.timeline import CacheAnswer, KeyPart
 from compile_doctor.source import locations
 

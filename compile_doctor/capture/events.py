@@ -9,7 +9,8 @@ from typing import Any
 from compile_doctor.capture import schema
 from compile_doctor.capture.attention import AttentionReader, read_tensors
 from compile_doctor.capture.reading import BadRecordError, decode_event
-from compile_doctor.capture.trace.read import MOST_BAD, Trace
+from compile_doctor.capture.trace.contents import Trace
+from compile_doctor.capture.trace.read import MOST_BAD
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.comparisons import Comparison
 from compile_doctor.model.compilations import CalledInVain, Counts, LateHook, LogRecord, NeverCalled

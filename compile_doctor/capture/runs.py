@@ -16,7 +16,8 @@ from compile_doctor.capture.ranks import RANKS, Collector, Files, files_by_rank,
 from compile_doctor.capture.reading import BadRecordError, decode
 from compile_doctor.capture.schema import Shared
 from compile_doctor.capture.standing import read_standing
-from compile_doctor.capture.trace.read import Trace, read_stream
+from compile_doctor.capture.trace.contents import Trace
+from compile_doctor.capture.trace.read import read_stream
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.evidence import Child, Evidence
 from compile_doctor.model.stacks import Frame

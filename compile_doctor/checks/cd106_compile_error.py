@@ -9,14 +9,13 @@ from compile_doctor.analysis.attention.failing import failing_attention, failing
 from compile_doctor.analysis.compile_errors import DAMAGED, described, is_limit, stance_that_raised
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.root_cause import COMPILE_ERRORS, root_cause
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.cd314_cudagraph_overwritten import is_overwritten
 from compile_doctor.checks.cd701_no_compiler import is_missing_compiler
 from compile_doctor.checks.damaged_cache import damaged_cache
 from compile_doctor.model.evidence import Failure
 from compile_doctor.model.findings import Finding
-from compile_doctor.model.stacks import Frame
+from compile_doctor.model.stacks import Frame, function_name
 from compile_doctor.recipes.errors import recipe_for_error
 
 

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping
 from compile_doctor.analysis.compile_errors import is_limit
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recompiles.groups import Recompiled
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks import needs
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.recompile_advice import advice
 from compile_doctor.model.compilations import LogRecord
 from compile_doctor.model.findings import Finding, Location
-from compile_doctor.model.stacks import Frame
+from compile_doctor.model.stacks import Frame, function_name
 from compile_doctor.source import locations
 
 _HIT = re.compile(r"hit config\.(\w+) \((\d+)\)\s+function: '([^'\n]+)' \(([^\n]+?):(\d+)\)(?:\s+last reason: (.*))?")

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis.attention.calls import place
 from compile_doctor.analysis.context import AnalysisContext
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.attention_values import at_frame
 from compile_doctor.checks.base import Check
 from compile_doctor.model.findings import Finding
+from compile_doctor.model.stacks import function_name
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:

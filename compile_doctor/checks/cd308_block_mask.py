@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis.attention.calls import place
 from compile_doctor.analysis.context import AnalysisContext
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks import needs
 from compile_doctor.checks.attention_program import PLAIN
 from compile_doctor.checks.attention_values import at_frame
@@ -14,7 +13,7 @@ from compile_doctor.checks.base import Check
 from compile_doctor.model.attention import MaskMade
 from compile_doctor.model.findings import Finding
 from compile_doctor.model.sizes import human
-from compile_doctor.model.stacks import Frame
+from compile_doctor.model.stacks import Frame, function_name
 
 _ONCE = (
     "Create the mask once per shape and keep it (a dictionary by length, or functools.lru_cache). If it must change, "

@@ -9,10 +9,10 @@ from compile_doctor.analysis.ranks.causes import condition_in, rank_condition
 from compile_doctor.analysis.ranks.collectives import mismatches
 from compile_doctor.analysis.ranks.comparable import Pair, pairs
 from compile_doctor.analysis.ranks.divergence import Parting, parting
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.ranks_in_words import do, odd_ones, sentence, who
 from compile_doctor.model.findings import Finding
+from compile_doctor.model.stacks import function_name
 from compile_doctor.source import locations
 
 _TITLES = {

@@ -9,10 +9,10 @@ from compile_doctor.analysis.ranks.comparable import Pair, pairs
 from compile_doctor.analysis.ranks.divergence import Uneven, uneven, without_callers
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.analysis.recompiles.guards import Guard, parse
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.ranks_in_words import s, sentence, who
 from compile_doctor.model.findings import Finding
+from compile_doctor.model.stacks import function_name
 from compile_doctor.source import locations
 
 

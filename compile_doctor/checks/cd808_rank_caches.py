@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.ranks.caches import Asked, Colder, Reason, colder, reason
 from compile_doctor.analysis.ranks.stragglers import stragglers
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.base import Check
 from compile_doctor.checks.ranks_in_words import s, sentence, who
 from compile_doctor.model.findings import Finding
+from compile_doctor.model.stacks import function_name
 
 FOLDER = "TORCHINDUCTOR_CACHE_DIR"
 

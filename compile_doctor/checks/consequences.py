@@ -9,9 +9,9 @@ from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.graph_breaks.sites import BreakSite
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.analysis.recompiles.of_breaks import following
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Break
 from compile_doctor.model.findings import Location
+from compile_doctor.model.stacks import function_name
 from compile_doctor.source import locations
 
 _NAMED = 3

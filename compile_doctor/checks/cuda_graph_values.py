@@ -6,8 +6,8 @@ from typing import Any
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.cuda_graphs import Captured, Reason
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.checks.attention_values import at_frame
+from compile_doctor.model.stacks import function_name
 
 _FIXES = (
     (

@@ -7,7 +7,7 @@ import re
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.recompiles.groups import Recompiled
-from compile_doctor.capture.trace.read import RESUMED, function_name
+from compile_doctor.model.stacks import RESUMED, function_name
 from compile_doctor.source import locations, uses
 from compile_doctor.source.writes import last_name
 

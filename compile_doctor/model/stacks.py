@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from compile_doctor.model.units import Count
+
+RESUMED = re.compile(r"^torch_dynamo_resume_in_(.+)_at_\d+$")
 
 
 class Frame(NamedTuple):
@@ -24,3 +27,9 @@ class ErrorLink:
     type: str
     message: str
     stack: tuple[Frame, ...]
+
+
+def function_name(name: str) -> str:
+    """The user's name of a function: a resume function is the function that it continues."""
+    match = RESUMED.match(name)
+    return match[1] if match else name

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.findings import Finding
+from compile_doctor.model.stacks import function_name
 from compile_doctor.source import locations
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.graph_breaks.by_design import is_deliberate
-from compile_doctor.capture.trace.read import function_name
+from compile_doctor.model.stacks import function_name
 from compile_doctor.source import locations
 
 

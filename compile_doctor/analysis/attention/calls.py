@@ -7,13 +7,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.attention import AttentionNode, DenseCall, EagerSdpa, MaskTable, Tensor, Window
 from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.kernels import Kernel
 from compile_doctor.model.sizes import are_large, item_bytes
-from compile_doctor.model.stacks import Frame
+from compile_doctor.model.stacks import Frame, function_name
 from compile_doctor.source import locations
 
 _INNER = re.compile(r"[/\\]torch[/\\]nn[/\\]attention[/\\]flex_attention\.py$")

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from compile_doctor.analysis.attention.calls import AttentionCall, in_flex, place
 from compile_doctor.analysis.context import AnalysisContext
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.attention import CompiledFunction, DenseCall, Graph
-from compile_doctor.model.stacks import Frame
+from compile_doctor.model.stacks import Frame, function_name
 from compile_doctor.source import locations
 
 ISOLATED = """\

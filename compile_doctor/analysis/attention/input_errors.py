@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from compile_doctor.analysis.attention.calls import place
 from compile_doctor.analysis.root_cause import user_frame
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.attention import AttentionNode, Tensor
 from compile_doctor.model.evidence import Evidence, Failure
-from compile_doctor.model.stacks import Frame
+from compile_doctor.model.stacks import Frame, function_name
 from compile_doctor.source import locations
 
 _CONTEXT = re.compile(r"is used with a context manager")

@@ -9,10 +9,9 @@ from weakref import WeakKeyDictionary
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.analysis.graph_breaks.sites import BreakSite
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Compilation
 from compile_doctor.model.findings import Cost
-from compile_doctor.model.stacks import Frame
+from compile_doctor.model.stacks import Frame, function_name
 from compile_doctor.source import locations
 
 _Key = tuple[str, str, str, int]

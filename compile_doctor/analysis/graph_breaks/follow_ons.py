@@ -7,8 +7,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from compile_doctor.analysis.graph_breaks.causes import makes_objects
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Break
+from compile_doctor.model.stacks import function_name
 from compile_doctor.source import locations, passed_on, statements
 
 if TYPE_CHECKING:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Given
-from compile_doctor.model.stacks import Frame
+from compile_doctor.model.stacks import Frame, function_name
 from compile_doctor.source import locations
 
 if TYPE_CHECKING:

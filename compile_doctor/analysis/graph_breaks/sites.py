@@ -15,10 +15,9 @@ from compile_doctor.analysis.graph_breaks.called_back import called_back
 from compile_doctor.analysis.graph_breaks.causes import Cause, find_cause
 from compile_doctor.analysis.graph_breaks.follow_ons import Groups, Key, fold_follow_ons
 from compile_doctor.analysis.graph_breaks.inputs import inputs_at
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Break
 from compile_doctor.model.findings import Location
-from compile_doctor.model.stacks import Frame
+from compile_doctor.model.stacks import Frame, function_name
 from compile_doctor.source import locations
 
 if TYPE_CHECKING:

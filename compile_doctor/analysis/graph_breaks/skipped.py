@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from compile_doctor.analysis.decorated import written_at
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Break, Compilation
-from compile_doctor.model.stacks import Frame
+from compile_doctor.model.stacks import Frame, function_name
 from compile_doctor.source import locations, statements
 from compile_doctor.source.decorators import decorated
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from compile_doctor.analysis.recompiles.guards import parse
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Operator
 from compile_doctor.model.ranks import Step
+from compile_doctor.model.stacks import function_name
 from compile_doctor.source import locations
 
 Function = tuple[str, str]

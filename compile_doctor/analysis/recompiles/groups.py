@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 from compile_doctor.analysis.decorated import written_at
 from compile_doctor.analysis.recompiles.guards import Guard, carrier, entry, parse, plain
-from compile_doctor.capture.trace.read import function_name
 from compile_doctor.model.compilations import Compilation, Specialization
 from compile_doctor.model.evidence import Evidence
-from compile_doctor.model.stacks import Frame
+from compile_doctor.model.stacks import Frame, function_name
 from compile_doctor.source import locations, uses
 from compile_doctor.source.writes import GLOBAL, Write, last_name, writes
 
