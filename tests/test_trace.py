@@ -23,9 +23,9 @@ from helpers import (
     start,
 )
 
-from compile_doctor.capture.trace import read
 from compile_doctor.capture.trace import records as trace_records
 from compile_doctor.capture.trace import stream as trace_stream
+from compile_doctor.capture.trace.read import TAKERS
 
 NAMES = interned(MODEL, 1)
 GUARD = "0/0: tensor 'x' size mismatch at index 1. expected 8, actual 9"
@@ -320,4 +320,4 @@ def test_the_tensors_that_a_frame_read():
 
 
 def test_each_kind_that_is_decoded_has_a_function_that_takes_it():
-    assert read.TAKERS.keys() == trace_records.KINDS.keys()
+    assert TAKERS.keys() == trace_records.KINDS.keys()
