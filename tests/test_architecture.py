@@ -20,7 +20,6 @@ TORCH_FREE = [
     for path in FILES
     if "probe" not in path.parts and "examples" not in path.parts[-2:-1] and path.name != "__main__.py"
 ]
-COMPAT = PACKAGE / "probe" / "compat.py"
 
 CODES = {
     line.split()[0]: (line.split()[1], line.split()[2])
@@ -80,15 +79,11 @@ def version_branches(tree: ast.AST) -> list[int]:
         if isinstance(node, ast.Compare) and "__version__" in ast.dump(node):
             found.append(node.lineno)
         if isinstance(node, ast.Call) and re.search(
-            r"\bcompat\.version$|(^|\.)(TorchVersion|parse_version|Version|SpecifierSet)$", ast.unparse(node.func)
+            r"(^|\.)(TorchVersion|parse_version|Version|SpecifierSet)$", ast.unparse(node.func)
         ):
             found.append(node.lineno)
-        if (
-            isinstance(node, ast.ImportFrom)
-            and node.module
-            and (node.module.startswith("torch.torch_version") or node.module.endswith("probe.compat"))
-        ):
-            found += [node.lineno for alias in node.names if alias.name in ("TorchVersion", "version")]
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("torch.torch_version"):
+            found += [node.lineno for alias in node.names if alias.name == "TorchVersion"]
     return found
 
 
@@ -96,20 +91,19 @@ def test_the_rule_finds_what_it_is_meant_to_find():
     for code in (
         "torch.__version__ >= '2.9'",
         "TorchVersion('2.9')",
-        "compat.version() > (2, 9)",
-        "from compile_doctor.probe.compat import version",
+        "from torch.torch_version import TorchVersion",
     ):
         assert version_branches(ast.parse(code))
     assert not version_branches(ast.parse("found = {'torch': torch.__version__}"))
 
 
-RANGES = [COMPAT.parent.parent / "recipes" / name for name in ("catalogue.py", "read.py", "verified.py")]
-RANGES.append(COMPAT.parent.parent / "targets" / "variants.py")
+RANGES = [PACKAGE / "recipes" / name for name in ("catalogue.py", "read.py", "verified.py")]
+RANGES.append(PACKAGE / "targets" / "variants.py")
 """They read the ranges that recipes and targets claim as data; nothing in them knows a version."""
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path not in (COMPAT, *RANGES)], ids=module)
-def test_only_compat_branches_on_torchs_version(path):
+@pytest.mark.parametrize("path", [path for path in FILES if path not in RANGES], ids=module)
+def test_nothing_branches_on_torchs_version(path):
     assert version_branches(ast.parse(path.read_text())) == []
 
 

@@ -14,7 +14,7 @@ from compile_doctor.capture import schema
 from compile_doctor.model.asked import Asked, Settings
 from compile_doctor.model.compilations import LogRecord
 from compile_doctor.model.cuda_graphs import CudaGraphFunction
-from compile_doctor.probe import compat
+from compile_doctor.probe.compat import cuda_graphs
 from compile_doctor.probe.observe.cuda_graphs import CudaGraphs, is_told
 from compile_doctor.report.make import make_report
 from compile_doctor.report.verdict import exit_code
@@ -199,7 +199,9 @@ ID = cudagraph_utils.FunctionID(5)
 
 
 def test_the_probe_counts_what_is_wrapped_recorded_and_replayed(monkeypatch):
-    monkeypatch.setattr(compat.importlib, "import_module", lambda name: SimpleNamespace(CUDAGraphTreeManager=Manager))
+    monkeypatch.setattr(
+        cuda_graphs.importlib, "import_module", lambda name: SimpleNamespace(CUDAGraphTreeManager=Manager)
+    )
     written = []
     counted = CudaGraphs()
     counted.write(SimpleNamespace(write=written.append))
