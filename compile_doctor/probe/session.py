@@ -41,8 +41,9 @@ from compile_doctor.probe.numerics.decoding import Decode
 from compile_doctor.probe.numerics.record import forget_gradients
 from compile_doctor.probe.numerics.second_look import second_look
 from compile_doctor.probe.numerics.state import Start
-from compile_doctor.probe.observe.attention import DenseRefusedError, Observer
+from compile_doctor.probe.observe.attention import Observer
 from compile_doctor.probe.observe.cuda_graphs import CudaGraphs
+from compile_doctor.probe.observe.dense import DenseRefusedError
 from compile_doctor.probe.observe.events import EventLog
 from compile_doctor.probe.regions import repeated_blocks
 from compile_doctor.recipes import waiting

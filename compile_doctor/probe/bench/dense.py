@@ -7,7 +7,7 @@ from typing import Any
 
 from compile_doctor.model.sizes import human
 from compile_doctor.probe import compat, devices
-from compile_doctor.probe.observe.attention import DenseRefusedError, dense_bytes
+from compile_doctor.probe.observe.dense import DenseRefusedError, dense_bytes
 
 
 class DenseGuard:

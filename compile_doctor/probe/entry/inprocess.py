@@ -72,7 +72,7 @@ def watch(directory: Path) -> Iterator[None]:
 
         log, observer = _watcher.log, _watcher.observer
         observer.ran.clear()
-        observer._dense.clear()
+        observer.dense.counts.clear()
         log.into(directory)
         log.write(schema.AttentionWatched())
         try:

@@ -20,9 +20,10 @@ from compile_doctor.model.stacks import Frame
 from compile_doctor.probe import compat
 from compile_doctor.probe.devices import Device
 from compile_doctor.probe.memory.over_time import over_time
-from compile_doctor.probe.observe.attention import Observer, python_stack
+from compile_doctor.probe.observe.attention import Observer
 from compile_doctor.probe.observe.events import EventLog
 from compile_doctor.probe.observe.graphs import varlen_given
+from compile_doctor.probe.observe.stacks import python_stack
 
 MARK = "compile_doctor:"
 _KERNEL_WORDS = ("attention", "flash", "fmha", "sdpa", "triton_tem_", "cutedsl", "kernel_cutlass")

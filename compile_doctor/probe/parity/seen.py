@@ -12,7 +12,7 @@ from typing import Any
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from compile_doctor.model.kernels import MARKERS, find_kernels
-from compile_doctor.probe import compat
+from compile_doctor.probe import compat, observe
 from compile_doctor.probe.observe.attention import Observer
 from compile_doctor.probe.observe.events import EventLog
 
@@ -48,7 +48,7 @@ class Watcher:
         """`folder`: for traces while a cell runs. A process that dies leaves its trace there; the folder's creator deletes it."""
         self.folder = folder
         self.observer = Observer(_Silent(), guard=False)
-        self.observer.install(Observer.__module__)  # Dynamo must trace the masks and scores beside this file
+        self.observer.install(observe.__name__)  # Dynamo must trace the masks and scores beside this file
 
     @contextmanager
     def watch(self, generated: bool = False, dispatched: bool = False) -> Iterator[Seen]:
@@ -75,7 +75,7 @@ class Watcher:
         return sum(self.observer.ran.values())
 
     def _dense(self) -> int:
-        return sum(self.observer.dense_calls)
+        return sum(self.observer.dense.counts.values())
 
 
 def _kernels(file: Path) -> list[str]:
