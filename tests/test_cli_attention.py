@@ -184,7 +184,7 @@ def test_example_teaches_its_mistake(tmp_path, name):
     expected, verdict = VARIANTS[name]
     report, code = diagnose(tmp_path, f"example:{name}")
     found = {one["code"] for one in report["findings"] if one["severity"] != "info"}
-    assert expected <= found
+    assert expected <= found, (report["verdict"], report["reason"], report["findings"], report["notes"])
     errors = {one["code"] for one in report["findings"] if one["severity"] == "error"}
     assert bool(errors & {"CD301", "CD303", "CD401", "CD403", "CD503", "CD106", "CD601"}) == (code == 1)
     if verdict is not None:
