@@ -18,7 +18,8 @@ sys.path.insert(0, str(ROOT))
 
 from compile_doctor.capture import load_capture
 from compile_doctor.gate import baseline, baseline_files
-from compile_doctor.gate.config import Configuration, GateTarget
+from compile_doctor.gate.config import Configuration
+from compile_doctor.gate.config_tables import GateTarget
 from compile_doctor.gate.decide import judge
 from compile_doctor.gate.outcome import Gate
 from compile_doctor.render import gate_renderer

@@ -134,7 +134,7 @@ def record(chosen: list[tuple[mutants.Base, mutants.Edit]], missing: bool) -> No
     """Records with tests/record.py, which forks from a process that has imported torch: seconds instead of ten for each."""
     sys.path.insert(0, str(ROOT))
     from compile_doctor.gate.check_targets import settings_of
-    from compile_doctor.gate.config import GateTarget
+    from compile_doctor.gate.config_tables import GateTarget
     from tests import record as recorder
 
     os.chdir(ROOT)

@@ -27,7 +27,8 @@ from compile_doctor.gate import baseline, baseline_files
 from compile_doctor.gate import decide as judge
 from compile_doctor.gate.baseline import SCHEMA, Baseline, parse, snapshot, text_of
 from compile_doctor.gate.baseline_files import find, known, load, path_of, stored, write
-from compile_doctor.gate.config import Configuration, GateTarget, Waiver
+from compile_doctor.gate.config import Configuration
+from compile_doctor.gate.config_tables import GateTarget, Waiver
 from compile_doctor.gate.outcome import Gate
 from compile_doctor.model.findings import Location
 from compile_doctor.report.make import make_report

@@ -7,7 +7,7 @@ import pytest
 
 from compile_doctor.gate import check_targets
 from compile_doctor.gate.check_targets import run_targets
-from compile_doctor.gate.config import GateTarget
+from compile_doctor.gate.config_tables import GateTarget
 from compile_doctor.gate.outcome import Outcome
 from compile_doctor.model.evidence import Facts
 from compile_doctor.run import side_by_side

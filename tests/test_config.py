@@ -15,7 +15,9 @@ from compile_doctor.checks import all_checks
 from compile_doctor.cli.baseline import command as baseline_command
 from compile_doctor.cli.check import command as check_command
 from compile_doctor.errors import UsageError
-from compile_doctor.gate.config import EXAMPLES, LARGEST, GateTarget, Waiver, choose, parse_owners, read_configuration
+from compile_doctor.gate.config import LARGEST, choose, parse_owners, read_configuration
+from compile_doctor.gate.config_records import EXAMPLES
+from compile_doctor.gate.config_tables import GateTarget, Waiver
 
 HEAD = "[tool.compile-doctor]\n"
 TARGET = '[[tool.compile-doctor.targets]]\nname = "gpt"\ntarget = "model.py"\n'

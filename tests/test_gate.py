@@ -16,7 +16,8 @@ from compile_doctor.cli.baseline_diff import differences
 from compile_doctor.errors import UsageError
 from compile_doctor.gate import baseline, baseline_files, regressions
 from compile_doctor.gate.check_targets import settings_of
-from compile_doctor.gate.config import Configuration, GateTarget, Waiver, read_configuration
+from compile_doctor.gate.config import Configuration, read_configuration
+from compile_doctor.gate.config_tables import GateTarget, Waiver
 from compile_doctor.gate.decide import judge, waiver_notes
 from compile_doctor.gate.outcome import Gate, Outcome
 from compile_doctor.render import formats, gate_renderer

@@ -10,7 +10,8 @@ import pytest
 from compile_doctor.capture import load_capture
 from compile_doctor.errors import UsageError
 from compile_doctor.gate import baseline, baseline_files
-from compile_doctor.gate.config import Configuration, GateTarget, read_configuration
+from compile_doctor.gate.config import Configuration, read_configuration
+from compile_doctor.gate.config_tables import GateTarget
 from compile_doctor.gate.decide import judge
 from compile_doctor.report.make import make_report
 

@@ -16,7 +16,8 @@ from compile_doctor.gate import baseline, baseline_files
 from compile_doctor.gate.baseline import Baseline
 from compile_doctor.gate.cache import Cache
 from compile_doctor.gate.check_targets import outcome_of, run_targets
-from compile_doctor.gate.config import Configuration, GateTarget, choose
+from compile_doctor.gate.config import Configuration, choose
+from compile_doctor.gate.config_tables import GateTarget
 from compile_doctor.gate.decide import waiver_notes, why_undecided, without_baseline
 from compile_doctor.gate.outcome import Gate, Outcome
 from compile_doctor.model.evidence import Evidence

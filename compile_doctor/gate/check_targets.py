@@ -12,7 +12,8 @@ from typing import Any
 from compile_doctor.errors import DoctorError, UsageError
 from compile_doctor.gate.cache import Cache
 from compile_doctor.gate.commands import observe_command
-from compile_doctor.gate.config import Configuration, GateTarget
+from compile_doctor.gate.config import Configuration
+from compile_doctor.gate.config_tables import GateTarget
 from compile_doctor.gate.decide import judge
 from compile_doctor.gate.outcome import Outcome
 from compile_doctor.model.asked import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from compile_doctor.gate.config import GateTarget
+from compile_doctor.gate.config_tables import GateTarget
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.processes.children import Start
 from compile_doctor.processes.scratch import scratch

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from compile_doctor.checks import find_check
 from compile_doctor.errors import InconclusiveError
 from compile_doctor.gate import baseline, baseline_files, regressions
-from compile_doctor.gate.config import Configuration, GateTarget, Waiver
+from compile_doctor.gate.config import Configuration
+from compile_doctor.gate.config_tables import GateTarget, Waiver
 from compile_doctor.gate.outcome import Change, Outcome
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.findings import Finding

@@ -14,7 +14,8 @@ from compile_doctor.capture.load import load_capture
 from compile_doctor.errors import DoctorError
 from compile_doctor.gate import baseline, baseline_files, decide
 from compile_doctor.gate import cache as cache_module
-from compile_doctor.gate.config import Configuration, GateTarget, read_configuration
+from compile_doctor.gate.config import Configuration, read_configuration
+from compile_doctor.gate.config_tables import GateTarget
 from compile_doctor.report.make import make_report
 from tests.fuzz.captures import EVIDENCE
 
