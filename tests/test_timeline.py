@@ -10,7 +10,7 @@ from helpers import MODEL, artifact, compilation, evidence, interned, metrics, n
 
 from compile_doctor.analysis.timeline import timelines
 from compile_doctor.capture import load_capture
-from compile_doctor.capture.ranks import sameness
+from compile_doctor.capture.sameness import sameness
 from compile_doctor.capture.trace.timing import MOST, Timer, phase_of
 from compile_doctor.model.timeline import PHASES, Call, Timing
 

@@ -13,7 +13,8 @@ from typing import BinaryIO, cast
 
 from compile_doctor.capture.load import load_capture
 from compile_doctor.capture.members import BLOCK, SEAL, Members
-from compile_doctor.capture.ranks import RANKS, Files, files_by_rank
+from compile_doctor.capture.rank_files import Files, files_by_rank
+from compile_doctor.capture.ranks import RANKS
 from compile_doctor.capture.reading import encode
 from compile_doctor.capture.runs import traces_of
 from compile_doctor.capture.schema import Shared, SharedRank

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from compile_doctor.capture.joined import joined
 from compile_doctor.capture.load import load_capture
-from compile_doctor.capture.ranks import Collector, joined
+from compile_doctor.capture.ranks import Collector
 from compile_doctor.errors import CaptureError
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.evidence import Child, Evidence

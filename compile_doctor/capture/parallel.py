@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from compile_doctor.capture.members import Members
-from compile_doctor.capture.ranks import Collector, Files
+from compile_doctor.capture.rank_files import Files
+from compile_doctor.capture.ranks import Collector
 from compile_doctor.capture.schema import Member
 from compile_doctor.model.asked import Asked
 from compile_doctor.model.evidence import Child

@@ -10,9 +10,11 @@ from typing import Any, BinaryIO, cast
 
 from compile_doctor.capture import older
 from compile_doctor.capture.events import EventReader
+from compile_doctor.capture.joined import joined
 from compile_doctor.capture.members import Members
 from compile_doctor.capture.parallel import Share, read_shares
-from compile_doctor.capture.ranks import RANKS, Collector, Files, files_by_rank, joined, several
+from compile_doctor.capture.rank_files import Files, files_by_rank, several
+from compile_doctor.capture.ranks import RANKS, Collector
 from compile_doctor.capture.reading import BadRecordError, decode
 from compile_doctor.capture.schema import Shared
 from compile_doctor.capture.standing import read_standing
