@@ -47,7 +47,7 @@ def find_collectives(payload: bytes) -> tuple[str, ...]:
 
 def _call(match: re.Match[str]) -> str:
     """`all_reduce('sum', '0')`: the tensors' names depend on what else is in the graph."""
-    arguments = [part.strip() for part in re.sub(r"\[[^\]]*\]", "", match[2]).split(",")]
+    arguments = [part.strip() for part in re.sub(r"\[[^\[\]]*\]", "", match[2]).split(",")]
     return f"{match[1]}({', '.join(part for part in arguments if part and not _NAMES.match(part))})"
 
 
