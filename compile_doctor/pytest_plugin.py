@@ -136,6 +136,6 @@ def _attention(report: Report) -> Iterator[str]:
 
 
 def _shown(report: Report) -> str:
-    from compile_doctor.render.text_format import render_without_verdict
+    from compile_doctor.render.text_report import render_without_verdict
 
     return render_without_verdict(report)

@@ -14,7 +14,8 @@ from compile_doctor.capture import load_capture
 from compile_doctor.examples import example_names, example_variants
 from compile_doctor.model.findings import Cost, Finding, Location
 from compile_doctor.render import renderer
-from compile_doctor.render.text_format import FIRST_SCREEN, MORE, SHOWN
+from compile_doctor.render.text_report import FIRST_SCREEN, MORE
+from compile_doctor.render.text_top import SHOWN
 from compile_doctor.report.make import make_report
 from compile_doctor.report.report import Report
 

@@ -26,7 +26,7 @@ _START = "Run `compile-doctor diagnose TARGET`, or `compile-doctor report CAPTUR
 def keep(report: Report) -> bool:
     """Keeps the findings, readable for the user only; returns whether that worked. A report does not fail for it."""
     from compile_doctor.processes.cache_place import cache_place
-    from compile_doctor.render.text_format import findings_in_full
+    from compile_doctor.render.text_report import findings_in_full
 
     folder = cache_place()
     if folder is None:
