@@ -591,6 +591,10 @@ def test_a_link_and_what_it_leads_to_are_both_seen(folder):
     [
         ("import subprocess; subprocess.run(['true'])", "it started a process"),
         ("os.system('true')", "it started a process"),
+        ("import ctypes.util; assert ctypes.util.find_library('c')", None),  # it asks ldconfig
+        ("import ctypes; ctypes.CDLL('libc.so.6')", None),
+        ("import ctypes\ntry: ctypes.CDLL('./table.csv')\nexcept OSError: pass",
+         "{}/table.csv may read files by itself"),
         ("import socket; socket.getaddrinfo('localhost', 80)", "it used the network"),
         ("import types; m = types.ModuleType('reader'); m.__file__ = '/x/site-packages/reader.so'; sys.modules['reader'] = m",
          "reader may read files by itself"),

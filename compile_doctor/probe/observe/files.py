@@ -32,8 +32,9 @@ NATIVE = frozenset({
 # fmt: on
 """Packages whose extensions open no files by themselves."""
 PROCESSES = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "pty.spawn")
-COMPILERS = ("/torch/_inductor/", "/torch/_dynamo/", "/triton/")
-"""Code that starts processes which read none of the target's files. torch's DataLoader starts some that do."""
+COMPILERS = ("/torch/_inductor/", "/torch/_dynamo/", "/triton/", "/ctypes/util.py")
+"""Code that starts processes which read none of the target's files: compilers, and ldconfig, which ctypes asks for a
+library of the system (torch's CUDA build does so when it is imported). torch's DataLoader starts some that do."""
 
 
 class Files:
@@ -95,6 +96,11 @@ class Files:
             name = _name(arguments[1] or 0)
             if not self._ours(name):
                 self._look(name)
+        elif event == "ctypes.dlopen":  # by a path: the system's libraries have names
+            name = _name(arguments[0] or 0)
+            if os.sep in os.fsdecode(arguments[0] or "") and not self._ours(name):
+                self._look(name)
+                self.unseen.add(f"{name} may read files by itself")
         elif event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
             self.unseen.add("it used the network")
         elif event in PROCESSES and not _by_compiler():
