@@ -626,36 +626,3 @@ def test_code_from_the_cache_names_the_nodes_of_another_program():
 
 
 # attention that is written out
-
-
-LIBRARY = "/venv/site-packages/transformers/models/gpt_oss/modeling_gpt_oss.py"
-
-
-def fix_of_written(how, file=MODEL, scores=(1, 2, 1024, 1024)):
-    one = Written(how, ("softmax",), (Frame(file, 7, "forward"),), scores, 3 * 2 * 1024 * 32, "float32")
-    graph = Graph(1, "inductor", (), (), (), (one,))
-    (found,) = (f for f in make_report(watched(compilation(graph=graph, kernels=()))).findings if f.code == "CD505")
-    return found.message, found.fix
-
-
-@pytest.mark.parametrize(
-    ("how", "file", "words"),
-    [
-        ("matmul", MODEL, "Call torch.nn.functional.scaled_dot_product_attention"),
-        ("matmul", LIBRARY, 'attn_implementation="sdpa"'),
-        ("sink", MODEL, "Append a key and a value of zeros"),
-        ("sink", LIBRARY, 'attn_implementation="flex_attention"'),
-        ("mixed-heads", LIBRARY, "No fused kernel of torch combines heads"),
-    ],
-)
-def test_written_attention_has_a_fix_that_fits(how, file, words):
-    fix = fix_of_written(how, file)[1]
-    assert words in fix and ('"sdpa"' in fix) is (how == "matmul" and file == LIBRARY)
-
-
-@pytest.mark.parametrize(
-    ("scores", "grows"),
-    [((1, 2, 1024, 1025), "the square of the tokens"), ((1, 2, 256, 2048), "queries × keys")],
-)
-def test_the_scores_of_a_cross_attention_grow_with_both_lengths(scores, grows):
-    assert f"grows with {grows}" in fix_of_written("matmul", scores=scores)[0]

@@ -40,7 +40,13 @@ def read_graph(record: schema.GraphSeen) -> Graph:
         callers=tuple(record.callers),
         written=tuple(
             Written(
-                one["how"], tuple(one["nodes"]), tuple(one["stack"]), tuple(one["scores"]), one["inputs"], one["dtype"]
+                one["how"],
+                tuple(one["nodes"]),
+                tuple(one["stack"]),
+                tuple(one["scores"]),
+                one["inputs"],
+                one["dtype"],
+                one.get("dropout", False),
             )
             for one in record.written
         ),

@@ -63,6 +63,9 @@ def _named(evidence: Evidence) -> Iterator[str]:
     for compilation in evidence.compilations:
         yield compilation.file
         yield from (frame.file for frame in compilation.stack[-4:])
+        graph = compilation.graph
+        held = [*(one.stack for one in graph.attention), *(one.stack for one in graph.written)] if graph else []
+        yield from (frame.file for stack in held for frame in stack[-4:])
     yield from (hook.file for hook in evidence.late_hooks)
     yield from (place.file for place in evidence.generated.values())
     for one in evidence.comparisons:

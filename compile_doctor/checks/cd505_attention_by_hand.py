@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from compile_doctor.analysis.attention.written import WrittenScores
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks import needs
 from compile_doctor.checks.attention_values import at_frame
@@ -13,15 +15,22 @@ from compile_doctor.model.sizes import human
 
 _HOW = {
     "matmul": "softmax(q @ k.T) @ v is written out here",
+    "broadcast": "softmax(q @ k.T) @ v is written out here, with a multiplication and a sum instead of a product",
     "sink": "softmax(q @ k.T) @ v is written out here, with a score more in the softmax that no key has (an attention sink)",
     "mixed-heads": "softmax(q @ k.T) @ v is written out here, with scores or weights that are combined over the heads",
     "weights": "MultiheadAttention is asked for its weights here (need_weights=True is its default)",
     "fast-path": "TransformerEncoderLayer takes its fast path here, one operator of torch that keeps the scores on this device",
 }
-_FIX = {
-    "matmul": "Call torch.nn.functional.scaled_dot_product_attention(q, k, v), with is_causal=True for a causal mask and attn_mask of "
+_CALL = (
+    "Call torch.nn.functional.scaled_dot_product_attention(q, k, v), with is_causal=True for a causal mask and attn_mask of "
     "(batch, 1, 1, keys) for padding, on tensors of (batch, heads, tokens, width); or a compiled flex_attention with a mask_mod or "
-    "score_mod for any other mask or bias: neither keeps the scores.",
+    "score_mod for any other mask or bias: neither keeps the scores. Both multiply the scores by width ** -0.5: leave a factor of "
+    "your own out, and pass another one as scale=."
+)
+_DROPPED = " On a CPU, leave out the dropout of the weights too: with dropout_p, torch has no fused kernel there."
+_FIX = {
+    "matmul": _CALL,
+    "broadcast": _CALL,
     "sink": "scaled_dot_product_attention has no such score. Append a key and a value of zeros, F.pad(k, (0, 0, 0, 1)), and call a compiled "
     "flex_attention whose mask_mod allows that key, with the score_mod torch.where(kv_idx == tokens, sink[h], score).",
     "mixed-heads": "No fused kernel of torch combines heads. Compute it for some queries at a time, so that the table is as small as "
@@ -29,16 +38,14 @@ _FIX = {
     "weights": "Pass need_weights=False if the weights are not used: then it calls scaled_dot_product_attention.",
     "fast-path": "torch.backends.mha.set_fastpath_enabled(False): then the layer calls scaled_dot_product_attention.",
 }
-_TRANSFORMERS = {
-    "matmul": 'Load the model with attn_implementation="sdpa", or "flex_attention"; this is its implementation "eager".',
-    "sink": 'Load the model with attn_implementation="flex_attention", which has the sink; this is its implementation "eager".',
-}
+_NAMES = {"flex_attn": "flex_attention", "sdpa": "sdpa"}
+_SUPPORTED = re.compile(r"_supports_(sdpa|flex_attn) = True")
+"""What a model of transformers says about itself in its own file."""
 
 
 def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for one in seen.written:
         file = one.frame.file.replace("\\", "/") if one.frame else ""
-        library = "/transformers/models/" in file or "/transformers/integrations/" in file
         several = f" {one.count} such tables are in the graphs." if one.count > 1 else ""
         measured = (f"the largest single allocation in its graph is {human(one.largest)}",) if one.largest else ()
         yield CHECK.finding(
@@ -47,11 +54,30 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             f"head, {human(one.bytes)}, that grows with {_growth(one.shape)}.{several}",
             cause=f"written:{one.how}",
             count=one.count,
-            fix=_TRANSFORMERS.get(one.how, _FIX[one.how]) if library else _FIX[one.how],
+            fix=_fix(one, file, seen.evidence.sources.get(one.frame.file) if one.frame else None),
             evidence=(f"scores of shape {list(one.shape)}", *measured),
             via=seen.via(one.stack, one.frame) if one.frame else None,
             **at_frame(seen, one.frame),
         )
+
+
+def _fix(one: WrittenScores, file: str, text: str | None) -> str:
+    """By another implementation of a model of transformers, if it has one; `text` is that of its file, None if unknown."""
+    plain, sink = one.how in ("matmul", "broadcast"), one.how == "sink"
+    own = _FIX[one.how] + (_DROPPED if one.dropout and plain else "")
+    library = "/transformers/models/" in file or "/transformers/integrations/" in file
+    if not library or not (plain or sink):
+        return own
+    named = {_NAMES[name] for name in _SUPPORTED.findall(text or "")} - (
+        {"sdpa"} if sink else set()
+    )  # which has no sink
+    if text is not None and "(PreTrainedModel" in text and not named:
+        return f"This model has no other implementation in transformers: its own code has to change. {own}"
+    possible = sorted(named or {"flex_attention", *(() if sink else ("sdpa",))}, reverse=True)
+    names = " or ".join(f'"{name}"' for name in possible)
+    load = "On a GPU, load" if sink else "Load"  # on a CPU the compiled kernel gives no log-sum-exp, which a sink needs
+    condition = "" if named else ", if the model supports it"
+    return f'{load} the model with attn_implementation={names}{condition}; this is its implementation "eager".'
 
 
 def _growth(shape: tuple[int, ...]) -> str:

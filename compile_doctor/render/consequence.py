@@ -13,7 +13,7 @@ from compile_doctor.report.report import Report
 
 def consequence(report: Report) -> str:
     """What the report means for the user, in one sentence."""
-    if report.verdict == "inconclusive":
+    if report.reason:  # without a verdict, or with one that only what was required makes bad
         return report.reason
     errors = [finding for finding in report.findings if finding.severity == "error"]
     if not errors:

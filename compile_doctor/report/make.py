@@ -18,7 +18,7 @@ from compile_doctor.report.by_rank import by_rank
 from compile_doctor.report.notes import doubted, float8, random, without_cuda_graphs, without_tma
 from compile_doctor.report.recorded import not_recorded
 from compile_doctor.report.report import Report
-from compile_doctor.report.required import uncaptured, unproven_of
+from compile_doctor.report.required import is_refuted, uncaptured, unproven_of
 from compile_doctor.report.run_checks import run_checks
 from compile_doctor.report.settings import environment_of, settings_of
 from compile_doctor.report.summary import summary_of
@@ -47,7 +47,8 @@ def make_report(evidence: Evidence) -> Report:
         unproven = unproven or next(filter(None, map(uncaptured, _each_rank(seen))), "")
     unproven = found.problem or unproven
     if verdict == "healthy" and unproven:
-        verdict, reason = "inconclusive", unproven
+        refuted = not found.problem and is_refuted(evidence.asked.settings, findings)
+        verdict, reason = "unhealthy" if refuted else "inconclusive", unproven
     return Report(
         target=evidence.target,
         verdict=verdict,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compile_doctor.analysis.attention.entries import AttentionEntry
 from compile_doctor.analysis.context import AnalysisContext
+from compile_doctor.model.asked import Settings
 from compile_doctor.model.findings import Finding
 
 
@@ -18,6 +19,14 @@ def unproven_of(attention: tuple[AttentionEntry, ...], findings: tuple[Finding, 
         return ""
     why = f": {unproven.reason}" if unproven and unproven.reason else ""
     return f"Attention is not proven to be fused (--require-fused){why}."
+
+
+def is_refuted(asked: Settings, findings: tuple[Finding, ...]) -> bool:
+    """Whether a finding shows that what was required is not so: more than that it is not proven. Its exit code is 1."""
+    return any(
+        (asked.require_fused and finding.facts.dense) or (asked.require_cudagraphs and finding.facts.uncaptured)
+        for finding in findings
+    )
 
 
 def uncaptured(seen: AnalysisContext) -> str:

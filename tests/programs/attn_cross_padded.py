@@ -1,11 +1,10 @@
 """A decoder's cross-attention by hand: 256 queries, 2,048 keys, of which some are padding.
 
-Truth: by hand: a table of queries × keys for each head.
+Truth: Inductor's pattern matcher replaces it. The generated code calls the flash kernel, whose node is named after what makes
+its inputs (views, casts), not after the products that it replaced. No allocation is as large as the scores.
 """
 # recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0 verdict=healthy exit=0
-# says CD505: queries × keys
-# says CD505: (batch, 1, 1, keys)
 # backend inductor
 import torch
 import torch.nn.functional as F
@@ -27,7 +26,7 @@ class Cross(nn.Module):
         q, k, v = self.split(self.q(x)), self.split(self.k(memory)), self.split(self.v(memory))
         scores = torch.matmul(q, k.transpose(-2, -1)) / q.shape[-1] ** 0.5
         scores = scores + padding[:, None, None, :].float() * -1e9
-        weights = F.softmax(scores, dim=-1)  # expect CD505 by-hand
+        weights = F.softmax(scores, dim=-1)
         return torch.matmul(weights, v).transpose(1, 2).reshape(x.shape)
 
 

@@ -61,7 +61,7 @@ class AttentionCall:
     kernels_ran: tuple[str, ...] = ()
     """Names of the CUDA kernels in the profiler's events."""
     table: int = 0
-    """Bytes of the largest attn_mask of queries × keys that it was given; 0 if none was seen."""
+    """Bytes that SDPA holds of the largest attn_mask of queries × keys, a bool one as numbers; 0 if none was seen."""
     backward_unmeasured: bool = False
     """The backward of one of its graphs ran while memory was measured, and its own memory is not known."""
     profiled: bool = False
@@ -251,13 +251,18 @@ class _Gathered:
             largest=max([*(window.largest for window in held), *(one.largest for one in self.eager)], default=None),
             # The profiler lists the kernels of the whole call: their names show which ones are this site's.
             kernels_ran=tuple(dict.fromkeys(name for window in [*called, *held] for name in window.kernels)),
-            table=max((one.bytes for one in evidence.attention.tables if self._gets(one)), default=0),
+            table=max((_held(one) for one in evidence.attention.tables if self._gets(one)), default=0),
             backward_unmeasured=any(name in ran and name not in windows for name in backwards),
             profiled=bool(called or held),
         )
         if made.peak is not None and made.peak < max(1, made.output_bytes or 0):
             return replace(made, peak=None, largest=None, too_small=made.peak)
         return made
+
+
+def _held(table: MaskTable) -> int:
+    """SDPA's kernel on a CPU adds a mask to the scores: a bool one becomes a table of numbers first."""
+    return table.bytes * (4 if table.dtype == "bool" else 1)
 
 
 def _scores(inputs: tuple[Tensor | None, ...]) -> int:

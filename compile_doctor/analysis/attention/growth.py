@@ -95,5 +95,7 @@ def steps(verdict: Verdict, rungs: Sequence[Rung]) -> list[Step]:
         measured.append((rung.tokens, site))
         path = dense_path(site, rung.tokens)
         own = fused if fused is not None else (site.peak if _is_fused(site) else None)
-        found.append(Step(rung.tokens, True, site.peak, path.need if path else None, own, judged.verdict))
+        # What surrounds the call was held beside a fused kernel too: where the scores are small, it takes more than they do.
+        needed = max(path.need, site.peak or 0) if path else None
+        found.append(Step(rung.tokens, True, site.peak, needed, own, judged.verdict))
     return found

@@ -15,6 +15,8 @@ FAR_BELOW = 0.5
 """A peak up to this share of the score matrix is far below it: the dense path needs more than three of them."""
 NO_SCORES = 0.25
 """If no allocation reaches this share of the float32 score matrix, there is no bfloat16 one and no full mask either."""
+HALF_PRECISION = 0.5
+"""The share of the float32 score matrix that SDPA's own scores take at least; a mask of all pairs is the program's there."""
 LINEAR, QUADRATIC = 1.5, 1.7
 """Exponents of the growth of memory with tokens: 1 for a fused kernel, 2 for the dense path."""
 _GPU_NAMES = {
@@ -185,7 +187,8 @@ def _bounded(
         return True, growth  # nothing to bound: the scores themselves are as small as the inputs
     far_below = site.peak <= FAR_BELOW * scores
     # The rest of the graph or of a training step may need more than the scores, in many pieces: no piece of it holds them.
-    nothing_large = site.largest is not None and 0 < site.largest < NO_SCORES * scores
+    least = NO_SCORES if site.api == "flex_attention" else HALF_PRECISION
+    nothing_large = site.largest is not None and 0 < site.largest < least * scores
     if nothing_large and (growth is None or growth < QUADRATIC):
         return True, growth
     if growth is None:
@@ -193,7 +196,7 @@ def _bounded(
             return True, None
         reasons["bounded"] = (
             f"its attn_mask is a table of {human(site.table)}, which hides whether a table of scores was kept too"
-            if site.table >= NO_SCORES * scores
+            if site.table >= least * scores
             else f"at {site.tokens:,} tokens {_held_by(site)} needs as much memory as the scores would: run diagnose with --tokens N, if the target has a parameter `tokens`"
         )
         return None, None

@@ -14,6 +14,8 @@ from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.sizes import are_large, item_bytes
 from compile_doctor.model.stacks import Frame
 
+_MEASURED = ("fast-path", "broadcast")
+
 
 @dataclass(frozen=True)
 class WrittenScores:
@@ -28,6 +30,8 @@ class WrittenScores:
     """Of the largest table."""
     count: int
     """Tables of all graphs: one for each layer."""
+    dropout: bool
+    """A dropout is applied to the weights."""
     largest: int | None
     """Bytes of the largest single allocation that the profiler saw in its graph; None if memory was not measured."""
     stack: tuple[Frame, ...]
@@ -55,23 +59,28 @@ def written_scores(evidence: Evidence) -> tuple[WrittenScores, ...]:
 def _merged(frame: Frame | None, how: str, found: list[tuple[Written, int | None]]) -> WrittenScores:
     most = max((one for one, _ in found), key=_bytes)
     largest = max((one for _, one in found if one is not None), default=None)
-    return WrittenScores(frame, how, most.scores, _bytes(most), len(found), largest, most.stack)
+    return WrittenScores(frame, how, most.scores, _bytes(most), len(found), most.dropout, largest, most.stack)
 
 
 def _dense(graph: Graph, compilation: Compilation, largest: int | None) -> list[Written]:
     """Those that no fused kernel computes; what is not certain is left out."""
-    # The fast path is one operator, which torch fuses on some devices: only its memory shows that it is dense.
-    found = [one for one in graph.written if one.how == "fast-path" and (largest or 0) >= NO_SCORES * _bytes(one)]
+    # Torch fuses the fast path on some devices, and Inductor may fuse what no library computes: only memory shows that it is dense.
+    measured = [one for one in graph.written if one.how in _MEASURED]
+    found = [one for one in measured if (largest or 0) >= NO_SCORES * _bytes(one)]
     if compilation.kernels is None:
         return found  # no generated code: the pattern matcher may have fused the others
     kernels = [kernel for kernel in compilation.kernels if kernel.api == "sdpa"]
     named = {node for kernel in kernels for node in kernel.nodes}
-    others = [one for one in graph.written if one.how != "fast-path" and not named & set(one.nodes)]
-    # A kernel that the pattern matcher puts in has no source node: whose it is, is known only if all are of one line.
-    nameless = sum(kernel.calls for kernel in kernels if not any(kernel.nodes))
-    if nameless and len({one.stack for one in others}) > 1:
+    others = [one for one in graph.written if one not in measured and not named & set(one.nodes)]
+    # A table is one allocation, in half precision at least half as large: without such a one there is none.
+    others = [one for one in others if largest is None or largest >= NO_SCORES * _bytes(one)]
+    # A kernel that the pattern matcher puts in names no call: only what makes its inputs, or nothing. Whose it is, is known
+    # only if all tables are of one line.
+    calls = {node.node for node in graph.attention} | {node for one in graph.written for node in one.nodes}
+    unclaimed = sum(kernel.calls for kernel in kernels if not calls & set(kernel.nodes))
+    if unclaimed and len({one.stack for one in others}) > 1:
         return found
-    return [*found, *others[nameless:]]
+    return [*found, *others[unclaimed:]]
 
 
 def _largest(evidence: Evidence, compilation: Compilation, graph: Graph) -> int | None:

@@ -200,10 +200,10 @@ class NodeSeen(_Node, total=False):
     """varlen_attn's sequences, and the most queries and keys of one; -1 for what is not known."""
 
 
-class WrittenSeen(TypedDict):
+class _Written(TypedDict):
     """Attention whose scores are written out, not a call of SDPA or flex_attention."""
 
-    how: Literal["matmul", "sink", "mixed-heads", "weights", "fast-path"]
+    how: Literal["matmul", "broadcast", "sink", "mixed-heads", "weights", "fast-path"]
     nodes: list[str]
     """Its product, softmax and product, or its one call."""
     stack: list[Frame]
@@ -213,6 +213,13 @@ class WrittenSeen(TypedDict):
     """Elements of query, key and value together."""
     dtype: str
     device: str
+
+
+class WrittenSeen(_Written, total=False):
+    """One, and what only some have."""
+
+    dropout: bool
+    """A dropout is applied to the weights; absent without one."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 """Finds attention whose scores are written out: softmax(q @ k.T) @ v, MultiheadAttention with weights, the encoder's fast path.
 
+A product may also be written as a broadcast one that is summed, (q[:, :, None] * k[:, None]).sum(-1). Scores that are no product
+of queries and keys (added, or distances), and weights that are no softmax (a sigmoid, a decay), are not looked for.
+
 None of them is a call of SDPA or of flex_attention. Each has a tensor of queries × keys for every head, unless Inductor's
 pattern matcher recognises it (torch/_inductor/fx_passes/fuse_attention.py) or, on a GPU, the fast path takes a fused kernel.
 """
@@ -19,6 +22,8 @@ from compile_doctor.probe.observe import graphs
 _ADDED_TO = frozenset({"baddbmm", "addmm"})
 """Products whose first argument is added to the result."""
 _PRODUCTS = frozenset({"matmul", "mm", "bmm", "einsum", "inner", "tensordot", "linear", "__matmul__", *_ADDED_TO})
+_SUMMED = frozenset({"sum", "mean"})
+"""What makes a product of queries and keys from a broadcast multiplication."""
 _MIXES = frozenset({*_PRODUCTS, "conv2d"})
 _SAME_WEIGHTS = frozenset({*graphs.LAYOUT_ONLY, "to", "type_as", "float", "half", "bfloat16", "dropout"})
 _MOST_STEPS = 40
@@ -103,6 +108,7 @@ def _table(node: Node, dim: int, more: bool = False) -> WrittenSeen | None:
         return None
     maker, _, mixed_before = before
     product, weights, mixed_after = after
+    broadcast = any(_multiplication(one) is not None for one in (maker, product))
     inputs = sum(_elements(one) for one in (*_operands(maker), *_operands(product)) if one is not weights)
     names = [one.name for one in (maker, node, product)]
     shape = shape if keys_last else (*shape[:-2], shape[-1], shape[-2])
@@ -110,8 +116,12 @@ def _table(node: Node, dim: int, more: bool = False) -> WrittenSeen | None:
         shape = (shape[0], shape[2], shape[1], shape[3])  # (batch, queries, heads, keys)
     # A column that no product made, or that is cut off before values are weighed, takes a share and has no value.
     more = more or _is_added_to([one for one, *_ in makers], size) or 0 < _weighed(node) < size
-    sink = "sink" if more else "matmul"
-    return _entry("mixed-heads" if mixed_before or mixed_after else sink, node, names, shape, inputs, value)
+    plain = "sink" if more else "broadcast" if broadcast else "matmul"
+    how = "mixed-heads" if mixed_before or mixed_after else plain
+    entry = _entry(how, node, names, shape, inputs, value)
+    if _is_dropped(node, product):
+        entry["dropout"] = True
+    return entry
 
 
 def _with_weights(node: Node) -> WrittenSeen | None:
@@ -162,7 +172,7 @@ def _makers(node: Node, size: int) -> Iterator[Found]:
             seen.add(one)
             if _mixes(one, size):
                 waiting.append((one, True))
-            elif _name(one) in _PRODUCTS:
+            elif _is_product(one):
                 yield one, current, mixed
             elif _near(one, size) and _name(one) not in _MIXES:
                 waiting.append((one, mixed))
@@ -170,32 +180,69 @@ def _makers(node: Node, size: int) -> Iterator[Found]:
 
 def _users(node: Node, size: int, keys_last: bool) -> Iterator[Found]:
     """Products that take the table as weights of the values."""
-    waiting, seen = [(node, False)], {node}
+    waiting, seen = [(node, False, keys_last)], {node}
     while waiting and len(seen) < _MOST_STEPS:
-        current, mixed = waiting.pop(0)
+        current, mixed, last = waiting.pop(0)
         for one in current.users:
             if one in seen:
                 continue
             seen.add(one)
             if _mixes(one, size):
-                waiting.append((one, True))
-            elif _name(one) in _PRODUCTS:
-                if _weighs(one, current, keys_last):
+                waiting.append((one, True, last))
+            elif _is_product(one):
+                if _weighs(one, current, last):
                     yield one, current, mixed
+            elif _name(one) == "mul" and not _near(one, size):
+                yield from ((product, current, mixed) for product in one.users if _multiplication(product) is one)
             elif _near(one, size) and _name(one) not in _MIXES:
-                waiting.append((one, mixed))
+                waiting.append((one, mixed, last is not _is_transposed(one)))
+
+
+def _is_transposed(node: Node) -> bool:
+    """Whether it swaps the last two dimensions of a tensor."""
+    count, given = len(_shape(node.meta.get("example_value"))), [*node.args[1:], *node.kwargs.values()]
+    given = list(given[0]) if len(given) == 1 and isinstance(given[0], (tuple, list)) else given
+    if _name(node) in ("t", "mT", "T", "adjoint") or given in (["mT"], ["T"]):
+        return True
+    dims = [dim % count for dim in given if isinstance(dim, int)] if count else []
+    if _name(node) in ("transpose", "swapaxes", "swapdims"):
+        return set(dims) == {count - 1, count - 2}
+    return _name(node) == "permute" and dims[-2:] == [count - 1, count - 2]
+
+
+def _is_product(node: Node) -> bool:
+    return _name(node) in _PRODUCTS or _multiplication(node) is not None
+
+
+def _multiplication(node: Node) -> Node | None:
+    """The multiplication of two broadcast tensors that a sum over a dimension of both makes a product of matrices."""
+    made = next(iter(node.all_input_nodes), None) if _name(node) in _SUMMED else None
+    dim = _dim(node)
+    if made is None or dim is None or _name(made) != "mul" or len(made.all_input_nodes) != 2:
+        return None
+    shape, *operands = (_shape(one.meta.get("example_value")) for one in (made, *made.all_input_nodes))
+    place = dim % len(shape) - len(shape) if shape else 0
+    if not shape or any(len(one) < -place or one[place] != shape[place] for one in operands):
+        return None
+    return made if all(math.prod(one) < math.prod(shape) for one in operands) else None
 
 
 def _operands(product: Node) -> list[Node]:
     """What it multiplies."""
+    product = _multiplication(product) or product
     return product.all_input_nodes[1 if _name(product) in _ADDED_TO else 0 :]
 
 
 def _weighs(product: Node, table: Node, keys_last: bool) -> bool:
     """Whether a product sums over the keys of a table."""
     operands = _operands(product)
+    if _multiplication(product) is not None:
+        return table in operands
     if _name(product) != "einsum" or not isinstance(product.args[0], str):
-        return bool(operands) and operands[0 if keys_last else -1] is table
+        # The last dimension of the first operand is summed over, and of the second the one before it, or for these two the last.
+        second = not keys_last or _name(product) in ("linear", "inner")
+        summed = [*(operands[:1] if keys_last else ()), *(operands[-1:] if second else ())]
+        return table in summed
     terms, _, result = product.args[0].replace(" ", "").partition("->")
     term = dict(zip(operands, terms.split(","))).get(table, "")
     return len(term) > 1 and term[-1 if keys_last else -2] not in result
@@ -218,6 +265,21 @@ def _weighed(node: Node) -> int:
         seen.update(more)
         waiting += more
     return total
+
+
+def _is_dropped(node: Node, product: Node) -> bool:
+    """Whether a dropout is applied to the weights between the softmax and the product."""
+    waiting, seen = [node], {node}
+    while waiting and len(seen) < _MOST_STEPS:
+        for one in waiting.pop().users:
+            given = (*one.args[1:], None, None)
+            rate, training = one.kwargs.get("p", given[0]), one.kwargs.get("training", given[1])
+            if _name(one) == "dropout" and rate != 0 and training is not False:
+                return True
+            if one not in seen and one is not product and _name(one) in _SAME_WEIGHTS:
+                seen.add(one)
+                waiting.append(one)
+    return False
 
 
 def _mixes(node: Node, size: int) -> bool:
@@ -243,8 +305,14 @@ def _elements(node: Node) -> int:
 
 def _learned_keys(product: Node) -> bool:
     """Whether the keys are parameters (a vocabulary, a codebook, memory slots): then the table grows only with the tokens."""
-    keys = product.all_input_nodes[-1]
-    waiting, seen = [keys], {keys}
+    if _multiplication(product) is not None:  # its operands have no order
+        return any(map(_is_learned, _operands(product)))
+    return _is_learned(product.all_input_nodes[-1])
+
+
+def _is_learned(node: Node) -> bool:
+    """Whether it is computed from parameters only."""
+    waiting, seen = [node], {node}
     while waiting and len(seen) < _MOST_STEPS:
         current = waiting.pop()
         if not current.all_input_nodes and not isinstance(current.meta.get("example_value"), torch.nn.Parameter):
