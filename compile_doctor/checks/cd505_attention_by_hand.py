@@ -17,24 +17,26 @@ _HOW = {
     "matmul": "softmax(q @ k.T) @ v is written out here",
     "broadcast": "softmax(q @ k.T) @ v is written out here, with a multiplication and a sum instead of a product",
     "sink": "softmax(q @ k.T) @ v is written out here, with a score more in the softmax that no key has (an attention sink)",
+    "chosen": "softmax(q @ k.T) @ v is written out here, with scores that are chosen by the others of their row (top-k)",
     "mixed-heads": "softmax(q @ k.T) @ v is written out here, with scores or weights that are combined over the heads",
     "weights": "MultiheadAttention is asked for its weights here (need_weights=True is its default)",
     "fast-path": "TransformerEncoderLayer takes its fast path here, one operator of torch that keeps the scores on this device",
 }
 _CALL = (
     "Call torch.nn.functional.scaled_dot_product_attention(q, k, v), with is_causal=True for a causal mask and attn_mask of "
-    "(batch, 1, 1, keys) for padding, on tensors of (batch, heads, tokens, width); or a compiled flex_attention with a mask_mod or "
+    "(batch, 1, 1, keys) for padding, on tensors of (batch, heads, tokens, width), contiguous in the last dimension; or a compiled flex_attention with a mask_mod or "
     "score_mod for any other mask or bias: neither keeps the scores. Both multiply the scores by width ** -0.5: leave a factor of "
     "your own out, and pass another one as scale=."
 )
 _DROPPED = " On a CPU, leave out the dropout of the weights too: with dropout_p, torch has no fused kernel there."
+_IN_PARTS = "Compute it for some queries at a time, so that the table is as small as those"
 _FIX = {
     "matmul": _CALL,
     "broadcast": _CALL,
     "sink": "scaled_dot_product_attention has no such score. Append a key and a value of zeros, F.pad(k, (0, 0, 0, 1)), and call a compiled "
     "flex_attention whose mask_mod allows that key, with the score_mod torch.where(kv_idx == tokens, sink[h], score).",
-    "mixed-heads": "No fused kernel of torch combines heads. Compute it for some queries at a time, so that the table is as small as "
-    "those; or leave out the mixing, and call torch.nn.functional.scaled_dot_product_attention.",
+    "chosen": f"No fused kernel of torch sees a row of scores as a whole. {_IN_PARTS}.",
+    "mixed-heads": f"No fused kernel of torch combines heads. {_IN_PARTS}; or leave out the mixing, and call torch.nn.functional.scaled_dot_product_attention.",
     "weights": "Pass need_weights=False if the weights are not used: then it calls scaled_dot_product_attention.",
     "fast-path": "torch.backends.mha.set_fastpath_enabled(False): then the layer calls scaled_dot_product_attention.",
 }

@@ -69,7 +69,7 @@ class Written:
     """Attention in a graph whose scores are written out, not a call of SDPA or flex_attention."""
 
     how: str
-    """`matmul` (softmax between two products), `broadcast` (the same, a product written as a multiplication and a sum), `sink` (the same, over a score more that no key has), `mixed-heads` (the same, and the scores of all heads are combined), `weights` (MultiheadAttention), `fast-path` (TransformerEncoderLayer)."""
+    """`matmul` (softmax between two products), `broadcast` (the same, a product written as a multiplication and a sum), `sink` (the same, over a score more that no key has), `chosen` (the same, and some scores are chosen by the others of their row), `mixed-heads` (the same, and the scores of all heads are combined), `weights` (MultiheadAttention), `fast-path` (TransformerEncoderLayer)."""
     nodes: tuple[str, ...]
     stack: tuple[Frame, ...]
     scores: tuple[int, ...]

@@ -59,7 +59,10 @@ def written_scores(evidence: Evidence) -> tuple[WrittenScores, ...]:
 def _merged(frame: Frame | None, how: str, found: list[tuple[Written, int | None]]) -> WrittenScores:
     most = max((one for one, _ in found), key=_bytes)
     largest = max((one for _, one in found if one is not None), default=None)
-    return WrittenScores(frame, how, most.scores, _bytes(most), len(found), most.dropout, largest, most.stack)
+    size = (
+        _bytes(most) if largest is None else min(_bytes(most), largest)
+    )  # Inductor may keep a float32 one in half precision
+    return WrittenScores(frame, how, most.scores, size, len(found), most.dropout, largest, most.stack)
 
 
 def _dense(graph: Graph, compilation: Compilation, largest: int | None) -> list[Written]:

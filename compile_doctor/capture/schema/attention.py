@@ -203,7 +203,7 @@ class NodeSeen(_Node, total=False):
 class _Written(TypedDict):
     """Attention whose scores are written out, not a call of SDPA or flex_attention."""
 
-    how: Literal["matmul", "broadcast", "sink", "mixed-heads", "weights", "fast-path"]
+    how: Literal["matmul", "broadcast", "sink", "chosen", "mixed-heads", "weights", "fast-path"]
     nodes: list[str]
     """Its product, softmax and product, or its one call."""
     stack: list[Frame]

@@ -10,7 +10,7 @@ pattern matcher recognises it (torch/_inductor/fx_passes/fuse_attention.py) or, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -26,6 +26,8 @@ _SUMMED = frozenset({"sum", "mean"})
 """What makes a product of queries and keys from a broadcast multiplication."""
 _MIXES = frozenset({*_PRODUCTS, "conv2d"})
 _SAME_WEIGHTS = frozenset({*graphs.LAYOUT_ONLY, "to", "type_as", "float", "half", "bfloat16", "dropout"})
+_CHOOSING = frozenset({"topk", "kthvalue", "sort", "argsort", "quantile", "median", "cumsum", "logcumsumexp"})
+"""What needs all scores of a row: no kernel that sees them block by block has it."""
 _MOST_STEPS = 40
 """Operations between a product and the softmax: scale, mask, bias, soft cap, casts, views, a column more or less."""
 _EPSILON = 1e-3
@@ -117,7 +119,8 @@ def _table(node: Node, dim: int, more: bool = False) -> WrittenSeen | None:
     # A column that no product made, or that is cut off before values are weighed, takes a share and has no value.
     more = more or _is_added_to([one for one, *_ in makers], size) or 0 < _weighed(node) < size
     plain = "sink" if more else "broadcast" if broadcast else "matmul"
-    how = "mixed-heads" if mixed_before or mixed_after else plain
+    chosen = "chosen" if _CHOOSING & set(map(_name, _between(maker, node))) else plain
+    how = "mixed-heads" if mixed_before or mixed_after else chosen
     entry = _entry(how, node, names, shape, inputs, value)
     if _is_dropped(node, product):
         entry["dropout"] = True
@@ -176,6 +179,21 @@ def _makers(node: Node, size: int) -> Iterator[Found]:
                 yield one, current, mixed
             elif _near(one, size) and _name(one) not in _MIXES:
                 waiting.append((one, mixed))
+
+
+def _between(product: Node, node: Node) -> set[Node]:
+    """The operations through which a product reaches the softmax."""
+    return _reached(product, lambda one: list(one.users)) & _reached(node, lambda one: one.all_input_nodes)
+
+
+def _reached(node: Node, following: Callable[[Node], list[Node]]) -> set[Node]:
+    """What follows a node step by step, up to the next product."""
+    waiting, seen = [node], set[Node]()
+    while waiting and len(seen) < _MOST_STEPS:
+        new = [one for one in following(waiting.pop(0)) if one not in seen and not _is_product(one)]
+        seen.update(new)
+        waiting += new
+    return seen
 
 
 def _users(node: Node, size: int, keys_last: bool) -> Iterator[Found]:
