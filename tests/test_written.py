@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from helpers import MODEL, compilation
-from test_attention import FLASH, watched
+from test_attention import FLASH, in_graph, node, only, watched
 
 from compile_doctor.model.attention import Graph, Written
 from compile_doctor.model.stacks import Frame
@@ -119,3 +119,12 @@ def test_written_attention_is_unhealthy_if_fused_is_required():
 )
 def test_the_scores_of_a_cross_attention_grow_with_both_lengths(scores, grows):
     assert f"grows with {grows}" in fix_of_written("matmul", scores=scores)[0]
+
+
+def test_a_kernel_without_a_name_may_be_of_the_table_beside_the_call():
+    call = in_graph(node(api="sdpa", name="sdpa"), kernels=(replace(FLASH, nodes=()),))
+    assert only(watched(call)).lowered is True
+    beside = replace(call, graph=replace(call.graph, written=(table(),)))
+    assert only(watched(beside)).lowered is None
+    two = replace(beside, kernels=(replace(FLASH, nodes=(), calls=2),))
+    assert only(watched(two)).lowered is True

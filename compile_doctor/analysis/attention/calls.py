@@ -319,7 +319,10 @@ def _match(
         return False, None
     same = [node for node in nodes if _function(node.node) == function and node.node not in named_by]
     before = same.index(nodes[index])
-    if len(possible) >= len(same):
+    # One without a name may be what the pattern matcher put in for a table that the graph writes out.
+    written = compilation.graph.written if compilation.graph and not all(one.nodes for one in possible) else ()
+    rivals = sum(not named_by & set(one.nodes) for one in written)
+    if len(possible) >= len(same) + rivals:
         return True, possible[before]
     # Fewer kernels than calls: which call has none is known only if all kernels name their nodes.
     return (False, None) if all(kernel.nodes and kernel not in foreign for kernel in possible) else (None, None)
