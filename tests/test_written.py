@@ -10,7 +10,8 @@ from test_attention import FLASH, in_graph, node, only, watched
 
 from compile_doctor.model.attention import Graph, Written
 from compile_doctor.model.stacks import Frame
-from compile_doctor.report.make import exit_code, make_report
+from compile_doctor.report.make import make_report
+from compile_doctor.report.verdict import exit_code
 
 LIBRARY = "/venv/site-packages/transformers/models/gpt_oss/modeling_gpt_oss.py"
 
