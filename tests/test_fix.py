@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +19,12 @@ from compile_doctor.errors import InconclusiveError, UsageError
 from compile_doctor.mend import timing
 from compile_doctor.mend.copies import Copies, Copy
 from compile_doctor.mend.journal import Journal
-from compile_doctor.mend.judge import Verdict, of_user
+from compile_doctor.mend.judge import Judge, Verdict, of_user
 from compile_doctor.mend.options import Options, check_names
 from compile_doctor.mend.outcome import Outcome
 from compile_doctor.mend.result import Figures, Left, Mended, Step, hunks
 from compile_doctor.mend.rewrites import rewrites
-from compile_doctor.mend.search import Search
+from compile_doctor.mend.search import NEEDLESS, Search
 from compile_doctor.mend.site import Candidate
 from compile_doctor.mend.state import State
 from compile_doctor.mend.tried import Tried
@@ -256,11 +257,19 @@ PRINTS = ("print(x)", "print(y)", "print(z)")
 class Answers:
     """A judge that knows which texts are good: those in which none of the `bad` calls was changed."""
 
-    def __init__(self, bad: tuple[str, ...] = ()) -> None:
+    def __init__(self, bad: tuple[str, ...] = (), follows: tuple[str, ...] = ()) -> None:
+        """`follows`: calls whose findings go away with any other change."""
         self.bad = bad
+        self.follows = follows
         self.asked: list[list[str]] = []
 
+    def left(self) -> float:
+        return 600.0
+
     def better(self, old, findings, texts, compiling, made):
+        unchanged = [one for one in findings if f"        {one.location.snippet}" not in "".join(texts.values())]
+        if any(one.location.snippet not in self.follows for one in unchanged):
+            return Verdict(None, "the finding is still there")
         self.asked.append([one.location.snippet[-2] for one in findings])
         (text,) = texts.values()
         wrong = [one for one in findings if one.location.snippet in self.bad]
@@ -272,7 +281,6 @@ class Answers:
             for one in old.findings
             if one not in findings
         ]
-        assert all(f"        {one.location.snippet}" in text for one in findings), text
         new = replace(state(*left, texts=texts), taken=len(findings))
         return Verdict(new)
 
@@ -288,6 +296,16 @@ def test_ways_that_do_not_touch_each_other_are_tried_at_once(tmp_path):
     assert found.tried.leading == 3 and found.tried.path[-1].findings == ()
     text = found.tried.path[-1].texts[str(tmp_path / "m.py")]
     assert text.count("if not torch.compiler.is_compiling():") == 3
+
+
+def test_a_way_that_is_not_needed_is_left_out_of_what_is_kept_together(tmp_path):
+    found, judge = searching(tmp_path, only=("messages-outside",)), Answers(follows=("print(y)",))
+    found._until_nothing_helps(judge, state(*three(tmp_path)))
+    assert sorted(kept(found)) == ["print(x)", "print(z)"] and found.tried.leading == 2
+    dropped = [(one.finding.location.snippet, one.reason) for one in found.tried.steps if one.state == "dropped"]
+    assert dropped == [("print(y)", NEEDLESS)]
+    best = found.tried.path[-1]
+    assert best.findings == () and best.texts[str(tmp_path / "m.py")].count("is_compiling():") == 2
 
 
 def test_one_bad_way_does_not_cost_the_others(tmp_path):
@@ -338,6 +356,7 @@ def test_what_follows_from_a_break_is_said_to_go_away_with_it(kind, tmp_path):
     left = finding(code="CD104", cause=f"{kind}:thread-or-lock")
     assert outcome.why(left, ()) == "it goes away with the break that causes it"
     assert outcome.why(finding(cause="thread-or-lock"), ()) == "there is no rewrite for its cause"
+    assert outcome.why(finding(cause="compiler-disabled-function"), ()).endswith("out of the graph on purpose")
 
 
 def test_what_the_target_prints_is_not_shown_again_when_calls_are_measured(tmp_path, monkeypatch, capfd):
@@ -503,3 +522,14 @@ def test_a_target_that_fails_says_with_what():
     assert "(RuntimeError: boom): there is no" in left_line(Left(failed, "there is no rewrite"), mended())
     other = replace(failed, facts=CheckFacts())
     assert "boom" not in left_line(Left(other, "there is no rewrite"), mended())
+
+
+def test_what_the_target_compiles_itself_takes_the_backend_of_the_search(tmp_path):
+    """Else Inductor's rounding of a part is compared with a reference that has none, and a right change is refused."""
+    seen = []
+    start = lambda mode, command, environment, timeout: seen.append(environment.get("COMPILE_DOCTOR_BACKEND"))  # noqa: E731
+    judge = Judge(Settings(backend="eager"), tmp_path, start, 1, time.monotonic() + 10)
+    judge.start("diagnose", [], {}, None)
+    judge.use(Settings(), 10)
+    judge.start("diagnose", [], {}, None)
+    assert seen == ["eager", None]

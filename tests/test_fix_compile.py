@@ -24,7 +24,9 @@ from compile_doctor.run.progress import Progress
 from compile_doctor.targets.target import parse_target
 
 pytestmark = pytest.mark.compile
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
+
+from compile_doctor.probe import compat
 
 NET = """\
 import torch
@@ -175,17 +177,51 @@ def example_inputs():
 """
 
 
-def test_a_solver_of_a_package_stays_out_of_the_graph_and_what_it_calls_is_compiled(tmp_path):
-    package = tmp_path / "site-packages" / "steps" / "__init__.py"
+def relaxed(folder: Path, text: str) -> str:
+    """The target of a text, with the package of the solver beside it."""
+    package = folder / "site-packages" / "steps" / "__init__.py"
     package.parent.mkdir(parents=True)
     package.write_text(SOLVER)
-    (tmp_path / "net.py").write_text(RELAXED.replace("PACKAGES", repr(str(package.parent.parent))))
-    found = run(str(tmp_path / "net.py"), tmp_path / "work")
+    (folder / "net.py").write_text(text.replace("PACKAGES", repr(str(package.parent.parent))))
+    return str(folder / "net.py")
+
+
+def test_a_solver_of_a_package_stays_out_of_the_graph_and_what_it_calls_is_compiled(tmp_path):
+    found = run(relaxed(tmp_path, RELAXED), tmp_path / "work")
     assert {step.rewrite for step in found.kept} == {"call-outside"}, (found.steps, found.left)
-    assert found.verdict == ("unhealthy", "healthy") and found.left == ()
+    assert found.verdict == ("unhealthy", "healthy")
+    assert [one.finding.cause for one in found.left] == ["compiler-disabled-function"]
     patch = found.patch()
-    assert "+relax = torch.compiler.disable(relax)" in patch and "+        self.field.compile()" in patch
-    assert package.read_text() == SOLVER
+    assert "+relax = torch.compiler.disable(relax)" in patch
+    assert patch.count("+    @torch.compile") == 1 and "     def forward(self, y):" in patch
+    assert (tmp_path / "site-packages" / "steps" / "__init__.py").read_text() == SOLVER
+
+
+def test_a_module_of_torch_that_a_solver_calls_is_compiled_and_keeps_the_names_of_its_parameters(tmp_path):
+    """With breaks elsewhere in the model: that one part is compiled by itself does not hide what the rest does."""
+    text = RELAXED.replace("Field()", "torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Tanh())")
+    text = text.replace(
+        "return relax(self.field, y) * 2", "print(y)\n        return relax(lambda y: self.field(y), y) * 2"
+    )
+    found = run(relaxed(tmp_path, text), tmp_path / "work", only=("call-outside",))
+    assert {step.rewrite for step in found.kept} == {"call-outside"}, (found.steps, found.left)
+    assert "compiled_call(lambda y: self.field(y), *args, **kwargs)" in found.patch()
+    assert "print" in {one.finding.cause.partition(":")[0] for one in found.left}
+
+
+def test_what_compiles_itself_can_take_the_backend_of_a_search(monkeypatch):
+    monkeypatch.setitem(torch.compile.__kwdefaults__, "backend", "inductor")  # is put back at the end
+    graphs = []
+    compat.compile_by_default(lambda graph, inputs: graphs.append(graph) or graph.forward)
+    model = Doubled()
+    model.compile()
+    assert model(torch.ones(2)).sum() == 4 and torch.compile(lambda x: x + 1)(torch.ones(2)).sum() == 4
+    assert len(graphs) == 2
+
+
+class Doubled(torch.nn.Module):
+    def forward(self, x):
+        return x * 2
 
 
 AROUND = """\

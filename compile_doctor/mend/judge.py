@@ -49,7 +49,7 @@ class Judge:
     def __init__(self, settings: Settings, folder: Path, start: Start, cases: int, until: float) -> None:
         self.settings = settings
         self.folder = folder
-        self.start = _silent(start, folder / "output.txt")
+        self.start = self._quietly(start, folder / "output.txt")
         self.until = until
         seconds = [part * (until - time.monotonic()) for part in SHARES]
         self.wanted = Wanted(folder / "reference.pt", cases, (seconds[0], seconds[1]))
@@ -57,6 +57,19 @@ class Judge:
         self.ignored: tuple[str, ...] | None = None
         """State that differs from run to run of the unchanged files; None as long as nothing has differed."""
         self._count = 0
+
+    def _quietly(self, start: Start, file: Path) -> Start:
+        """`start`, with what the target prints in a file: it was shown by the first run, and would come again each time.
+
+        What the target compiles by itself takes the backend of these runs too: Inductor's rounding would else be
+        compared with a reference that has none of it.
+        """
+
+        def quiet(mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None) -> Any:
+            backend = {"COMPILE_DOCTOR_BACKEND": self.settings.backend} if self.settings.backend else {}
+            return start(mode, command, {**environment, "COMPILE_DOCTOR_OUTPUT": str(file), **backend}, timeout)
+
+        return quiet
 
     def use(self, settings: Settings, seconds: float) -> None:
         """From now on, runs with these settings, and with a budget of its own."""
@@ -161,12 +174,3 @@ def of_user(evidence: Evidence, copy: Copy) -> Evidence:
     return replace(
         evidence, facts=replace(evidence.facts, search_path=(*evidence.facts.search_path, *copy.target.search))
     )
-
-
-def _silent(start: Start, file: Path) -> Start:
-    """`start`, with what the target prints in a file: it was shown by the first run, and would come again each time."""
-
-    def silent(mode: str, command: Sequence[str], environment: Mapping[str, str], timeout: float | None) -> Any:
-        return start(mode, command, {**environment, "COMPILE_DOCTOR_OUTPUT": str(file)}, timeout)
-
-    return silent

@@ -20,6 +20,8 @@ from compile_doctor.run.progress import Progress
 
 FOLLOWS = ("skipped", "rest-skipped", "checkpointed")
 """First words of the causes of findings that only follow from a break."""
+ON_PURPOSE = "compiler-disabled-function"
+"""The same for a call under torch.compiler.disable, also by the user's own decision."""
 
 
 class Outcome:
@@ -89,10 +91,11 @@ class Outcome:
         found: list[float] = []
         for texts, compiling in (({}, {}), (state.texts, state.compiling)):
             settings = replace(self.settings, **compiling)
-            self.progress.say(f"measuring a call {'after' if found else 'before'} the changes")
+            when = f"{'after' if found else 'before'} the changes"
+            self.progress.say(f"measuring a call {when}")
             one = median_seconds(judge.copies.make(texts).target, settings, self.folder / f"time-{len(found)}")
             if isinstance(one, str):
-                return None, one
+                return None, f"{when}: {one}"
             found.append(one)
         return (found[0], found[1]), ""
 
@@ -105,6 +108,8 @@ class Outcome:
             return f"{tried[-1].rewrite}: {tried[-1].reason}{more}"
         if finding.cause.partition(":")[0] in FOLLOWS:
             return "it goes away with the break that causes it"
+        if finding.cause.partition(":")[0] == ON_PURPOSE:
+            return "the call is kept out of the graph on purpose"
         if all(one.of_any_cause for one in chosen(finding, self.options.only)):
             return "there is no rewrite for its cause"
         if self.unfinished:

@@ -15,7 +15,7 @@ from compile_doctor.mend.judge import Judge, OutOfTimeError, Verdict
 from compile_doctor.mend.options import Options
 from compile_doctor.mend.outcome import Outcome
 from compile_doctor.mend.reached import unseen
-from compile_doctor.mend.result import INTERRUPTED, Mended
+from compile_doctor.mend.result import INTERRUPTED, Mended, Step
 from compile_doctor.mend.state import State
 from compile_doctor.mend.tried import Tried, what
 from compile_doctor.mend.ways import Change, Way, Ways, chosen
@@ -31,6 +31,7 @@ from compile_doctor.targets.target import Target, not_a_target
 
 QUICK = "eager"
 """The backend of the search if no finding is about kernels: breaks and recompilations are the same with every backend."""
+NEEDLESS = "what it was made for goes away without it"
 NEED_KERNELS = ("attention", "kernels", "float8", "compile-errors", "numerics")
 """Categories of findings that only the requested backend shows."""
 
@@ -85,7 +86,8 @@ class Search:
     def _unchanged(self, judge: Judge, first: Evidence, report: Report) -> State:
         """The unchanged files, as the judge sees them."""
         copies = self._copies(first, report)
-        self.ways = Ways(copies, self.options.only, self.options.packages, self.notes)
+        asked = {name: getattr(self.settings, name) for name in ("backend", "mode", "dynamic")}
+        self.ways = Ways(copies, self.options.only, self.options.packages, self.notes, asked)
         ran = judge.original(copies, report)
         return ran if judge.settings == self.settings else replace(judge.again({}, {}), ran=ran.ran)
 
@@ -166,6 +168,8 @@ class Search:
             findings = [way.finding for way in change.ways]
             verdict = judge.better(state, findings, change.texts, change.compiling, change.made)
             there = verdict.there
+            if verdict.state is not None and len(change.ways) > 1:
+                change, verdict = self._needed(judge, state, ways, change, verdict)
             self._note(change, verdict)
             if verdict.state is not None:
                 yield verdict.state
@@ -177,6 +181,34 @@ class Search:
             first = gone if 0 < len(gone) < len(ways) else ways[: (len(ways) + 1) // 2]
             yield from self._better(judge, state, first)
             yield from self._better(judge, state, [way for way in ways if way not in first])
+
+    def _needed(
+        self, judge: Judge, state: State, ways: list[Way], change: Change, verdict: Verdict
+    ) -> tuple[Change, Verdict]:
+        """Leaves out each way without which the findings of all are gone too: a setting may do what another was made for.
+
+        Each trial is a diagnosis, and they may take a tenth of the budget that is left: what is not tried stays.
+        """
+        done = [(way.what, way.finding) for way in change.ways]
+        kept = [way for way in ways if (way.what, way.finding) in done]  # those of `change` contain each other's texts
+        findings = [way.finding for way in kept]
+        until = time.monotonic() + judge.left() / 10
+        for way in kept[::-1]:
+            others = [one for one in kept if one is not way]
+            if not others or time.monotonic() > until:
+                break
+            self.progress.say(f"without: {way.candidate.title}")
+            smaller = self.ways.together(state, others)
+            try:
+                without = judge.better(state, findings, smaller.texts, smaller.compiling, smaller.made)
+            except OutOfTimeError:  # what is kept was seen to be right
+                break
+            if without.state is not None:
+                kept, change = others, smaller
+                verdict = replace(without, state=replace(without.state, taken=len(smaller.ways)))
+                step = Step(way.finding, way.rewrite.name, way.candidate.title, "dropped", NEEDLESS)
+                self.tried.steps.append(step)
+        return change, verdict
 
     def _note(self, change: Change, verdict: Verdict) -> None:
         kept = verdict.state is not None

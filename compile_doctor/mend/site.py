@@ -106,13 +106,18 @@ class Site:
         line: int,
         others: Mapping[str, str] | None = None,
         findings: Sequence[Finding] = (),
+        compiling: Mapping[str, Any] | None = None,
     ) -> None:
-        """`others`: the texts of the user's other files, by path. `findings`: all that there are, this one among them."""
+        """`others`: the texts of the user's other files, by path. `findings`: all that there are, this one among them.
+
+        `compiling`: the options of torch.compile that were asked for.
+        """
         self.source = source
         self.finding = finding
         self.line = line
         self.others = others or {}
         self.findings = findings
+        self.compiling = compiling or {}
 
     @cached_property
     def files(self) -> Mapping[str, Source]:

@@ -67,15 +67,23 @@ class Change:
 class Ways:
     """Finds them."""
 
-    def __init__(self, copies: Copies, only: tuple[str, ...], packages: bool, notes: dict[str, None]) -> None:
+    def __init__(
+        self,
+        copies: Copies,
+        only: tuple[str, ...],
+        packages: bool,
+        notes: dict[str, None],
+        compiling: Mapping[str, Any] | None = None,
+    ) -> None:
         """`only`: names of rewrites; empty: all. `packages`: whether files of installed packages may be changed.
 
-        `notes` gets what could not be read or proposed.
+        `notes` gets what could not be read or proposed. `compiling`: the options of torch.compile that were asked for.
         """
         self.copies = copies
         self.only = only
         self.packages = packages
         self.notes = notes
+        self.compiling = compiling or {}
 
     def of(self, state: State, finding: Finding) -> Iterator[Way]:
         """The ways for a finding, the best first. Each is made when it is asked for: a large file takes seconds."""
@@ -115,7 +123,8 @@ class Ways:
         """Raises libcst.ParserSyntaxError for a file that LibCST cannot read."""
         own = (file for file in self.copies.originals if file != place.file and not in_package(file))
         others = {file: self._text(state, file) for file in own}
-        return Site(parsed(self._text(state, place.file)), finding, place.line, others, state.findings)
+        compiling = {**self.compiling, **state.compiling}
+        return Site(parsed(self._text(state, place.file)), finding, place.line, others, state.findings, compiling)
 
     def _moved(self, old: State, new: State, finding: Finding) -> Finding | None:
         """The finding where its line is now; None if the line has been changed."""

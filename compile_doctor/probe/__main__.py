@@ -25,6 +25,7 @@ def main(settings_file: str) -> int:
     output = os.environ.pop("COMPILE_DOCTOR_OUTPUT", None)
     if output:
         redirect(output)
+    settings["inner_backend"] = os.environ.pop("COMPILE_DOCTOR_BACKEND", None)
     log = EventLog(Path(settings["directory"]))
     log.write(
         schema.Start(argv=[settings["target"]], python=sys.version.split()[0], path=[str(one) for one in sys.path])

@@ -146,6 +146,8 @@ class Session:
                 self.log.write(schema.CleanCache(folders=tuple(self.settings["cache"])))
 
     def _import(self) -> ModuleType:
+        if self.settings.get("inner_backend"):  # before the target: a decorator compiles while it is imported
+            compat.compile_by_default(self.settings["inner_backend"])
         search = self.settings.get("search") or []
         sys.path[:0] = search
         if self.settings.get("path"):

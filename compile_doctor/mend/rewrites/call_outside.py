@@ -2,61 +2,182 @@
 
 A solver with steps of its own cannot be one graph, and the pieces between its breaks are small. What it calls again and
 again is the model. https://docs.pytorch.org/docs/stable/generated/torch.compiler.disable.html
+
+Functions and methods get the decorator `@torch.compile`: names of parameters stay, copies of the model are compiled too,
+and a `torch.compile` around the model still compiles the rest of it, which `diagnose` then sees. A function that is made
+at each call goes through a compiled one at the top of the file. Seen on torch 2.9 to 2.13: what an outer `torch.compile`
+traces may not call `torch.compile(…)`, which is left out; 2.12 and later pass a decorated method on without its object,
+and 2.9 compiles again for each new bound method.
 """
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import libcst as cst
 
+from compile_doctor.mend.compile_calls import compile_calls
 from compile_doctor.mend.rewrites import Rewrite
-from compile_doctor.mend.site import Candidate, Site, Source, lines_of, only, walk
+from compile_doctor.mend.site import Candidate, Site, Source, expression, only, statements, walk
 
-_DISABLED = re.compile(r"^((\w+) = torch\.compiler\.disable\(\2\))", re.MULTILINE)
+_DISABLED = re.compile(r"^(([\w.]+) = torch\.compiler\.disable\(\2\))", re.MULTILINE)
 _COMPILED = re.compile(r"^(?:([\w.]+)\.compile\(\)|([\w.]+) = torch\.compile\(\2\))(?:    #.*)?$", re.MULTILINE)
 """As the advice of the finding prints it: what a package called was seen when it ran."""
+_ARGS = "*args, **kwargs"
+_CALLED = "compiled_call"
+_CALL = """\
+
+
+@torch.compile{options}
+def compiled_call(function, *args, **kwargs):
+    return function(*args, **kwargs)"""
+_WITHOUT_KERNELS = ("eager", "aot_eager", "aot_eager_decomp_partition")
+"""Backends with which one looks for breaks, and does not run a model."""
+_OF_ITSELF = ("fullgraph", "disable")
+"""Options of torch.compile that say something about one function only."""
 
 
 def propose(site: Site) -> Iterator[Candidate]:
-    disabled = _DISABLED.search(site.finding.fix)
-    source = site.files.get(site.finding.via.file) if site.finding.via and disabled else None
-    if source is None or disabled is None or not _imports(source, disabled[2]):
+    via = site.finding.via
+    disabled = _DISABLED.search(site.finding.fix) if via else None
+    source = site.files.get(via.file) if via and disabled else None
+    if via is None or disabled is None or source is None or not _imports(source, disabled[2].partition(".")[0]):
         return
-    wanted = {found[1] or found[2]: found[0].partition("    #")[0] for found in _COMPILED.finditer(site.finding.fix)}
-    made = [(_made(source, name), line) for name, line in wanted.items()]
-    if made and all(node is not None for node, _ in made) and site.finding.via:
-        changes = {node: cst.FlattenSentinel([node, *lines_of(f"{line}\n")]) for node, line in made if node is not None}
-        text = source.edited(changes, [disabled[1]])
-        yield Candidate(
-            f"keeps `{disabled[2]}` out of the graph, and compiles what it calls", others={site.finding.via.file: text}
+    options = _options(site)
+    changes: dict[cst.CSTNode, Any] = {}
+    for found in _COMPILED.finditer(site.finding.fix):
+        made = _compiled(source, via.line, found[1] or found[2], bool(found[1]), options)
+        if made is None:
+            return
+        changes |= made
+    if changes:
+        head = [_CALL.format(options=f"({options})" if options else "")] if _uses_call(source, changes) else []
+        text = source.edited(changes, [disabled[1], *head])
+        yield Candidate(f"keeps `{disabled[2]}` out of the graph, and compiles what it calls", others={via.file: text})
+
+
+def _compiled(source: Source, line: int, name: str, module: bool, options: str) -> dict[cst.CSTNode, Any] | None:
+    """What changes so that something is compiled when the line calls it back; None if it is not made in this file."""
+    function = _function(source, line, f"{name}.forward" if module else name)
+    passed = _passed(source, line, name)
+    if function is not None and not _is_local(source, function):
+        if any(source.code(one).startswith("@torch.compile") for one in function.decorators):
+            return {}  # by another finding of the same call
+        decorator = cst.Decorator(expression(f"torch.compile({options})" if options else "torch.compile"))
+        decorated = function.with_changes(decorators=[*function.decorators, decorator])
+        method = passed is not None and "." in name and not module
+        return {function: decorated, **({passed: expression(f"lambda {_ARGS}: {name}({_ARGS})")} if method else {})}
+    code = source.code(passed) if passed else ""
+    return {passed: expression(f"lambda {_ARGS}: {_CALLED}({code}, {_ARGS})")} if passed else None
+
+
+def _is_local(source: Source, function: cst.FunctionDef) -> bool:
+    """Whether it is made at each call of another function."""
+    return any(isinstance(one, cst.FunctionDef) for one in source.around(function) if one is not function)
+
+
+def _uses_call(source: Source, changes: Mapping[cst.CSTNode, Any]) -> bool:
+    """Whether the changes call the compiled function, and the file does not have it yet."""
+    return f"def {_CALLED}(" not in source.text and any(
+        isinstance(one, cst.Name) and one.value == _CALLED
+        for new in changes.values()
+        if isinstance(new, cst.BaseExpression)
+        for one in walk(new)
+    )
+
+
+def _function(source: Source, line: int, name: str) -> Any:
+    """The function of a name, as the line knows it: one of this file, a method of `self`, or of the class of an object."""
+    owner, _, last = name.rpartition(".")
+    at = [node for node in walk(source.module) if isinstance(node, cst.ClassDef) and _covers(source, node, line)]
+    made = only(_assigned(source, owner)) if owner else None
+    wanted = source.code(made.value.func) if made and isinstance(made.value, cst.Call) else ""
+    found = [
+        node
+        for node in walk(source.module)
+        if isinstance(node, cst.FunctionDef) and node.name.value == last
+        for around in [next((one for one in source.around(node) if isinstance(one, (cst.ClassDef, cst.Module))), None)]
+        if (
+            around in at
+            if owner in ("self", "cls")
+            else _is_class(around, wanted)
+            if owner
+            else _in_reach(source, node, line)
         )
+    ]
+    return found[0] if len(found) == 1 else None
 
 
-def _made(source: Source, name: str) -> Any:
-    """The statement that makes what is called, or the object whose method it is; None if it is not one in this file."""
-    for wanted in (name, name.rpartition(".")[0]):
-        for node in walk(source.module):
-            assigned = only(node)
-            if isinstance(assigned, cst.Assign) and wanted in [source.code(one.target) for one in assigned.targets]:
-                return node
-            if isinstance(node, cst.FunctionDef) and source.parent(node) is source.module and node.name.value == wanted:
-                return node
+def _is_class(node: Any, name: str) -> bool:
+    return isinstance(node, cst.ClassDef) and node.name.value == name
+
+
+def _in_reach(source: Source, function: cst.FunctionDef, line: int) -> bool:
+    """Whether a plain name can mean the function at a line: it is at the top of the file, or of a function around the line."""
+    around = [one for one in source.around(function) if isinstance(one, (cst.FunctionDef, cst.ClassDef))][1:]
+    return not around or (isinstance(around[0], cst.FunctionDef) and _covers(source, around[0], line))
+
+
+def _covers(source: Source, node: cst.CSTNode, line: int) -> bool:
+    first, last = source.lines(node)
+    return first <= line <= last
+
+
+def _assigned(source: Source, name: str) -> Any:
+    """The statement that gives a name its value; None if it is not one in this file."""
+    for node in walk(source.module):
+        assigned = only(node)
+        if isinstance(assigned, cst.Assign) and name in [source.code(one.target) for one in assigned.targets]:
+            return node
     return None
+
+
+def _passed(source: Source, line: int, name: str) -> Any:
+    """The argument of a call in the line that has this name, or a lambda that calls it; None if there is none."""
+    around = [one for one in statements(source.module) if _covers(source, one, line)]
+    for node in walk(around[-1]) if around else ():  # the innermost comes last
+        if isinstance(node, cst.Arg):
+            inside = walk(node.value) if isinstance(node.value, cst.Lambda) else ()
+            called = [source.code(one.func) for one in inside if isinstance(one, cst.Call)]
+            if _CALLED in called:
+                return None  # by another finding of the same call
+            if source.code(node.value) == name or name in called:
+                return node.value
+    return None
+
+
+def _options(site: Site) -> str:
+    """The options with which the user compiles: as in their own calls of torch.compile, else as `fix` was asked for."""
+    written = {_literals(site.files[one.file], one.node) for one in compile_calls(site)}
+    wanted = {name: value for name, value in site.compiling.items() if value not in (None, *_WITHOUT_KERNELS)}
+    asked = ", ".join(f"{name}={value!r}" for name, value in wanted.items())
+    return written.pop() if len(written) == 1 else asked
+
+
+def _literals(source: Source, call: Any) -> str:
+    """The options of a call that have plain values: what a variable is called there has no meaning elsewhere."""
+    found = []
+    for one in call.args if isinstance(call, cst.Call) else ():
+        if one.keyword and one.keyword.value not in _OF_ITSELF:
+            with suppress(ValueError):
+                found.append(f"{one.keyword.value}={ast.literal_eval(source.code(one.value))!r}")
+    return ", ".join(found)
 
 
 def _imports(source: Source, name: str) -> bool:
     """Whether an import at the top of the file gives the name: after it, the name can be given another value."""
     found = (only(one) for one in source.module.body)
-    names = [
+    aliases = [
         alias
         for one in found
-        if isinstance(one, cst.ImportFrom) and not isinstance(one.names, cst.ImportStar)
+        if isinstance(one, (cst.Import, cst.ImportFrom)) and not isinstance(one.names, cst.ImportStar)
         for alias in one.names
     ]
-    return any((alias.evaluated_alias or alias.evaluated_name) == name for alias in names)
+    return any((alias.evaluated_alias or alias.evaluated_name.partition(".")[0]) == name for alias in aliases)
 
 
 REWRITE = Rewrite("call-outside", (".*",), propose, rank=60)

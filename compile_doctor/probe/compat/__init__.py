@@ -16,6 +16,7 @@ from compile_doctor.probe.compat.backends import (
     replace_unwrap,
 )
 from compile_doctor.probe.compat.compiling import (
+    compile_by_default,
     compiled_parts,
     compiler_state,
     disabled_function,
@@ -54,6 +55,7 @@ __all__ = [
     "backend_name",
     "begin_step",
     "cache_hits",
+    "compile_by_default",
     "compiled_parts",
     "compiler_state",
     "compiles_autograd",

@@ -33,6 +33,11 @@ def is_compiled(value: object) -> bool:
     return marked and not getattr(value, "_torchdynamo_disable", False)
 
 
+def compile_by_default(backend: Any) -> None:
+    """What the target compiles itself, without naming a backend, uses this one: `module.compile()` calls torch.compile too."""
+    torch.compile.__kwdefaults__["backend"] = backend
+
+
 def compiled_parts(value: object) -> list[str]:
     """The names of a module's parts that are compiled by themselves, by torch.compile or in place: an outer torch.compile
     would inline them, and no longer show what the program does."""
