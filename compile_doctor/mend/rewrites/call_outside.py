@@ -21,6 +21,7 @@ from typing import Any
 import libcst as cst
 
 from compile_doctor.mend.compile_calls import compile_calls
+from compile_doctor.mend.functions import covers, function_of, is_local
 from compile_doctor.mend.rewrites import Rewrite
 from compile_doctor.mend.site import Candidate, Site, Source, expression, only, statements, walk
 
@@ -62,9 +63,9 @@ def propose(site: Site) -> Iterator[Candidate]:
 
 def _compiled(source: Source, line: int, name: str, module: bool, options: str) -> dict[cst.CSTNode, Any] | None:
     """What changes so that something is compiled when the line calls it back; None if it is not made in this file."""
-    function = _function(source, line, f"{name}.forward" if module else name)
+    function = function_of(source, line, f"{name}.forward" if module else name)
     passed = _passed(source, line, name)
-    if function is not None and not _is_local(source, function):
+    if function is not None and not is_local(source, function):
         if any(source.code(one).startswith("@torch.compile") for one in function.decorators):
             return {}  # by another finding of the same call
         decorator = cst.Decorator(expression(f"torch.compile({options})" if options else "torch.compile"))
@@ -73,11 +74,6 @@ def _compiled(source: Source, line: int, name: str, module: bool, options: str) 
         return {function: decorated, **({passed: expression(f"lambda {_ARGS}: {name}({_ARGS})")} if method else {})}
     code = source.code(passed) if passed else ""
     return {passed: expression(f"lambda {_ARGS}: {_CALLED}({code}, {_ARGS})")} if passed else None
-
-
-def _is_local(source: Source, function: cst.FunctionDef) -> bool:
-    """Whether it is made at each call of another function."""
-    return any(isinstance(one, cst.FunctionDef) for one in source.around(function) if one is not function)
 
 
 def _uses_call(source: Source, changes: Mapping[cst.CSTNode, Any]) -> bool:
@@ -90,55 +86,9 @@ def _uses_call(source: Source, changes: Mapping[cst.CSTNode, Any]) -> bool:
     )
 
 
-def _function(source: Source, line: int, name: str) -> Any:
-    """The function of a name, as the line knows it: one of this file, a method of `self`, or of the class of an object."""
-    owner, _, last = name.rpartition(".")
-    at = [node for node in walk(source.module) if isinstance(node, cst.ClassDef) and _covers(source, node, line)]
-    made = only(_assigned(source, owner)) if owner else None
-    wanted = source.code(made.value.func) if made and isinstance(made.value, cst.Call) else ""
-    found = [
-        node
-        for node in walk(source.module)
-        if isinstance(node, cst.FunctionDef) and node.name.value == last
-        for around in [next((one for one in source.around(node) if isinstance(one, (cst.ClassDef, cst.Module))), None)]
-        if (
-            around in at
-            if owner in ("self", "cls")
-            else _is_class(around, wanted)
-            if owner
-            else _in_reach(source, node, line)
-        )
-    ]
-    return found[0] if len(found) == 1 else None
-
-
-def _is_class(node: Any, name: str) -> bool:
-    return isinstance(node, cst.ClassDef) and node.name.value == name
-
-
-def _in_reach(source: Source, function: cst.FunctionDef, line: int) -> bool:
-    """Whether a plain name can mean the function at a line: it is at the top of the file, or of a function around the line."""
-    around = [one for one in source.around(function) if isinstance(one, (cst.FunctionDef, cst.ClassDef))][1:]
-    return not around or (isinstance(around[0], cst.FunctionDef) and _covers(source, around[0], line))
-
-
-def _covers(source: Source, node: cst.CSTNode, line: int) -> bool:
-    first, last = source.lines(node)
-    return first <= line <= last
-
-
-def _assigned(source: Source, name: str) -> Any:
-    """The statement that gives a name its value; None if it is not one in this file."""
-    for node in walk(source.module):
-        assigned = only(node)
-        if isinstance(assigned, cst.Assign) and name in [source.code(one.target) for one in assigned.targets]:
-            return node
-    return None
-
-
 def _passed(source: Source, line: int, name: str) -> Any:
     """The argument of a call in the line that has this name, or a lambda that calls it; None if there is none."""
-    around = [one for one in statements(source.module) if _covers(source, one, line)]
+    around = [one for one in statements(source.module) if covers(source, one, line)]
     for node in walk(around[-1]) if around else ():  # the innermost comes last
         if isinstance(node, cst.Arg):
             inside = walk(node.value) if isinstance(node.value, cst.Lambda) else ()
