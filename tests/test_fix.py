@@ -388,6 +388,10 @@ def test_a_finding_has_to_go_and_no_other_may_come():
     assert worse(old, state(), [finding()]) == ""
     assert worse(old, state(finding(7)), [finding()]) == "the finding is still there"
     assert "it brings CD201" in worse(old, state(finding(6, "CD201", "value:n")), [finding()])
+    on_purpose = replace(finding(8, cause="compiler-disabled-function"), severity="info")
+    both = [finding(), finding(7, cause="print")]
+    assert worse(state(*both), state(on_purpose), both) == "", "one break on purpose for two others"
+    assert "it brings" in worse(state(*both), state(replace(on_purpose, severity="error")), both)
     assert worse(old, state(graphs=3), [finding()]) == "there are 3 graphs instead of 2"
     assert worse(old, state(graphs=0), [finding()]) == "nothing is compiled any more"
 
