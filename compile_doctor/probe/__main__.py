@@ -17,6 +17,7 @@ from compile_doctor.probe.entry.limits import limit_memory
 from compile_doctor.probe.observe.events import EventLog
 
 if TYPE_CHECKING:
+    from compile_doctor.probe.equality.run import Equality
     from compile_doctor.probe.session import Session
 
 
@@ -59,7 +60,7 @@ def main(settings_file: str) -> int:
     return 0
 
 
-def _session(settings: dict[str, Any], log: EventLog) -> Session:
+def _session(settings: dict[str, Any], log: EventLog) -> Session | Equality:
     """A diagnosis, or the comparison of `fix`."""
     if settings["run"] == "equality":
         from compile_doctor.probe.equality.run import Equality

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import gc
 import importlib
-import os
-import sys
 import time
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -22,10 +19,8 @@ from compile_doctor.capture import schema
 from compile_doctor.model.tolerances import TOLERATED
 from compile_doctor.probe import compat, devices
 from compile_doctor.probe.calls import (
-    backward,
     compare,
     device_of,
-    has_device,
     other_random_state,
     random_state,
     seed,
@@ -34,30 +29,28 @@ from compile_doctor.probe.calls import (
 from compile_doctor.probe.environment import describe_environment
 from compile_doctor.probe.equality.same_model import FirstModel
 from compile_doctor.probe.file_state import FileState
-from compile_doctor.probe.load import Asked, Inputs, NotATargetError, Program, find_program, import_file, own_files
+from compile_doctor.probe.load import Inputs, Program, own_files
 from compile_doctor.probe.memory.attention import measure_attention
 from compile_doctor.probe.numerics.compare import Numerics
 from compile_doctor.probe.numerics.decoding import Decode
-from compile_doctor.probe.numerics.record import forget_gradients
 from compile_doctor.probe.numerics.second_look import second_look
 from compile_doctor.probe.numerics.state import Start
 from compile_doctor.probe.observe.attention import Observer
 from compile_doctor.probe.observe.cuda_graphs import CudaGraphs
 from compile_doctor.probe.observe.dense import DenseRefusedError
 from compile_doctor.probe.observe.events import EventLog
-from compile_doctor.probe.regions import repeated_blocks
+from compile_doctor.probe.prepared import Prepared
 from compile_doctor.recipes import waiting
 
 SEEN = "__compile_doctor_seen__"
 """Marks an exception that is recorded already."""
 
 
-class Session:
-    """Runs what `settings` ask for; `asked.Settings` has the fields."""
+class Session(Prepared):
+    """Runs what `settings` ask for."""
 
     def __init__(self, settings: dict[str, Any], log: EventLog) -> None:
-        self.settings = settings
-        self.log = log
+        super().__init__(settings, log)
         self.observer = Observer(log)
         self.cuda_graphs = CudaGraphs()
         self.random = False
@@ -103,8 +96,8 @@ class Session:
         self.observer.install()
         log.write(schema.Environment(describe_environment(None)))
         with _Marked(log, "import"):
-            module = self._import()
-        program = self._program(module)
+            module = self.module()
+        program = self.program(module)
         if program is None:
             return
         log.write(schema.Target(convention=program.convention))
@@ -113,16 +106,16 @@ class Session:
             return
         self.state = FileState(module)
         with _Marked(log, "build"):
-            model = self._build(program)
+            model = self.build(program)
         with _Marked(log, "inputs"):
-            inputs = self._inputs(program)
+            inputs = self.inputs(program)
         device = device_of(model, inputs)
         log.write(schema.Environment(describe_environment(device)))
         if device and devices.of(device).has_graphs and self.settings["run"] == "diagnose":
             self.cuda_graphs.install()
         if self.settings.get("numerics") and self.settings.get("control", True):
-            build = (lambda: self._build(program)) if program.rebuildable else None
-            start = Start(build, lambda: self._inputs(program), model, inputs)
+            build = (lambda: self.build(program)) if program.rebuildable else None
+            start = Start(build, lambda: self.inputs(program), model, inputs)
             self.numerics = Numerics(log, start, self.settings.get("backend"), bool(self.settings["grad"]))
         self.first = FirstModel(model)
         outputs, model = self._compiled(model, inputs), None
@@ -136,56 +129,13 @@ class Session:
     def _clean_cache(self) -> None:
         """The compiled run once more, with an empty Inductor cache; leaves a record only if it passes."""
         with suppress(Exception):
-            program = self._program(self._import())
+            program = self.program(self.module())
             if program is not None:
-                model, inputs = self._build(program), self._inputs(program)
-                as_is = self.settings.get("as_is") or compat.is_compiled(model) or compat.keeps_out(model)
-                model = model if as_is else torch.compile(model, **self._options())
+                model, inputs = self.build(program), self.inputs(program)
+                model = model if self.runs_as_it_is(model) else torch.compile(model, **self.options())
                 for args, kwargs in inputs:
-                    self._call(model, args, kwargs)
+                    self.call(model, args, kwargs)
                 self.log.write(schema.CleanCache(folders=tuple(self.settings["cache"])))
-
-    def _import(self) -> ModuleType:
-        if self.settings.get("inner_backend"):  # before the target: a decorator compiles while it is imported
-            compat.compile_by_default(self.settings["inner_backend"])
-        search = self.settings.get("search") or []
-        sys.path[:0] = search
-        if self.settings.get("path"):
-            return import_file(Path(self.settings["path"]))
-        sys.path.insert(len(search), os.getcwd())
-        return importlib.import_module(self.settings["module"])
-
-    def _program(self, module: ModuleType) -> Program | None:
-        try:
-            asked = Asked(self.settings.get("tokens"), self.settings.get("arguments") or {})
-            return find_program(module, self.settings.get("attr"), asked)
-        except NotATargetError as error:
-            self.log.write(schema.NotATarget(message=str(error)))
-            return None
-
-    def _build(self, program: Program) -> Any:
-        seed()
-        model = program.build()
-        if not callable(model):
-            raise TypeError(f"the target returned a {type(model).__name__}, which cannot be called")
-        device = self.settings.get("device")
-        if device and isinstance(model, torch.nn.Module):
-            model = model.to(device)
-        return model
-
-    def _inputs(self, program: Program) -> list[Inputs]:
-        seed()
-        sets = program.input_sets()
-        if not sets:
-            raise ValueError("the target returned no inputs")
-        sets = [self._place(one) for one in sets]
-        # One set runs twice: a counter, or a function that each call makes, shows only at the second call.
-        return sets * int(self.settings.get("repeat") or 2) if len(sets) == 1 else sets
-
-    def _place(self, inputs: Any) -> Any:
-        """Nested inputs, moved to the requested device."""
-        device = self.settings.get("device")
-        return tree_map(lambda leaf: leaf.to(device) if device and has_device(leaf) else leaf, inputs)
 
     def _compiled(self, model: Any, inputs: list[Inputs]) -> list[Any] | None:
         """The first call's outputs, or None if a call raised."""
@@ -193,7 +143,7 @@ class Session:
         from compile_doctor.probe.observe.logs import write_counts
 
         parts = compat.compiled_parts(model)
-        as_is = bool(self.settings.get("as_is") or parts) or compat.is_compiled(model) or compat.keeps_out(model)
+        as_is = self.runs_as_it_is(model)
         self.log.write(schema.Compile(as_is=as_is, parts=len(parts)))
         bytecode = Bytecode() if self.settings.get("bytecode") else None
         outputs: list[Any] | None = None
@@ -201,7 +151,7 @@ class Session:
         try:
             with _Marked(self.log, "compiled"), compat.same_random() if self.numerics else nullcontext():
                 if not as_is:
-                    model = self._compile(model, self._options())
+                    model = self.compile(model, self.options())
                 outputs = self._calls(model, inputs, "compiled")
         except Exception:  # the phase has recorded it; the eager run must still show whether torch.compile is the cause
             pass
@@ -216,25 +166,9 @@ class Session:
             if bytecode is not None:
                 bytecode.write(self.log, Path(self.settings["directory"]))
         distinct = list({id(one): one for one in inputs}.values())
-        calls = [partial(self._call, model, *one) for one in distinct]
+        calls = [partial(self.call, model, *one) for one in distinct]
         measure_attention(self.log, self.observer, model, calls, outputs is not None)
         return outputs
-
-    def _options(self) -> dict[str, Any]:
-        """The options of torch.compile that were requested."""
-        return {key: self.settings[key] for key in ("backend", "mode", "dynamic") if self.settings.get(key) is not None}
-
-    def _compile(self, model: Any, options: dict[str, Any]) -> Any:
-        """Calls torch.compile. A backend or mode that it does not know is recorded as a usage error, not as the model's."""
-        try:
-            blocks = repeated_blocks(model) if self.settings.get("regional") else []
-            for block in blocks:
-                block.compile(**options)
-            return model if blocks else torch.compile(model, **options)
-        except Exception as error:
-            if type(error).__name__ == "InvalidBackend" or isinstance(error, (RuntimeError, ValueError, TypeError)):
-                self.log.write(schema.Usage(message=str(error).strip().split("\n", 1)[0]))
-            raise
 
     def _eager(self, program: Program, outputs: list[Any] | None) -> None:
         self.observer.phase = "eager"
@@ -245,8 +179,8 @@ class Session:
             start = self.numerics.start if self.numerics else None
             if start is None and self.state is not None and program.rebuildable:
                 self.state.restore()
-            model = start.model() if start else self._build(program)
-            inputs = start.inputs() if start else self._inputs(program)
+            model = start.model() if start else self.build(program)
+            inputs = start.inputs() if start else self.inputs(program)
             used = start is None and self.first is not None and self.first.was_changed(model)
             expected = self._calls(model, inputs, "eager")
         if expected is None:
@@ -281,10 +215,10 @@ class Session:
             with compat.force_eager():
                 if self.state is not None:
                     self.state.restore()
-                model = change(self._build(program))
-                args, kwargs = change(self._inputs(program)[0])
+                model = change(self.build(program))
+                args, kwargs = change(self.inputs(program)[0])
                 seed()
-                return [self._call(model, args, kwargs)]
+                return [self.call(model, args, kwargs)]
 
         return second_look(eagerly, outputs, expected)
 
@@ -299,15 +233,14 @@ class Session:
             return self.random or self.other_random
 
         def compiled(model: Any) -> Any:
-            as_is = self.settings.get("as_is") or compat.is_compiled(model) or compat.compiled_parts(model)
-            return model if as_is else torch.compile(model, **self._options())
+            return model if self.runs_as_it_is(model) else torch.compile(model, **self.options())
 
         with _Marked(self.log, "numerics"):
             if compiles and "eager" in numerics.runs:
                 numerics.random = self.random or self.other_random
                 numerics.compare(calls, compiled)
             if program.decoding:
-                decode = Decode(program.decoding, numerics, seed, self._place)
+                decode = Decode(program.decoding, numerics, seed, self.place)
                 decode.run(self.settings.get("chunks") or (), compiled if compiles else None)
 
     def _calls(self, model: Any, inputs: list[Inputs], phase: str) -> list[Any]:
@@ -320,7 +253,7 @@ class Session:
             if self.numerics:
                 output = self.numerics.call(phase, number, model, args, kwargs)
             else:
-                output = self._timed(phase, number, lambda: self._call(model, args, kwargs))  # noqa: B023  # called at once
+                output = self._timed(phase, number, lambda: self.call(model, args, kwargs))  # noqa: B023  # called at once
             if number == 0:
                 kept.append(
                     tree_map(lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf, output)
@@ -335,17 +268,6 @@ class Session:
         devices.in_use().synchronize()
         self.log.write(schema.Called(phase, number, time.perf_counter() - begun, at * 1e6))
         return output
-
-    def _call(self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Forward and backward under --grad, else forward without gradients."""
-        compat.begin_step()
-        if self.settings.get("grad"):
-            forget_gradients(model, args, kwargs)
-            output = model(*args, **kwargs)
-            backward(output)
-            return output
-        with torch.no_grad():
-            return model(*args, **kwargs)
 
 
 class _Marked:

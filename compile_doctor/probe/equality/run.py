@@ -36,7 +36,7 @@ from compile_doctor.probe.equality.seen import (
 from compile_doctor.probe.load import Inputs
 from compile_doctor.probe.numerics.state import Start
 from compile_doctor.probe.numerics.trees import held
-from compile_doctor.probe.session import Session
+from compile_doctor.probe.prepared import Prepared
 
 LIMIT = 20.0
 """The most seconds of a case, and the most as a multiple of the first: a loop until convergence never ends for infinity."""
@@ -44,18 +44,18 @@ GRADIENTS = 2 << 30
 """Bytes of all gradients that are kept, those of the first case in any case: each has those of the whole model."""
 
 
-class Equality(Session):
-    """Uses the session's ways to find, build and place; `run` is its own."""
+class Equality(Prepared):
+    """Compares what a changed target does with what the unchanged one did."""
 
     limit = 0.0
     """Seconds for one case. The first one of the unchanged target has none, in eager mode and compiled."""
 
     def run(self) -> None:
-        program = self._program(self._import())
+        program = self.program(self.module())
         if program is None:
             return
-        build = (lambda: self._build(program)) if program.rebuildable else None
-        self.start = Start(build, lambda: self._inputs(program), self._build(program), self._inputs(program))
+        build = (lambda: self.build(program)) if program.rebuildable else None
+        self.start = Start(build, lambda: self.inputs(program), self.build(program), self.inputs(program))
         model = self.start.model()
         own = compat.is_compiled(model) or compat.compiled_parts(model)  # its copy would run the original's code
         self.original = model if isinstance(model, torch.nn.Module) and not own else None
@@ -220,8 +220,7 @@ class Equality(Session):
             compat.forget_compilations()
             with compat.same_random():
                 model = other.scaled(self._model(), factor)
-                as_is = self.settings.get("as_is") or compat.is_compiled(model) or compat.compiled_parts(model)
-                model = model if as_is or compat.keeps_out(model) else torch.compile(model, **self._options())
+                model = model if self.runs_as_it_is(model) else torch.compile(model, **self.options())
                 backward = bool(self.settings["grad"]) and old.backward
                 found.append(self._case(name, inputs, factor, backward, model))
                 self.limit = self.limit or max(LIMIT, LIMIT * found[0].seconds)
