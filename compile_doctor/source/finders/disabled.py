@@ -9,7 +9,7 @@ from compile_doctor.source.value_uses import Tree, called
 
 
 def disabled(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
-    """`made-at`: the line of the file that does it, and `without`: that line, or the function, without it."""
+    """`made-at`: the line of the file that does it; `without`: that line without it, if anything is left of it."""
     if not isinstance(node, ast.Call):
         return None
     name = called(node)
@@ -18,10 +18,14 @@ def disabled(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:
             by = next((each for each in one.decorator_list if _disables(each)), None)
             if by is not None:
                 return {"disabled": name, "made-at": str(by.lineno), "by": f"@{tree.source(by)}"}
-        made = one.value if isinstance(one, ast.Assign) and name in map(_last, one.targets) else None
+        if not isinstance(one, ast.Assign) or name not in map(_last, one.targets):
+            continue
+        made = one.value
         if isinstance(made, ast.Call) and made.args and _disables(made):
-            text = rewritten(tree, one, {made: tree.source(made.args[0])})
-            return {"disabled": name, "made-at": str(made.lineno), "by": tree.source(made), "without": text}
+            found = {"disabled": name, "made-at": str(made.lineno), "by": tree.source(made)}
+            if tree.source(made.args[0]) in map(tree.source, one.targets):
+                return found  # `f = torch.compiler.disable(f)`: without it, nothing is left of the line
+            return {**found, "without": rewritten(tree, one, {made: tree.source(made.args[0])})}
     return None
 
 
