@@ -9,6 +9,7 @@ from compile_doctor.analysis.recompiles import kinds
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.analysis.recompiles.guards import carrier
 from compile_doctor.checks.base import Check, recompile_values
+from compile_doctor.checks.recompile_advice import explained, in_place
 from compile_doctor.model.findings import Finding
 
 
@@ -17,6 +18,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     for group in seen.recompiled:
         if kinds.is_new_function(seen, group) and kinds.captures_shape(group):
             yield _captured_shape(seen, group)
+        elif kinds.is_new_function(seen, group) and group.written:
+            yield _counted(seen, group)
         elif kinds.is_new_function(seen, group):
             name = kinds.varied_function(group)
             groups.setdefault((group.file, group.function, name), []).append(group)
@@ -31,6 +34,18 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
             "(value.fill_(…)), instead of a Python value or a default argument.",
             **{**values, "count": sum(len(group.compilations) for group in found), "cause": f"function:{name}"},
         )
+
+
+def _counted(seen: AnalysisContext, group: Recompiled) -> Finding:
+    """The function may be the same one: it, or another one beside it, gives its `nonlocal` variable another value."""
+    assert group.written
+    function, at = kinds.varied_function(group), group.written
+    return CHECK.finding(
+        f"Recompiled for a value that changes: {at.name}",
+        f"{group.guard.words}.{explained(seen, group)} Each value compiles the frame again.",
+        fix=in_place(at.name),
+        **{**recompile_values(seen, group), "cause": f"function:{function}"},
+    )
 
 
 def _captured_shape(seen: AnalysisContext, group: Recompiled) -> Finding:

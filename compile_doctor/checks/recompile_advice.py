@@ -17,6 +17,8 @@ _VALUE = re.compile(r"[A-Za-z_]\w*(?:\[(?:\d+|'\w+')\])*")
 """An argument, or a part of one: `images[0]`."""
 _FIXES = {
     "shape-range": "Each side of a branch on this size gets its own graph. Remove the branch, or accept one graph for each side.",
+    "one-or-none": "torch compiles sizes of 0 and 1 by themselves, because they broadcast: one more graph for each is expected, and "
+    "nothing to do. If every graph counts, leave out such a call, or pad it to 2.",
     "unreadable": "One graph for each kind of value is expected: nothing to do if it is sometimes None and else a tensor. If "
     "more follow, pass the same kind each time, such as an empty tensor instead of None.",
     "stride": "Make the layout the same for every call: .contiguous() before the call. If that dimension has size 1, as in a "
@@ -79,6 +81,14 @@ def advice(seen: AnalysisContext, group: Recompiled) -> str:
     if guard.kind in ("empty", "attribute"):
         return f"Fill `{_identifier(group)}` before the first call (in `__init__`), as it is in later calls: then there is one graph."
     return _FIXES.get(guard.kind, f"Make `{guard.source}` the same for every call.")
+
+
+def in_place(name: str) -> str:
+    """For a number that the program changes while it runs."""
+    return (
+        f"Keep `{name}` as a tensor that begins with the same value, and change it in place: .add_(…), .mul_(…) or .copy_(…). Or "
+        "update it outside the compiled code."
+    )
 
 
 def explained(seen: AnalysisContext, group: Recompiled) -> str:
@@ -254,7 +264,7 @@ def _written(seen: AnalysisContext, group: Recompiled) -> str:
             "code), and keep its shape: then no compiled call finds it missing. If the code tests whether it is there, use the "
             "value that the first call computes; a zero would change the result. Or accept one recompilation."
         )
-    if guard.kind == "length":
+    if guard.kind == "length" or isinstance(_literal(guard.was), (set, list, dict)):
         return (
             f"Do not let `{name}` grow in the compiled code: return what it shall keep, and append it in the caller; or write into "
             "a tensor of a fixed size. If it only has to be filled once, fill it before the first call."
@@ -269,10 +279,7 @@ def _written(seen: AnalysisContext, group: Recompiled) -> str:
         )
     number = isinstance(_literal(guard.was), (int, float))
     if number and _role(seen, group) in ("number", ""):
-        return (
-            f"Keep `{name}` as a tensor that begins with the same value, and change it in place: .add_(…), .mul_(…) or .copy_(…). Or "
-            "update it outside the compiled code."
-        )
+        return in_place(name)
     return (
         f"Do not keep `{name}` between calls where the compiled code reads it: compute what depends on it once, in "
         "`__init__`, for the largest size; or compute it anew in each call and do not store it."

@@ -135,6 +135,8 @@ def _reading(tree: Tree, statement: ast.stmt, node: ast.expr, kind: str) -> Read
         "yes" if use is not None and use.kind in ("comparison", "condition") and leaves(tree, use.node) else ""
     )
     words["sizes-too"] = "yes" if any(one.kind == "view" for one in uses[1:]) else ""
+    words["sized"] = next((tree.source(one.node) for one in uses[1:] if one.kind == "size"), "")
+    words["hashed"] = "yes" if use is not None and use.kind == "kept" and _method(use.node) == "add" else ""
     words |= constant_buffer(tree, node) or {}
     if isinstance(node, ast.Call) and kind in ("item", "int", "float", "round", "math"):
         words |= numbers.converted(tree, statement, node)
@@ -142,6 +144,10 @@ def _reading(tree: Tree, statement: ast.stmt, node: ast.expr, kind: str) -> Read
         name: word for name, word in words.items() if word and (len(word) <= LONGEST or name in ("converted", "routed"))
     }
     return Reading(kind, use.kind if use else "", short)
+
+
+def _method(node: ast.AST) -> str:
+    return called(node) if isinstance(node, ast.Call) else ""
 
 
 def _is_of_tensors(tree: Tree, node: ast.expr, comparison: ast.AST) -> bool:

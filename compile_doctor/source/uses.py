@@ -127,15 +127,21 @@ def stored(sources: Mapping[str, str], file: str, line: int, name: str) -> int |
 def _role(path: tuple[ast.AST, ...]) -> str:
     """From the name outwards: what the nearest construct does with it."""
     inner = path[-1]
+    calculated = False
     for node in reversed(path[:-1]):
+        if _asks_for_none(node):
+            return ""
         if isinstance(node, ast.keyword) and node.arg in ("dim", "dims", "axis", "dim0", "dim1"):
             return "dimension"
         if isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if inner is node.func:
                 return _method(called)
-            return {True: "dimension", False: "loop" if called == "range" else ""}[called in _DIMENSIONAL]
-        if isinstance(node, (ast.Compare, ast.BoolOp)) or (
+            if called == "range":
+                return "loop"
+            return "number" if calculated else "dimension" if called in _DIMENSIONAL else ""
+        # `x > step * 2` may be of tensors: a condition only if a test is around it.
+        if (isinstance(node, (ast.Compare, ast.BoolOp)) and not calculated) or (
             isinstance(node, (ast.If, ast.While, ast.IfExp, ast.Assert)) and node.test is inner
         ):
             return "condition"
@@ -145,10 +151,18 @@ def _role(path: tuple[ast.AST, ...]) -> str:
             return "index"
         if isinstance(node, ast.JoinedStr):
             return "text"
-        if isinstance(node, ast.BinOp):
-            return "number"
+        calculated |= isinstance(node, ast.BinOp)
         inner = node
-    return ""
+    return "number" if calculated else ""
+
+
+def _asks_for_none(node: ast.AST) -> bool:
+    """`scale is None` needs no number: what varies is used elsewhere."""
+    return (
+        isinstance(node, ast.Compare)
+        and all(isinstance(one, (ast.Is, ast.IsNot)) for one in node.ops)
+        and any(isinstance(one, ast.Constant) and one.value is None for one in (node.left, *node.comparators))
+    )
 
 
 def _method(called: str) -> str:

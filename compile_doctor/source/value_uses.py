@@ -263,7 +263,7 @@ def _uses(tree: Tree, node: ast.expr, depth: int, path: tuple[int, ...]) -> Iter
         if isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.Not):
             yield Use("condition", parent)
             return
-        if isinstance(parent, (ast.Return, ast.Yield)):
+        if isinstance(parent, (ast.Return, ast.Yield)) or (isinstance(parent, ast.Lambda) and child is parent.body):
             yield Use("arithmetic" if calculated else "returned", parent)
             return
         if isinstance(parent, (ast.For, ast.comprehension)):

@@ -11,7 +11,8 @@ from functools import lru_cache
 from compile_doctor.source.names import dotted, parsed
 
 GLOBAL = "global "
-"""Before the name of a global in `writes`: a local of the same name is another thing."""
+NONLOCAL = "nonlocal "
+"""Before the name of a global in `writes`, or of a variable of a function around it: a local of the same name is another thing."""
 _CONSTRUCTORS = frozenset({"__init__", "__new__", "__post_init__", "__init_subclass__", "setup", "<module>"})
 _GROWS = frozenset({"append", "extend", "insert", "add", "update", "setdefault", "pop", "clear", "remove", "popitem"})
 _LAST = re.compile(r"""(?:\.(\w+)|\[(['"])(\w+)\2\])(?:\[\d+\])*$""")
@@ -38,7 +39,7 @@ def writes(sources: Mapping[str, str], name: str, near: str | None = None) -> It
     for file in [near] if near else sorted(sources):
         for found, line, function in _writes(sources.get(file, "")):
             if found == name:
-                yield Write(name.removeprefix(GLOBAL), file, line, function)
+                yield Write(name.removeprefix(GLOBAL).removeprefix(NONLOCAL), file, line, function)
 
 
 @lru_cache(maxsize=64)
@@ -55,15 +56,16 @@ def _walk(node: ast.AST, path: tuple[str, ...]) -> Iterator[tuple[str, int, str]
         inside = path
         if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             inside = (*path, child.name)
-            declared = {name for one in child.body if isinstance(one, ast.Global) for name in one.names}
-            yield from ((f"{GLOBAL}{name}", line, ".".join(inside)) for name, line in _rebound(child, declared))
+            for kind, prefix in ((ast.Global, GLOBAL), (ast.Nonlocal, NONLOCAL)):
+                declared = {name for one in child.body if isinstance(one, kind) for name in one.names}
+                yield from ((f"{prefix}{name}", line, ".".join(inside)) for name, line in _rebound(child, declared))
         elif path and not set(path) & _CONSTRUCTORS:
             yield from ((name, child.lineno, ".".join(path)) for name in _written(child))  # type: ignore[attr-defined]
         yield from _walk(child, inside)
 
 
 def _rebound(function: ast.AST, names: set[str]) -> Iterator[tuple[str, int]]:
-    """Where a function gives another value to names that it declares as global."""
+    """Where a function gives another value to names that it declares as global or nonlocal."""
     for one in ast.walk(function) if names else ():
         if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store) and one.id in names:
             yield one.id, one.lineno

@@ -13,13 +13,25 @@ from compile_doctor.model.compilations import Compilation, Specialization
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.model.stacks import Frame, function_name
 from compile_doctor.source import locations, uses
-from compile_doctor.source.writes import GLOBAL, Write, last_name, writes
+from compile_doctor.source.writes import GLOBAL, NONLOCAL, Write, last_name, writes
 
 STATE_KINDS = frozenset(
     {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "none", "type", "length"}
 )
 UNREAD_KINDS = frozenset(
-    {"size", "stride", "rank", "dtype", "requires_grad", "device", "state", "shape-range", "alias", "shared"}
+    {
+        "size",
+        "stride",
+        "rank",
+        "dtype",
+        "requires_grad",
+        "device",
+        "state",
+        "shape-range",
+        "one-or-none",
+        "alias",
+        "shared",
+    }
 )
 """Guards on a whole argument or setting: no single line reads them, so the location is the function."""
 
@@ -141,10 +153,11 @@ def _superseded(
 
 def _written(guard: Guard, sources: Mapping[str, str]) -> Write | None:
     """Where the program writes the attribute or key that the guard reads; in the file that reads it, if torch names it."""
-    if guard.kind not in WRITABLE_KINDS:
+    if guard.kind not in WRITABLE_KINDS and not guard.cell:
         return None
     base = re.sub(r"(?:\[\d+\])+$", "", guard.source)
     name = last_name(base) or (f"{GLOBAL}{base}" if base.isidentifier() else None)
+    name = f"{NONLOCAL}{guard.cell}" if guard.cell else name
     if name is None:
         return None
     tail = guard.read_at[0] if guard.read_at else ""

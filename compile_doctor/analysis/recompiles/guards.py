@@ -23,6 +23,10 @@ _STACK = re.compile(r'File "([^"\n]+)", line (\d+), in (\S+)')
 _CARRIED = re.compile(r"(.+?)\.((?:__closure__|__defaults__|__kwdefaults__|keywords)\[.*)")
 """What a function object carries: closure cells, default values, the keywords of a functools.partial."""
 _HOOK = re.compile(r"(?P<module>.+?)\._(?P<kind>\w*hook)s\[.+\]\.__closure__\[.+")
+_TWO_OR_MORE = re.compile(r"(?:2 <=|1 <) [^<>=]+$|[^<>=]+ (?:>= 2|> 1)$")
+"""torch compiles a size of 0 or 1 by itself, without a branch in the code: this is the guard of the graph for the other sizes."""
+_RELATED = re.compile(r"(?<![\w.\]'])[A-Za-z_]\w*(?:\.\w+|\[(?:\d+|'[^']*')\])*(?![\w(])")
+"""A value in an expression that torch calculated with."""
 _STATE_WORDS = {
     "grad_mode": "gradients were switched on or off",
     "autocast": "autocast was switched on or off",
@@ -48,6 +52,8 @@ class Guard:
     now: str | None = None
     read_at: tuple[str, int] | None = None
     """File (in some versions only its tail) and line that torch names as the first reader of the value."""
+    cell: str | None = None
+    """The variable of the closure that is guarded, if torch names it."""
     of_parameter: bool = False
     """Whether torch names the guarded tensor as a parameter, whose shape it keeps static."""
     of_module: bool = False
@@ -175,11 +181,21 @@ def _equal(match: re.Match[str], text: str) -> Guard:
         hint = re.search(r'HINT: guard on "(\w+)"', text)
         held = f"`{hint[1]}`" if hint else "a value"
         words = f"{held} that `{function}` carries was {value}, now it has another value"
-        return Guard("closure", function, words, f"closure:{function}.{cell}", None, value)
+        key = f"closure:{function}.{cell}"
+        return Guard("closure", function, words, key, None, value, cell=hint[1] if hint else None)
     if MODULE_INT_HINT in text and attribute:
         words = f"the int attribute `{name}` was {value}, now it has another value"
         return Guard("module-int", name, words, f"module-int:{attribute[2]}", None, value)
     return Guard("value", name, f"`{name}` was {value}, now it has another value", f"value:{name}", None, value)
+
+
+def _number(match: re.Match[str], _text: str) -> Guard:
+    """`(step % 2) != 0`, `step <= 10`: a number that torch has made dynamic, on the other side of a condition."""
+    names = sorted(set(_RELATED.findall(match[0])) - {"and", "or", "not", "is", "in", "True", "False"})
+    words = f"it was compiled for numbers with `{match[0]}`, which the new ones do not meet"
+    if len(names) != 1:
+        return Guard("value", match[0], words, _other_key(match[0]))
+    return Guard("value", names[0], words, f"value:{names[0]}")
 
 
 def _length(match: re.Match[str], _text: str) -> Guard:
@@ -292,6 +308,9 @@ def _same_object(match: re.Match[str], text: str) -> Guard:
 
 def _shape(match: re.Match[str], _text: str) -> Guard:
     name, number = match["name"], int(match["index"])
+    if _TWO_OR_MORE.match(match[0]):
+        words = f"dimension {number} of `{name}` is 1 or 0, and the code was compiled for 2 or more"
+        return Guard("one-or-none", name, words, f"shape-range:{name}:{number}", number)
     words = f"dimension {number} of `{name}` is outside the range for which the code was compiled ({match[0]})"
     return Guard("shape-range", name, words, f"shape-range:{name}:{number}", number)
 
@@ -335,6 +354,7 @@ _PATTERNS: tuple[tuple[str, _Build], ...] = (
     (r"(?P<name>.+?) is (?P<negated>not )?None$", _none),
     (r".*?(?P<name>[\w.\[\]'\"]+)\.size\(\)\[(?P<index>\d{1,3})\].*", _shape),
     (r"(?P<name>.+?) == (?P<value>.+)", _equal),
+    (r"(?=.*[A-Za-z_])[\w.\[\]' +*/%()-]+ (?:!=|<=?|>=?) [\w.\[\]' +*/%()-]+$", _number),
     (r"(?P<one>\S+) is (?P<negated>not )?(?P<other>\S+)$", _same_object),
     (r"(?:.+ is (?:not )?.+|Duplicate tensors? found.*)$", _alias),
 )

@@ -75,12 +75,17 @@ def grows(seen: AnalysisContext, group: Recompiled) -> bool:
     Layers of several widths, images of several sizes and parameters of several shapes are none of this (CD201); a tensor
     that a function captures is CD204's.
     """
-    sizes = [int(guard.now) for guard in group.guards if guard.kind == "size" and guard.now and guard.now.isdigit()]
-    if carrier(group.guard.source) is not None or len(sizes) < 2 or group.fixed:
+    known = [
+        (guard.was, guard.now) for guard in group.guards if guard.kind == "size" and guard.now and guard.now.isdigit()
+    ]
+    if carrier(group.guard.source) is not None or len(known) < 2 or group.fixed:
         return False
-    steps = {large - small for small, large in pairwise(sizes)}
+    seen_sizes = [size for size in (known[0][0], *(now for _, now in known)) if size and size.isdigit()]
+    steps = {int(large) - int(small) for small, large in pairwise(seen_sizes)}
     if len(steps) != 1 or min(steps) <= 0:
         return False
+    if any(was and was.isdigit() and was not in seen_sizes for was, _ in known):
+        return False  # another size came in between: batches that vary, not a cache that grows
     return bool(_CACHE.search(group.guard.source)) or _joins(seen, group)
 
 
