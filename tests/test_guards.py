@@ -276,3 +276,25 @@ def test_objects_that_were_one_are_told_by_who_holds_them():
         "what `f` captures and `x.mesh`"
     )
     assert "arguments" in parse("0/0: x is y").words
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "key"),
+    [
+        ("0/1: (schedule.step % 2) != 0   # return 1 if self.step % 2 else 2  # a.py:8 in f", "schedule.step", None),
+        ("0/1: 10 <= L['step']", "step", None),
+        ("0/1: batch['n'] > 4", "batch['n']", None),
+        ("0/1: (a * b) <= 10", "(a * b) <= 10", "(a * b) <= N"),
+    ],
+)
+def test_a_condition_on_a_number_is_about_that_number(text, source, key):
+    """It has the key of `step == 0`, so that both are one finding."""
+    guard = parse(text)
+    assert (guard.kind, guard.source, guard.key) == ("value", source, key or f"value:{source}")
+    assert "which the new ones do not meet" in guard.words
+
+
+@pytest.mark.parametrize(("text", "kind"), [("2 <= x.size()[0]", "one-or-none"), ("3 <= x.size()[0]", "shape-range")])
+def test_a_size_of_one_is_no_branch(text, kind):
+    guard = parse(f"0/2: {text}")
+    assert (guard.kind, guard.key) == (kind, "shape-range:x:0")

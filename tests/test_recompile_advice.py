@@ -65,6 +65,28 @@ def test_a_global_that_a_function_writes():
     assert not list(writes({MODEL: source.replace("    global STEP\n", "")}, "global STEP"))
 
 
+def test_a_variable_of_a_function_around_it_that_a_function_writes():
+    source = "def make():\n    calls = 0\n    def f(x):\n        nonlocal calls\n        calls += 1\n        return x * calls\n    return f\n"
+    assert [(one.line, one.function) for one in writes({MODEL: source}, "nonlocal calls")] == [(5, "make.f")]
+    assert not list(writes({MODEL: source}, "global calls"))
+
+
+@pytest.mark.parametrize(
+    ("line", "role"),
+    [
+        ("if scale is None: pass", ""),
+        ("y = 1 if scale is not None else 2", ""),
+        ("y = 0.5 if scale % 2 else 1.0", "condition"),
+        ("y = table[scale % 2]", "index"),
+        ("y = torch.sum(x * scale)", "number"),
+        ("y = x > scale * 2", "number"),
+        ("if x.shape[0] > scale * 2: pass", "condition"),
+    ],
+)
+def test_a_calculation_is_used_for_what_is_around_it(line, role):
+    assert uses.role({MODEL: line}, MODEL, 1, "scale") == role
+
+
 def test_what_only_the_constructor_writes_or_nobody_does():
     assert not list(writes({MODEL: "class A:\n    def __init__(self):\n        self.width = 3\n"}, "width"))
     assert not list(writes(FILES, "scale"))
