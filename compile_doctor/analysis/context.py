@@ -23,6 +23,8 @@ from compile_doctor.model.stacks import Frame, function_name
 from compile_doctor.source import locations
 from compile_doctor.source.static_facts import StaticFacts, read_static
 
+_ITERATES_IN_C = re.compile(r"tp_iternext|implements '__next__' in C")
+"""torch up to 2.13, and from 2.14 on."""
 _DISABLED = re.compile(
     r"<function (\S+) at 0x[0-9a-f]+>.*?(?:was|is) wrapped with `torch\.compiler\.disable`", re.DOTALL
 )
@@ -71,7 +73,11 @@ class AnalysisContext:
     def is_leftover(self, item: Break) -> bool:
         """A comprehension that Dynamo compiles separately, because it gave up the function around it, has no iterator."""
         compilation = self.compilation(item)
-        return compilation is not None and compilation.function in COMPREHENSIONS and "tp_iternext" in item.reason
+        return (
+            compilation is not None
+            and compilation.function in COMPREHENSIONS
+            and bool(_ITERATES_IN_C.search(item.reason))
+        )
 
     def is_interior(self, item: Break) -> bool:
         """Dynamo traced flex_attention's dense path from inside: what breaks there is a consequence (CD301, CD307)."""

@@ -1,7 +1,7 @@
 """Probe whose metrics are lambdas in a dict; each reads a number.
-
 Truth: `.item()` in the two lambdas, in a comprehension of forward, so that Dynamo gives forward up.
 """
+# recorded [>=2.13,<2.15]
 # summary graph_breaks=2 verdict=unhealthy exit=1
 # never CD101: METRICS.items()
 import torch
