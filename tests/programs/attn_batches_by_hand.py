@@ -3,7 +3,7 @@
 Truth: the generated code of both graphs calls the flash kernel, which Inductor's pattern matcher puts in. Its inputs are made
 by views, so that it is named after these. No allocation is as large as the scores.
 """
-# recorded [>=2.9,!=2.10.*,!=2.11.*,<2.14]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=1 graphs=2 verdict=healthy exit=0
 # backend inductor
 import torch

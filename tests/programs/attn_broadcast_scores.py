@@ -3,7 +3,7 @@
 Truth: Inductor fuses the two into one kernel, and keeps the result: a table of scores for each head, which the product with
 the values reads.
 """
-# recorded [>=2.9,!=2.10.*,!=2.11.*,<2.14]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0 graphs=1 verdict=healthy exit=0
 # says CD505: a multiplication and a sum instead of a product
 # backend inductor

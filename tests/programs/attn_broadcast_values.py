@@ -2,7 +2,7 @@
 
 Truth: one kernel of Inductor computes the scores, and keeps them for the two that follow: a table for each head.
 """
-# recorded [>=2.9,!=2.10.*,!=2.11.*,<2.14]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0 graphs=1 verdict=healthy exit=0
 # backend inductor
 import torch

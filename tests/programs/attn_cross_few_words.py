@@ -3,7 +3,7 @@
 Truth: the products are bmm, between them a table of 4,096 by 77 for each head. It is larger than the inputs, and grows with
 the pixels, not with their square.
 """
-# recorded [>=2.9,!=2.10.*,!=2.11.*,<2.14]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0 graphs=1 verdict=healthy exit=0
 # says CD505: queries × keys
 # says CD505: (batch, 1, 1, keys)

@@ -2,7 +2,7 @@
 
 Truth: bmm, softmax, bmm: a table of scores for each head. On a CPU SDPA with dropout_p keeps it as well: its math backend runs.
 """
-# recorded [>=2.9,!=2.10.*,!=2.11.*,<2.14]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0 verdict=healthy exit=0
 # says CD505: leave out the dropout of the weights too
 # option --grad

@@ -2,7 +2,7 @@
 
 Truth: this is no table of all pairs of tokens: it is as large as the inputs.
 """
-# recorded [>=2.9,!=2.10.*,!=2.11.*,<2.14]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0 graphs=1 verdict=healthy exit=0
 # backend inductor
 import torch

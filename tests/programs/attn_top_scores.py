@@ -2,7 +2,7 @@
 
 Truth: the table of all scores is made before the largest are known. No fused kernel sees a whole row.
 """
-# recorded [>=2.9,!=2.10.*,!=2.11.*,<2.14]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=0 graphs=1 verdict=healthy exit=0
 # says CD505: chosen by the others of their row
 # says CD505: some queries at a time
