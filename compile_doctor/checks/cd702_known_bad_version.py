@@ -22,8 +22,8 @@ def detect(seen: AnalysisContext) -> Iterator[Finding]:
     active = {one.id for one in seen.evidence.patches if one.state == "active"}
     for recipe in all_recipes():
         quiet = recipe.silent_wrong_result or recipe.action == "warn"
-        if recipe.silent_wrong_result and (compared or not finished):
-            continue  # the result was compared (CD601), or there was none
+        if recipe.silent_wrong_result and ((compared and not recipe.later_calls) or not finished):
+            continue  # the first call's result was compared (CD601), or there was none
         if not quiet or recipe.id in active or not about(recipe, seen.evidence.environment):
             continue
         if not {"uses", "source"} & recipe.conditions.keys():
@@ -68,7 +68,7 @@ Some defects of a torch release are silent: a wrong result, or unexpected memory
 issues, and most were reproduced for the recipes of compile-doctor. The finding states that this torch has the defect
 and that the model uses the affected feature; it does not state that the model is affected. Defects that raise an error
 are not listed: if one occurs, the finding about the error names its recipe. A wrong result is not listed either if the
-output was compared with eager mode: CD601 reports it.
+output of the first call was compared with eager mode, because CD601 reports it; unless only later calls are wrong.
 
 `compile-doctor patches list` lists all recipes for this torch. `--patches auto`, or `import compile_doctor.auto` in
 your program, applies those that are safe.

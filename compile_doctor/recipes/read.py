@@ -254,6 +254,7 @@ _FIELDS: dict[str, Callable[[_Reader, yaml.Node], Any]] = {
     "action": _Reader.text,
     "default": _Reader.boolean,
     "silent_wrong_result": _Reader.boolean,
+    "later_calls": _Reader.boolean,
     "patch": _Reader.name,
     "replaces": _Reader.replaces,
     "registers": _Reader.registers,

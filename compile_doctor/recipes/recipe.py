@@ -86,6 +86,8 @@ class Recipe:
     default: bool = False
     """Whether `auto` applies it: it is safe and changes no documented behaviour. Others are applied by name only."""
     silent_wrong_result: bool = False
+    later_calls: bool = False
+    """Whether the first call is right, so that a comparison of its output with eager mode shows nothing."""
     patch: str | None = None
     """The module in `patches/`."""
     replaces: tuple[Replacement, ...] = ()

@@ -1,7 +1,7 @@
 """Block that sets a context variable while it runs, and resets it after that.
 Truth: neither `set` nor `reset` of a ContextVar is traced.
 """
-# recorded [>=2.13,<2.15]
+# recorded [>=2.8]
 # summary graph_breaks=2 verdict=unhealthy exit=1
 # says CD101: DEPTH.reset(token)    # in the caller, after the compiled call
 import contextvars

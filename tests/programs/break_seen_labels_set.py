@@ -2,7 +2,7 @@
 Truth: `.tolist()` breaks, and the set, which was empty at the first call, compiles that function again. A tuple of tensors
 would be another member at each call: only the caller can add it.
 """
-# recorded [>=2.13,<2.15]
+# recorded [>=2.8]
 # summary graph_breaks=1 verdict=unhealthy exit=1
 # never CD101: self.names.add(tuple(t.argmax(-1)))
 # says CD201: Do not let `names` grow
@@ -15,7 +15,7 @@ class Seen:
         self.names = set()
 
     def add(self, t):
-        self.names.add(tuple(t.argmax(-1).tolist()))  # expect CD101 tolist; expect CD201 set
+        self.names.add(tuple(t.argmax(-1).tolist()))  # expect CD101 tolist [>=2.10]; expect CD102 tolist [<2.10]; expect CD201 set
 
 
 class Net(nn.Module):

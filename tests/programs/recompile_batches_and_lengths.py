@@ -2,7 +2,7 @@
 Truth: the length becomes dynamic, then the batch; one row has a graph of its own, and so have two rows or more of any length
 after it. Nothing grows from call to call, and no line branches on a size.
 """
-# recorded [>=2.13,<2.15]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=4 graphs=5 exit=0
 # never CD201: Remove the branch
 import torch

@@ -2,7 +2,7 @@
 Truth: None has a graph, and so has the first float; the line `scale is None` needs no value of the float, so that a tensor
 can take its place.
 """
-# recorded [>=2.13,<2.15]
+# recorded [>=2.8]
 # summary graph_breaks=0 recompiles=2 graphs=3 exit=0
 # says CD201: torch.tensor(scale)
 # never CD201: torch.where

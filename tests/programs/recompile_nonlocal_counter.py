@@ -1,7 +1,7 @@
 """Warm-up whose factor comes from a closure that counts its calls with `nonlocal`.
 Truth: the function is made once; its cell `calls` is another int at each call, and each one compiles forward again.
 """
-# recorded [>=2.13,<2.15]
+# recorded [>=2.12]
 # summary graph_breaks=0 recompiles=3 graphs=4 exit=0
 # says CD204: Keep `calls` as a tensor
 # never CD204: Create the function once

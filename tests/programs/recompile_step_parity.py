@@ -2,7 +2,7 @@
 Truth: the int `step` is a constant at first, then dynamic; then each side of the condition has its own graph. All of it is
 one cause. A tensor in place of the number would break the graph at the condition.
 """
-# recorded [>=2.13,<2.15]
+# recorded [>=2.9]
 # summary graph_breaks=0 recompiles=2 graphs=3 exit=0
 # says CD201: torch.where
 # never CD201: torch.tensor(step)
