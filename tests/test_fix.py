@@ -308,6 +308,20 @@ def test_a_way_that_is_not_needed_is_left_out_of_what_is_kept_together(tmp_path)
     assert best.findings == () and best.texts[str(tmp_path / "m.py")].count("is_compiling():") == 2
 
 
+def test_ctrl_c_while_a_way_is_left_out_keeps_what_helped_together(tmp_path):
+    found, judge = searching(tmp_path, only=("messages-outside",)), Answers()
+
+    def better(*asked, known=judge.better):
+        if judge.asked:
+            raise KeyboardInterrupt
+        return known(*asked)
+
+    judge.better = better
+    with pytest.raises(KeyboardInterrupt):
+        found._until_nothing_helps(judge, state(*three(tmp_path)))
+    assert sorted(kept(found)) == list(PRINTS) and found.tried.path[-1].findings == ()
+
+
 def test_one_bad_way_does_not_cost_the_others(tmp_path):
     found, judge = searching(tmp_path, only=("messages-outside",)), Answers(bad=("print(y)",))
     found._until_nothing_helps(judge, state(*three(tmp_path)))

@@ -49,6 +49,8 @@ class Search:
         self.start = start
         self.progress = progress
         self.tried = Tried()
+        self.interrupted = False
+        """Ctrl-C came while something was kept that had been seen to be right."""
         self.notes: dict[str, None] = {}
         self.ways: Ways
         self.until = time.monotonic() + options.budget
@@ -123,6 +125,8 @@ class Search:
                     self.tried.reach(ahead)
                     ahead = []
                 self.tried.save()
+                if self.interrupted:
+                    raise KeyboardInterrupt
             if not ahead:
                 return
             self.tried.give_up()
@@ -202,6 +206,9 @@ class Search:
             try:
                 without = judge.better(state, findings, smaller.texts, smaller.compiling, smaller.made)
             except OutOfTimeError:  # what is kept was seen to be right
+                break
+            except KeyboardInterrupt:  # the same; the search ends when it is kept
+                self.interrupted = True
                 break
             if without.state is not None:
                 kept, change = others, smaller
