@@ -70,12 +70,11 @@ def _fix(one: WrittenScores, file: str, text: str | None) -> str:
     library = "/transformers/models/" in file or "/transformers/integrations/" in file
     if not library or not (plain or sink):
         return own
-    named = {_NAMES[name] for name in _SUPPORTED.findall(text or "")} - (
-        {"sdpa"} if sink else set()
-    )  # which has no sink
+    without = {"sdpa"} if sink else set()  # SDPA has no sink
+    named = {_NAMES[name] for name in _SUPPORTED.findall(text or "")} - without
     if text is not None and "(PreTrainedModel" in text and not named:
         return f"This model has no other implementation in transformers: its own code has to change. {own}"
-    possible = sorted(named or {"flex_attention", *(() if sink else ("sdpa",))}, reverse=True)
+    possible = sorted(named or {*_NAMES.values()} - without, reverse=True)
     names = " or ".join(f'"{name}"' for name in possible)
     load = "On a GPU, load" if sink else "Load"  # on a CPU the compiled kernel gives no log-sum-exp, which a sink needs
     condition = "" if named else ", if the model supports it"

@@ -11,6 +11,7 @@ from compile_doctor.render.finding_text import Line
 
 
 def print_lines(console: Console, lines: Iterable[Line]) -> None:
+    """Prints lines as they are, without a break of the console's, and an empty one behind them."""
     for line, style in lines:
         console.print(line, style=style, soft_wrap=True)
     console.print()

@@ -15,7 +15,7 @@ from compile_doctor.checks import all_checks, unusable
 from compile_doctor.model.evidence import Evidence
 from compile_doctor.report import proof
 from compile_doctor.report.by_rank import by_rank
-from compile_doctor.report.notes import doubted, float8, random, without_cuda_graphs, without_tma
+from compile_doctor.report.notes import doubted, drawn, float8_layers, without_cuda_graphs, without_tma
 from compile_doctor.report.recorded import not_recorded
 from compile_doctor.report.report import Report
 from compile_doctor.report.required import is_refuted, uncaptured, unproven_of
@@ -42,12 +42,13 @@ def make_report(evidence: Evidence) -> Report:
     findings = found.findings
     alone = seen.refused_eagerly
     verdict, reason = verdict_of(evidence, findings, missing)
-    unproven = unproven_of(attention, findings) if evidence.asked.settings.require_fused else ""
-    if evidence.asked.settings.require_cudagraphs:
+    asked = evidence.asked.settings
+    unproven = unproven_of(attention, findings) if asked.require_fused else ""
+    if asked.require_cudagraphs:
         unproven = unproven or next(filter(None, map(uncaptured, _each_rank(seen))), "")
     unproven = found.problem or unproven
     if verdict == "healthy" and unproven:
-        refuted = not found.problem and is_refuted(evidence.asked.settings, findings)
+        refuted = not found.problem and is_refuted(asked.require_fused, asked.require_cudagraphs, findings)
         verdict, reason = "unhealthy" if refuted else "inconclusive", unproven
     return Report(
         target=evidence.target,
@@ -64,7 +65,7 @@ def make_report(evidence: Evidence) -> Report:
         disagreements=disagreements(evidence),
         notes=(
             *(*evidence.notes, *(ranks.notes if ranks else ())),
-            *(*float8(evidence, seen), *without_tma(seen), *without_cuda_graphs(evidence)),
+            *(*float8_layers(evidence, seen), *without_tma(seen), *without_cuda_graphs(evidence)),
         ),
         attention=attention,
         compared_at=evidence.facts.compared_at,
@@ -73,8 +74,8 @@ def make_report(evidence: Evidence) -> Report:
         missing=missing if missing and reason == sentence(missing[0]) else lost,
         damaged=bool(evidence.damage),
         cuda_graphs=tuple(entry for each in _each_rank(seen) for entry in cuda_graph_entries(each)),
-        require_fused=evidence.asked.settings.require_fused,
-        require_cudagraphs=evidence.asked.settings.require_cudagraphs,
+        require_fused=asked.require_fused,
+        require_cudagraphs=asked.require_cudagraphs,
         timings={name: round(value, 3) for name, value in evidence.seconds.items()},
         warm_call=evidence.facts.warm_call,
         memory=next((one.series for one in evidence.attention.windows if one.name == "call"), ()),
@@ -84,7 +85,7 @@ def make_report(evidence: Evidence) -> Report:
         not_compared=(f"no eager control: {alone.message}" if alone else None)
         or doubted(evidence)
         or evidence.facts.not_compared
-        or (None if evidence.comparisons else random(evidence)),
+        or (None if evidence.comparisons else drawn(evidence)),
         bytecode=evidence.bytecode,
         sources=evidence.sources,
         cwd=evidence.asked.cwd,

@@ -14,11 +14,12 @@ def doubted(evidence: Evidence) -> str | None:
     return f"{what}, but {facts.doubt}; --numerics compares more" if facts.doubt else None
 
 
-def random(evidence: Evidence) -> str | None:
+def drawn(evidence: Evidence) -> str | None:
+    """Why two runs cannot be compared that drew random numbers."""
     return "the model draws random numbers (dropout in train mode?)" if evidence.facts.random else None
 
 
-def float8(evidence: Evidence, seen: AnalysisContext) -> list[str]:
+def float8_layers(evidence: Evidence, seen: AnalysisContext) -> list[str]:
     """A note that float8 linear layers are not a problem: only the dtypes of q, k and v matter."""
     layers = evidence.facts.float8_layers
     dtypes = {tensor.dtype for one in seen.attention for tensor in one.site.inputs if tensor}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from compile_doctor.analysis.attention.entries import AttentionEntry
 from compile_doctor.analysis.context import AnalysisContext
-from compile_doctor.model.asked import Settings
 from compile_doctor.model.findings import Finding
 
 
@@ -21,12 +20,12 @@ def unproven_of(attention: tuple[AttentionEntry, ...], findings: tuple[Finding, 
     return f"Attention is not proven to be fused (--require-fused){why}."
 
 
-def is_refuted(asked: Settings, findings: tuple[Finding, ...]) -> bool:
-    """Whether a finding shows that what was required is not so: more than that it is not proven. Its exit code is 1."""
-    return any(
-        (asked.require_fused and finding.facts.dense) or (asked.require_cudagraphs and finding.facts.uncaptured)
-        for finding in findings
-    )
+def is_refuted(fused: bool, cudagraphs: bool, findings: tuple[Finding, ...]) -> bool:
+    """Whether a finding shows that what was required is not so: more than that it is not proven. Its exit code is 1.
+
+    `fused` and `cudagraphs`: whether --require-fused and --require-cudagraphs were given.
+    """
+    return any((fused and finding.facts.dense) or (cudagraphs and finding.facts.uncaptured) for finding in findings)
 
 
 def uncaptured(seen: AnalysisContext) -> str:

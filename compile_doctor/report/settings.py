@@ -15,6 +15,7 @@ def settings_of(evidence: Evidence) -> dict[str, Any]:
 
 
 def environment_of(evidence: Evidence) -> dict[str, Any]:
+    """Versions, device and backend, as far as they are known."""
     hidden = ("torch_root",)
     found = {key: value for key, value in evidence.environment.items() if key not in hidden and value is not None}
     options = evidence.asked.options

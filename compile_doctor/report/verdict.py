@@ -7,6 +7,7 @@ from compile_doctor.model.evidence import Child, Evidence
 from compile_doctor.model.findings import SEVERITIES, Finding
 from compile_doctor.report import proof
 from compile_doctor.report.report import Report
+from compile_doctor.report.required import is_refuted
 
 
 def exit_code(report: Report, fail_on: str) -> int:
@@ -20,10 +21,9 @@ def exit_code(report: Report, fail_on: str) -> int:
     bad = [
         f for f in report.findings if fail_on != "never" and SEVERITIES.index(f.severity) <= SEVERITIES.index(fail_on)
     ]
-    dense = any(entry.verdict in ("dense", "mixed") for entry in report.attention)
-    if report.require_fused and (dense or any(finding.facts.dense for finding in report.findings)):
+    if report.require_fused and any(entry.verdict in ("dense", "mixed") for entry in report.attention):
         return 1
-    if report.require_cudagraphs and any(finding.facts.uncaptured for finding in report.findings):
+    if is_refuted(report.require_fused, report.require_cudagraphs, report.findings):
         return 1
     if report.verdict == "inconclusive":
         return next((facts.exit_code for facts in outcomes if facts.exit_code), 3)
@@ -31,6 +31,7 @@ def exit_code(report: Report, fail_on: str) -> int:
 
 
 def verdict_of(evidence: Evidence, findings: tuple[Finding, ...], missing: tuple[str, ...]) -> tuple[str, str]:
+    """(`healthy`, `unhealthy` or `inconclusive`, the reason in one sentence); before what was required is looked at."""
     if evidence.damage:
         return "inconclusive", sentence(f"The capture is damaged: {evidence.damage[0]}")
     outcome = next((finding for finding in findings if finding.is_outcome), None)

@@ -1,9 +1,11 @@
 """Warm-up whose factor comes from a closure that counts its calls with `nonlocal`.
-Truth: the function is made once; its cell `calls` is another int at each call, and each one compiles forward again.
+Truth: the function is made once; its cell `calls` is another int at each call, and each one compiles forward again. torch 2.9
+to 2.11 does not guard the cell: every call computes with the first factor, and only the first output is right.
 """
-# recorded [>=2.12]
+# recorded [>=2.9]
 # summary graph_breaks=0 recompiles=3 graphs=4 exit=0
-# says CD204: Keep `calls` as a tensor
+# summary [<2.12] recompiles=0 graphs=1
+# says CD204: [>=2.12] Keep `calls` as a tensor
 # never CD204: Create the function once
 import torch
 from torch import nn
@@ -13,7 +15,7 @@ def make_warmup(limit):
     calls = 0
 
     def scale(x):
-        nonlocal calls
+        nonlocal calls  # expect CD702 stale-module-closure [<2.12]
         calls += 1
         return x * min(1.0, calls / limit)
 
@@ -27,7 +29,7 @@ class Warm(nn.Module):
         self.scale = make_warmup(10)
 
     def forward(self, x):
-        return self.scale(self.lin(x)).relu()  # expect CD204 nonlocal-counter
+        return self.scale(self.lin(x)).relu()  # expect CD204 nonlocal-counter [>=2.12]
 
 
 def build_model():

@@ -59,9 +59,8 @@ def written_scores(evidence: Evidence) -> tuple[WrittenScores, ...]:
 def _merged(frame: Frame | None, how: str, found: list[tuple[Written, int | None]]) -> WrittenScores:
     most = max((one for one, _ in found), key=_bytes)
     largest = max((one for _, one in found if one is not None), default=None)
-    size = (
-        _bytes(most) if largest is None else min(_bytes(most), largest)
-    )  # Inductor may keep a float32 one in half precision
+    # Inductor may keep a float32 table in half precision: no table is larger than the largest allocation.
+    size = _bytes(most) if largest is None else min(_bytes(most), largest)
     return WrittenScores(frame, how, most.scores, size, len(found), most.dropout, largest, most.stack)
 
 
