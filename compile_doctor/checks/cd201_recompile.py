@@ -10,7 +10,8 @@ from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.analysis.recompiles.kinds import has_own_code, shared_by_decorator
 from compile_doctor.analysis.recompiles.of_breaks import break_of
 from compile_doctor.checks.base import Check, recompile_values
-from compile_doctor.checks.recompile_advice import advice, consequence, expected, explained
+from compile_doctor.checks.recompile_advice import advice
+from compile_doctor.checks.recompile_groups import consequence, expected, explained
 from compile_doctor.model.findings import Cost, Finding
 
 MOST = 3

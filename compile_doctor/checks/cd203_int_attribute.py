@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.base import Check, recompile_values
-from compile_doctor.checks.recompile_advice import advice, consequence, explained
+from compile_doctor.checks.recompile_advice import advice
+from compile_doctor.checks.recompile_groups import consequence, explained
 from compile_doctor.model.findings import Finding
 
 

@@ -9,7 +9,8 @@ from compile_doctor.analysis.recompiles import kinds
 from compile_doctor.analysis.recompiles.groups import Recompiled
 from compile_doctor.analysis.recompiles.guards import carrier
 from compile_doctor.checks.base import Check, recompile_values
-from compile_doctor.checks.recompile_advice import explained, in_place
+from compile_doctor.checks.recompile_groups import explained
+from compile_doctor.checks.recompile_writes import in_place
 from compile_doctor.model.findings import Finding
 
 

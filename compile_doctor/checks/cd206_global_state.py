@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from compile_doctor.analysis.context import AnalysisContext
 from compile_doctor.checks.base import Check, recompile_values
-from compile_doctor.checks.recompile_advice import expected
+from compile_doctor.checks.recompile_groups import expected
 from compile_doctor.model.findings import Finding
 
 _FIXES = {

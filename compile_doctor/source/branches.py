@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.conversion import Conversion
-from compile_doctor.source.value_uses import Tree, called, values_of
+from compile_doctor.source.trees import Tree, called
 
 
 def branches(tree: Tree, statement: ast.stmt, nodes: list[ast.expr]) -> Iterator[tuple[str, dict[str, str]]]:

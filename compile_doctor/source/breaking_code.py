@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Sequence
 
-from compile_doctor.source.value_uses import Tree, called
+from compile_doctor.source.trees import Tree, called
 
 _READS = frozenset(
     ["argwhere", "bincount", "item", "masked_select", "nonzero", "numpy", "tolist", "unique", "unique_consecutive"]

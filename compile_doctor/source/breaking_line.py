@@ -15,6 +15,7 @@ from itertools import islice
 from compile_doctor.model.compilations import Given
 from compile_doctor.model.stacks import Frame
 from compile_doctor.source import draws
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.branches import branches, leaves
 from compile_doctor.source.constants import constant_buffer
 from compile_doctor.source.entering import Whose, entering
@@ -31,7 +32,8 @@ from compile_doctor.source.finders import (
     slices,
     stores,
 )
-from compile_doctor.source.value_uses import Tree, Use, called, expressions_of, tree_of, uses_of, values_of
+from compile_doctor.source.trees import Tree, called, expressions_of, tree_of
+from compile_doctor.source.value_uses import Use, uses_of
 from compile_doctor.source.values import elements, kind_of
 from compile_doctor.source.vocabulary import MASK, NUMBER, TENSOR
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.names import dotted
-from compile_doctor.source.value_uses import Tree, called, expressions_of, tree_of, values_of
+from compile_doctor.source.trees import Tree, called, expressions_of, tree_of
 
 _CALLED = ("forward", "__call__")
 """Methods that a call of a module runs."""

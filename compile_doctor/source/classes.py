@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from compile_doctor.source.value_uses import tree_of
+from compile_doctor.source.trees import tree_of
 
 
 def classes_named(sources: Mapping[str, str], *names: str) -> list[ast.ClassDef]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from compile_doctor.source.value_uses import Tree, called, values_of
+from compile_doctor.source.assigned import values_of
+from compile_doctor.source.trees import Tree, called
 
 
 def constant_buffer(tree: Tree, node: ast.AST) -> dict[str, str] | None:

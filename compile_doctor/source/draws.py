@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 
-from compile_doctor.source.value_uses import Tree, called, values_of
+from compile_doctor.source.assigned import values_of
+from compile_doctor.source.trees import Tree, called
 from compile_doctor.source.values import is_tensor
 
 MODULES: Mapping[str, tuple[str, ...]] = {"numpy-random": ("numpy.random.",), "python-random": ("random.",)}

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from compile_doctor.model.stacks import Frame
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.classes import classes_named
 from compile_doctor.source.locations import module_of
 from compile_doctor.source.names import dotted
-from compile_doctor.source.value_uses import FUNCTIONS, Tree, tree_of, values_of
+from compile_doctor.source.trees import FUNCTIONS, Tree, tree_of
 
 _CALL_OTHERS = frozenset({"Sequential", "Transformer", "TransformerEncoder", "TransformerDecoder", "DataParallel"})
 """Modules of torch that run modules which they are given: the function may be one of those."""

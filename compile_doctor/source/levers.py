@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard, cast
 
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.breaking_code import breaks_too
 from compile_doctor.source.code_of import code_of
 from compile_doctor.source.names import dotted
-from compile_doctor.source.value_uses import FUNCTIONS, Tree, called, expressions_of, values_of
+from compile_doctor.source.trees import FUNCTIONS, Tree, called, expressions_of
 
 _LONGEST = 30
 """Lines that a condition may decide about: one that chooses between two ways to do everything is no switch for a break."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from compile_doctor.source.names import dotted
-from compile_doctor.source.value_uses import FUNCTIONS, Tree, called, expressions_of
+from compile_doctor.source.trees import FUNCTIONS, Tree, called, expressions_of
 
 _IN_PLACE = frozenset(
     [

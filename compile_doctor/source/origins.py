@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from compile_doctor.model.stacks import Frame
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.classes import classes_named
 from compile_doctor.source.locations import module_of
 from compile_doctor.source.names import dotted, relative
-from compile_doctor.source.value_uses import FUNCTIONS, Tree, called, expressions_of, tree_of, values_of
+from compile_doctor.source.trees import FUNCTIONS, Tree, called, expressions_of, tree_of
 
 _CONFIG = re.compile(r"(?:^|_)(?:config|cfg|args|opts?|options|hparams|settings)$")
 _NOT_SET = frozenset({*sys.stdlib_module_names, "torch", "numpy"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from compile_doctor.source.value_uses import Tree, tree_of
+from compile_doctor.source.trees import Tree, tree_of
 
 
 def goes_on(sources: Mapping[str, str], file: str, earlier: int, later: int) -> bool:

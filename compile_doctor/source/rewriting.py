@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from compile_doctor.source.value_uses import Tree
+from compile_doctor.source.trees import Tree
 
 
 def rewritten(tree: Tree, node: ast.AST, edits: Mapping[ast.AST, str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from compile_doctor.source.names import Names, dotted, parsed
-from compile_doctor.source.value_uses import called
+from compile_doctor.source.trees import called
 from compile_doctor.source.vocabulary import OUTPUT
 
 _CHECKPOINTS = ("torch.utils.checkpoint.checkpoint", "torch.utils.checkpoint.checkpoint_sequential")

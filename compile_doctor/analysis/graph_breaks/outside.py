@@ -19,7 +19,7 @@ from compile_doctor.source.locations import is_plumbing, module_of, short
 from compile_doctor.source.names import dotted
 from compile_doctor.source.only_checks import is_left_alone, only_checks
 from compile_doctor.source.origins import Origin, Origins, parts_of
-from compile_doctor.source.value_uses import tree_of
+from compile_doctor.source.trees import tree_of
 
 _MOST = 2
 """Conditions that are named: those nearest to the break, because a condition far from it decides more than the break."""

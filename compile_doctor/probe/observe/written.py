@@ -13,27 +13,35 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import torch
 from torch.fx import GraphModule, Node
 
 from compile_doctor.capture.schema import WrittenSeen
 from compile_doctor.probe.observe import graphs
+from compile_doctor.probe.observe.products import (
+    MIXES,
+    MOST_STEPS,
+    PRODUCTS,
+    dim_of,
+    elements,
+    factors,
+    has_learned_keys,
+    is_near,
+    is_product,
+    is_transposed,
+    mixes,
+    multiplication,
+    name_of,
+    shape_of,
+    weighs,
+)
 
-_ADDED_TO = frozenset({"baddbmm", "addmm"})
-"""Products whose first argument is added to the result."""
-_PRODUCTS = frozenset({"matmul", "mm", "bmm", "einsum", "inner", "tensordot", "linear", "__matmul__", *_ADDED_TO})
-_SUMMED = frozenset({"sum", "mean"})
-"""What makes a product of queries and keys from a broadcast multiplication."""
-_MIXES = frozenset({*_PRODUCTS, "conv2d"})
 _SAME_WEIGHTS = frozenset({*graphs.LAYOUT_ONLY, "to", "type_as", "float", "half", "bfloat16", "dropout"})
+
 _CHOOSING = frozenset({"topk", "kthvalue", "sort", "argsort", "quantile", "median", "cumsum", "logcumsumexp"})
 """What needs all scores of a row: no kernel that sees them block by block has it."""
-_MOST_STEPS = 40
-"""Operations between a product and the softmax: scale, mask, bias, soft cap, casts, views, a column more or less."""
+
 _EPSILON = 1e-3
 """A number below this that is added to a sum of exponentials takes no share worth mentioning."""
-_SMALL = 64
-"""What multiplies a table and is smaller than it by this factor mixes its heads; it makes no other table."""
 
 
 def written_scores(graph_module: GraphModule) -> list[WrittenSeen]:
@@ -48,7 +56,7 @@ def written_scores(graph_module: GraphModule) -> list[WrittenSeen]:
             "multi_head_attention_forward": _with_weights,
             "_transformer_encoder_layer_fwd": _fast_path,
         }
-        read = made.get(_name(node))
+        read = made.get(name_of(node))
         entry = read(node) if read else None
         if entry is not None:
             found.append(entry)
@@ -56,38 +64,33 @@ def written_scores(graph_module: GraphModule) -> list[WrittenSeen]:
 
 
 def _by_hand(node: Node) -> WrittenSeen | None:
-    dim = _dim(node)
+    dim = dim_of(node)
     return None if dim is None else _table(node, dim)
-
-
-def _dim(node: Node) -> int | None:
-    """The one dimension over which it works."""
-    dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
-    dim = dim[0] if isinstance(dim, (tuple, list)) and len(dim) == 1 else dim
-    return dim if isinstance(dim, int) else None
 
 
 def _by_logarithm(node: Node) -> WrittenSeen | None:
     """A softmax that is written as the exponential of its logarithm: of log_softmax, or of scores less their logsumexp."""
     made = next(iter(node.all_input_nodes), None)
-    if made is not None and _name(made) == "sub":
+    if made is not None and name_of(made) == "sub":
         scores, total = (*made.all_input_nodes, None)[:2]
-        made = total if total is not None and scores in total.all_input_nodes and _name(total) == "logsumexp" else None
-    elif made is not None and _name(made) != "log_softmax":
+        made = (
+            total if total is not None and scores in total.all_input_nodes and name_of(total) == "logsumexp" else None
+        )
+    elif made is not None and name_of(made) != "log_softmax":
         made = None
-    dim = None if made is None else _dim(made)
+    dim = None if made is None else dim_of(made)
     return None if dim is None else _table(node, dim)
 
 
 def _by_sum(node: Node) -> WrittenSeen | None:
     """A softmax that is written as exponentials over their sum, or over their sum and a term more."""
     above, below = (*node.args[:2], None, None)[:2]
-    if not isinstance(above, Node) or not isinstance(below, Node) or _name(above) != "exp":
+    if not isinstance(above, Node) or not isinstance(below, Node) or name_of(above) != "exp":
         return None
-    total = next((one for one in (below, *below.all_input_nodes) if _name(one) == "sum"), None)
-    if total is None or above not in total.all_input_nodes or (total is not below and _name(below) != "add"):
+    total = next((one for one in (below, *below.all_input_nodes) if name_of(one) == "sum"), None)
+    if total is None or above not in total.all_input_nodes or (total is not below and name_of(below) != "add"):
         return None
-    dim = _dim(total)
+    dim = dim_of(total)
     return None if dim is None else _table(node, dim, more=total is not below and not _only_epsilon(below))
 
 
@@ -99,19 +102,19 @@ def _only_epsilon(addition: Node) -> bool:
 def _table(node: Node, dim: int, more: bool = False) -> WrittenSeen | None:
     """The entry for a softmax over one dimension, if products make its table and use it; `more`: of more than the table."""
     value = node.meta.get("example_value")
-    shape = _shape(value)
+    shape = shape_of(value)
     if len(shape) < 2 or min(shape) < 1 or dim % len(shape) < len(shape) - 2:
         return None
     keys_last, size = dim % len(shape) == len(shape) - 1, math.prod(shape)
     makers = list(_makers(node, size))
-    before = next((one for one in makers if not _learned_keys(one[0])), None)
+    before = next((one for one in makers if not has_learned_keys(one[0])), None)
     after = next(_users(node, size, keys_last), None)
     if before is None or after is None:
         return None
     maker, _, mixed_before = before
     product, weights, mixed_after = after
-    broadcast = any(_multiplication(one) is not None for one in (maker, product))
-    inputs = sum(_elements(one) for one in (*_operands(maker), *_operands(product)) if one is not weights)
+    broadcast = any(multiplication(one) is not None for one in (maker, product))
+    inputs = sum(elements(one) for one in (*factors(maker), *factors(product)) if one is not weights)
     names = [one.name for one in (maker, node, product)]
     shape = shape if keys_last else (*shape[:-2], shape[-1], shape[-2])
     if len(shape) == 4 and shape[1] > shape[2]:
@@ -119,7 +122,7 @@ def _table(node: Node, dim: int, more: bool = False) -> WrittenSeen | None:
     # A column that no product made, or that is cut off before values are weighed, takes a share and has no value.
     more = more or _is_added_to([one for one, *_ in makers], size) or 0 < _weighed(node) < size
     plain = "sink" if more else "broadcast" if broadcast else "matmul"
-    chosen = "chosen" if _CHOOSING & set(map(_name, _between(maker, node))) else plain
+    chosen = "chosen" if _CHOOSING & set(map(name_of, _between(maker, node))) else plain
     how = "mixed-heads" if mixed_before or mixed_after else chosen
     entry = _entry(how, node, names, shape, inputs, value)
     if _is_dropped(node, product):
@@ -130,7 +133,7 @@ def _table(node: Node, dim: int, more: bool = False) -> WrittenSeen | None:
 def _with_weights(node: Node) -> WrittenSeen | None:
     if node.kwargs.get("need_weights", True) is False:
         return None  # then it is a call of SDPA
-    query, key = (_shape(one.meta.get("example_value")) if isinstance(one, Node) else () for one in node.args[:2])
+    query, key = (shape_of(one.meta.get("example_value")) if isinstance(one, Node) else () for one in node.args[:2])
     heads = node.args[4] if len(node.args) > 4 else node.kwargs.get("num_heads")
     if len(query) != 3 or len(key) != 3 or not isinstance(heads, int):
         return None
@@ -142,7 +145,7 @@ def _with_weights(node: Node) -> WrittenSeen | None:
 def _fast_path(node: Node) -> WrittenSeen | None:
     source, heads = node.args[0], node.args[2] if len(node.args) > 2 else None
     value = source.meta.get("example_value") if isinstance(source, Node) else None
-    size = _shape(value)
+    size = shape_of(value)
     if len(size) != 3 or not isinstance(heads, int):
         return None
     return _entry("fast-path", node, [node.name], (size[0], heads, size[1], size[1]), 3 * math.prod(size), value)
@@ -167,17 +170,17 @@ Found = tuple[Node, Node, bool]
 def _makers(node: Node, size: int) -> Iterator[Found]:
     """Products that make the table, over operations on tensors of about its size."""
     waiting, seen = [(node, False)], {node}
-    while waiting and len(seen) < _MOST_STEPS:
+    while waiting and len(seen) < MOST_STEPS:
         current, mixed = waiting.pop(0)
         for one in current.all_input_nodes:
             if one in seen:
                 continue
             seen.add(one)
-            if _mixes(one, size):
+            if mixes(one, size):
                 waiting.append((one, True))
-            elif _is_product(one):
+            elif is_product(one):
                 yield one, current, mixed
-            elif _near(one, size) and _name(one) not in _MIXES:
+            elif is_near(one, size) and name_of(one) not in MIXES:
                 waiting.append((one, mixed))
 
 
@@ -189,8 +192,8 @@ def _between(product: Node, node: Node) -> set[Node]:
 def _reached(node: Node, following: Callable[[Node], list[Node]]) -> set[Node]:
     """What follows a node step by step, up to the next product."""
     waiting, seen = [node], set[Node]()
-    while waiting and len(seen) < _MOST_STEPS:
-        new = [one for one in following(waiting.pop(0)) if one not in seen and not _is_product(one)]
+    while waiting and len(seen) < MOST_STEPS:
+        new = [one for one in following(waiting.pop(0)) if one not in seen and not is_product(one)]
         seen.update(new)
         waiting += new
     return seen
@@ -199,76 +202,26 @@ def _reached(node: Node, following: Callable[[Node], list[Node]]) -> set[Node]:
 def _users(node: Node, size: int, keys_last: bool) -> Iterator[Found]:
     """Products that take the table as weights of the values."""
     waiting, seen = [(node, False, keys_last)], {node}
-    while waiting and len(seen) < _MOST_STEPS:
+    while waiting and len(seen) < MOST_STEPS:
         current, mixed, last = waiting.pop(0)
         for one in current.users:
             if one in seen:
                 continue
             seen.add(one)
-            if _mixes(one, size):
+            if mixes(one, size):
                 waiting.append((one, True, last))
-            elif _is_product(one):
-                if _weighs(one, current, last):
+            elif is_product(one):
+                if weighs(one, current, last):
                     yield one, current, mixed
-            elif _name(one) == "mul" and not _near(one, size):
-                yield from ((product, current, mixed) for product in one.users if _multiplication(product) is one)
-            elif _near(one, size) and _name(one) not in _MIXES:
-                waiting.append((one, mixed, last is not _is_transposed(one)))
-
-
-def _is_transposed(node: Node) -> bool:
-    """Whether it swaps the last two dimensions of a tensor."""
-    count, given = len(_shape(node.meta.get("example_value"))), [*node.args[1:], *node.kwargs.values()]
-    given = list(given[0]) if len(given) == 1 and isinstance(given[0], (tuple, list)) else given
-    if _name(node) in ("t", "mT", "T", "adjoint") or given in (["mT"], ["T"]):
-        return True
-    dims = [dim % count for dim in given if isinstance(dim, int)] if count else []
-    if _name(node) in ("transpose", "swapaxes", "swapdims"):
-        return set(dims) == {count - 1, count - 2}
-    return _name(node) == "permute" and dims[-2:] == [count - 1, count - 2]
-
-
-def _is_product(node: Node) -> bool:
-    return _name(node) in _PRODUCTS or _multiplication(node) is not None
-
-
-def _multiplication(node: Node) -> Node | None:
-    """The multiplication of two broadcast tensors that a sum over a dimension of both makes a product of matrices."""
-    made = next(iter(node.all_input_nodes), None) if _name(node) in _SUMMED else None
-    dim = _dim(node)
-    if made is None or dim is None or _name(made) != "mul" or len(made.all_input_nodes) != 2:
-        return None
-    shape, *operands = (_shape(one.meta.get("example_value")) for one in (made, *made.all_input_nodes))
-    place = dim % len(shape) - len(shape) if shape else 0
-    if not shape or any(len(one) < -place or one[place] != shape[place] for one in operands):
-        return None
-    return made if all(math.prod(one) < math.prod(shape) for one in operands) else None
-
-
-def _operands(product: Node) -> list[Node]:
-    """What it multiplies."""
-    product = _multiplication(product) or product
-    return product.all_input_nodes[1 if _name(product) in _ADDED_TO else 0 :]
-
-
-def _weighs(product: Node, table: Node, keys_last: bool) -> bool:
-    """Whether a product sums over the keys of a table."""
-    operands = _operands(product)
-    if _multiplication(product) is not None:
-        return table in operands
-    if _name(product) != "einsum" or not isinstance(product.args[0], str):
-        # The last dimension of the first operand is summed over, and of the second the one before it, or for these two the last.
-        second = not keys_last or _name(product) in ("linear", "inner")
-        summed = [*(operands[:1] if keys_last else ()), *(operands[-1:] if second else ())]
-        return table in summed
-    terms, _, result = product.args[0].replace(" ", "").partition("->")
-    term = dict(zip(operands, terms.split(","))).get(table, "")
-    return len(term) > 1 and term[-1 if keys_last else -2] not in result
+            elif name_of(one) == "mul" and not is_near(one, size):
+                yield from ((product, current, mixed) for product in one.users if multiplication(product) is one)
+            elif is_near(one, size) and name_of(one) not in MIXES:
+                waiting.append((one, mixed, last is not is_transposed(one)))
 
 
 def _is_added_to(makers: list[Node], size: int) -> bool:
     """Whether the softmax has scores that no product made."""
-    made = [_elements(one) for one in makers]
+    made = [elements(one) for one in makers]
     more = size - max(made)
     return more > 0 and more not in made
 
@@ -276,10 +229,10 @@ def _is_added_to(makers: list[Node], size: int) -> bool:
 def _weighed(node: Node) -> int:
     """Elements of a table that products take, in one piece or in several."""
     waiting, seen, total = [node], {node}, 0
-    while waiting and len(seen) < _MOST_STEPS:
+    while waiting and len(seen) < MOST_STEPS:
         current = waiting.pop()
-        total += _elements(current) * any(_name(one) in _PRODUCTS for one in current.users)
-        more = [one for one in current.users if _name(one) in _SAME_WEIGHTS and one not in seen]
+        total += elements(current) * any(name_of(one) in PRODUCTS for one in current.users)
+        more = [one for one in current.users if name_of(one) in _SAME_WEIGHTS and one not in seen]
         seen.update(more)
         waiting += more
     return total
@@ -288,64 +241,13 @@ def _weighed(node: Node) -> int:
 def _is_dropped(node: Node, product: Node) -> bool:
     """Whether a dropout is applied to the weights between the softmax and the product."""
     waiting, seen = [node], {node}
-    while waiting and len(seen) < _MOST_STEPS:
+    while waiting and len(seen) < MOST_STEPS:
         for one in waiting.pop().users:
             given = (*one.args[1:], None, None)
             rate, training = one.kwargs.get("p", given[0]), one.kwargs.get("training", given[1])
-            if _name(one) == "dropout" and rate != 0 and training is not False:
+            if name_of(one) == "dropout" and rate != 0 and training is not False:
                 return True
-            if one not in seen and one is not product and _name(one) in _SAME_WEIGHTS:
+            if one not in seen and one is not product and name_of(one) in _SAME_WEIGHTS:
                 seen.add(one)
                 waiting.append(one)
     return False
-
-
-def _mixes(node: Node, size: int) -> bool:
-    """Whether it multiplies a table by something small, such as a matrix of heads by heads, and gives a table."""
-    if _name(node) not in _MIXES or not _near(node, size):
-        return False
-    tables = [one for one in node.all_input_nodes if _near(one, size)]
-    others = [one for one in node.all_input_nodes if one not in tables]
-    return len(tables) == 1 and bool(others) and all(_elements(one) * _SMALL <= size for one in others)
-
-
-def _near(node: Node, size: int) -> bool:
-    """Whether its result has about the size of the table: a view of it, or a column more or less."""
-    return size <= 2 * _elements(node) <= 4 * size
-
-
-def _elements(node: Node) -> int:
-    """Of its result; of all of them for what splits a tensor."""
-    value = node.meta.get("example_value")
-    parts = value if isinstance(value, (tuple, list)) else (value,)
-    return sum(math.prod(shape) for shape in map(_shape, parts) if shape)
-
-
-def _learned_keys(product: Node) -> bool:
-    """Whether the keys are parameters (a vocabulary, a codebook, memory slots): then the table grows only with the tokens."""
-    if _multiplication(product) is not None:  # its operands have no order
-        return any(map(_is_learned, _operands(product)))
-    return _is_learned(product.all_input_nodes[-1])
-
-
-def _is_learned(node: Node) -> bool:
-    """Whether it is computed from parameters only."""
-    waiting, seen = [node], {node}
-    while waiting and len(seen) < _MOST_STEPS:
-        current = waiting.pop()
-        if not current.all_input_nodes and not isinstance(current.meta.get("example_value"), torch.nn.Parameter):
-            return False
-        more = [one for one in current.all_input_nodes if one not in seen]
-        seen.update(more)
-        waiting += more
-    return not waiting
-
-
-def _name(node: Node) -> str:
-    if node.op not in ("call_function", "call_method"):
-        return ""
-    return str(getattr(node.target, "__name__", node.target)).split(".")[0].removeprefix("_safe_")
-
-
-def _shape(value: Any) -> tuple[int, ...]:
-    return tuple(graphs.size(one) for one in value.shape) if isinstance(value, torch.Tensor) else ()

@@ -25,7 +25,7 @@ from compile_doctor.source.conversion import (
     texts,
 )
 from compile_doctor.source.rewriting import changed_lines, rewritten, statement_of
-from compile_doctor.source.value_uses import Tree
+from compile_doctor.source.trees import Tree
 from compile_doctor.source.values import is_numpy, is_tensor
 
 

@@ -6,8 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.conversion import masked, reads
-from compile_doctor.source.value_uses import values_of
 from compile_doctor.source.values import is_tensor, kind_of
 from compile_doctor.source.vocabulary import NUMBER
 

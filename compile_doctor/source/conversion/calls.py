@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
 from compile_doctor.source.conversion import leaving, own_calls, python_calls, texts
-from compile_doctor.source.value_uses import called
+from compile_doctor.source.trees import called
 from compile_doctor.source.values import is_tensor
 from compile_doctor.source.vocabulary import BOUNDS, OUTPUT, SYMBOLIC, TAKES_A_TENSOR
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
 from compile_doctor.source.conversion import branch, in_place, names, rounds, sides, skip
-from compile_doctor.source.value_uses import Tree, called
+from compile_doctor.source.trees import Tree, called
 from compile_doctor.source.values import is_tensor
 
 if TYPE_CHECKING:

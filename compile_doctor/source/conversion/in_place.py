@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from compile_doctor.source import conditions
 from compile_doctor.source.code_of import code_of
 from compile_doctor.source.conversion import sides
-from compile_doctor.source.value_uses import called
+from compile_doctor.source.trees import called
 from compile_doctor.source.values import is_tensor
 from compile_doctor.source.vocabulary import OPERATORS, SIGNS
 

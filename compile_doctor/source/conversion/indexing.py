@@ -6,8 +6,9 @@ import ast
 from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.conversion import bounds
-from compile_doctor.source.value_uses import Tree, values_of
+from compile_doctor.source.trees import Tree
 from compile_doctor.source.values import elements, is_tensor, is_truth, kind_of
 from compile_doctor.source.values.elements import changes
 from compile_doctor.source.vocabulary import DICT, FUNCTION, MASK, MODULES, NUMBER, SEQUENCE, TENSOR

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
-from compile_doctor.source.value_uses import called
+from compile_doctor.source.trees import called
 from compile_doctor.source.values.shapes import is_known, shape_of
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from compile_doctor.source.value_uses import Tree, called
+from compile_doctor.source.trees import Tree, called
 
 if TYPE_CHECKING:
     from compile_doctor.source.conversion.attempt import Conversion

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
 from compile_doctor.source.rewriting import rewritten
-from compile_doctor.source.value_uses import called
+from compile_doctor.source.trees import called
 from compile_doctor.source.values import is_fresh, is_truth, is_whole
 
 if TYPE_CHECKING:

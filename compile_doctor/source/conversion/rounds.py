@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from compile_doctor.source import conditions
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.code_of import code_of
 from compile_doctor.source.conversion import names, sides, updates
-from compile_doctor.source.value_uses import called, values_of
+from compile_doctor.source.trees import called
 from compile_doctor.source.values import is_tensor, kind_of
 from compile_doctor.source.vocabulary import NUMBER
 

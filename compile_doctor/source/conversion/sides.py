@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compile_doctor.source.value_uses import Tree, called, values_of
+from compile_doctor.source.assigned import values_of
+from compile_doctor.source.trees import Tree, called
 from compile_doctor.source.values import is_whole, kind_of
 from compile_doctor.source.values.shapes import Shape, broadcast, is_known, shape_of
 from compile_doctor.source.vocabulary import BOOL, DRAWS, MASK, NUMBER, RESHAPING, TENSOR

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.conversion import decisions
 from compile_doctor.source.rewriting import rewritten
-from compile_doctor.source.value_uses import called, values_of
+from compile_doctor.source.trees import called
 from compile_doctor.source.vocabulary import OUTPUT
 
 if TYPE_CHECKING:

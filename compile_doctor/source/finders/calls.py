@@ -9,7 +9,7 @@ from compile_doctor.source.branches import grouped
 from compile_doctor.source.conversion import Conversion
 from compile_doctor.source.finders import masks, sorting
 from compile_doctor.source.rewriting import rewritten
-from compile_doctor.source.value_uses import Tree, called
+from compile_doctor.source.trees import Tree, called
 from compile_doctor.source.values import is_tensor
 from compile_doctor.source.values.shapes import shape_of
 

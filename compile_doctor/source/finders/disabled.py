@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from compile_doctor.source.rewriting import rewritten
-from compile_doctor.source.value_uses import Tree, called
+from compile_doctor.source.trees import Tree, called
 
 
 def disabled(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:

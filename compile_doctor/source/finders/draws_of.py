@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 
 from compile_doctor.source import draws
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.conversion import Conversion
 from compile_doctor.source.finders import calls
-from compile_doctor.source.value_uses import Tree, called, values_of
+from compile_doctor.source.trees import Tree, called
 
 
 def drawn_here(tree: Tree, node: ast.expr, kind: str) -> dict[str, str] | None:

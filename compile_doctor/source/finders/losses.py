@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.rewriting import rewritten
-from compile_doctor.source.value_uses import Tree, called, values_of
+from compile_doctor.source.trees import Tree, called
 
 _WITH_CLASSES = ("cross_entropy", "nll_loss")
 _BY_ELEMENT = (

@@ -7,7 +7,7 @@ import ast
 from compile_doctor.source.branches import grouped
 from compile_doctor.source.finders import losses, selected
 from compile_doctor.source.rewriting import rewritten
-from compile_doctor.source.value_uses import Tree, called
+from compile_doctor.source.trees import Tree, called
 from compile_doctor.source.values import has_shape_of
 from compile_doctor.source.values.shapes import is_known, shape_of
 

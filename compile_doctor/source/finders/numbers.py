@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.conversion import Conversion, is_read
 from compile_doctor.source.rewriting import statement_of
-from compile_doctor.source.value_uses import Tree, called, expressions_of, values_of
+from compile_doctor.source.trees import Tree, called, expressions_of
 from compile_doctor.source.values import is_tensor, kind_of
 from compile_doctor.source.values.shapes import shape_of
 from compile_doctor.source.vocabulary import MASK, MODULES, NUMBERS_TOO, SEQUENCE, TENSOR

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping
 
 from compile_doctor.source.finders.calls import arguments
-from compile_doctor.source.value_uses import Tree, called
+from compile_doctor.source.trees import Tree, called
 
 _IN_TORCH: Mapping[str, str] = {
     "percentile": "torch.quantile({0}, {1} / 100)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from compile_doctor.source.value_uses import Tree, called
+from compile_doctor.source.trees import Tree, called
 from compile_doctor.source.values import is_tensor
 from compile_doctor.source.vocabulary import OUTPUT
 

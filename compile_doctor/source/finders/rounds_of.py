@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from compile_doctor.source.value_uses import Tree, called, values_of
+from compile_doctor.source.assigned import values_of
+from compile_doctor.source.trees import Tree, called
 
 _SAME_POSITIONS = frozenset({"squeeze", "flatten", "view", "reshape"})
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.rewriting import changed_lines
-from compile_doctor.source.value_uses import Tree, called, values_of
+from compile_doctor.source.trees import Tree, called
 
 
 def named(tree: Tree, node: ast.Subscript, plain: str, count: str, *, rows: bool) -> dict[str, str]:

@@ -6,8 +6,10 @@ import ast
 import re
 from collections.abc import Mapping
 
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.conversion import Conversion
-from compile_doctor.source.value_uses import Tree, Use, called, values_of
+from compile_doctor.source.trees import Tree, called
+from compile_doctor.source.value_uses import Use
 from compile_doctor.source.values import is_tensor
 from compile_doctor.source.values.results import is_module_call
 

@@ -6,7 +6,7 @@ import ast
 
 from compile_doctor.source.code_of import code_of
 from compile_doctor.source.rewriting import changed_lines, rewritten
-from compile_doctor.source.value_uses import Tree, called
+from compile_doctor.source.trees import Tree, called
 from compile_doctor.source.values import elements, is_tensor, kind_of
 from compile_doctor.source.vocabulary import MASK, TENSOR
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from compile_doctor.source.value_uses import Tree
+from compile_doctor.source.trees import Tree
 
 
 def data(tree: Tree, node: ast.expr, _: str) -> dict[str, str] | None:

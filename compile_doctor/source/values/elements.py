@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.code_of import code_of
-from compile_doctor.source.value_uses import Tree, called, values_of
+from compile_doctor.source.trees import Tree, called
 from compile_doctor.source.vocabulary import PARTS
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.names import dotted
-from compile_doctor.source.value_uses import Tree, called, values_of
+from compile_doctor.source.trees import Tree, called
 from compile_doctor.source.values.kinds import is_truth, kind_of
 from compile_doctor.source.vocabulary import BOOL, FACTORIES, INTEGERS, MASK, MASKS, REDUCED
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compile_doctor.source.code_of import code_of
-from compile_doctor.source.value_uses import Tree
+from compile_doctor.source.trees import Tree
 from compile_doctor.source.values import named, results
 from compile_doctor.source.values.elements import elements
 from compile_doctor.source.vocabulary import BOOL, DICT, FUNCTION, MASK, NUMBER, SEQUENCE, TENSOR, TEXT

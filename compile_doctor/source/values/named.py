@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.code_of import code_of
-from compile_doctor.source.value_uses import Tree, called, values_of
+from compile_doctor.source.trees import Tree, called
 from compile_doctor.source.values.results import is_module_call
 from compile_doctor.source.vocabulary import BOOL, FUNCTION, MASK, MASKS, NUMBER, REDUCED, TENSOR, VIEWS
 

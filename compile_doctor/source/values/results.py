@@ -6,7 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from compile_doctor.source import vocabulary as known
-from compile_doctor.source.value_uses import Tree, called, values_of
+from compile_doctor.source.assigned import values_of
+from compile_doctor.source.trees import Tree, called
 from compile_doctor.source.vocabulary import BOOL, MASK, TENSOR
 
 if TYPE_CHECKING:

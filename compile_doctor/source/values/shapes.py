@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compile_doctor.model.compilations import Given
+from compile_doctor.source.assigned import values_of
 from compile_doctor.source.code_of import code_of
-from compile_doctor.source.value_uses import Tree, called, values_of
+from compile_doctor.source.trees import Tree, called
 from compile_doctor.source.values.kinds import is_tensor, kind_of
 from compile_doctor.source.values.named import is_bound_otherwise
 from compile_doctor.source.values.results import is_module_call
