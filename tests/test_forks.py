@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -207,10 +208,15 @@ def test_what_torch_warns_of_when_the_server_compiles_is_not_shown():
     assert "slow" not in done.stderr and "heard" in done.stderr
 
 
-def test_a_missing_numpy_is_not_the_first_line_on_the_screen():
-    text = "import sys; sys.modules['numpy'] = None; import compile_doctor.probe.entry.server"
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
-    assert done.stderr == ""
+def test_a_missing_numpy_is_not_the_first_line_on_the_screen(tmp_path):
+    alone = "from compile_doctor.probe.__main__ import main; main(sys.argv[1])"
+    settings = tmp_path / "settings.json"
+    asked = {"run": "diagnose", "directory": str(tmp_path), "target": "none", "module": "no_such_module", "grad": False}
+    settings.write_text(json.dumps(asked))
+    for first in ("import compile_doctor.probe.entry.server", alone):
+        text = f"import sys; sys.modules['numpy'] = None; {first}"
+        done = subprocess.run([sys.executable, "-c", text, str(settings)], capture_output=True, text=True, check=True)
+        assert done.stderr == "", first
     plain = subprocess.run(
         [sys.executable, "-c", "import sys; sys.modules['numpy'] = None; import torch"], capture_output=True, text=True
     )

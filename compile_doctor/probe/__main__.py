@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from compile_doctor.capture import schema
 from compile_doctor.probe.entry.limits import limit_memory
+from compile_doctor.probe.entry.numpy_remark import without_numpy_remark
 from compile_doctor.probe.observe.events import EventLog
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def main(settings_file: str) -> int:
         limit_memory(log, int(settings["memory_limit"]))
     # The target must not find the doctor's arguments in sys.argv.
     sys.argv = [settings["target"]]
-    made = _session(settings, log)
+    with without_numpy_remark():
+        made = _session(settings, log)
     files = None
     if os.environ.pop("COMPILE_DOCTOR_FILES", None):  # after torch's thousands of files, which do not matter
         from compile_doctor.probe import compat

@@ -26,9 +26,9 @@ from typing import Any
 
 gc.disable()  # thousands of modules are made here, and almost nothing that could be collected
 
-# torch says so when it is imported without numpy: nothing here needs numpy, and it would be the first line on the screen
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
+from compile_doctor.probe.entry.numpy_remark import without_numpy_remark  # noqa: E402
+
+with without_numpy_remark():
     import torch
     import torch._dynamo.convert_frame
 
